@@ -1,0 +1,7 @@
+# The same words as ./dev, which does the work.
+words := demo test build fuzz bench format sanitize tsan clean help
+
+.DEFAULT_GOAL := help
+.PHONY: $(words)
+$(words):
+	@./dev $@

@@ -1,0 +1,107 @@
+#!/bin/sh
+# What ./dev promises before anything is compiled, tried on a copy of it in a folder with a space,
+# with stand-ins for apt-get, dpkg-query, cmake and ctest that only write down how they were called.
+# Usage: check_dev.sh PROJECT
+set -eu
+project=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+copy="$work/a checkout"
+bin=$work/bin
+mkdir -p "$copy/tools" "$bin"
+cp "$project/dev" "$copy/dev"
+cp "$project/tools/packages.txt" "$copy/tools/packages.txt"
+
+# The tools of a minimal system, and no sudo.
+for tool in sh awk basename cat cp cut dirname env find grep head mkdir mktemp nproc rm sed tail tr \
+  uname; do
+  path=$(command -v "$tool") || continue
+  ln -s "$path" "$bin/$tool"
+done
+# shellcheck disable=SC2016  # the stand-ins expand these
+{
+  printf '#!/bin/sh\necho "$FAKE_UID"\n' >"$bin/id"
+  printf '#!/bin/sh\necho "cmake $*" >>"$CALLS"\n' >"$bin/cmake"
+  printf '#!/bin/sh\necho "ctest $*" >>"$CALLS"\n' >"$bin/ctest"
+  printf '#!/bin/sh\necho "apt-get $*" >>"$CALLS"\n' >"$bin/apt-get"
+}
+cat >"$bin/dpkg-query" <<'FAKE'
+#!/bin/sh
+for name; do :; done
+case " $FAKE_MISSING " in
+  *" $name "*) printf 'not-installed ' ;;
+  *) printf 'installed ' ;;
+esac
+FAKE
+chmod +x "$bin"/id "$bin"/cmake "$bin"/ctest "$bin"/apt-get "$bin"/dpkg-query
+
+CALLS=$work/calls
+export CALLS FAKE_UID FAKE_MISSING
+fail() {
+  printf 'FAILED: %s\n' "$*" >&2
+  cat "$work/said" "$CALLS" >&2
+  exit 1
+}
+
+# dev ARGS...: runs the copy from another folder and keeps its exit code, words and calls.
+dev() {
+  : >"$CALLS"
+  code=0
+  (cd / && env -u SKEIN_PRESET PATH="$bin" sh "$copy/dev" "$@") >"$work/said" 2>&1 </dev/null ||
+    code=$?
+}
+
+FAKE_UID=0 FAKE_MISSING=
+dev help
+[ "$code" = 0 ] || fail "help exits with $code"
+for word in demo test build fuzz bench format sanitize tsan clean help; do
+  grep -q "^  $word" "$work/said" || fail "help does not name $word"
+  grep -q "^words := .*\b$word\b" "$project/Makefile" || fail "the Makefile does not forward $word"
+done
+dev nonsense
+[ "$code" = 2 ] || fail "an unknown word exits with $code"
+
+dev build
+[ "$code" = 0 ] || fail "build exits with $code"
+grep -q apt-get "$CALLS" && fail "nothing is missing, yet apt-get was called"
+grep -q -e '--target skein libskein.so' "$CALLS" || fail "build does not build skein and libskein.so"
+
+FAKE_MISSING='cmake libfmt-dev'
+dev build
+[ "$code" = 0 ] || fail "root with missing packages exits with $code"
+grep -q 'apt-get .*install cmake libfmt-dev$' "$CALLS" || fail "not just the missing was installed"
+[ "$(grep -c 'apt-get .*update' "$CALLS")" = 1 ] || fail "the package lists are updated once"
+
+FAKE_UID=1000
+dev test
+[ "$code" = 1 ] || fail "without root and sudo the exit code is $code"
+grep -q 'apt-get update && apt-get install .* cmake libfmt-dev' "$work/said" ||
+  fail "the one line to run was not printed"
+[ -s "$CALLS" ] && fail "without root something was started"
+
+# A sudo that asks nothing.
+cat >"$bin/sudo" <<'FAKE'
+#!/bin/sh
+echo "sudo $*" >>"$CALLS"
+[ "$1" = -n ] || exit 1
+shift
+[ "$1" = true ] || exec "$@"
+FAKE
+chmod +x "$bin/sudo"
+dev build
+[ "$code" = 0 ] || fail "with sudo the exit code is $code"
+grep -q 'sudo -n env .* install cmake libfmt-dev$' "$CALLS" || fail "sudo was not used"
+printf '#!/bin/sh\nexit 1\n' >"$bin/sudo"
+dev build
+[ "$code" = 1 ] || fail "with a sudo that refuses the exit code is $code"
+grep -q 'sudo apt-get update && sudo apt-get install .* cmake' "$work/said" ||
+  fail "the line to run with sudo was not printed"
+
+FAKE_UID=0 FAKE_MISSING=
+dev test -R io
+[ "$code" = 0 ] || fail "test exits with $code"
+tail -n 1 "$CALLS" | grep -q '^ctest .*--output-on-failure -R io$' || fail "ctest is not the last"
+
+dev fuzz soon
+[ "$code" = 1 ] || fail "a nonsense number of seconds exits with $code"
+echo "dev keeps its promises"
