@@ -1,0 +1,55 @@
+// Every bound that untrusted input meets, in one place. `skein doctor --limits` prints kLimitTable.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace skein::limits {
+
+inline constexpr uint64_t kMiB = 1024 * 1024;
+
+// Model files.
+inline constexpr uint64_t kHeaderBytes = 16 * kMiB;  // safetensors header, data.pkl, GGUF metadata
+inline constexpr uint64_t kTensors = 16384;
+inline constexpr uint64_t kPthAxes = 8;
+inline constexpr uint64_t kAxes = 4;  // every container but .pth
+inline constexpr uint64_t kNameBytes = 256;
+inline constexpr uint64_t kDimension = uint64_t{1} << 31;
+inline constexpr uint64_t kMetadataKeys = 4096;
+inline constexpr uint64_t kArrayElements = 2'000'000;
+inline constexpr uint64_t kArrayDepth = 4;
+inline constexpr uint64_t kStringBytes = 16 * kMiB;
+inline constexpr uint64_t kLayers = 1024;
+inline constexpr uint64_t kWidth = 65536;
+inline constexpr uint64_t kVocab = uint64_t{1} << 20;
+inline constexpr uint64_t kPickleOpcodes = 2'000'000;
+inline constexpr uint64_t kPickleStack = 4096;
+inline constexpr uint64_t kPickleMemo = 131072;
+inline constexpr uint64_t kPickleDepth = 64;
+
+// Text and requests.
+inline constexpr uint64_t kJsonDepth = 64;
+inline constexpr uint64_t kVocabFileBytes = 64 * kMiB;
+inline constexpr uint64_t kTokenBytes = 1024;
+inline constexpr uint64_t kPromptTokens = uint64_t{1} << 24;
+inline constexpr uint64_t kStopStrings = 16;
+inline constexpr uint64_t kStopBytes = 256;
+inline constexpr uint64_t kLogitBias = 1024;
+
+// States.
+inline constexpr uint64_t kStateFileBytes = 1024 * kMiB;
+inline constexpr double kStateMagnitude = 1e6;  // |x| of any number in a state
+
+// The machine.
+inline constexpr uint64_t kThreads = 1024;
+
+struct Limit {
+  const char* name;
+  double value;
+  const char* unit;
+  const char* what;
+};
+
+std::span<const Limit> table();
+
+}  // namespace skein::limits

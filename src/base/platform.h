@@ -1,0 +1,25 @@
+// What the machine offers, asked from the operating system.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace skein {
+
+// Logical processors this process may run on (its affinity mask).
+int usable_processors();
+// Physical cores among them: siblings of one core count once. At least 1.
+int physical_cores();
+// "Intel(R) Xeon(R) Processor", or empty.
+std::string processor_name();
+// Bytes of memory of the machine and how many are available now; 0 if unknown.
+uint64_t memory_total();
+uint64_t memory_available();
+// Resident set of this process now and at its peak; 0 if unknown.
+uint64_t resident_bytes();
+uint64_t peak_resident_bytes();
+// "always [madvise] never", or empty.
+std::string huge_page_setting();
+
+}  // namespace skein

@@ -1,0 +1,61 @@
+// The element and block types a tensor's bytes can have. Their layouts stand in quant/.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace skein {
+
+enum class DType : uint8_t {
+  // plain elements
+  f64,
+  f32,
+  f16,
+  bf16,
+  i64,
+  i32,
+  i16,
+  i8,
+  u8,
+  boolean,
+  // blocks of ggml (spec: GGUF v3, rwkv.cpp ggmf)
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q8_1,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  q8_k,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
+  // recognised by size so that they can be refused by name
+  iq2_xxs,
+  iq2_xs,
+  iq2_s,
+  iq3_xxs,
+  iq3_s,
+  iq1_s,
+  iq1_m,
+  tq1_0,
+  tq2_0,
+};
+inline constexpr int kDTypes = static_cast<int>(DType::tq2_0) + 1;
+
+// A block is `elements` consecutive numbers of one row in `bytes` bytes; plain types are blocks of
+// one.
+struct BlockSize {
+  int32_t elements;
+  int32_t bytes;
+};
+BlockSize block_size(DType type);
+
+// "F32", "BF16", "Q4_K": as GGUF and safetensors write them.
+std::string_view dtype_name(DType type);
+
+}  // namespace skein
