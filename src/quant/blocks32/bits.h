@@ -1,0 +1,79 @@
+// Blocks of 32 numbers that share a half-precision scale. A block is 32 consecutive numbers of a
+// row. Nibbles: byte j holds element j below and element j + 16 above.
+//
+//   type    bits  codes         value           error  why not the neighbour
+//   Q4_0    4.5   -8 .. 7       d q             8.6 %  smallest and fastest; IQ4_NL is better at
+//   its size Q4_1    5.0   0 .. 15       d q + m         7.7 %  one-sided data; otherwise Q5_0
+//   spends the bits better Q5_0    5.5   -16 .. 15     d q             4.3 %  where 256 does not
+//   divide the row and Q4 is too coarse Q5_1    6.0   0 .. 31       d q + m         3.8 %  the
+//   same, one-sided Q8_0    8.5   -127 .. 127   d q             0.55 % near-lossless; the type for
+//   LoRA matrices Q8_1    9.0   -127 .. 127   d q, s = sum    0.55 % activations only: s serves the
+//   m of Q4_1, Q5_1 IQ4_NL  4.5   16 levels     d level[q]      7.6 %  as Q4_0 with levels that
+//   suit bell curves MXFP4   4.25  e2m1          2^(e-127) q     11.5 % made for hardware; the
+//   scale is a power of two
+//
+// error: rms error over rms value for Gaussian rows, measured on tests/fixtures/quant.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace skein::quant {
+
+struct BlockQ4_0 {
+  uint16_t d;  // half, as every d, m and s here
+  uint8_t qs[16];
+};
+struct BlockQ4_1 {
+  uint16_t d;
+  uint16_t m;
+  uint8_t qs[16];
+};
+struct BlockQ5_0 {
+  uint16_t d;
+  uint8_t qh[4];  // little endian; bit j is the fifth bit of element j
+  uint8_t qs[16];
+};
+struct BlockQ5_1 {
+  uint16_t d;
+  uint16_t m;
+  uint8_t qh[4];
+  uint8_t qs[16];
+};
+struct BlockQ8_0 {
+  uint16_t d;
+  int8_t qs[32];
+};
+struct BlockQ8_1 {
+  uint16_t d;
+  uint16_t s;  // d * (sum of qs)
+  int8_t qs[32];
+};
+struct BlockIQ4_NL {
+  uint16_t d;
+  uint8_t qs[16];
+};
+struct BlockMXFP4 {
+  uint8_t e;  // E8M0: 255 is NaN
+  uint8_t qs[16];
+};
+static_assert(sizeof(BlockQ4_0) == 18 && sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22);
+static_assert(sizeof(BlockQ5_1) == 24 && sizeof(BlockQ8_0) == 34 && sizeof(BlockQ8_1) == 36);
+static_assert(sizeof(BlockIQ4_NL) == 18 && sizeof(BlockMXFP4) == 17);
+
+// The levels of IQ4_NL and IQ4_XS: no zero, not symmetric.
+inline constexpr int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                          1,    13,   25,  38,  53,  69,  89,  113};
+
+// Twice the e2m1 numbers, so that they are whole; the scale is then 2^(e - 128). Code 8 is written
+// -0 in the e2m1 standard; files are read as +0 by the tools that write them.
+inline constexpr int8_t kMxfp4Levels[16] = {0, 1,  2,  3,  4,  6,  8,  12,
+                                            0, -1, -2, -3, -4, -6, -8, -12};
+
+inline uint32_t fifth_bits(const uint8_t (&qh)[4]) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, qh, sizeof(bits));
+  return bits;
+}
+
+}  // namespace skein::quant

@@ -1,0 +1,108 @@
+#include "quant/formats.h"
+
+#include "base/check.h"
+#include "quant/blocks32/codec.h"
+#include "quant/iq/codec.h"
+#include "quant/k/codec.h"
+#include "quant/plain/codec.h"
+#include "quant/rows.h"
+
+namespace skein::quant {
+namespace {
+
+constexpr FormatRow kRows[kDTypes] = {
+    {DType::f64, plain::decode_f64, nullptr},
+    {DType::f32, plain::decode_f32, plain::encode_f32},
+    {DType::f16, plain::decode_f16, plain::encode_f16},
+    {DType::bf16, plain::decode_bf16, plain::encode_bf16},
+    {DType::i64, plain::decode_i64, nullptr},
+    {DType::i32, plain::decode_i32, nullptr},
+    {DType::i16, plain::decode_i16, nullptr},
+    {DType::i8, plain::decode_i8, nullptr},
+    {DType::u8, plain::decode_u8, nullptr},
+    {DType::boolean, plain::decode_boolean, nullptr},
+    {DType::q4_0, blocks32::decode_q4_0, blocks32::encode_q4_0},
+    {DType::q4_1, blocks32::decode_q4_1, blocks32::encode_q4_1},
+    {DType::q5_0, blocks32::decode_q5_0, blocks32::encode_q5_0},
+    {DType::q5_1, blocks32::decode_q5_1, blocks32::encode_q5_1},
+    {DType::q8_0, blocks32::decode_q8_0, blocks32::encode_q8_0},
+    {DType::q8_1, blocks32::decode_q8_1, blocks32::encode_q8_1},
+    {DType::q2_k, k::decode_q2_k, nullptr},
+    {DType::q3_k, k::decode_q3_k, nullptr},
+    {DType::q4_k, k::decode_q4_k, nullptr},
+    {DType::q5_k, k::decode_q5_k, nullptr},
+    {DType::q6_k, k::decode_q6_k, nullptr},
+    {DType::q8_k, k::decode_q8_k, k::encode_q8_k},
+    {DType::iq4_nl, blocks32::decode_iq4_nl, nullptr},
+    {DType::iq4_xs, iq::decode_iq4_xs, nullptr},
+    {DType::mxfp4, blocks32::decode_mxfp4, nullptr},
+    {DType::iq2_xxs, nullptr, nullptr},
+    {DType::iq2_xs, nullptr, nullptr},
+    {DType::iq2_s, nullptr, nullptr},
+    {DType::iq3_xxs, nullptr, nullptr},
+    {DType::iq3_s, nullptr, nullptr},
+    {DType::iq1_s, nullptr, nullptr},
+    {DType::iq1_m, nullptr, nullptr},
+    {DType::tq1_0, nullptr, nullptr},
+    {DType::tq2_0, nullptr, nullptr},
+};
+
+constexpr bool rows_in_order() {
+  for (int i = 0; i < kDTypes; ++i)
+    if (kRows[i].type != static_cast<DType>(i)) return false;
+  return true;
+}
+static_assert(rows_in_order());
+
+// How many whole blocks `bytes` are, if `numbers` is what they hold.
+Result<size_t> count_blocks(DType type, size_t bytes, size_t numbers) {
+  const BlockSize size = block_size(type);
+  const size_t count = bytes / static_cast<size_t>(size.bytes);
+  if (bytes % static_cast<size_t>(size.bytes) != 0 ||
+      numbers % static_cast<size_t>(size.elements) != 0 ||
+      numbers / static_cast<size_t>(size.elements) != count)
+    return fail(Code::argument, "{} bytes of {} are not {} numbers: a block is {} in {} bytes",
+                bytes, dtype_name(type), numbers, size.elements, size.bytes);
+  return count;
+}
+
+}  // namespace
+
+const FormatRow& format_row(DType type) {
+  SK_CHECK(static_cast<int>(type) < kDTypes);
+  return kRows[static_cast<int>(type)];
+}
+
+bool decodable(DType type) {
+  return format_row(type).decode != nullptr;
+}
+bool encodable(DType type) {
+  return format_row(type).encode != nullptr;
+}
+
+Status decode(DType type, std::span<const std::byte> blocks, std::span<float> out) {
+  const FormatRow& row = format_row(type);
+  if (row.decode == nullptr)
+    return fail(Code::unsupported, "type {} is recognised but cannot be decoded", dtype_name(type));
+  SK_TRY(const size_t count, count_blocks(type, blocks.size(), out.size()));
+  const size_t done = row.decode(blocks.data(), count, out.data());
+  if (done != count)
+    return fail(Code::corrupt, "block {} of {} data has a scale that is not finite", done,
+                dtype_name(type));
+  return {};
+}
+
+Status encode(DType type, std::span<const float> values, std::span<std::byte> blocks) {
+  const FormatRow& row = format_row(type);
+  if (row.encode == nullptr)
+    return fail(Code::unsupported, "type {} cannot be written", dtype_name(type));
+  SK_TRY(const size_t count, count_blocks(type, blocks.size(), values.size()));
+  const size_t done = row.encode(values.data(), count, blocks.data());
+  if (done != count)
+    return fail(Code::argument,
+                "block {} cannot be written as {}: its numbers are too large or not finite", done,
+                dtype_name(type));
+  return {};
+}
+
+}  // namespace skein::quant

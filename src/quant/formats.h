@@ -1,0 +1,30 @@
+// The formats: what a tensor's bytes mean as numbers, and how numbers become such bytes.
+//
+// Every block format's value is the real-number result of its formula rounded once to f32: the
+// products of scale, sub-scale and code are exact in f32 and at most one addition follows. A
+// decoder is therefore right exactly when it is bit-equal, whatever its order or vector width.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/error.h"
+#include "tensor/dtype.h"
+
+namespace skein::quant {
+
+bool decodable(DType type);
+bool encodable(DType type);
+
+// Decodes whole blocks. `blocks` may stand at any address. BOOL, integers and F64 are rounded to
+// the nearest f32; F32, F16 and BF16 are exact, infinities and NaN included. Errors: unsupported
+// (the type), argument (`blocks` is not whole, or `out` is not what it holds), corrupt (a block's
+// scale is infinite or NaN). After an error `out` holds an unspecified part.
+Status decode(DType type, std::span<const std::byte> blocks, std::span<float> out);
+
+// The inverse, to nearest, by the reference quantiser of the type. F16 overflows to infinity.
+// Errors: unsupported, argument (as above; a block type was given a number that is not finite, or
+// one so large that its scale has no finite half).
+Status encode(DType type, std::span<const float> values, std::span<std::byte> blocks);
+
+}  // namespace skein::quant
