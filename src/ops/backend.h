@@ -1,0 +1,77 @@
+// What executes programs. A device implements these two classes and knows no architecture.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/program.h"
+#include "tensor/stored.h"
+
+namespace skein::ops {
+
+// How a backend keeps a weight.
+enum class WeightUse : uint8_t {
+  table,   // rows looked up by token; stays where it is in the file
+  matrix,  // [out, in] of a linear
+  vector,  // [width]
+};
+
+// A weight as the model file has it, already under its official name and in the shape of its use.
+struct WeightData {
+  std::string name;
+  WeightUse use = WeightUse::matrix;
+  StoredTensor tensor;
+  bool present = true;  // false: an optional weight the program does not read
+};
+
+// One sequence's share of a step: tokens [begin, end) of the step, and its state, updated in place.
+struct Sequence {
+  int32_t begin = 0;
+  int32_t end = 0;
+  float* state = nullptr;  // Program::state_size() floats
+};
+
+// Called with each value after it was computed, [rows, width] contiguous.
+using Trace = std::function<void(const Value& value, std::span<const float> data)>;
+
+struct Step {
+  std::span<const int32_t> tokens;      // all sequences, one after the other; ids are in range
+  std::span<const Sequence> sequences;  // in order, without gaps
+  std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
+  float* logits = nullptr;              // [outputs, vocab]
+  const Trace* trace = nullptr;
+};
+
+// A program bound to its weights. Not reentrant: the owner serialises calls.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  // Errors: memory, device. After an error the states are undefined.
+  virtual Status run(const Step& step) = 0;
+  virtual int64_t weight_bytes() const = 0;     // resident, after packing
+  virtual int64_t bytes_per_token() const = 0;  // weight and state bytes that one decode step reads
+  virtual int64_t flops_per_token() const = 0;
+};
+
+// Told after each weight: bytes of the file done so far. Returning false gives up (Code::io,
+// "interrupted").
+using Progress = std::function<bool(int64_t bytes_done)>;
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string describe() const = 0;  // "CPU, AVX-512, 2 threads"
+  // What compile() will keep resident for these weights, and its passing need on top.
+  virtual int64_t resident_bytes(std::span<const WeightData> weights) const = 0;
+  virtual int64_t scratch_bytes(std::span<const WeightData> weights) const = 0;
+  // `done(weight)` tells that a weight's file bytes will not be read again.
+  virtual Result<std::unique_ptr<Executable>> compile(
+      const Program& program, std::span<const WeightData> weights,
+      const std::function<void(const WeightData&)>& done, const Progress& progress) = 0;
+};
+
+}  // namespace skein::ops

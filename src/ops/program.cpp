@@ -1,0 +1,25 @@
+#include "ops/program.h"
+
+namespace skein::ops {
+
+const char* op_name(OpKind kind) {
+  switch (kind) {
+    case OpKind::rows: return "rows";
+    case OpKind::pick: return "pick";
+    case OpKind::linear: return "linear";
+    case OpKind::layer_norm: return "layer_norm";
+    case OpKind::group_norm: return "group_norm";
+    case OpKind::l2norm_heads: return "l2norm_heads";
+    case OpKind::shift: return "shift";
+    case OpKind::lerp: return "lerp";
+    case OpKind::add: return "add";
+    case OpKind::sub: return "sub";
+    case OpKind::mul: return "mul";
+    case OpKind::unary: return "unary";
+    case OpKind::wkv7: return "wkv7";
+    case OpKind::bonus: return "bonus";
+  }
+  return "unknown";
+}
+
+}  // namespace skein::ops

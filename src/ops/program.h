@@ -1,0 +1,88 @@
+// A model's forward pass as a straight-line list of operations over values: what an architecture
+// records and what a backend executes. No control flow, no devices, no pointers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace skein::ops {
+
+using ValueId = int32_t;
+using WeightId = int32_t;
+using SlotId = int32_t;
+inline constexpr int32_t kNone = -1;
+
+// How many rows a value has: one for each token of the step, or one for each wanted output.
+enum class Rows : uint8_t { tokens, outputs };
+
+// A matrix [rows, width] of f32, alive from the operation that makes it to its last reader.
+struct Value {
+  Rows rows = Rows::tokens;
+  int32_t width = 0;
+  std::string name;  // "blocks.3.att.k", for traces and messages
+};
+
+// A named part of the state, one for each layer and kind, contiguous f32.
+struct Slot {
+  std::string name;    // "blocks.3.att.x_prev"
+  int64_t size = 0;    // in floats
+  int64_t offset = 0;  // in floats, from the start of a sequence's state
+};
+
+// Element functions; `linear` can apply one to its result.
+enum class Unary : uint8_t {
+  none,
+  relu2,  // max(x, 0)^2
+  sigmoid,
+  tanh,
+  decay7,  // exp(-exp(-1/2) * sigmoid(x)), RWKV-7's decay
+};
+
+enum class OpKind : uint8_t {
+  rows,    // y[t] = table[token[t]]                                       weight: [vocab, width]
+  pick,    // y[o] = x[output[o]]: from one row a token to one row a wanted output
+  linear,  // y = f(W x + b)                                               W: [out, in], b: [out] or
+           // none
+  layer_norm,  // over the whole row                                           weight, bias: [width]
+  group_norm,  // over each of `heads` equal parts of the row                  weight, bias: [width]
+  l2norm_heads,  // each head divided by max(its norm, 1e-12)
+  shift,         // y[t] = x[t-1]; a sequence's first row comes from the slot, its last goes there
+  lerp,          // y = a + (b - a) * t                                          t: value or [width]
+  add,           // the second term: value or [width]
+  sub,
+  mul,  // the second factor: value or [width]
+  unary,
+  wkv7,   // RWKV-7's recurrence                                          slot: [heads, N key, N
+          // value]
+  bonus,  // y = v * sum over the head of r * k * u                       u: [width]
+};
+
+const char* op_name(OpKind kind);
+
+// Inputs by kind (values in `in`, weights in `weight`):
+//   linear: in {x}, weight {W, b};  norms: in {x}, weight {w, b};  lerp: in {a, b, t}, weight {t}
+//   wkv7: in {r, w, k, v, kk, a};   bonus: in {r, k, v}, weight {u}
+struct Op {
+  OpKind kind = OpKind::add;
+  ValueId out = kNone;
+  ValueId in[6] = {kNone, kNone, kNone, kNone, kNone, kNone};
+  WeightId weight[2] = {kNone, kNone};
+  SlotId slot = kNone;
+  Unary function = Unary::none;
+  int32_t heads = 0;
+  float epsilon = 0;
+};
+
+struct Program {
+  std::vector<Value> values;
+  std::vector<Op> ops;
+  std::vector<Slot> slots;
+  ValueId logits = kNone;  // written to the caller's buffer, [outputs, vocab]
+
+  int64_t state_size() const {  // floats of one sequence's state
+    return slots.empty() ? 0 : slots.back().offset + slots.back().size;
+  }
+};
+
+}  // namespace skein::ops
