@@ -1,0 +1,48 @@
+#include "cpu/backend.h"
+
+#include "cpu/dispatch.h"
+#include "cpu/executor.h"
+
+namespace skein::cpu {
+namespace {
+
+class CpuBackend final : public ops::Backend {
+ public:
+  CpuBackend(const Kernels& kernels, int threads)
+      : kernels_(kernels), pool_(std::make_shared<Pool>(threads)) {}
+
+  std::string describe() const override {
+    const int threads = pool_->size();
+    return fmt::format("CPU, {}, {} {}", kernels_.title, threads,
+                       threads == 1 ? "thread" : "threads");
+  }
+
+  int64_t resident_bytes(std::span<const ops::WeightData> weights) const override {
+    return PackedWeights::resident_bytes(weights);
+  }
+  int64_t scratch_bytes(std::span<const ops::WeightData> weights) const override {
+    return PackedWeights::scratch_bytes(weights);
+  }
+
+  Result<std::unique_ptr<ops::Executable>> compile(
+      const ops::Program& program, std::span<const ops::WeightData> weights,
+      const std::function<void(const ops::WeightData&)>& done,
+      const ops::Progress& progress) override {
+    SK_TRY(PackedWeights packed, PackedWeights::pack(weights, done, progress));
+    return std::make_unique<Executor>(program, std::move(packed), kernels_, pool_);
+  }
+
+ private:
+  const Kernels& kernels_;
+  std::shared_ptr<Pool> pool_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ops::Backend>> make_backend(const Options& options) {
+  SK_TRY(const Kernels* chosen, kernels(options.isa));
+  SK_TRY(const int threads, thread_count(options.threads));
+  return std::make_unique<CpuBackend>(*chosen, threads);
+}
+
+}  // namespace skein::cpu

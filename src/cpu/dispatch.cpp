@@ -1,0 +1,59 @@
+#include "cpu/dispatch.h"
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace skein::cpu {
+namespace {
+
+std::vector<Isa> find_instruction_sets() {
+  std::vector<Isa> all = {{&kScalarKernels, true}};
+#ifdef SKEIN_X86_KERNELS
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  all.push_back({&kAvx2Kernels, avx2});
+  all.push_back({&kAvx512Kernels, avx512});
+#endif
+  return all;
+}
+
+// `source` says in messages where the name came from.
+Result<const Kernels*> choose(std::string_view name, const char* source) {
+  std::string known;
+  for (const Isa& isa : instruction_sets()) {
+    known += (known.empty() ? "" : ", ") + std::string(isa.kernels->name);
+    if (name != isa.kernels->name) continue;
+    if (isa.supported) return isa.kernels;
+    return fail(Code::argument, "{} is \"{}\", which this processor does not support", source, name);
+  }
+  return fail(Code::argument, "{} is \"{}\"; known are {}", source, escaped(name), known);
+}
+
+Result<const Kernels*> choose_default() {
+  if (const char* setting = std::getenv("SKEIN_ISA")) return choose(setting, "SKEIN_ISA");
+  const Kernels* widest = nullptr;
+  for (const Isa& isa : instruction_sets())
+    if (isa.supported) widest = isa.kernels;
+  return widest;
+}
+
+}  // namespace
+
+std::span<const Isa> instruction_sets() {
+  static const std::vector<Isa> all = find_instruction_sets();
+  return all;
+}
+
+Result<const Kernels*> kernels(std::string_view name) {
+  if (!name.empty()) return choose(name, "the instruction set");
+  static const Result<const Kernels*> chosen = choose_default();
+  return chosen;
+}
+
+}  // namespace skein::cpu

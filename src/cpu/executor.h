@@ -1,0 +1,61 @@
+// Runs a program on the CPU's threads.
+#pragma once
+
+#include <memory>
+
+#include "base/pool.h"
+#include "cpu/kernels.h"
+#include "cpu/schedule.h"
+#include "cpu/weights.h"
+#include "ops/backend.h"
+#include "ops/plan.h"
+
+namespace skein::cpu {
+
+class Executor final : public ops::Executable {
+ public:
+  Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
+           std::shared_ptr<Pool> pool);
+
+  Status run(const ops::Step& step) override;
+  int64_t weight_bytes() const override { return weights_.bytes(); }
+  int64_t bytes_per_token() const override;
+  int64_t flops_per_token() const override;
+
+ private:
+  struct Matrix {
+    float* data;
+    int64_t stride;
+  };
+
+  Matrix value(ops::ValueId id, const ops::Step& step) const;
+  const float* vector(ops::WeightId id) const;
+  int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
+  Status reserve(const ops::Step& step);
+
+  void work(const ops::Step& step, std::span<const Scheduled> schedule, int thread);
+  void run_op(const ops::Op& op, const ops::Step& step, Split split, int thread);
+  void linear(const ops::Op& op, const ops::Step& step, int thread);
+  void lookup(const ops::Op& op, const ops::Step& step, Range rows);
+  void pick(const ops::Op& op, const ops::Step& step);
+  void shift(const ops::Op& op, const ops::Step& step, Range rows);
+  void normalise(const ops::Op& op, const ops::Step& step, Range rows);
+  void elementwise(const ops::Op& op, const ops::Step& step, Range rows);
+  void bonus(const ops::Op& op, const ops::Step& step, Range rows);
+  void wkv7(const ops::Op& op, const ops::Step& step, int thread);
+  void trace(const ops::Op& op, const ops::Step& step) const;
+
+  ops::Program program_;
+  ops::Plan plan_;
+  std::vector<Scheduled> small_;
+  std::vector<Scheduled> large_;
+  PackedWeights weights_;
+  const Kernels& kernels_;
+  std::shared_ptr<Pool> pool_;
+  Buffer arena_;
+  Buffer scratch_;                // kLinearScratch floats for each thread
+  std::function<void(int)> job_;  // kept, so that a step need not make one
+  const ops::Step* step_ = nullptr;
+};
+
+}  // namespace skein::cpu

@@ -1,0 +1,105 @@
+// The vector layer for AVX2 + FMA + F16C. Included once, by kernels_avx2.cpp, which has set the
+// target; see scalar.h for what each function means.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace skein::cpu::avx2 {
+
+struct F32x16 {
+  __m256 low;   // lanes 0-7
+  __m256 high;  // lanes 8-15
+};
+
+inline constexpr int kTileTokens = 6;  // 12 accumulators, 2 weights, 1 broadcast of 16 registers
+inline constexpr bool kPairPanels = false;
+
+// Lane masks: eight of ones, then eight of zeros, read at an offset.
+alignas(32) inline constexpr int32_t kMask[24] = {-1, -1, -1, -1, -1, -1, -1, -1,
+                                                  -1, -1, -1, -1, -1, -1, -1, -1};
+
+inline __m256i mask_low(int n) {
+  const int kept = n < 8 ? n : 8;
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 16 - kept));
+}
+inline __m256i mask_high(int n) { return mask_low(n > 8 ? n - 8 : 0); }
+
+inline F32x16 set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline F32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline F32x16 load_n(const float* p, int n) {
+  return {_mm256_maskload_ps(p, mask_low(n)), _mm256_maskload_ps(p + 8, mask_high(n))};
+}
+inline F32x16 load_f16(const uint16_t* p) {
+  return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+          _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
+}
+inline __m256 widen_bf16(const uint16_t* p) {
+  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+inline F32x16 load_bf16(const uint16_t* p) { return {widen_bf16(p), widen_bf16(p + 8)}; }
+inline void store(float* p, F32x16 a) {
+  _mm256_storeu_ps(p, a.low);
+  _mm256_storeu_ps(p + 8, a.high);
+}
+inline void store_n(float* p, F32x16 a, int n) {
+  _mm256_maskstore_ps(p, mask_low(n), a.low);
+  _mm256_maskstore_ps(p + 8, mask_high(n), a.high);
+}
+inline F32x16 keep_n(F32x16 a, int n) {
+  return {_mm256_and_ps(a.low, _mm256_castsi256_ps(mask_low(n))),
+          _mm256_and_ps(a.high, _mm256_castsi256_ps(mask_high(n)))};
+}
+
+inline F32x16 add(F32x16 a, F32x16 b) {
+  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+inline F32x16 sub(F32x16 a, F32x16 b) {
+  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+}
+inline F32x16 mul(F32x16 a, F32x16 b) {
+  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+inline F32x16 div(F32x16 a, F32x16 b) {
+  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
+inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+inline F32x16 max(F32x16 a, F32x16 b) {
+  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+}
+inline F32x16 min(F32x16 a, F32x16 b) {
+  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
+inline F32x16 abs(F32x16 a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, a.low), _mm256_andnot_ps(sign, a.high)};
+}
+inline F32x16 with_sign(F32x16 magnitude, F32x16 sign) {
+  const __m256 bit = _mm256_set1_ps(-0.0f);
+  return {_mm256_or_ps(magnitude.low, _mm256_and_ps(bit, sign.low)),
+          _mm256_or_ps(magnitude.high, _mm256_and_ps(bit, sign.high))};
+}
+inline F32x16 where_less(F32x16 a, F32x16 b, F32x16 yes, F32x16 no) {
+  return {_mm256_blendv_ps(no.low, yes.low, _mm256_cmp_ps(a.low, b.low, _CMP_LT_OQ)),
+          _mm256_blendv_ps(no.high, yes.high, _mm256_cmp_ps(a.high, b.high, _CMP_LT_OQ))};
+}
+inline __m256 scale_half(__m256 p, __m256 n) {
+  return _mm256_castsi256_ps(
+      _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(n), 23)));
+}
+inline F32x16 scale_by_exponent(F32x16 p, F32x16 n_plus_magic) {
+  return {scale_half(p.low, n_plus_magic.low), scale_half(p.high, n_plus_magic.high)};
+}
+inline float reduce_add(F32x16 a) {
+  const __m256 eight = _mm256_add_ps(a.low, a.high);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace skein::cpu::avx2

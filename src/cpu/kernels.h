@@ -1,0 +1,119 @@
+// The kernels as the executor sees them: one table of functions per instruction set. The code
+// behind them stands once, in kernels/*.h, over the vector layer of isa/*.h.
+//
+// Every kernel gives the same bits on every instruction set and for every split into ranges:
+// output rows are vector lanes, sums run in a fixed order, multiply-adds are fused where written.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/pool.h"
+#include "ops/program.h"
+
+namespace skein::cpu {
+
+// Rows of a matrix in one panel: the lanes of a vector.
+inline constexpr int64_t kPanel = 16;
+
+// Element types a packed matrix can have. Quantised weights are decoded to f32 when packed.
+enum class PanelType : uint8_t { f32, f16, bf16 };
+
+// y[t] = f(W x[t] + bias). W is packed as [panel][in][16 rows], the last panel filled with zeros.
+// Each output is one chain of multiply-adds over the inputs in ascending order.
+struct Linear {
+  const std::byte* panels = nullptr;
+  PanelType type = PanelType::f32;
+  int64_t in = 0;
+  int64_t out = 0;
+  const float* bias = nullptr;  // [out] or nullptr
+  ops::Unary function = ops::Unary::none;
+  const float* x = nullptr;  // [tokens, in], rows x_stride floats apart
+  int64_t x_stride = 0;
+  float* y = nullptr;  // [tokens, out], rows y_stride floats apart
+  int64_t y_stride = 0;
+  int64_t tokens = 0;
+  float* scratch = nullptr;  // this thread's, kLinearScratch floats
+};
+
+// Activations are regrouped into blocks of this many tokens by this many inputs (an L2 cache's
+// worth), so that the inner loop reads them as one stream.
+inline constexpr int64_t kBlockTokens = 96;
+inline constexpr int64_t kBlockInputs = 1024;
+inline constexpr int64_t kLinearScratch = kBlockTokens * kBlockInputs;
+
+// Each of `groups` equal parts of a row by itself: (x - mean) / sqrt(var + epsilon) * weight +
+// bias, or x / max(norm, 1e-12) when weight is nullptr.
+struct Norm {
+  const float* x = nullptr;  // [rows, width]
+  float* y = nullptr;
+  int64_t stride = 0;
+  int64_t width = 0;
+  int64_t groups = 1;
+  const float* weight = nullptr;  // [width]
+  const float* bias = nullptr;
+  float epsilon = 0;
+};
+
+// Row by row: a (lerp: a + (b - a) * t). `shared` operands are one row for all: [width].
+struct Elementwise {
+  ops::OpKind kind = ops::OpKind::add;  // lerp, add, sub, mul or unary
+  ops::Unary function = ops::Unary::none;
+  const float* a = nullptr;
+  const float* b = nullptr;  // lerp: the other end; otherwise the second operand
+  const float* t = nullptr;  // lerp only
+  bool shared = false;       // whether the last operand is a weight
+  float* y = nullptr;
+  int64_t stride = 0;
+  int64_t width = 0;
+};
+
+// y = v * sum over each head of r * k * u.
+struct Bonus {
+  const float* r = nullptr;
+  const float* k = nullptr;
+  const float* v = nullptr;
+  const float* u = nullptr;  // [width]
+  float* y = nullptr;
+  int64_t stride = 0;
+  int64_t width = 0;
+  int64_t heads = 1;
+};
+
+// One head of one sequence over `tokens` tokens (RWKV-7, arXiv 2503.14456):
+//   sa = -S kk;  S = S diag(w) + sa (kk a)^T + v k^T;  y = S r
+// state: [N key, N value], updated in place. Pointers stand at the head's first channel.
+struct Wkv7 {
+  const float* r = nullptr;
+  const float* w = nullptr;
+  const float* k = nullptr;
+  const float* v = nullptr;
+  const float* kk = nullptr;
+  const float* a = nullptr;
+  float* y = nullptr;
+  float* state = nullptr;
+  int64_t stride = 0;  // floats from one token's row to the next
+  int64_t tokens = 0;
+  int64_t size = 0;  // N
+};
+
+struct Kernels {
+  const char* name;  // as SKEIN_ISA spells it
+  const char* title;
+  void (*linear)(const Linear&, Range panels);
+  void (*norm)(const Norm&, Range rows);
+  void (*elementwise)(const Elementwise&, Range rows);
+  void (*bonus)(const Bonus&, Range rows);
+  void (*wkv7)(const Wkv7&);
+  // For bench: a sum over `count` floats (how fast memory can be read) and `rounds` of independent
+  // multiply-adds (how fast they can be computed; gives their number in `flops`).
+  float (*read_stream)(const float* data, int64_t count);
+  float (*multiply_adds)(int64_t rounds, int64_t* flops);
+};
+
+// One per instruction set that was compiled in; defined in kernels_<name>.cpp.
+extern const Kernels kScalarKernels;
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+
+}  // namespace skein::cpu

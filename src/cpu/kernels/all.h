@@ -1,0 +1,13 @@
+// The kernels for one instruction set. The including file has defined SK_ISA (the namespace of its
+// vector layer) and included that layer; it then names the table. Included once per file, on
+// purpose without a guard against other files: each gets its own copy in its own namespace.
+#pragma once
+
+#include "cpu/kernels/limits.h"
+#include "cpu/kernels/linear.h"
+#include "cpu/kernels/math.h"
+#include "cpu/kernels/rows.h"
+#include "cpu/kernels/wkv7.h"
+
+#define SK_KERNEL_TABLE(id, title) \
+  { id, title, linear, norm, elementwise, bonus, wkv7, read_stream, multiply_adds }

@@ -1,0 +1,58 @@
+// Element functions over the vector layer. Every step is an add, multiply, division or fused
+// multiply-add in f32, so all instruction sets agree to the last bit; no libm.
+// Coefficients were fitted for this file (minimax on the reduced range, then rounded to f32).
+#pragma once
+
+namespace skein::cpu::SK_ISA {
+
+// e^x within 2 ulp; x outside [-87, 88] is clamped, so the result is always finite and normal.
+inline F32x16 exp(F32x16 x) {
+  const F32x16 magic = set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
+  x = min(max(x, set1(-87.0f)), set1(88.0f));
+  const F32x16 n_plus_magic = fma(x, set1(1.44269504f), magic);
+  const F32x16 n = sub(n_plus_magic, magic);
+  // r = x - n ln 2 with ln 2 in two parts, the first short enough for n * part to be exact.
+  F32x16 r = fma(n, set1(-0.693359375f), x);
+  r = fma(n, set1(2.12194440e-4f), r);
+  F32x16 p = set1(0.0013814613f);
+  p = fma(p, r, set1(0.00836871f));
+  p = fma(p, r, set1(0.04166839f));
+  p = fma(p, r, set1(0.16666521f));
+  p = fma(p, r, set1(0.49999994f));
+  p = fma(p, mul(r, r), add(r, set1(1.0f)));
+  return scale_by_exponent(p, n_plus_magic);
+}
+
+inline F32x16 sigmoid(F32x16 x) {
+  return div(set1(1.0f), add(set1(1.0f), exp(sub(set1(0.0f), x))));
+}
+
+// Two branches: an odd polynomial near 0, where 1 - 2 / (e^2x + 1) would cancel.
+inline F32x16 tanh(F32x16 x) {
+  const F32x16 size = abs(x);
+  const F32x16 far = sub(set1(1.0f), div(set1(2.0f), add(exp(add(size, size)), set1(1.0f))));
+  const F32x16 z = mul(size, size);
+  F32x16 p = set1(-0.0055285781f);
+  p = fma(p, z, set1(0.020483265f));
+  p = fma(p, z, set1(-0.053692952f));
+  p = fma(p, z, set1(0.13330899f));
+  p = fma(p, z, set1(-0.33333263f));
+  const F32x16 near = fma(mul(p, z), size, size);
+  return with_sign(where_less(size, set1(0.625f), near, far), x);
+}
+
+inline F32x16 apply(ops::Unary function, F32x16 x) {
+  switch (function) {
+    case ops::Unary::none: return x;
+    case ops::Unary::relu2: {
+      const F32x16 positive = max(x, set1(0.0f));
+      return mul(positive, positive);
+    }
+    case ops::Unary::sigmoid: return sigmoid(x);
+    case ops::Unary::tanh: return tanh(x);
+    case ops::Unary::decay7: return exp(mul(set1(-0.60653066f), sigmoid(x)));
+  }
+  return x;
+}
+
+}  // namespace skein::cpu::SK_ISA

@@ -1,0 +1,35 @@
+// The kernels compiled for AVX-512.
+#include "cpu/kernels.h"
+
+// g++ 12 believes that some intrinsics read an undefined vector on purpose left undefined.
+#pragma GCC diagnostic push
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+
+// Everything the kernels need from elsewhere is included above: what is defined below this line may
+// only run on such a machine, and a standard template instantiated here could be the copy that the
+// linker keeps for the whole program.
+#if defined(__clang__)
+#pragma clang attribute push(                                                        \
+        __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"))), \
+            apply_to = function)
+#else
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")
+#endif
+
+#define SK_ISA avx512
+#include "cpu/isa/avx512.h"
+#include "cpu/kernels/all.h"
+
+namespace skein::cpu {
+using namespace avx512;
+extern const Kernels kAvx512Kernels = SK_KERNEL_TABLE("avx512", "AVX-512");
+}  // namespace skein::cpu
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif

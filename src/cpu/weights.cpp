@@ -1,0 +1,164 @@
+#include "cpu/weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "quant/plain/bits.h"
+#include "quant/read.h"
+
+namespace skein::cpu {
+namespace {
+
+constexpr int64_t kAlign = 64;
+
+// Half types stay as they are, everything else becomes f32: a quantised weight's value has more
+// digits than a half can hold.
+PanelType panel_type(DType type) {
+  if (type == DType::f16) return PanelType::f16;
+  if (type == DType::bf16) return PanelType::bf16;
+  return PanelType::f32;
+}
+
+int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
+
+// A table is used where it lies in the file unless its rows are not contiguous there.
+bool stays_in_file(const StoredTensor& tensor) {
+  return tensor.strides == tensor.shape.contiguous_strides() &&
+         tensor.offset % block_size(tensor.dtype).elements == 0 &&
+         tensor.shape[1] % block_size(tensor.dtype).elements == 0;
+}
+
+int64_t packed_bytes(const ops::WeightData& weight) {
+  if (!weight.present) return 0;
+  const Shape& shape = weight.tensor.shape;
+  int64_t bytes = 0;
+  switch (weight.use) {
+    case ops::WeightUse::vector: bytes = shape.elements() * 4; break;
+    case ops::WeightUse::table:
+      bytes = stays_in_file(weight.tensor) ? 0 : shape.elements() * 4;
+      break;
+    case ops::WeightUse::matrix:
+      bytes = (shape[0] + kPanel - 1) / kPanel * kPanel * shape[1] *
+              element_bytes(panel_type(weight.tensor.dtype));
+      break;
+  }
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
+
+// Rows [row, row + rows) of f32, at most 16, into the panel at `out`, [width][16].
+void interleave(const float* rows_data, int64_t rows, int64_t width, PanelType type,
+                std::byte* out) {
+  for (int64_t k = 0; k < width; ++k) {
+    for (int64_t lane = 0; lane < kPanel; ++lane) {
+      const float value = lane < rows ? rows_data[lane * width + k] : 0.0f;
+      const int64_t place = k * kPanel + lane;
+      if (type == PanelType::f32) {
+        reinterpret_cast<float*>(out)[place] = value;
+      } else {
+        reinterpret_cast<uint16_t*>(out)[place] =
+            type == PanelType::f16 ? quant::f32_to_f16(value) : quant::f32_to_bf16(value);
+      }
+    }
+  }
+}
+
+// Contiguous half matrices, nearly all of a real model, are moved without a detour through f32.
+void interleave_halves(const std::byte* rows_data, int64_t rows, int64_t width, std::byte* out) {
+  auto* panel = reinterpret_cast<uint16_t*>(out);
+  for (int64_t lane = 0; lane < kPanel; ++lane) {
+    for (int64_t k = 0; k < width; ++k) {
+      uint16_t half = 0;
+      if (lane < rows) std::memcpy(&half, rows_data + (lane * width + k) * 2, 2);
+      panel[k * kPanel + lane] = half;
+    }
+  }
+}
+
+Status pack_matrix(const StoredTensor& tensor, PanelType type, std::byte* out) {
+  const int64_t rows = tensor.shape[0], width = tensor.shape[1];
+  const bool direct = type != PanelType::f32 && tensor.strides == tensor.shape.contiguous_strides();
+  // A transposed matrix is read whole: its rows lie across the file, and reading them panel by
+  // panel would walk all of it each time.
+  const bool whole = !direct && tensor.strides != tensor.shape.contiguous_strides();
+  std::vector<float> read;
+  if (!direct) read.resize(static_cast<size_t>((whole ? rows : std::min(rows, kPanel)) * width));
+  if (whole) SK_TRY_STATUS(quant::read_f32(tensor, read));
+  for (int64_t row = 0; row < rows; row += kPanel) {
+    const int64_t count = std::min(kPanel, rows - row);
+    std::byte* panel = out + row * width * element_bytes(type);
+    if (direct) {
+      interleave_halves(tensor.storage.data() + (tensor.offset + row * width) * 2, count, width,
+                        panel);
+      continue;
+    }
+    const auto part = std::span(read).first(static_cast<size_t>(count * width));
+    if (!whole) SK_TRY_STATUS(quant::read_rows_f32(tensor, row, count, part));
+    interleave(whole ? read.data() + row * width : read.data(), count, width, type, panel);
+  }
+  return {};
+}
+
+}  // namespace
+
+int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
+  int64_t bytes = 0;
+  for (const ops::WeightData& weight : weights) bytes += packed_bytes(weight);
+  return bytes;
+}
+
+int64_t PackedWeights::scratch_bytes(std::span<const ops::WeightData> weights) {
+  // Pages of the file that are being read, and the f32 copy of a transposed matrix.
+  int64_t most = 0;
+  for (const ops::WeightData& weight : weights) {
+    if (!weight.present || weight.use == ops::WeightUse::table) continue;
+    const StoredTensor& tensor = weight.tensor;
+    const bool whole = tensor.strides != tensor.shape.contiguous_strides();
+    most = std::max(most, static_cast<int64_t>(tensor.storage.size()) +
+                              (whole ? tensor.shape.elements() * 4 : 0));
+  }
+  return most;
+}
+
+Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weights,
+                                          const std::function<void(const ops::WeightData&)>& done,
+                                          const ops::Progress& progress) {
+  PackedWeights packed;
+  SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(resident_bytes(weights))));
+  std::byte* at = packed.buffer_.data();
+  int64_t bytes_done = 0;
+  for (const ops::WeightData& weight : weights) {
+    PackedWeight& out = packed.weights_.emplace_back();
+    out.use = weight.use;
+    if (!weight.present) continue;
+    const StoredTensor& tensor = weight.tensor;
+    out.rows = weight.use == ops::WeightUse::vector ? 1 : tensor.shape[0];
+    out.width = weight.use == ops::WeightUse::vector ? tensor.shape.elements() : tensor.shape[1];
+    out.data = at;
+    const auto floats =
+        std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
+    if (weight.use == ops::WeightUse::matrix) {
+      out.type = panel_type(tensor.dtype);
+      SK_TRY_STATUS(pack_matrix(tensor, out.type, at));
+    } else if (weight.use == ops::WeightUse::vector) {
+      SK_TRY_STATUS(quant::read_f32(tensor, floats));
+    } else if (stays_in_file(tensor)) {
+      out.table = tensor;
+    } else {
+      SK_TRY_STATUS(quant::read_f32(tensor, floats));
+      out.table = {.name = tensor.name,
+                   .dtype = DType::f32,
+                   .shape = tensor.shape,
+                   .strides = tensor.shape.contiguous_strides(),
+                   .offset = 0,
+                   .storage = std::as_bytes(floats)};
+    }
+    at += packed_bytes(weight);
+    bytes_done += static_cast<int64_t>(tensor.storage.size());
+    if (done && weight.use != ops::WeightUse::table) done(weight);
+    if (progress && !progress(bytes_done)) return fail(Code::io, "interrupted while loading");
+  }
+  return packed;
+}
+
+}  // namespace skein::cpu

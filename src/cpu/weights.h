@@ -1,0 +1,45 @@
+// Weights as the CPU keeps them: matrices in panels of 16 rows, vectors in f32, tables in the file.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "cpu/kernels.h"
+#include "ops/backend.h"
+#include "tensor/buffer.h"
+
+namespace skein::cpu {
+
+struct PackedWeight {
+  ops::WeightUse use = ops::WeightUse::vector;
+  PanelType type = PanelType::f32;
+  int64_t rows = 0;  // outputs of a matrix, rows of a table, 1 for a vector
+  int64_t width = 0;
+  const std::byte* data = nullptr;  // matrix: [panel][width][16]; vector: f32 [width]
+  StoredTensor table;               // tables: contiguous rows of whole blocks
+};
+
+// All weights of a model in one buffer.
+class PackedWeights {
+ public:
+  // Errors: those of quant::read_rows_f32; memory; io "interrupted".
+  static Result<PackedWeights> pack(std::span<const ops::WeightData> weights,
+                                    const std::function<void(const ops::WeightData&)>& done,
+                                    const ops::Progress& progress);
+  // The buffer's size, and what packing needs on top for the largest weight.
+  static int64_t resident_bytes(std::span<const ops::WeightData> weights);
+  static int64_t scratch_bytes(std::span<const ops::WeightData> weights);
+
+  const PackedWeight& operator[](ops::WeightId id) const {
+    return weights_[static_cast<size_t>(id)];
+  }
+  std::span<const PackedWeight> all() const { return weights_; }
+  int64_t bytes() const { return static_cast<int64_t>(buffer_.size()); }
+
+ private:
+  Buffer buffer_;
+  std::vector<PackedWeight> weights_;
+};
+
+}  // namespace skein::cpu

@@ -1,0 +1,21 @@
+# Weak symbols in kernels_avx2 and kernels_avx512 outside their own namespaces are templates or
+# inline functions that a processor without these instructions might end up calling.
+execute_process(COMMAND ${NM} -A --demangle --defined-only ${LIBRARY}
+  OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "nm could not read ${LIBRARY}")
+endif()
+string(REPLACE "\n" ";" lines "${symbols}")
+set(seen 0)
+foreach(line IN LISTS lines)
+  if(NOT line MATCHES "kernels_avx")
+    continue()
+  endif()
+  math(EXPR seen "${seen} + 1")
+  if(line MATCHES " [WVu] " AND NOT line MATCHES "skein::cpu::avx(2|512)::")
+    message(SEND_ERROR "shared symbol in a vector object: ${line}")
+  endif()
+endforeach()
+if(seen EQUAL 0)
+  message(FATAL_ERROR "no vector objects in ${LIBRARY}; is this check still looking at the right place?")
+endif()
