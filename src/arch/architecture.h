@@ -1,0 +1,83 @@
+// A model design: from named tensors to a recorded forward pass. One file per design; none of them
+// knows a container, a device or a number type.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/backend.h"
+#include "ops/program.h"
+#include "tensor/stored.h"
+
+namespace skein::arch {
+
+// A model's tensors under their official names ("blocks.3.att.key.weight") and in official shapes.
+using NamedTensors = std::map<std::string, StoredTensor, std::less<>>;
+
+// What a tensor is to the tools that convert, quantise and train: which ones share a treatment.
+enum class WeightClass : uint8_t {
+  embedding,
+  head,
+  attention,  // receptance, key, value, output
+  feed_forward,
+  low_rank,  // the small pairs w1 w2, a1 a2, v1 v2, g1 g2
+  vector,    // norms, mixes, biases: always f32
+};
+const char* weight_class_name(WeightClass kind);
+
+enum class Presence : uint8_t {
+  required,
+  optional,  // the program is recorded without it when it is missing
+  unused,    // files may have it, in any shape; nothing reads it
+};
+
+// One row of an architecture's weight list, which stands once and serves loading, inspection,
+// conversion and training.
+struct WeightSpec {
+  std::string name;
+  Shape shape;  // official, without axes of length 1
+  WeightClass kind = WeightClass::vector;
+  bool stored_in_out = false;  // [in, out] in the file, used transposed
+  Presence presence = Presence::required;
+};
+
+struct StateSpec {
+  std::string name;  // "blocks.3.att.wkv"
+  // Official shape, as the `rwkv` package keeps it, and how Skein's own memory differs from it.
+  Shape shape;
+  bool transposed = false;  // the last two axes are swapped in Skein's memory
+};
+
+struct Dimensions {
+  int64_t layers = 0;
+  int64_t width = 0;
+  int64_t heads = 0;
+  int64_t head_size = 0;
+  int64_t inner = 0;  // of the channel mix
+  int64_t vocab = 0;
+};
+
+class Architecture {
+ public:
+  virtual ~Architecture() = default;
+  virtual const Dimensions& dimensions() const = 0;
+  virtual std::vector<WeightSpec> weights() const = 0;
+  // In the order of the program's slots.
+  virtual std::vector<StateSpec> state() const = 0;
+  // `has[i]`: whether weight i of weights() is there.
+  virtual ops::Program forward(const std::vector<bool>& has) const = 0;
+};
+
+// The tensors in the order of the architecture's weight list, checked against it, in the shape of
+// their use. Errors: mismatch, naming the tensor and both shapes.
+Result<std::vector<ops::WeightData>> collect_weights(const Architecture& architecture,
+                                                     const NamedTensors& tensors,
+                                                     std::string_view file_name);
+
+}  // namespace skein::arch

@@ -1,0 +1,41 @@
+// Every model design we know by name, runnable or not, and how a file is recognised.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "arch/architecture.h"
+
+namespace skein::arch {
+
+struct Design {
+  const char* id;     // "rwkv7"
+  const char* title;  // RWKV-7 "Goose"
+  // Nobody runs it yet when this is null: the file is named, not opened.
+  Result<std::unique_ptr<Architecture>> (*open)(const NamedTensors&, std::string_view file_name);
+};
+
+std::span<const Design> designs();
+
+// What a container holds.
+struct Identified {
+  const Design* design = nullptr;  // nullptr: no model that we know
+  const char* naming = "";         // whose tensor names
+  int64_t parameters = 0;          // elements of all tensors
+  std::string hint;  // what else the file is, if no model: "a full state of 36 tensors"
+
+  std::string title() const;  // RWKV-6 "Finch" 1.6B
+};
+Identified identify(const Container& container);
+
+// Tensors under official names. Errors: unsupported (not runnable, or no model: the sentence says
+// what it is), mismatch.
+Result<NamedTensors> official_tensors(const Container& container, const Identified& what,
+                                      std::string_view file_name);
+
+// Names in `tensors` that the architecture does not read, in order.
+std::vector<std::string> unknown_tensors(const Architecture& architecture,
+                                         const NamedTensors& tensors);
+
+}  // namespace skein::arch

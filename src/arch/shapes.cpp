@@ -1,0 +1,72 @@
+#include "arch/shapes.h"
+
+#include <charconv>
+#include <set>
+
+#include "base/limits.h"
+
+namespace skein::arch {
+
+Result<Shape> Shapes::of(std::string_view name, int rank) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end())
+    return fail(Code::mismatch, "{}: tensor {} is missing", file_name_, name);
+  const Shape& shape = found->second.shape;
+  if (rank != 0 && shape.rank() != rank)
+    return fail(Code::mismatch, "{}: tensor {} is {}, expected {} axes", file_name_, name,
+                shape.text(), rank);
+  return shape;
+}
+
+Result<int64_t> Shapes::layers() const {
+  constexpr std::string_view kPrefix = "blocks.";
+  std::set<int64_t> seen;
+  for (auto it = tensors_.lower_bound(kPrefix);
+       it != tensors_.end() && it->first.starts_with(kPrefix); ++it) {
+    const std::string_view rest = std::string_view(it->first).substr(kPrefix.size());
+    int64_t index = -1;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), index);
+    if (error != std::errc() || index < 0 || end == rest.data() + rest.size() || *end != '.')
+      continue;
+    if (index >= static_cast<int64_t>(limits::kLayers))
+      return fail(Code::unsupported, "{}: tensor {} is of layer {}, above the limit of {} layers",
+                  file_name_, escaped(it->first), index, limits::kLayers);
+    seen.insert(index);
+  }
+  const auto count = static_cast<int64_t>(seen.size());
+  if (count == 0) return fail(Code::mismatch, "{}: no tensors of any layer", file_name_);
+  if (*seen.rbegin() != count - 1) {
+    int64_t missing = 0;
+    while (seen.contains(missing)) ++missing;
+    return fail(Code::mismatch, "{}: layer {} is missing, though there is a layer {}", file_name_,
+                missing, *seen.rbegin());
+  }
+  return count;
+}
+
+Status Shapes::check_limits(const Dimensions& d) const {
+  const struct {
+    const char* what;
+    int64_t value;
+    uint64_t limit;
+  } rows[] = {{"embedding width", d.width, limits::kWidth},
+              {"channel-mix width", d.inner, limits::kDimension},
+              {"vocabulary", d.vocab, limits::kVocab}};
+  for (const auto& row : rows) {
+    if (row.value < 1)
+      return fail(Code::mismatch, "{}: the {} is {}", file_name_, row.what, row.value);
+    if (static_cast<uint64_t>(row.value) > row.limit)
+      return fail(Code::unsupported, "{}: the {} is {}, above the limit of {}", file_name_,
+                  row.what, row.value, row.limit);
+  }
+  return {};
+}
+
+std::string size_name(int64_t parameters) {
+  const double billions = static_cast<double>(parameters) / 1e9;
+  if (billions >= 0.05) return fmt::format("{:.1f}B", billions);
+  if (parameters >= 100'000) return fmt::format("{:.1f}M", billions * 1e3);
+  return fmt::format("{:.1f}K", billions * 1e6);
+}
+
+}  // namespace skein::arch
