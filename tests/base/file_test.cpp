@@ -1,0 +1,104 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+
+namespace skein {
+namespace {
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / fmt::format("skein_file_{}", getpid());
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path make(const std::string& name, size_t bytes) const {
+    std::ofstream(folder_ / name) << std::string(bytes, 'x');
+    return folder_ / name;
+  }
+
+  std::filesystem::path folder_;
+};
+
+Status write_text(const std::filesystem::path& path, std::string_view text) {
+  const std::span<const std::byte> parts[] = {std::as_bytes(std::span(text))};
+  return write_file(path, parts);
+}
+
+TEST_F(FileTest, what_is_no_regular_file_is_refused_at_once) {
+  const auto fifo = folder_ / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  for (const auto& path : {folder_, fifo, std::filesystem::path("/dev/zero")}) {
+    const auto file = File::map(path);
+    ASSERT_FALSE(file) << path;
+    EXPECT_EQ(file.error().code, Code::unsupported);
+  }
+  EXPECT_EQ(File::map(make("empty", 0)).error().code, Code::corrupt);
+  EXPECT_EQ(File::map(folder_ / "missing").error().code, Code::io);
+}
+
+TEST_F(FileTest, a_file_shortened_under_its_mapping_reads_as_zeros_and_says_so) {
+  const auto path = make("model", 64 * 1024);
+  const auto file = File::map(path);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->bytes()[40000], std::byte{'x'});
+  EXPECT_TRUE(file->intact());
+  std::filesystem::resize_file(path, 10);
+  EXPECT_EQ(file->bytes()[60000], std::byte{0});
+  EXPECT_FALSE(file->intact());
+}
+
+TEST_F(FileTest, dropping_pages_loses_nothing) {
+  const auto file = File::map(make("model", 100'000));
+  ASSERT_TRUE(file);
+  file->drop(file->bytes().subspan(100, 90'000));
+  for (const std::byte byte : file->bytes()) ASSERT_EQ(byte, std::byte{'x'});
+  EXPECT_TRUE(file->intact());
+}
+
+TEST_F(FileTest, reading_is_bounded) {
+  const auto path = make("vocab", 1000);
+  EXPECT_EQ(read_file(path, 1000).value().size(), 1000u);
+  EXPECT_EQ(read_file(path, 999).error().code, Code::unsupported);
+}
+
+TEST_F(FileTest, a_full_disk_leaves_the_old_file_and_nothing_else) {
+  const auto path = folder_ / "state";
+  ASSERT_TRUE(write_text(path, "the old state"));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 1000;
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status status = write_text(path, std::string(5000, 'y'));
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, handler);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::io);
+  EXPECT_EQ(read_file(path, 1000).value().size(), std::strlen("the old state"));
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) files += entry.exists();
+  EXPECT_EQ(files, 1u);
+}
+
+TEST_F(FileTest, a_written_file_has_the_mode_of_any_new_file) {
+  const auto path = folder_ / "state";
+  const mode_t mask = umask(022);
+  ASSERT_TRUE(write_text(path, "x"));
+  umask(mask);
+  struct stat info {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0644u);
+}
+
+}  // namespace
+}  // namespace skein
