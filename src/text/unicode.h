@@ -1,0 +1,36 @@
+// What the 20B tokenizer needs to know of Unicode, and the writing of characters as UTF-8.
+// unicode.cpp is the one file that knows utf8proc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace skein::text {
+
+// The classes that the split pattern tells apart: \p{L}, \p{N}, White_Space, the rest.
+enum class CharClass : uint8_t { letter, number, space, other };
+
+CharClass char_class(char32_t character);
+
+struct Character {
+  char32_t code = 0;
+  size_t length = 0;  // 0: no well-formed character begins here
+};
+
+// The character that `bytes` begins with.
+Character first_character(std::string_view bytes);
+
+// `code` must be a Unicode scalar value.
+void append_utf8(std::string& out, char32_t code);
+
+// The offset of the first byte that is not well-formed UTF-8, or npos.
+size_t first_invalid_utf8(std::string_view bytes);
+
+// Normalization form C of valid UTF-8, in O(n log n) whatever the combining marks.
+Result<std::string> to_nfc(std::string_view text);
+
+}  // namespace skein::text
