@@ -73,12 +73,8 @@ const FormatRow& format_row(DType type) {
   return kRows[static_cast<int>(type)];
 }
 
-bool decodable(DType type) {
-  return format_row(type).decode != nullptr;
-}
-bool encodable(DType type) {
-  return format_row(type).encode != nullptr;
-}
+bool decodable(DType type) { return format_row(type).decode != nullptr; }
+bool encodable(DType type) { return format_row(type).encode != nullptr; }
 
 Status decode(DType type, std::span<const std::byte> blocks, std::span<float> out) {
   const FormatRow& row = format_row(type);

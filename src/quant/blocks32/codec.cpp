@@ -12,12 +12,8 @@ namespace {
 constexpr int kElements = 32;
 constexpr int kHalf = 16;
 
-int low(uint8_t byte) {
-  return byte & 15;
-}
-int high(uint8_t byte) {
-  return byte >> 4;
-}
+int low(uint8_t byte) { return byte & 15; }
+int high(uint8_t byte) { return byte >> 4; }
 
 // Decoders. Each product is exact in f32, so only the one addition of Q4_1 and Q5_1 rounds.
 

@@ -8,9 +8,7 @@
 namespace skein::quant {
 namespace {
 
-size_t parts(size_t whole, size_t part) {
-  return whole / part + (whole % part != 0 ? 1 : 0);
-}
+size_t parts(size_t whole, size_t part) { return whole / part + (whole % part != 0 ? 1 : 0); }
 
 Status check_sizes(size_t numbers, size_t codes, size_t scales) {
   if (codes != parts(numbers, 2) || scales != parts(numbers, kNf4Block))

@@ -15,18 +15,18 @@
 namespace skein::quant {
 
 // Exact. A NaN keeps its sign and payload and becomes quiet, as F16C does.
-// All three readings are computed and one is chosen: no branch, so that loops over it vectorise.
+// All three readings are computed and masks choose: a branch would keep loops from vectorising.
 inline float f16_to_f32(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t magnitude = half & 0x7fffu;
   const uint32_t normal = (magnitude << 13) + (112u << 23);
   // Not a shifted pattern: those would be subnormal floats, which a thread may flush to zero.
   const float small = static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24f;
-  const uint32_t quiet = magnitude > 0x7c00u ? 0x400000u : 0u;
-  const uint32_t special = 0x7f800000u | quiet | (magnitude << 13);
-  uint32_t bits = magnitude < 0x400u ? std::bit_cast<uint32_t>(small) : normal;
-  bits = magnitude >= 0x7c00u ? special : bits;
-  return std::bit_cast<float>(sign | bits);
+  const uint32_t is_small = 0u - static_cast<uint32_t>(magnitude < 0x400u);
+  const uint32_t is_special = 0u - static_cast<uint32_t>(magnitude >= 0x7c00u);
+  const uint32_t is_nan = 0u - static_cast<uint32_t>(magnitude > 0x7c00u);
+  const uint32_t bits = (std::bit_cast<uint32_t>(small) & is_small) | (normal & ~is_small);
+  return std::bit_cast<float>(sign | bits | (0x7f800000u & is_special) | (0x400000u & is_nan));
 }
 
 // To nearest, ties to even; beyond 65519.99 becomes infinity, NaN stays NaN.
@@ -65,8 +65,6 @@ inline uint16_t f32_to_bf16(float value) {
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-inline bool f16_is_finite(uint16_t half) {
-  return (half & 0x7c00u) != 0x7c00u;
-}
+inline bool f16_is_finite(uint16_t half) { return (half & 0x7c00u) != 0x7c00u; }
 
 }  // namespace skein::quant
