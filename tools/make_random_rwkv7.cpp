@@ -155,9 +155,7 @@ double bell(uint64_t bits) {
   return static_cast<double>(sum) * kScale;
 }
 
-double even(uint64_t bits) {
-  return static_cast<double>(bits >> 12) * 0x1p-51 - 1.0;
-}
+double even(uint64_t bits) { return static_cast<double>(bits >> 12) * 0x1p-51 - 1.0; }
 
 void fill(const Plan& plan, uint64_t key, size_t first, std::span<float> out) {
   for (size_t i = 0; i < out.size(); ++i) {
@@ -288,6 +286,4 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace skein
 
-int main(int argc, char** argv) {
-  return skein::run(argc, argv);
-}
+int main(int argc, char** argv) { return skein::run(argc, argv); }

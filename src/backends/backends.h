@@ -11,12 +11,12 @@
 namespace skein::backends {
 
 struct Options {
-  int threads = 0;       // 0: SKEIN_THREADS, or one for each physical core
-  std::string isa{};     // empty: SKEIN_ISA, or the widest this processor supports
+  int threads = 0;    // 0: SKEIN_THREADS, or one for each physical core
+  std::string isa{};  // empty: SKEIN_ISA, or the widest this processor supports
 };
 
 struct Device {
-  const char* name;   // "cpu"
+  const char* name;  // "cpu"
   const char* about;
   Result<std::unique_ptr<ops::Backend>> (*open)(const Options& options);
 };

@@ -9,7 +9,7 @@
 namespace skein::cpu {
 
 struct Options {
-  int threads = 0;  // 0: SKEIN_THREADS, or one for each physical core
+  int threads = 0;    // 0: SKEIN_THREADS, or one for each physical core
   std::string isa{};  // empty: SKEIN_ISA, or the widest this processor supports
 };
 

@@ -30,7 +30,8 @@ Result<const Kernels*> choose(std::string_view name, const char* source) {
     known += (known.empty() ? "" : ", ") + std::string(isa.kernels->name);
     if (name != isa.kernels->name) continue;
     if (isa.supported) return isa.kernels;
-    return fail(Code::argument, "{} is \"{}\", which this processor does not support", source, name);
+    return fail(Code::argument, "{} is \"{}\", which this processor does not support", source,
+                name);
   }
   return fail(Code::argument, "{} is \"{}\"; known are {}", source, escaped(name), known);
 }

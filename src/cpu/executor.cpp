@@ -19,6 +19,11 @@ using ops::Step;
 // costs more in meetings than it saves.
 constexpr size_t kSmallStep = 4;
 
+// A step of fewer operations than this is done by the caller's thread alone: at some 50 GFLOP/s it
+// takes 80 us, no longer than the meetings of several threads would, and on a busy machine a
+// meeting can cost a time slice.
+constexpr int64_t kSoloFlops = 4'000'000;
+
 }  // namespace
 
 Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
@@ -30,6 +35,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       weights_(std::move(weights)),
       kernels_(kernels),
       pool_(std::move(pool)) {
+  flops_per_token_ = count_flops();
   job_ = [this](int thread) {
     const FlushSubnormals flush;
     const bool is_small = step_->tokens.size() <= kSmallStep;
@@ -47,7 +53,7 @@ int64_t Executor::bytes_per_token() const {
   return bytes;
 }
 
-int64_t Executor::flops_per_token() const {
+int64_t Executor::count_flops() const {
   int64_t flops = 0;
   for (const ops::Op& op : program_.ops) {
     const int64_t width = program_.values[static_cast<size_t>(op.out)].width;
@@ -75,7 +81,12 @@ Status Executor::run(const Step& step) {
   SK_CHECK(!step.tokens.empty() && !step.sequences.empty());
   SK_TRY_STATUS(reserve(step));
   step_ = &step;
-  pool_->run(job_);
+  const int64_t flops = flops_per_token_ * static_cast<int64_t>(step.tokens.size());
+  parts_ = flops < kSoloFlops ? 1 : pool_->size();
+  if (parts_ == 1)
+    job_(0);
+  else
+    pool_->run(job_);
   step_ = nullptr;
   return {};
 }
@@ -84,20 +95,24 @@ void Executor::work(const Step& step, std::span<const Scheduled> schedule, int t
   for (size_t i = 0; i < schedule.size(); ++i) {
     const ops::Op& op = program_.ops[i];
     if (rows_of(op.out, step) == 0) continue;  // no outputs wanted; every thread sees the same
-    if (schedule[i].wait_before) pool_->barrier();
+    if (schedule[i].wait_before) meet();
     if (schedule[i].split != Split::serial || thread == 0)
       run_op(op, step, schedule[i].split, thread);
     if (step.trace) {
-      pool_->barrier();
+      meet();
       if (thread == 0) trace(op, step);
-      pool_->barrier();
+      meet();
     }
   }
 }
 
+void Executor::meet() {
+  if (parts_ > 1) pool_->barrier();
+}
+
 void Executor::run_op(const ops::Op& op, const Step& step, Split split, int thread) {
   const int64_t count = rows_of(op.out, step);
-  const Range rows = split == Split::rows ? share(count, thread, pool_->size()) : Range{0, count};
+  const Range rows = split == Split::rows ? share(count, thread, parts_) : Range{0, count};
   switch (op.kind) {
     case OpKind::linear: return linear(op, step, thread);
     case OpKind::wkv7: return wkv7(op, step, thread);
@@ -148,7 +163,7 @@ void Executor::linear(const ops::Op& op, const Step& step, int thread) {
                     .y_stride = y.stride,
                     .tokens = rows_of(op.out, step),
                     .scratch = scratch_.floats() + thread * kLinearScratch};
-  kernels_.linear(l, share((matrix.rows + kPanel - 1) / kPanel, thread, pool_->size()));
+  kernels_.linear(l, share((matrix.rows + kPanel - 1) / kPanel, thread, parts_));
 }
 
 void Executor::lookup(const ops::Op& op, const Step& step, Range rows) {
@@ -242,7 +257,7 @@ void Executor::wkv7(const ops::Op& op, const Step& step, int thread) {
   const ops::Slot& slot = program_.slots[static_cast<size_t>(op.slot)];
   const int64_t stride = value(op.in[0], step).stride;
   const auto sequences = static_cast<int64_t>(step.sequences.size());
-  const Range share_of_heads = share(sequences * op.heads, thread, pool_->size());
+  const Range share_of_heads = share(sequences * op.heads, thread, parts_);
   for (int64_t item = share_of_heads.begin; item < share_of_heads.end; ++item) {
     const ops::Sequence& sequence = step.sequences[static_cast<size_t>(item / op.heads)];
     const int64_t head = item % op.heads;

@@ -20,7 +20,7 @@ class Executor final : public ops::Executable {
   Status run(const ops::Step& step) override;
   int64_t weight_bytes() const override { return weights_.bytes(); }
   int64_t bytes_per_token() const override;
-  int64_t flops_per_token() const override;
+  int64_t flops_per_token() const override { return flops_per_token_; }
 
  private:
   struct Matrix {
@@ -32,6 +32,8 @@ class Executor final : public ops::Executable {
   const float* vector(ops::WeightId id) const;
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
   Status reserve(const ops::Step& step);
+  int64_t count_flops() const;
+  void meet();  // all threads of this step
 
   void work(const ops::Step& step, std::span<const Scheduled> schedule, int thread);
   void run_op(const ops::Op& op, const ops::Step& step, Split split, int thread);
@@ -55,7 +57,9 @@ class Executor final : public ops::Executable {
   Buffer arena_;
   Buffer scratch_;                // kLinearScratch floats for each thread
   std::function<void(int)> job_;  // kept, so that a step need not make one
+  int64_t flops_per_token_ = 0;
   const ops::Step* step_ = nullptr;
+  int parts_ = 1;  // threads that share this step
 };
 
 }  // namespace skein::cpu

@@ -75,8 +75,8 @@ TEST_P(Kernels_, linear_gives_the_scalar_bits_for_any_shape_and_split) {
   Random random(1);
   const struct {
     int64_t out, in, tokens;
-  } shapes[] = {{1, 1, 1},    {16, 3, 1},   {40, 20, 1},  {96, 64, 1},    {130, 65, 1},
-                {16, 16, 2},  {40, 20, 3},  {33, 31, 5},  {64, 48, 12},   {70, 24, 13},
+  } shapes[] = {{1, 1, 1},    {16, 3, 1},   {40, 20, 1},   {96, 64, 1},   {130, 65, 1},
+                {16, 16, 2},  {40, 20, 3},  {33, 31, 5},   {64, 48, 12},  {70, 24, 13},
                 {48, 33, 31}, {32, 40, 97}, {17, 1030, 7}, {16, 2100, 25}};
   for (const PanelType type : {PanelType::f32, PanelType::f16, PanelType::bf16}) {
     for (const auto& shape : shapes) {
@@ -263,9 +263,11 @@ TEST_P(Kernels_, element_functions_are_accurate) {
   constexpr double kUlp = 0x1p-23;
   // sigmoid(-88) is 6e-39: below the smallest normal number, where results are flushed.
   check(ops::Unary::sigmoid, sigmoid, 3 * kUlp, 2e-38);
-  check(ops::Unary::tanh, [](double v) { return std::tanh(v); }, 3 * kUlp, 0);
-  check(ops::Unary::decay7, [&](double v) { return std::exp(-std::exp(-0.5) * sigmoid(v)); },
-        3 * kUlp, 0);
+  check(
+      ops::Unary::tanh, [](double v) { return std::tanh(v); }, 3 * kUlp, 0);
+  check(
+      ops::Unary::decay7, [&](double v) { return std::exp(-std::exp(-0.5) * sigmoid(v)); },
+      3 * kUlp, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Kernels_, testing::ValuesIn(instruction_sets()), isa_name);

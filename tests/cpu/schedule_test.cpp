@@ -27,8 +27,7 @@ TEST(Schedule, a_reader_on_other_threads_waits_for_its_writer) {
         if (!reads) continue;
         const bool same = schedule[writer].split == schedule[reader].split &&
                           (schedule[writer].split == Split::serial ||
-                           (schedule[writer].split == Split::rows &&
-                            r.kind != ops::OpKind::shift));
+                           (schedule[writer].split == Split::rows && r.kind != ops::OpKind::shift));
         bool met = false;
         for (size_t i = writer + 1; i <= reader; ++i) met = met || schedule[i].wait_before;
         EXPECT_TRUE(same || met) << small.program.values[static_cast<size_t>(w.out)].name << " -> "

@@ -34,8 +34,8 @@ TEST(Plan, values_that_live_at_the_same_time_never_share_memory) {
       const bool together = life[a].born <= life[b].last_read && life[b].born <= life[a].last_read;
       const bool apart = plan.offset[a] + plan.size[a] <= plan.offset[b] ||
                          plan.offset[b] + plan.size[b] <= plan.offset[a];
-      EXPECT_TRUE(!together || apart) << small.program.values[a].name << " and "
-                                      << small.program.values[b].name;
+      EXPECT_TRUE(!together || apart)
+          << small.program.values[a].name << " and " << small.program.values[b].name;
     }
   }
 }

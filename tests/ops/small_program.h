@@ -46,8 +46,8 @@ struct SmallProgram {
 
  private:
   ops::Weight add(Random& random, ops::WeightUse use, Shape shape) {
-    const auto& values = data.emplace_back(
-        random.floats(static_cast<size_t>(shape.elements()), -0.6f, 0.6f));
+    const auto& values =
+        data.emplace_back(random.floats(static_cast<size_t>(shape.elements()), -0.6f, 0.6f));
     ops::WeightData& weight = weights.emplace_back();
     weight.use = use;
     weight.name = fmt::format("w{}", weights.size());

@@ -27,7 +27,7 @@ inline std::filesystem::path shared_file(const std::string& name) {
 }  // namespace skein::test
 
 // Skips a test, loudly, when a file from elsewhere is not on this machine.
-#define SK_NEEDS_SHARED(name)                                                               \
-  if (!std::filesystem::exists(::skein::test::shared_file(name)))                           \
-  GTEST_SKIP() << "SKIPPED: needs " << ::skein::test::shared_file(name)                     \
+#define SK_NEEDS_SHARED(name)                                           \
+  if (!std::filesystem::exists(::skein::test::shared_file(name)))       \
+  GTEST_SKIP() << "SKIPPED: needs " << ::skein::test::shared_file(name) \
                << "; set SKEIN_SHARED to the folder that holds it"

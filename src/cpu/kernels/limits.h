@@ -16,9 +16,10 @@ inline float read_stream(const float* data, int64_t count) {
   return total;
 }
 
-// Twelve independent chains: latency 4 times two units, with room to spare.
+// As many independent chains as a tile of the matrix product has tokens: enough to hide the
+// latency, few enough to stay in registers.
 inline float multiply_adds(int64_t rounds, int64_t* flops) {
-  constexpr int kChains = 12;
+  constexpr int kChains = kTileTokens;
   F32x16 sum[kChains];
   for (int c = 0; c < kChains; ++c) sum[c] = set1(1.0f + 1e-3f * static_cast<float>(c));
   const F32x16 scale = set1(0.999f), step = set1(1e-4f);
