@@ -1,0 +1,16 @@
+// safetensors: u64 header length, JSON header, data. The tensors' ranges have to tile the data
+// exactly, so that a file has one meaning.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/error.h"
+#include "tensor/stored.h"
+
+namespace skein::io {
+
+bool is_safetensors(std::span<const std::byte> file);
+Result<Container> read_safetensors(std::span<const std::byte> file);
+
+}  // namespace skein::io
