@@ -1,6 +1,7 @@
 #include "arch/shapes.h"
 
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "base/limits.h"
@@ -63,8 +64,10 @@ Status Shapes::check_limits(const Dimensions& d) const {
 }
 
 std::string size_name(int64_t parameters) {
+  // The official names round down: the "0.1B" has 191 million, the "0.4B" 451 million, the "1.6B" a
+  // hair less than that.
   const double billions = static_cast<double>(parameters) / 1e9;
-  if (billions >= 0.05) return fmt::format("{:.1f}B", billions);
+  if (billions >= 0.0999) return fmt::format("{:.1f}B", std::floor(billions * 10 + 0.05) / 10);
   if (parameters >= 100'000) return fmt::format("{:.1f}M", billions * 1e3);
   return fmt::format("{:.1f}K", billions * 1e6);
 }

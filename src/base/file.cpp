@@ -174,6 +174,10 @@ Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint
 
 Status write_file(const std::filesystem::path& path,
                   std::span<const std::span<const std::byte>> parts) {
+  // A rename would put a file in the place of a device or a socket.
+  struct stat old {};
+  if (::stat(path.c_str(), &old) == 0 && !S_ISREG(old.st_mode))
+    return fail(Code::io, "{}: is not a regular file and cannot be replaced", shown(path));
   std::string temporary = path.string() + ".XXXXXX";
   Descriptor file;
   file.fd = ::mkostemp(temporary.data(), O_CLOEXEC);

@@ -44,7 +44,7 @@ class File {
 Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint64_t limit_bytes);
 
 // Writes beside `path`, syncs, renames: a reader sees the old file or the new one, and a full disk
-// leaves the old one. Errors: io.
+// leaves the old one. What is no regular file is never replaced. Errors: io.
 Status write_file(const std::filesystem::path& path,
                   std::span<const std::span<const std::byte>> parts);
 

@@ -5,15 +5,26 @@
 #include <string_view>
 #include <vector>
 
+#ifdef SKEIN_X86_KERNELS
+#include <cpuid.h>
+#endif
+
 namespace skein::cpu {
 namespace {
+
+#ifdef SKEIN_X86_KERNELS
+// clang 16 does not know "f16c" as a name for __builtin_cpu_supports.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
 
 std::vector<Isa> find_instruction_sets() {
   std::vector<Isa> all = {{&kScalarKernels, true}};
 #ifdef SKEIN_X86_KERNELS
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "cpu/flush.h"
+#include "cpu/measure.h"
 #include "quant/formats.h"
 
 namespace skein::cpu {
@@ -53,6 +54,15 @@ int64_t Executor::bytes_per_token() const {
   return bytes;
 }
 
+bool Executor::alone(size_t tokens) const {
+  return flops_per_token_ * static_cast<int64_t>(tokens) < kSoloFlops;
+}
+
+ops::DeviceLimits Executor::measure_limits(int passes) {
+  return {.read_bandwidth = read_rate(kernels_, *pool_, alone(1), weights_.memory(), passes),
+          .multiply_adds = multiply_add_rate(kernels_, *pool_, passes)};
+}
+
 int64_t Executor::count_flops() const {
   int64_t flops = 0;
   for (const ops::Op& op : program_.ops) {
@@ -81,8 +91,7 @@ Status Executor::run(const Step& step) {
   SK_CHECK(!step.tokens.empty() && !step.sequences.empty());
   SK_TRY_STATUS(reserve(step));
   step_ = &step;
-  const int64_t flops = flops_per_token_ * static_cast<int64_t>(step.tokens.size());
-  parts_ = flops < kSoloFlops ? 1 : pool_->size();
+  parts_ = alone(step.tokens.size()) ? 1 : pool_->size();
   if (parts_ == 1)
     job_(0);
   else

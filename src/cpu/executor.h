@@ -20,6 +20,7 @@ class Executor final : public ops::Executable {
   Status run(const ops::Step& step) override;
   int64_t weight_bytes() const override { return weights_.bytes(); }
   int64_t bytes_per_token() const override;
+  ops::DeviceLimits measure_limits(int passes) override;
   int64_t flops_per_token() const override { return flops_per_token_; }
 
  private:
@@ -33,6 +34,7 @@ class Executor final : public ops::Executable {
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
   Status reserve(const ops::Step& step);
   int64_t count_flops() const;
+  bool alone(size_t tokens) const;
   void meet();  // all threads of this step
 
   void work(const ops::Step& step, std::span<const Scheduled> schedule, int thread);

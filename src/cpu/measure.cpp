@@ -4,10 +4,6 @@
 #include <chrono>
 #include <vector>
 
-#include "base/pool.h"
-#include "cpu/dispatch.h"
-#include "tensor/buffer.h"
-
 namespace skein::cpu {
 namespace {
 
@@ -20,42 +16,40 @@ double best_seconds(int passes, const Work& work) {
     const auto end = std::chrono::steady_clock::now();
     best = std::min(best, std::chrono::duration<double>(end - start).count());
   }
-  return best;
+  return std::max(best, 1e-9);
 }
 
 }  // namespace
 
-Result<double> read_bandwidth(int threads, size_t bytes, int passes) {
-  SK_TRY(const Kernels* k, kernels());
-  SK_TRY(const Buffer buffer, Buffer::make(bytes));
-  Pool pool(threads);
-  const auto count = static_cast<int64_t>(bytes / sizeof(float));
-  std::vector<float> sums(static_cast<size_t>(pool.size()));
-  const auto part = [&](int index) { return share(count, index, pool.size(), 1024); };
-  pool.run([&](int index) {  // pages that were never written are all one page of zeros
-    const Range range = part(index);
-    std::fill(buffer.floats() + range.begin, buffer.floats() + range.end, 1.0f);
-  });
+double read_rate(const Kernels& kernels, Pool& pool, bool alone, std::span<const std::byte> data,
+                 int passes) {
+  const auto* floats = reinterpret_cast<const float*>(data.data());
+  const auto count = static_cast<int64_t>(data.size() / sizeof(float));
+  if (count == 0) return 0;
+  const int parts = alone ? 1 : pool.size();
+  std::vector<float> sums(static_cast<size_t>(parts));  // so that no read is left out as unused
+  const auto read = [&](int index) {
+    const Range range = share(count, index, parts, 1024);
+    sums[static_cast<size_t>(index)] =
+        kernels.read_stream(floats + range.begin, range.end - range.begin);
+  };
   const double seconds = best_seconds(passes, [&] {
-    pool.run([&](int index) {
-      const Range range = part(index);
-      sums[static_cast<size_t>(index)] =
-          k->read_stream(buffer.floats() + range.begin, range.end - range.begin);
-    });
+    if (alone)
+      read(0);
+    else
+      pool.run(read);
   });
-  return static_cast<double>(bytes) / seconds;
+  return static_cast<double>(count) * sizeof(float) / seconds;
 }
 
-Result<double> multiply_add_rate(int threads) {
-  constexpr int64_t kRounds = 4'000'000;  // some 15 ms on a wide machine
-  SK_TRY(const Kernels* k, kernels());
-  Pool pool(threads);
+double multiply_add_rate(const Kernels& kernels, Pool& pool, int passes) {
+  constexpr int64_t kRounds = 2'000'000;  // some 10 ms
   std::vector<float> sums(static_cast<size_t>(pool.size()));
   int64_t flops = 0;
-  const double seconds = best_seconds(5, [&] {
+  const double seconds = best_seconds(passes, [&] {
     pool.run([&](int index) {
       int64_t own = 0;
-      sums[static_cast<size_t>(index)] = k->multiply_adds(kRounds, &own);
+      sums[static_cast<size_t>(index)] = kernels.multiply_adds(kRounds, &own);
       if (index == 0) flops = own;
     });
   });

@@ -1,17 +1,20 @@
-// The machine's limits, measured now: what `skein bench` and the speed line compare with.
+// The machine's limits, measured now: what speeds are compared with.
 #pragma once
 
 #include <cstddef>
+#include <span>
 
-#include "base/error.h"
+#include "base/pool.h"
+#include "cpu/kernels.h"
 
 namespace skein::cpu {
 
-// Bytes a second that `threads` threads read together from a buffer of `bytes` bytes on the kind of
-// pages the weights have; the best of several passes. Errors: memory, argument (SKEIN_ISA).
-Result<double> read_bandwidth(int threads, size_t bytes, int passes = 5);
+// Bytes a second of a plain read of `data`, shared by the pool's threads or, with `alone`, by the
+// caller: the best of several passes. 0 if there is nothing to read.
+double read_rate(const Kernels& kernels, Pool& pool, bool alone, std::span<const std::byte> data,
+                 int passes);
 
-// f32 multiply-adds, two operations each, a second, on `threads` threads. Error: argument.
-Result<double> multiply_add_rate(int threads);
+// f32 operations a second, two to a multiply-add, on all threads of the pool.
+double multiply_add_rate(const Kernels& kernels, Pool& pool, int passes);
 
 }  // namespace skein::cpu

@@ -35,6 +35,7 @@ class PackedWeights {
     return weights_[static_cast<size_t>(id)];
   }
   std::span<const PackedWeight> all() const { return weights_; }
+  std::span<const std::byte> memory() const { return {buffer_.data(), buffer_.size()}; }
   int64_t bytes() const { return static_cast<int64_t>(buffer_.size()); }
 
  private:

@@ -46,6 +46,12 @@ struct Step {
   const Trace* trace = nullptr;
 };
 
+// What a device can do at best, measured just now; 0 where nobody knows.
+struct DeviceLimits {
+  double read_bandwidth = 0;  // bytes a second, a plain read of the resident weights
+  double multiply_adds = 0;   // f32 operations a second
+};
+
 // A program bound to its weights. Not reentrant: the owner serialises calls.
 class Executable {
  public:
@@ -55,6 +61,8 @@ class Executable {
   virtual int64_t weight_bytes() const = 0;     // resident, after packing
   virtual int64_t bytes_per_token() const = 0;  // weight and state bytes that one decode step reads
   virtual int64_t flops_per_token() const = 0;
+  // With the threads that a step has: one token's for the reading, a prompt's for the arithmetic.
+  virtual DeviceLimits measure_limits(int /*passes*/) { return {}; }
 };
 
 // Told after each weight: bytes of the file done so far. Returning false gives up (Code::io,
