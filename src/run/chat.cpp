@@ -1,0 +1,454 @@
+#include "run/chat.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "run/state_file.h"
+
+namespace skein {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Each attempt draws other numbers, and the first one those of the seed itself.
+uint64_t seed_of(uint64_t seed, uint64_t attempt) { return seed + attempt * 0x9e3779b97f4a7c15; }
+
+Status check_branch_name(const std::string& name) {
+  constexpr size_t kLongest = 64;
+  const auto bad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
+  if (name.empty() || name.size() > kLongest || std::any_of(name.begin(), name.end(), bad))
+    return fail(Code::argument, "a branch needs a name of 1 to {} characters without blanks",
+                kLongest);
+  return {};
+}
+
+}  // namespace
+
+Chat::Chat(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, ChatSettings settings)
+    : session_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      traits_(token_traits(session_.model().vocab(),
+                           [this](int32_t id) { return tokenizer_->bytes_of(id); })),
+      settings_(std::move(settings)) {}
+
+Result<std::unique_ptr<Chat>> Chat::create(std::shared_ptr<Model> model,
+                                           text::TokenizerPtr tokenizer, ChatSettings settings,
+                                           std::string system) {
+  std::unique_ptr<Chat> chat(new Chat(std::move(model), std::move(tokenizer), std::move(settings)));
+  SK_TRY_STATUS(chat->begin(std::move(system)));
+  return chat;
+}
+
+// A beginning with nothing read but the system text.
+Status Chat::begin(std::string system) {
+  Node start;
+  State fresh = session_.model().new_state();
+  if (!system.empty()) {
+    const text::Profile& profile = *settings_.profile;
+    SK_TRY(start.prompt_ids,
+           text::encode_prompt(*tokenizer_, profile, text::render_system(profile, system), true));
+    SK_TRY_STATUS(session_.model().eval(fresh, start.prompt_ids, Want::none, nullptr));
+  }
+  start.closed = true;
+  start.at_end = std::move(fresh);
+  system_ = std::move(system);
+  set_head(add(std::move(start)));
+  return {};
+}
+
+int64_t Chat::add(Node made) {
+  nodes_.emplace(next_id_, std::move(made));
+  return next_id_++;
+}
+
+void Chat::set_head(int64_t id) {
+  open_.reset();
+  heads_[branch_] = id;
+  sweep();
+}
+
+// Turns that no branch leads to any more are gone.
+void Chat::sweep() {
+  std::vector<int64_t> reached;
+  for (const auto& [name, id] : heads_) {
+    const std::vector<int64_t> path = path_to(id);
+    reached.insert(reached.end(), path.begin(), path.end());
+  }
+  std::erase_if(nodes_, [&](const auto& entry) {
+    return std::find(reached.begin(), reached.end(), entry.first) == reached.end();
+  });
+}
+
+std::vector<int64_t> Chat::path_to(int64_t id) const {
+  std::vector<int64_t> path;
+  for (; id >= 0; id = node(id).parent) path.push_back(id);
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+size_t Chat::snapshot_bytes() const {
+  size_t sum = 0;
+  for (const auto& [id, one] : nodes_) {
+    if (one.at_prompt) sum += one.at_prompt->bytes();
+    if (one.at_end) sum += one.at_end->values().size_bytes();
+  }
+  return sum;
+}
+
+// Drops what was not used for longest. The ends of branches stay, because people switch between
+// them, and beginnings stay, because nothing is known from which to make them again.
+void Chat::trim() {
+  while (snapshot_bytes() > settings_.snapshot_bytes) {
+    Node* oldest = nullptr;
+    bool prompt = false;
+    uint64_t used = UINT64_MAX;
+    for (auto& [id, one] : nodes_) {
+      if (one.at_prompt && one.prompt_used < used && id != head()) {
+        oldest = &one, prompt = true, used = one.prompt_used;
+      }
+      const bool ends_branch = std::any_of(heads_.begin(), heads_.end(),
+                                           [&](const auto& entry) { return entry.second == id; });
+      if (one.at_end && one.end_used < used && one.parent >= 0 && !ends_branch) {
+        oldest = &one, prompt = false, used = one.end_used;
+      }
+    }
+    if (!oldest) return;
+    if (prompt) {
+      oldest->at_prompt.reset();
+    } else {
+      oldest->at_end.reset();
+    }
+  }
+}
+
+// Copies the state after a turn into the session, reading again what was dropped.
+Status Chat::stand_at_end(int64_t id) {
+  const std::vector<int64_t> path = path_to(id);
+  size_t from = path.size() - 1;
+  while (!node(path[from]).at_end) --from;
+  session_.restore(*node(path[from]).at_end);
+  for (size_t i = from + 1; i < path.size(); ++i) {
+    SK_TRY_STATUS(session_.feed(node(path[i]).prompt_ids));
+    SK_TRY_STATUS(session_.feed(node(path[i]).answer_ids));
+  }
+  Node& end = node(id);
+  end.end_used = ++clock_;
+  if (end.at_end) return {};
+  end.at_end = session_.state();
+  trim();
+  return {};
+}
+
+// Reads the turn up to "Assistant:". False: `reading` stopped it.
+Result<bool> Chat::stand_at_prompt(Node& turn, const Session::Progress& reading, Reply& reply) {
+  turn.prompt_used = ++clock_;
+  if (turn.at_prompt) {
+    session_.restore(*turn.at_prompt);
+    return true;
+  }
+  SK_TRY_STATUS(stand_at_end(turn.parent));
+  const auto start = std::chrono::steady_clock::now();
+  SK_TRY(reply.prompt_tokens, session_.feed(turn.prompt_ids, reading));
+  reply.prompt_seconds = seconds_since(start);
+  if (reply.prompt_tokens < turn.prompt_ids.size()) return false;
+  turn.at_prompt = session_.snapshot();
+  return true;
+}
+
+// Makes the state at the end of the turn one that has read the answer as later turns are to see it:
+// without a thought, cleaned, and with the blank line that ends it.
+Status Chat::close_current() {
+  Node& turn = current();
+  if (turn.closed) return {};
+  const std::string wanted = text::render_answer(*settings_.profile, turn.answer);
+  std::vector<int32_t> ids;
+  std::string read;
+  if (open_) {
+    ids.assign(open_->ids.begin(), open_->ids.begin() + static_cast<int64_t>(open_->read()));
+    SK_TRY(read, tokenizer_->decode(ids));
+  }
+  // Where what was generated begins just so, only the rest has to be read.
+  if (!open_ || !wanted.starts_with(read)) {
+    Reply ignored;
+    open_.reset();
+    ids.clear();
+    read.clear();
+    SK_TRY_STATUS(stand_at_prompt(turn, {}, ignored));
+  }
+  SK_TRY(const std::vector<int32_t> rest, tokenizer_->encode(wanted.substr(read.size())));
+  open_.reset();
+  SK_TRY_STATUS(session_.feed(rest));
+  ids.insert(ids.end(), rest.begin(), rest.end());
+  turn.answer_ids = std::move(ids);
+  turn.at_end = session_.state();
+  turn.end_used = ++clock_;
+  turn.closed = true;
+  trim();
+  return {};
+}
+
+Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attempt,
+                           int64_t same_prompt, const ChatListener& listener) {
+  const text::Profile& profile = *settings_.profile;
+  Node turn;
+  turn.parent = parent;
+  turn.user = user;
+  turn.attempt = attempt;
+  // By what was read and not by the number of turns: a state from a file has read something.
+  const bool fresh = node(parent).parent < 0 && node(parent).at_end->tokens_read() == 0;
+  const text::Turn wording = text::render_turn(profile, user, fresh, settings_.think);
+  SK_TRY(turn.prompt_ids, text::encode_prompt(*tokenizer_, profile, wording.prompt, fresh));
+  if (turn.prompt_ids.empty()) return fail(Code::argument, "there is nothing to answer");
+  SK_TRY(std::vector<int32_t> opening, tokenizer_->encode(wording.opening));
+  if (same_prompt >= 0 && node(same_prompt).prompt_ids == turn.prompt_ids)
+    turn.at_prompt = node(same_prompt).at_prompt;
+  Sampling sampling = settings_.sampling;
+  sampling.seed = seed_of(sampling.seed, attempt);
+  SK_TRY(Sampler sampler, Sampler::create(sampling, traits_));
+
+  open_.reset();
+  Reply reply;
+  SK_TRY(const bool read, stand_at_prompt(turn, listener.reading, reply));
+  if (!read) {
+    reply.kept = false;
+    reply.finish = Finish::interrupted;
+    return reply;
+  }
+  SK_TRY_STATUS(session_.feed(opening));
+  GenerateOptions options;
+  options.max_tokens = settings_.max_tokens;
+  options.stops = {.policy = profile.stop,
+                   .stop_strings = settings_.stop,
+                   .role_words = profile.role_words,
+                   .chat = profile.has_template(),
+                   .opening = wording.opening};
+  options.profile = &profile;
+  options.think_budget = settings_.think_budget;
+  SK_TRY(Generation generation,
+         Generation::start(session_, tokenizer_.get(), std::move(sampler), options));
+  const size_t opened = opening.size();
+  open_.emplace(Open{std::move(generation), std::move(opening), opened});
+  if (auto status = generate(listener, reply); !status) {
+    open_.reset();
+    return tl::unexpected(std::move(status).error());
+  }
+  turn.answer = reply.text;
+  heads_[branch_] = add(std::move(turn));
+  sweep();
+  trim();
+  return reply;
+}
+
+// Runs the open answer to its end, adding to `reply`.
+Status Chat::generate(const ChatListener& listener, Reply& reply) {
+  Generation& generation = open_->generation;
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t before = generation.count();
+  const int64_t thoughts_before = generation.thought_count();
+  Event event;
+  const auto take = [&] {
+    reply.text += event.text;
+    reply.thinking += event.thinking;
+    if (event.id >= 0) open_->ids.push_back(event.id);
+    return !listener.answer || listener.answer(event);
+  };
+  while (generation.finish() == Finish::running) {
+    SK_TRY_STATUS(generation.next(event));
+    if (!take() && generation.finish() == Finish::running) {
+      generation.interrupt(event);
+      take();
+    }
+  }
+  reply.seconds = seconds_since(start);
+  reply.finish = generation.finish();
+  reply.tokens = generation.count() - before;
+  reply.thought_tokens = generation.thought_count() - thoughts_before;
+  reply.fingerprint = generation.fingerprint();
+  return {};
+}
+
+Result<Reply> Chat::say(std::string_view text, const ChatListener& listener) {
+  SK_TRY_STATUS(close_current());
+  return answer(head(), text, 0, -1, listener);
+}
+
+Result<Reply> Chat::answer_again(uint64_t attempt, const ChatListener& listener) {
+  const int64_t old = head();
+  return answer(node(old).parent, node(old).user, attempt, old, listener);
+}
+
+Result<Reply> Chat::retry(const ChatListener& listener) {
+  if (current().parent < 0) return fail(Code::argument, "there is no answer yet to try again");
+  return answer_again(current().attempt, listener);
+}
+
+Result<Reply> Chat::alternative(const ChatListener& listener, std::string* kept_as) {
+  if (current().parent < 0) return fail(Code::argument, "there is no answer yet to be varied");
+  // So that the answer which is kept ends as far as it came.
+  SK_TRY_STATUS(close_current());
+  const int64_t old = head();
+  const Node& turn = node(old);
+  uint64_t attempt = turn.attempt;
+  for (const auto& [id, other] : nodes_)
+    if (other.parent == turn.parent && other.user == turn.user)
+      attempt = std::max(attempt, other.attempt);
+
+  // Unless another branch ends there already, one is made to keep the old answer.
+  std::string keeper;
+  for (const auto& [name, id] : heads_)
+    if (id == old && name != branch_) keeper = name;
+  const bool made = keeper.empty();
+  for (int n = 1; keeper.empty(); ++n)
+    if (std::string name = fmt::format("alt-{}", n); !heads_.contains(name)) keeper = name;
+  heads_[keeper] = old;
+  auto reply = answer_again(attempt + 1, listener);
+  const bool kept = reply && reply->kept;
+  if (made && !kept) heads_.erase(keeper);
+  if (kept_as) *kept_as = kept ? keeper : "";
+  return reply;
+}
+
+Result<Reply> Chat::resume(const ChatListener& listener) {
+  const Finish finish = open_ ? open_->generation.finish() : Finish::stop;
+  if (finish != Finish::length && finish != Finish::interrupted)
+    return fail(Code::argument, "only an answer that was just cut short can be continued");
+  open_->generation.resume(settings_.max_tokens);
+  Reply reply;
+  if (auto status = generate(listener, reply); !status) {
+    open_.reset();
+    return tl::unexpected(std::move(status).error());
+  }
+  current().answer += reply.text;
+  return reply;
+}
+
+size_t Chat::turns() const { return path_to(head()).size() - 1; }
+
+Status Chat::undo(size_t count) {
+  if (count > turns())
+    return fail(Code::argument, "there {} only {} turn{} to undo", turns() == 1 ? "is" : "are",
+                turns(), turns() == 1 ? "" : "s");
+  int64_t id = head();
+  for (size_t i = 0; i < count; ++i) id = node(id).parent;
+  set_head(id);
+  return {};
+}
+
+Status Chat::clear() { return begin(system_); }
+Status Chat::clear(std::string system) { return begin(std::move(system)); }
+
+Status Chat::fork(const std::string& name) {
+  SK_TRY_STATUS(check_branch_name(name));
+  if (heads_.contains(name))
+    return fail(Code::argument, "there is a branch {} already", escaped(name));
+  heads_[name] = head();
+  branch_ = name;
+  return {};
+}
+
+Status Chat::switch_to(const std::string& name) {
+  if (!heads_.contains(name)) return fail(Code::argument, "there is no branch {}", escaped(name));
+  if (name == branch_) return {};
+  SK_TRY_STATUS(close_current());
+  branch_ = name;
+  return {};
+}
+
+std::vector<std::string> Chat::branches() const {
+  std::vector<std::string> names;
+  for (const auto& [name, id] : heads_) names.push_back(name);
+  return names;
+}
+
+Result<const State*> Chat::state() {
+  SK_TRY_STATUS(close_current());
+  SK_TRY_STATUS(stand_at_end(head()));
+  return &*current().at_end;
+}
+
+Result<std::string> Chat::transcript() {
+  std::string out;
+  for (const int64_t id : path_to(head())) {
+    const Node& one = node(id);
+    out += one.loaded_text;
+    std::vector<int32_t> ids = one.prompt_ids;
+    ids.insert(ids.end(), one.answer_ids.begin(), one.answer_ids.end());
+    if (!one.closed && open_)
+      ids.insert(ids.end(), open_->ids.begin(),
+                 open_->ids.begin() + static_cast<int64_t>(open_->read()));
+    // What a file brought has its text beside it.
+    if (one.loaded_text.empty()) {
+      SK_TRY(const std::string text, tokenizer_->decode(ids));
+      out += text;
+    }
+  }
+  return out;
+}
+
+std::vector<Chat::TreeLine> Chat::tree() const {
+  std::map<int64_t, std::vector<int64_t>> children;
+  for (const auto& [id, one] : nodes_) children[one.parent].push_back(id);
+  std::vector<TreeLine> lines;
+  std::vector<std::pair<int64_t, size_t>> open;  // and its depth
+  const auto push_children = [&](int64_t id, size_t depth) {
+    const auto found = children.find(id);
+    if (found == children.end()) return;
+    for (auto child = found->second.rbegin(); child != found->second.rend(); ++child)
+      open.emplace_back(*child, depth);
+  };
+  push_children(-1, 0);
+  while (!open.empty()) {
+    const auto [id, depth] = open.back();
+    open.pop_back();
+    const Node& one = node(id);
+    TreeLine line;
+    line.depth = depth;
+    line.user = one.user;
+    line.answer = one.answer;
+    for (const auto& [name, end] : heads_)
+      if (end == id) line.branches.push_back(name);
+    line.current = id == head();
+    lines.push_back(std::move(line));
+    const auto found = children.find(id);
+    push_children(id, depth + (found != children.end() && found->second.size() > 1 ? 1 : 0));
+  }
+  return lines;
+}
+
+Status Chat::save(const std::filesystem::path& path) {
+  SK_TRY(const State* state, this->state());
+  SK_TRY(const std::string text, transcript());
+  std::vector<int32_t> ids;
+  for (const int64_t id : path_to(head())) {
+    const Node& one = node(id);
+    ids.insert(ids.end(), one.prompt_ids.begin(), one.prompt_ids.end());
+    ids.insert(ids.end(), one.answer_ids.begin(), one.answer_ids.end());
+  }
+  const std::vector<std::byte> bytes = serialise(*state, ids, text);
+  const std::span<const std::byte> part = bytes;
+  return write_file(path, {&part, 1});
+}
+
+Status Chat::load(const std::filesystem::path& path) {
+  SK_TRY(const std::vector<std::byte> bytes, read_file(path, limits::kStateFileBytes));
+  const std::string name = escaped(path.filename().string());
+  Node start;
+  start.closed = true;
+  if (is_saved_state(bytes)) {
+    SK_TRY(SavedState saved, parse_saved_state(bytes, name));
+    SK_TRY(start.at_end, to_state(saved, session_.model().state_layout(), name));
+    start.prompt_ids = std::move(saved.tokens);
+    start.loaded_text = std::move(saved.text);
+  } else {
+    SK_TRY(start.at_end, import_state(bytes, name, session_.model().state_layout()));
+  }
+  set_head(add(std::move(start)));
+  return {};
+}
+
+}  // namespace skein

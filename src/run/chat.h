@@ -1,0 +1,167 @@
+// A conversation that can be undone, answered again, forked and saved: a tree of turns, each with
+// the states before and after its answer, so that going anywhere is a copy of a state.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "run/generate.h"
+#include "text/template.h"
+
+namespace skein {
+
+// May be changed between two turns; what was said stays as it was said.
+struct ChatSettings {
+  const text::Profile* profile = nullptr;
+  text::ThinkMode think = text::ThinkMode::none;
+  Sampling sampling;
+  int64_t max_tokens = -1;    // of an answer; negative: no limit
+  int64_t think_budget = -1;  // of a thought; negative: no limit
+  std::vector<std::string> stop;
+  // States that are kept; beyond it the longest unused ones are dropped and read again when needed.
+  size_t snapshot_bytes = size_t{1} << 30;
+};
+
+// Told while something happens; either may be empty. false stops it.
+struct ChatListener {
+  Session::Progress reading;
+  std::function<bool(const Event&)> answer;
+};
+
+struct Reply {
+  std::string text;      // the answer, as it was shown
+  std::string thinking;  // what came before it
+  Finish finish = Finish::running;
+  bool kept = true;  // false: stopped while reading, so that the conversation is as it was before
+  size_t prompt_tokens = 0;
+  double prompt_seconds = 0;
+  int64_t tokens = 0;
+  int64_t thought_tokens = 0;
+  double seconds = 0;
+  uint64_t fingerprint = 0;
+};
+
+// Not for two threads at once. A call that fails or is stopped while it reads leaves the
+// conversation as it was.
+class Chat {
+ public:
+  // `system` may be empty. Errors: argument (the tokenizer cannot encode it), those of reading it.
+  static Result<std::unique_ptr<Chat>> create(std::shared_ptr<Model> model,
+                                              text::TokenizerPtr tokenizer, ChatSettings settings,
+                                              std::string system = {});
+
+  ChatSettings& settings() { return settings_; }
+  const std::string& system_text() const { return system_; }
+
+  // A user's turn and its answer.
+  Result<Reply> say(std::string_view text, const ChatListener& listener);
+  // The last turn's answer once more, instead of the old one. With the same settings, the same.
+  Result<Reply> retry(const ChatListener& listener);
+  // Another answer: the seed is varied, and the branch that *kept_as names keeps the old one.
+  Result<Reply> alternative(const ChatListener& listener, std::string* kept_as);
+  // Goes on with an answer that was interrupted or reached its limit, as if it had not been.
+  Result<Reply> resume(const ChatListener& listener);
+
+  // How many turns the branch has.
+  size_t turns() const;
+  // Error: argument (there are fewer turns).
+  Status undo(size_t count);
+  // Begins anew in this branch, with the system text or another one.
+  Status clear();
+  Status clear(std::string system);
+
+  // A new branch from here, which becomes the current one. Error: argument (a bad or a taken name).
+  Status fork(const std::string& name);
+  Status switch_to(const std::string& name);
+  const std::string& branch() const { return branch_; }
+  std::vector<std::string> branches() const;
+
+  // Skein's state file, with the tokens and the text the state stands for.
+  Status save(const std::filesystem::path& path);
+  // Goes on from a state file of any kind, in this branch.
+  Status load(const std::filesystem::path& path);
+
+  struct TreeLine {
+    size_t depth = 0;
+    std::string user;  // empty: where a conversation begins
+    std::string answer;
+    std::vector<std::string> branches;  // that end here
+    bool current = false;
+  };
+  // The whole tree, parents before children.
+  std::vector<TreeLine> tree() const;
+
+  // Exactly what the model has read on this branch, as far as it is known (of a state from
+  // elsewhere it is not).
+  Result<std::string> transcript();
+  // The state at the end of this branch, with the blank line that ends its last turn.
+  Result<const State*> state();
+  size_t snapshot_bytes() const;
+
+ private:
+  struct Node {
+    int64_t parent = -1;  // -1: a beginning
+    std::string user;
+    std::string answer;
+    std::vector<int32_t> prompt_ids;  // from the parent's end to "Assistant:"; of a beginning, all
+    std::vector<int32_t> answer_ids;  // from there to the end, once closed
+    std::string loaded_text;          // of a beginning from a file
+    uint64_t attempt = 0;
+    bool closed = false;  // the end of the turn was read
+    std::optional<Session::Snapshot> at_prompt;
+    std::optional<State> at_end;
+    uint64_t prompt_used = 0, end_used = 0;  // when, in calls
+  };
+
+  Chat(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, ChatSettings settings);
+
+  Node& node(int64_t id) { return nodes_.at(id); }
+  const Node& node(int64_t id) const { return nodes_.at(id); }
+  int64_t head() const { return heads_.at(branch_); }
+  Node& current() { return node(head()); }
+
+  Status begin(std::string system);
+  int64_t add(Node made);
+  void set_head(int64_t id);
+  void sweep();
+  void trim();
+  std::vector<int64_t> path_to(int64_t id) const;
+
+  Status close_current();
+  Status stand_at_end(int64_t id);
+  Result<bool> stand_at_prompt(Node& turn, const Session::Progress& reading, Reply& reply);
+  Result<Reply> answer(int64_t parent, std::string_view user, uint64_t attempt, int64_t same_prompt,
+                       const ChatListener& listener);
+  Result<Reply> answer_again(uint64_t attempt, const ChatListener& listener);
+  Status generate(const ChatListener& listener, Reply& reply);
+
+  Session session_;
+  text::TokenizerPtr tokenizer_;
+  TokenTraits traits_;
+  ChatSettings settings_;
+  std::string system_;
+
+  std::map<int64_t, Node> nodes_;
+  int64_t next_id_ = 0;
+  std::map<std::string, int64_t> heads_;
+  std::string branch_ = "main";
+  uint64_t clock_ = 0;
+
+  // The answer that the session stands in, until it is closed.
+  struct Open {
+    Generation generation;
+    std::vector<int32_t> ids;  // since the prompt: the opening, then what was generated
+    size_t opening = 0;        // how many of them are the opening
+    // How many of them the session has read.
+    size_t read() const { return opening + static_cast<size_t>(generation.read_count()); }
+  };
+  std::optional<Open> open_;
+};
+
+}  // namespace skein

@@ -1,0 +1,271 @@
+#include "run/generate.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+
+namespace skein {
+
+using text::Decision;
+using text::StopMatcher;
+
+std::string_view finish_name(Finish finish) {
+  switch (finish) {
+    case Finish::running: return "running";
+    case Finish::stop: return "stop";
+    case Finish::end_of_text: return "end_of_text";
+    case Finish::length: return "length";
+    case Finish::interrupted: return "interrupted";
+  }
+  return "";
+}
+
+Sampling sampling_of(const text::SamplerDefaults& defaults) {
+  // The table writes 0.3f and means 0.3.
+  const auto meant = [](float value) { return std::round(static_cast<double>(value) * 1e6) / 1e6; };
+  Sampling sampling;
+  sampling.temperature = meant(defaults.temperature);
+  sampling.top_p = meant(defaults.top_p);
+  sampling.top_k = defaults.top_k;
+  sampling.presence = meant(defaults.presence);
+  sampling.frequency = meant(defaults.frequency);
+  sampling.penalty_decay = meant(defaults.decay);
+  return sampling;
+}
+
+bool LogitsFingerprint::add(std::span<const float> logits) {
+  // Four independent multiply chains, because one would cost as much as a small model's layer.
+  // Whole numbers only, in a fixed order: the same on every machine.
+  constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
+  constexpr uint32_t kExponent = 0x7f800000;
+  std::array<uint64_t, 4> lanes = {value_, 1, 2, 3};
+  bool finite = true;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const auto bits = std::bit_cast<uint32_t>(logits[i]);
+    finite = finite && (bits & kExponent) != kExponent;
+    uint64_t& lane = lanes[i % 4];
+    lane = (lane ^ bits) * kMultiplier;
+    lane ^= lane >> 29;
+  }
+  for (const uint64_t lane : lanes) {
+    value_ = (value_ ^ lane) * kMultiplier;
+    value_ ^= value_ >> 32;
+  }
+  return finite;
+}
+
+Result<Generation> Generation::start(Session& session, const text::Tokenizer* tokenizer,
+                                     Sampler sampler, const GenerateOptions& options) {
+  if (session.logits().empty())
+    return fail(Code::argument, "nothing was read yet, so there is nothing to continue");
+  const text::StopOptions& stop = options.stops;
+  if (!tokenizer &&
+      (stop.chat || !stop.stop_strings.empty() || stop.policy != text::StopPolicy::none))
+    return fail(Code::argument, "stop strings need a vocabulary; name its file with --vocab");
+  SK_TRY(StopMatcher stops, StopMatcher::create(options.stops));
+  return Generation(session, tokenizer, std::move(sampler), options, std::move(stops));
+}
+
+Generation::Generation(Session& session, const text::Tokenizer* tokenizer, Sampler sampler,
+                       const GenerateOptions& options, StopMatcher stops)
+    : session_(&session),
+      tokenizer_(tokenizer),
+      sampler_(std::move(sampler)),
+      options_(options),
+      stops_(std::move(stops)),
+      kept_(session.state()) {
+  recent_.reserve(static_cast<size_t>(2 * kKeepEvery));
+  if (options_.max_tokens == 0) finish_ = Finish::length;
+}
+
+Status Generation::next(Event& event) {
+  event.id = -1;
+  event.forced = false;
+  event.thinking.clear();
+  event.text.clear();
+  event.top.clear();
+  event.finish = finish_;
+  if (finish_ != Finish::running) return {};
+  Status status = read_pending(event);
+  if (status && finish_ == Finish::running) status = choose(event);
+  if (!status) finish_ = Finish::interrupted;
+  event.finish = finish_;
+  return status;
+}
+
+Status Generation::read_pending(Event& event) {
+  if (pending_ < 0) return {};
+  keep_state();
+  SK_TRY_STATUS(session_->feed(pending_));
+  pending_ = -1;
+  ++read_;
+  if (!asked_) return {};
+  asked_ = false;
+  StopMatcher::Step step = stops_.resolve(next_turn_is_likely());
+  if (step.decision == Decision::stop) return end(Finish::stop, std::move(step), event);
+  show(std::move(step), event);
+  return {};
+}
+
+Status Generation::choose(Event& event) {
+  const std::span<const float> logits = session_->logits();
+  if (!fingerprint_.add(logits)) {
+    if (read_ == 0)
+      return fail(Code::internal, "the model's numbers are not finite after what it read");
+    SK_TRY_STATUS(go_back(read_ - 1));
+    return fail(Code::internal,
+                "the model's numbers are not finite any more after {} generated tokens; the state "
+                "stands before the last of them",
+                count_);
+  }
+  event.forced = !forced_.empty();
+  if (event.forced) {
+    event.id = forced_.back();
+    forced_.pop_back();
+  } else {
+    SK_TRY(event.id, sampler_.sample(logits, session_->state().tokens_read()));
+    if (event.id == text::Tokenizer::end_of_text()) {
+      event.id = -1;
+      return end(Finish::end_of_text, stops_.finish(), event);
+    }
+  }
+  if (options_.logprobs) find_likeliest(event);
+  sampler_.accept(event.id);
+  pending_ = event.id;
+  recent_.push_back(event.id);
+  ++count_;
+
+  if (stops_.thinking()) ++thoughts_;
+  StopMatcher::Step step =
+      stops_.push(tokenizer_ ? tokenizer_->bytes_of(event.id) : std::string_view());
+  if (step.decision == Decision::stop) return end(Finish::stop, std::move(step), event);
+  asked_ = step.decision == Decision::ask;
+  show(std::move(step), event);
+  if (count_ == options_.max_tokens) return end(Finish::length, stops_.finish(), event);
+  if (options_.think_budget >= 0 && !closed_thought_ && stops_.thinking() &&
+      thoughts_ >= std::max<int64_t>(options_.think_budget, 1)) {
+    closed_thought_ = true;
+    SK_TRY(forced_, tokenizer_->encode("\n</think>"));
+    std::reverse(forced_.begin(), forced_.end());
+  }
+  return {};
+}
+
+void Generation::keep_state() {
+  const auto certain = static_cast<int64_t>(stops_.restore_point());
+  if (read_ > certain || read_ == kept_at_) return;
+  const bool may_end_here = count_ > certain && read_ == certain;
+  if (!may_end_here && read_ - kept_at_ < kKeepEvery) return;
+  recent_.erase(recent_.begin(), recent_.begin() + (read_ - kept_at_));
+  kept_ = session_->state();
+  kept_at_ = read_;
+}
+
+// Makes the state one that has read the first `count` generated tokens.
+Status Generation::go_back(int64_t count) {
+  SK_CHECK(count >= kept_at_);
+  if (count != read_) {
+    session_->restore(kept_);
+    const auto ids = std::span(recent_).first(static_cast<size_t>(count - kept_at_));
+    read_ = kept_at_;
+    SK_TRY_STATUS(session_->feed(ids));
+    read_ = count;
+  }
+  return {};
+}
+
+Status Generation::end(Finish finish, StopMatcher::Step step, Event& event) {
+  finish_ = finish;
+  show(std::move(step), event);
+  show_rest(event);
+  if (finish != Finish::stop) return {};
+  pending_ = -1;
+  return go_back(static_cast<int64_t>(stops_.restore_point()));
+}
+
+void Generation::interrupt(Event& event) {
+  event = Event();
+  if (finish_ == Finish::running) {
+    finish_ = Finish::interrupted;
+    show(stops_.finish(), event);
+    show_rest(event);
+  }
+  event.finish = finish_;
+}
+
+void Generation::resume(int64_t more) {
+  SK_CHECK(finish_ == Finish::length || finish_ == Finish::interrupted);
+  options_.max_tokens = more < 0 ? -1 : count_ + more;
+  finish_ = more == 0 ? Finish::length : Finish::running;
+}
+
+Result<std::vector<int32_t>> Generation::settle() {
+  std::vector<int32_t> ids;
+  if (finish_ == Finish::stop && !unread_text().empty()) {
+    SK_TRY(ids, tokenizer_->encode(unread_text()));
+  } else if (pending_ >= 0) {
+    ids.push_back(pending_);
+  }
+  if (!ids.empty()) SK_TRY_STATUS(session_->feed(ids));
+  pending_ = -1;
+  return ids;
+}
+
+void Generation::show(StopMatcher::Step step, Event& event) {
+  if (!step.thinking.empty()) event.thinking += thinking_.push(step.thinking);
+  if (!step.text.empty()) event.text += text_.push(step.text);
+}
+
+// A character that was not completed. It stays, so that what resumes can complete it.
+void Generation::show_rest(Event& event) const {
+  event.thinking += text::Utf8Stream(thinking_).flush();
+  event.text += text::Utf8Stream(text_).flush();
+}
+
+bool Generation::next_turn_is_likely() {
+  if (!options_.profile || !tokenizer_) return true;
+  const std::span<const float> logits = session_->logits();
+  probabilities_.resize(logits.size());
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  for (size_t i = 0; i < logits.size(); ++i)
+    probabilities_[i] =
+        static_cast<float>(std::exp(static_cast<double>(logits[i]) - largest) / sum);
+  return text::role_holds_mass(probabilities_, *tokenizer_, *options_.profile);
+}
+
+void Generation::find_likeliest(Event& event) const {
+  const std::span<const float> logits = session_->logits();
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  const double shift = largest + std::log(sum);
+  const auto logprob = [&](int32_t id) {
+    return static_cast<double>(logits[static_cast<size_t>(id)]) - shift;
+  };
+  event.logprob = logprob(event.id);
+  const auto better = [](const TokenProbability& a, const TokenProbability& b) {
+    return a.logprob != b.logprob ? a.logprob > b.logprob : a.id < b.id;
+  };
+  // A heap whose front is the worst of the best so far.
+  const auto wanted = static_cast<size_t>(std::max(options_.top_logprobs, 0));
+  for (int32_t id = 0; wanted > 0 && id < static_cast<int32_t>(logits.size()); ++id) {
+    const TokenProbability candidate = {id, logprob(id)};
+    if (event.top.size() == wanted) {
+      if (!better(candidate, event.top.front())) continue;
+      std::pop_heap(event.top.begin(), event.top.end(), better);
+      event.top.pop_back();
+    }
+    event.top.push_back(candidate);
+    std::push_heap(event.top.begin(), event.top.end(), better);
+  }
+  std::sort_heap(event.top.begin(), event.top.end(), better);
+}
+
+}  // namespace skein

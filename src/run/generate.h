@@ -1,0 +1,148 @@
+// Token after token from a session, as events: text in whole characters, thoughts apart, and an end
+// with an exact account of what the state has read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "run/sampler.h"
+#include "run/session.h"
+#include "text/stops.h"
+#include "text/utf8_stream.h"
+
+namespace skein {
+
+enum class Finish : uint8_t {
+  running,
+  stop,         // a stop string, or the end of the turn
+  end_of_text,  // the model drew id 0
+  length,       // max_tokens
+  interrupted,  // by interrupt(), or by an error
+};
+// "stop", "end_of_text", "length", "interrupted".
+std::string_view finish_name(Finish finish);
+
+// A profile's starting values.
+Sampling sampling_of(const text::SamplerDefaults& defaults);
+
+struct TokenProbability {
+  int32_t id = 0;
+  double logprob = 0;  // natural logarithm, of the model's own distribution
+};
+
+// What one step brought. Views and vectors belong to the caller's Event, which is used again.
+struct Event {
+  int32_t id = -1;                    // drawn or forced; -1: the step only ended the generation
+  bool forced = false;                // put there by the thinking budget
+  std::string thinking;               // to be shown now, before `text`; whole characters
+  std::string text;                   // to be shown now; whole characters
+  double logprob = 0;                 // of `id`, when asked for
+  std::vector<TokenProbability> top;  // the likeliest, best first, when asked for
+  Finish finish = Finish::running;    // otherwise this is the last event
+};
+
+struct GenerateOptions {
+  int64_t max_tokens = -1;  // negative: no limit
+  text::StopOptions stops;
+  const text::Profile* profile = nullptr;  // StopPolicy::tentative asks it; may be null otherwise
+  // Tokens of thought after which the thought is closed; negative: no limit, 0 counts as 1 (the
+  // think mode `fake` is the way to have none).
+  int64_t think_budget = -1;
+  bool logprobs = false;
+  int32_t top_logprobs = 0;  // how many alternatives to report
+};
+
+// A 64-bit number that names logits by their bits: equal on every machine that computes the same.
+class LogitsFingerprint {
+ public:
+  // False if one of them is not finite; it counts all the same.
+  bool add(std::span<const float> logits);
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 0;
+};
+
+// The loop, one call for each token. Memory does not grow with the number of tokens.
+//
+// What the state has read is always read_count() of the generated tokens (drawn and forced ones,
+// in the order of the events), after whatever the session had read before:
+//   - after stop: those that belong to the answer as a whole. Never the stop. Where the answer ends
+//     inside a token, unread_text() is the part of the answer before that.
+//   - after length and interrupted: all but the last, which was drawn and not read.
+//   - after end_of_text: all (id 0 is no event and is not read).
+// settle() reads what is missing, so that the state stands for exactly what was shown.
+class Generation {
+ public:
+  // The session must have logits and outlive this, like the tokenizer (null: ids only, no text, no
+  // stop strings). Errors: argument (no logits, stop strings).
+  static Result<Generation> start(Session& session, const text::Tokenizer* tokenizer,
+                                  Sampler sampler, const GenerateOptions& options);
+
+  // The next token. Errors: those of Sampler::sample and Session::feed; internal when the logits
+  // are not finite, and the state has then read the tokens before the one that did it. After an
+  // error the generation is over.
+  Status next(Event& event);
+  // Ends it between two tokens, with the text that was held back.
+  void interrupt(Event& event);
+  // After length or interrupted: go on as if it had not ended, for at most `more` tokens.
+  void resume(int64_t more);
+
+  Finish finish() const { return finish_; }
+  int64_t count() const { return count_; }  // tokens generated
+  int64_t read_count() const { return read_; }
+  int64_t thought_count() const { return thoughts_; }  // of count(), those inside a thought
+  std::string_view unread_text() const { return stops_.remainder(); }
+  uint64_t fingerprint() const { return fingerprint_.value(); }
+  const Sampler& sampler() const { return sampler_; }
+
+  // Reads what was shown and not read. The ids that it read beyond read_count() tokens: the last
+  // drawn one, or those of unread_text(). To be called once, at the end.
+  Result<std::vector<int32_t>> settle();
+
+ private:
+  Generation(Session& session, const text::Tokenizer* tokenizer, Sampler sampler,
+             const GenerateOptions& options, text::StopMatcher stops);
+
+  Status read_pending(Event& event);
+  Status choose(Event& event);
+  void take(Event& event);
+  void keep_state();
+  Status go_back(int64_t count);
+  Status end(Finish finish, text::StopMatcher::Step step, Event& event);
+  void show(text::StopMatcher::Step step, Event& event);
+  void show_rest(Event& event) const;
+  bool next_turn_is_likely();
+  void find_likeliest(Event& event) const;
+
+  Session* session_;
+  const text::Tokenizer* tokenizer_;
+  Sampler sampler_;
+  GenerateOptions options_;
+  text::StopMatcher stops_;
+  text::Utf8Stream text_;
+  text::Utf8Stream thinking_;
+  Finish finish_ = Finish::running;
+  LogitsFingerprint fingerprint_;
+  std::vector<float> probabilities_;
+
+  int64_t count_ = 0;
+  int64_t read_ = 0;
+  int64_t thoughts_ = 0;
+  int32_t pending_ = -1;         // generated and not read
+  bool asked_ = false;           // the stops want to know what follows `pending_`
+  std::vector<int32_t> forced_;  // to come, last first
+  bool closed_thought_ = false;
+
+  // Going back is copying a state and reading the few tokens since. The copy is made where an end
+  // may turn out to be, and otherwise every kKeepEvery tokens.
+  static constexpr int64_t kKeepEvery = 64;
+  State kept_;
+  int64_t kept_at_ = 0;          // generated tokens it has read
+  std::vector<int32_t> recent_;  // generated since
+};
+
+}  // namespace skein

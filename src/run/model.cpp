@@ -1,0 +1,311 @@
+#include "run/model.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+#include "backends/backends.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "io/container.h"
+#include "ops/plan.h"
+#include "quant/read.h"
+
+namespace skein {
+namespace {
+
+// The number after "ctx" in a released file's name: "RWKV-x070-World-0.1B-...-ctx4096.pth".
+int64_t trained_context(std::string_view name) {
+  const size_t at = name.rfind("ctx");
+  if (at == std::string_view::npos) return 0;
+  int64_t value = 0;
+  const char* begin = name.data() + at + 3;
+  const auto [end, error] = std::from_chars(begin, name.data() + name.size(), value);
+  return error == std::errc() && end != begin && value > 0 ? value : 0;
+}
+
+// Names the weights by their values, not by their container: a hash over the official names and
+// sizes, all small tensors and four rows of each matrix, as f32. A .pth, a GGUF and a safetensors
+// of one model agree; a quantised or tuned copy does not.
+Result<Digest> fingerprint(const arch::Architecture& architecture,
+                           const arch::NamedTensors& tensors) {
+  Sha256 hash;
+  std::vector<float> values;
+  for (const arch::WeightSpec& spec : architecture.weights()) {
+    const auto found = tensors.find(spec.name);
+    if (found == tensors.end() || spec.presence == arch::Presence::unused) continue;
+    const StoredTensor& tensor = found->second;
+    hash.update(fmt::format("{} {};", spec.name, spec.shape.text()));
+    if (spec.kind == arch::WeightClass::vector) {
+      values.resize(static_cast<size_t>(tensor.shape.elements()));
+      SK_TRY_STATUS(quant::read_f32(tensor, values));
+      hash.update(std::as_bytes(std::span(values)));
+      continue;
+    }
+    const int64_t rows = tensor.shape[0];
+    values.resize(static_cast<size_t>(tensor.shape[1]));
+    for (int i = 0; i < 4; ++i) {
+      SK_TRY_STATUS(quant::read_rows_f32(tensor, (rows - 1) * i / 3, 1, values));
+      hash.update(std::as_bytes(std::span(values)));
+    }
+  }
+  return hash.finish();
+}
+
+std::shared_ptr<const StateLayout> make_layout(const arch::Architecture& architecture,
+                                               const ops::Program& program, std::string design,
+                                               const Digest& fingerprint) {
+  auto layout = std::make_shared<StateLayout>();
+  layout->design = std::move(design);
+  layout->fingerprint = fingerprint;
+  layout->parts = architecture.state();
+  SK_CHECK(layout->parts.size() == program.slots.size());
+  for (size_t i = 0; i < program.slots.size(); ++i) {
+    SK_CHECK(layout->parts[i].name == program.slots[i].name);
+    layout->offsets.push_back(program.slots[i].offset);
+  }
+  layout->size = program.state_size();
+  return layout;
+}
+
+Status check_chunk(int chunk) {
+  if (chunk < 0 || chunk > 4096)
+    return fail(Code::argument, "a chunk of {} tokens; it has to be 1 to 4096", chunk);
+  return {};
+}
+
+// A file up to the point where its weights would be read.
+struct Prepared {
+  std::unique_ptr<ops::Backend> backend;
+  File file;
+  Container container;
+  const arch::Design* design = nullptr;
+  arch::NamedTensors tensors;
+  std::unique_ptr<arch::Architecture> architecture;
+  std::vector<ops::WeightData> weights;
+  ops::Program program;
+  ModelInfo info;
+  MemoryEstimate memory;
+};
+
+Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& options) {
+  SK_TRY_STATUS(check_chunk(options.chunk));
+  SK_TRY(std::unique_ptr<ops::Backend> backend,
+         backends::open_device(options.device, {.threads = options.threads, .isa = options.isa}));
+  SK_TRY(File file, File::map(path));
+  const std::string name = file.name();
+  SK_TRY(Container container, io::read_container(file.bytes(), name));
+  const arch::Identified what = arch::identify(container);
+  SK_TRY(arch::NamedTensors tensors, arch::official_tensors(container, what, name));
+  SK_TRY(auto architecture, what.design->open(tensors, name));
+  SK_TRY(std::vector<ops::WeightData> weights, arch::collect_weights(*architecture, tensors, name));
+
+  ModelInfo info;
+  info.file = path.string();
+  info.format = format_name(container.format);
+  info.design = what.design->id;
+  info.title = what.title();
+  info.naming = what.naming;
+  info.device = backend->describe();
+  info.dimensions = architecture->dimensions();
+  info.parameters = what.parameters;
+  info.trained_context = trained_context(name);
+  info.notes = container.notes;
+  if (const auto unknown = arch::unknown_tensors(*architecture, tensors); !unknown.empty())
+    info.notes.push_back(fmt::format("{} tensors that {} does not have were ignored: {}{}",
+                                     unknown.size(), info.design, escaped(unknown[0], 80),
+                                     unknown.size() > 1 ? " ..." : ""));
+
+  std::vector<bool> has;
+  for (const ops::WeightData& weight : weights) has.push_back(weight.present);
+  ops::Program program = architecture->forward(has);
+  info.state_bytes = program.state_size() * int64_t{sizeof(float)};
+  const int64_t resident = backend->resident_bytes(weights);
+  const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
+  const MemoryEstimate memory = {
+      .weights = resident,
+      .peak = resident +
+              std::max(backend->scratch_bytes(weights),
+                       ops::make_plan(program).floats_per_token * chunk * int64_t{sizeof(float)})};
+  return Prepared{std::move(backend),   std::move(file),
+                  std::move(container), what.design,
+                  std::move(tensors),   std::move(architecture),
+                  std::move(weights),   std::move(program),
+                  std::move(info),      memory};
+}
+
+}  // namespace
+
+Model::Model(File file, ModelInfo info, Metadata metadata, int chunk)
+    : file_(std::move(file)),
+      info_(std::move(info)),
+      metadata_(std::move(metadata)),
+      chunk_(static_cast<size_t>(chunk ? chunk : kDefaultChunk)) {}
+
+Model::~Model() = default;
+
+const std::filesystem::path& Model::path() const { return file_.path(); }
+
+Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
+                                           const ModelOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  SK_TRY(Prepared ready, prepare(path, options));
+  auto model =
+      std::shared_ptr<Model>(new Model(std::move(ready.file), std::move(ready.info),
+                                       std::move(ready.container.metadata), options.chunk));
+  if (options.before_load) options.before_load(model->info_, ready.memory);
+
+  const int64_t total = static_cast<int64_t>(model->file_.bytes().size());
+  const ops::Progress progress = [&](int64_t done) {
+    return !options.progress || options.progress(std::min(done, total), total);
+  };
+  const auto done = [&](const ops::WeightData& weight) {
+    model->file_.drop(weight.tensor.storage);
+  };
+  // Before the weights are packed, which is when the pages that it reads are let go of again.
+  SK_TRY(model->info_.fingerprint, fingerprint(*ready.architecture, ready.tensors));
+  SK_TRY(model->executable_, ready.backend->compile(ready.program, ready.weights, done, progress));
+  if (!model->file_.intact())
+    return fail(Code::io, "{}: became shorter while it was loaded; load it again when it is whole",
+                model->file_.name());
+  if (options.progress) options.progress(total, total);
+
+  model->layout_ =
+      make_layout(*ready.architecture, ready.program, ready.design->id, model->info_.fingerprint);
+  model->backend_ = std::move(ready.backend);
+  for (const ops::WeightData& weight : ready.weights)
+    if (weight.use == ops::WeightUse::table) model->embedding_ = weight.tensor;
+  model->info_.weight_bytes = model->executable_->weight_bytes();
+  model->info_.bytes_per_token = model->executable_->bytes_per_token();
+  model->info_.flops_per_token = model->executable_->flops_per_token();
+  model->info_.load_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return model;
+}
+
+Result<ModelOutline> Model::outline(const std::filesystem::path& path,
+                                    const ModelOptions& options) {
+  SK_TRY(Prepared ready, prepare(path, options));
+  return ModelOutline{std::move(ready.info), ready.memory, std::move(ready.container.metadata)};
+}
+
+Result<std::shared_ptr<const StateLayout>> Model::read_layout(const std::filesystem::path& path) {
+  // The layout is the same on every device; this backend needs no threads.
+  SK_TRY(const Prepared ready, prepare(path, {.device = "reference"}));
+  SK_TRY(const Digest digest, fingerprint(*ready.architecture, ready.tensors));
+  return make_layout(*ready.architecture, ready.program, ready.design->id, digest);
+}
+
+Status Model::check(std::span<const Job> jobs) const {
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const Job& job = jobs[i];
+    if (!job.state) return fail(Code::argument, "a job without a state");
+    if (job.tokens.empty()) return fail(Code::argument, "no tokens to feed");
+    if (job.want != Want::none && !job.logits)
+      return fail(Code::argument, "logits are wanted, but there is no place for them");
+    for (size_t other = 0; other < i; ++other)  // no set: a step allocates nothing
+      if (jobs[other].state == job.state)
+        return fail(Code::argument, "two jobs of one call share a state");
+    if (&job.state->layout() != layout_.get() &&
+        (job.state->layout().fingerprint != layout_->fingerprint ||
+         job.state->layout().size != layout_->size))
+      return fail(Code::mismatch, "the state belongs to another model");
+    for (const int32_t token : job.tokens)
+      if (token < 0 || token >= vocab())
+        return fail(Code::argument, "token id {} is out of range: this model has ids 0 to {}",
+                    token, vocab() - 1);
+  }
+  // The embedding is read where it lies in the file. Touching its rows now finds out whether they
+  // are still there before any state is changed.
+  const BlockSize block = block_size(embedding_.dtype);
+  const size_t row_bytes = static_cast<size_t>(embedding_.shape[1] / block.elements * block.bytes);
+  if (embedding_.contiguous()) {
+    for (const Job& job : jobs)
+      for (const int32_t token : job.tokens) {
+        const volatile std::byte* row =
+            embedding_.storage.data() + static_cast<size_t>(token) * row_bytes;
+        (void)row[0];
+        (void)row[row_bytes - 1];
+      }
+  }
+  if (!file_.intact())
+    return fail(Code::io, "{}: the model file became shorter while it is in use", file_.name());
+  return {};
+}
+
+Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
+  // Each pass takes up to chunk_ tokens, job after job, a long job over several passes.
+  const auto vocab_size = static_cast<size_t>(vocab());
+  size_t job_index = 0, position = 0;
+  while (job_index < jobs.size()) {
+    tokens_.clear();
+    outputs_.clear();
+    sequences_.clear();
+    targets_.clear();
+    while (job_index < jobs.size() && tokens_.size() < chunk_) {
+      const Job& job = jobs[job_index];
+      const size_t count = std::min(job.tokens.size() - position, chunk_ - tokens_.size());
+      const auto begin = static_cast<int32_t>(tokens_.size());
+      for (size_t i = 0; i < count; ++i) {
+        const bool last = position + i + 1 == job.tokens.size();
+        if (job.want == Want::all || (job.want == Want::last && last)) {
+          outputs_.push_back(begin + static_cast<int32_t>(i));
+          targets_.push_back(job.logits +
+                             (job.want == Want::all ? (position + i) * vocab_size : 0));
+        }
+        tokens_.push_back(job.tokens[position + i]);
+      }
+      sequences_.push_back(
+          {begin, begin + static_cast<int32_t>(count), job.state->values().data()});
+      position += count;
+      if (position < job.tokens.size()) break;
+      ++job_index;
+      position = 0;
+    }
+    // One stretch of outputs that lies together is written in place, as a single job's always is.
+    bool together = true;
+    for (size_t i = 1; i < targets_.size(); ++i)
+      together = together && targets_[i] == targets_[i - 1] + vocab_size;
+    if (!together) gathered_.resize(targets_.size() * vocab_size);
+    const ops::Step step = {.tokens = tokens_,
+                            .sequences = sequences_,
+                            .outputs = outputs_,
+                            .logits = targets_.empty() ? nullptr
+                                      : together       ? targets_[0]
+                                                       : gathered_.data(),
+                            .trace = trace};
+    SK_TRY_STATUS(executable_->run(step));
+    if (!together)
+      for (size_t i = 0; i < targets_.size(); ++i)
+        std::copy_n(gathered_.data() + i * vocab_size, vocab_size, targets_[i]);
+  }
+  for (const Job& job : jobs) job.state->note(job.tokens);
+  return {};
+}
+
+Status Model::eval(std::span<const Job> jobs) {
+  SK_TRY_STATUS(check(jobs));
+  const std::lock_guard lock(mutex_);
+  return run(jobs, nullptr);
+}
+
+Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, float* logits) {
+  const Job job = {&state, tokens, want, logits};
+  return eval({&job, 1});
+}
+
+ops::DeviceLimits Model::measure_limits(int passes) {
+  const std::lock_guard lock(mutex_);
+  return executable_->measure_limits(passes);
+}
+
+Status Model::trace(State& state, std::span<const int32_t> tokens, Want want, float* logits,
+                    const ops::Trace& sink) {
+  const Job job = {&state, tokens, want, logits};
+  SK_TRY_STATUS(check({&job, 1}));
+  const std::lock_guard lock(mutex_);
+  return run({&job, 1}, &sink);
+}
+
+}  // namespace skein

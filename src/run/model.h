@@ -1,0 +1,135 @@
+// A model that is ready to run: a file's weights, bound to a device.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "arch/registry.h"
+#include "base/file.h"
+#include "ops/backend.h"
+#include "run/state.h"
+
+namespace skein {
+
+struct ModelInfo {
+  std::string file;    // path as it was given
+  std::string format;  // ".pth (zip)"
+  std::string design;  // "rwkv7"
+  std::string title;   // RWKV-7 "Goose" 0.1B
+  std::string naming;  // "official"
+  std::string device;  // "CPU, AVX-512, 2 threads"
+  arch::Dimensions dimensions;
+  int64_t parameters = 0;
+  int64_t trained_context = 0;  // from the file's name (ctx4096), 0 if it does not say
+  int64_t state_bytes = 0;
+  int64_t weight_bytes = 0;     // resident after loading
+  int64_t bytes_per_token = 0;  // weights and state that one decode step reads and writes
+  int64_t flops_per_token = 0;
+  double load_seconds = 0;
+  Digest fingerprint{};
+  std::vector<std::string> notes;  // what was ignored
+};
+
+// What loading will need, told before anything is allocated.
+struct MemoryEstimate {
+  int64_t weights = 0;  // stays
+  int64_t peak = 0;     // weights, the largest source tensor, and working memory of a prompt
+};
+
+struct ModelOptions {
+  int threads = 0;       // 0: SKEIN_THREADS, or one for each physical core
+  int chunk = 0;         // tokens of a prompt that go through the layers together; 0: kDefaultChunk
+  std::string isa{};     // empty: SKEIN_ISA, or the widest this processor supports
+  std::string device{};  // a name of backends::devices(); empty takes the first
+  std::function<void(const ModelInfo&, const MemoryEstimate&)> before_load{};
+  // Bytes of the file done and in all; false gives up with Code::io, "interrupted".
+  std::function<bool(int64_t done, int64_t total)> progress{};
+};
+
+// A model file as open() would find it, without its weights.
+struct ModelOutline {
+  ModelInfo info;  // but for what only loading tells: device, fingerprint, weight and token figures
+  MemoryEstimate memory;
+  Metadata metadata;  // the file's own
+};
+
+// Which logits a job wants: none, those after its last token, or those after each of its tokens.
+enum class Want : uint8_t { none, last, all };
+
+// One sequence's share of a call.
+struct Job {
+  State* state = nullptr;  // read and replaced
+  std::span<const int32_t> tokens;
+  Want want = Want::last;
+  float* logits = nullptr;  // [1 or tokens, vocab]; may be null when want is none
+};
+
+class Model {
+ public:
+  static constexpr int kDefaultChunk = 512;
+
+  // Errors: io, corrupt, unsupported, mismatch (the file); memory; argument (options, SKEIN_ISA).
+  static Result<std::shared_ptr<Model>> open(const std::filesystem::path& path,
+                                             const ModelOptions& options = {});
+  // Reads the header only. Errors: those of open().
+  static Result<ModelOutline> outline(const std::filesystem::path& path,
+                                      const ModelOptions& options = {});
+  // The layout of its states, for tools that work on state files: the header and a few rows of each
+  // matrix are read. Errors: those of open().
+  static Result<std::shared_ptr<const StateLayout>> read_layout(const std::filesystem::path& path);
+  ~Model();
+
+  const ModelInfo& info() const { return info_; }
+  int32_t vocab() const { return static_cast<int32_t>(info_.dimensions.vocab); }
+  // The file's own metadata (a GGUF's vocabulary is there).
+  const Metadata& metadata() const { return metadata_; }
+  const std::filesystem::path& path() const;
+
+  State new_state() const { return State(layout_); }
+  std::shared_ptr<const StateLayout> state_layout() const { return layout_; }
+
+  // Feeds every job's tokens to its state. Jobs share the passes over the weights, and what a job
+  // computes does not depend on the others, on the threads or on how its tokens are cut into calls.
+  // Two jobs may not share a state. Any thread may call; calls take turns.
+  // Errors: argument (an id out of range, a job without tokens), mismatch (a state of another
+  // model), io (the file changed under us), memory. The states are then as they were.
+  Status eval(std::span<const Job> jobs);
+  Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
+
+  // The device's limits, for speeds to be compared with. Takes its turn like eval().
+  ops::DeviceLimits measure_limits(int passes = 5);
+
+  // eval() for one job, recording every named value. For comparisons; slow.
+  Status trace(State& state, std::span<const int32_t> tokens, Want want, float* logits,
+               const ops::Trace& sink);
+
+ private:
+  Model(File file, ModelInfo info, Metadata metadata, int chunk);
+
+  Status check(std::span<const Job> jobs) const;
+  Status run(std::span<const Job> jobs, const ops::Trace* trace);
+
+  File file_;
+  ModelInfo info_;
+  Metadata metadata_;
+  size_t chunk_;
+  std::shared_ptr<const StateLayout> layout_;
+  std::unique_ptr<ops::Backend> backend_;
+  std::unique_ptr<ops::Executable> executable_;
+  StoredTensor embedding_;
+
+  std::mutex mutex_;  // one step at a time; what follows belongs to it
+  std::vector<int32_t> tokens_;
+  std::vector<int32_t> outputs_;
+  std::vector<ops::Sequence> sequences_;
+  std::vector<float*> targets_;
+  std::vector<float> gathered_;
+};
+
+}  // namespace skein

@@ -1,0 +1,671 @@
+#include "run/sampler.h"
+
+#include <algorithm>
+#include <bit>
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+namespace skein {
+namespace {
+
+using Kept = SamplerWork::Kept;
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
+constexpr int kBuckets = 1024;
+// So many values are sorted; more are divided into buckets once more.
+constexpr size_t kSortable = 512;
+constexpr size_t kChunk = 512;
+// Logits further below the largest (times the temperature) weigh less than 2^-92 of it and share
+// the last bucket.
+constexpr double kDepth = 64;
+constexpr std::string_view kPipExempt = " \t0123456789";
+
+struct OrderName {
+  SampleOrder order;
+  std::string_view name;
+};
+constexpr OrderName kOrders[] = {{SampleOrder::rwkv, "rwkv"}, {SampleOrder::openai, "openai"}};
+
+struct StyleName {
+  PenaltyStyle style;
+  std::string_view name;
+};
+constexpr StyleName kStyles[] = {{PenaltyStyle::skein, "skein"},
+                                 {PenaltyStyle::rwkv_pip, "rwkv-pip"},
+                                 {PenaltyStyle::ai00, "ai00"},
+                                 {PenaltyStyle::openai, "openai"}};
+
+// Two doubles at a time, which every machine we run on has. Spelled out because the compiler does
+// not vectorise a loop that chooses between floating-point numbers; the results are those of
+// element-wise code, so they do not depend on the machine.
+constexpr size_t kLanes = 2;
+using Doubles = double __attribute__((vector_size(kLanes * sizeof(double))));
+using Words = uint64_t __attribute__((vector_size(kLanes * sizeof(double))));
+
+// exp(x) for x <= 0 within 1e-12, and zero below -700. Our own because the last bit of libm's
+// depends on the machine.
+inline Doubles exp_nonpositive(Doubles x) {
+  constexpr double kLog2E = 1.4426950408889634;
+  constexpr double kLn2High = 0x1.62e42feep-1;  // its multiples by an exponent are exact
+  constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
+  constexpr double kRound = 0x1.8p52;  // adding it leaves the nearest integer in the low bits
+  const auto normal = x >= -700.0;
+  const Doubles bounded = normal ? x : Doubles{} - 700.0;
+  const Doubles shifted = bounded * kLog2E + kRound;
+  const Doubles n = shifted - kRound;
+  const Doubles r = (bounded - n * kLn2High) - n * kLn2Low;  // |r| <= ln2 / 2
+  Doubles sum = r * (1.0 / 3628800) + 1.0 / 362880;          // the series, up to 1 / 10!
+  sum = sum * r + 1.0 / 40320;
+  sum = sum * r + 1.0 / 5040;
+  sum = sum * r + 1.0 / 720;
+  sum = sum * r + 1.0 / 120;
+  sum = sum * r + 1.0 / 24;
+  sum = sum * r + 1.0 / 6;
+  sum = sum * r + 0.5;
+  sum = sum * r + 1.0;
+  sum = sum * r + 1.0;
+  const auto power = std::bit_cast<Doubles>((std::bit_cast<Words>(shifted) + 1023) << 52);
+  return normal ? sum * power : Doubles{};
+}
+
+// Weights of logits relative to the largest. A temperature below 1e-30 is as good as that.
+struct Weigher {
+  Weigher(float max, double temperature)
+      : largest(max), inverse(1.0 / std::max(temperature, 1e-30)) {}
+
+  double operator()(float logit) const {
+    return exp_nonpositive(Doubles{(static_cast<double>(logit) - largest) * inverse})[0];
+  }
+
+  void operator()(std::span<const float> logits, double* weights) const {
+    size_t i = 0;
+    for (; i + kLanes <= logits.size(); i += kLanes) {
+      const Doubles logit = {logits[i], logits[i + 1]};
+      const Doubles weight = exp_nonpositive((logit - largest) * inverse);
+      std::memcpy(weights + i, &weight, sizeof(weight));
+    }
+    for (; i < logits.size(); ++i) weights[i] = (*this)(logits[i]);
+  }
+
+  double largest;
+  double inverse;
+};
+
+// Calls f(start, count, weights) for chunks of `values`, so that exp runs in a loop of its own.
+template <typename F>
+void each_chunk(std::span<const float> values, const Weigher& weigh, F f) {
+  double weights[kChunk];
+  for (size_t start = 0; start < values.size(); start += kChunk) {
+    const auto chunk = values.subspan(start, std::min(kChunk, values.size() - start));
+    weigh(chunk, weights);
+    f(start, chunk.size(), weights);
+  }
+}
+
+// NaN and plus infinity, told from numbers by their bits because that vectorises.
+bool has_nan_or_plus_infinity(std::span<const float> logits) {
+  uint32_t bad = 0;
+  for (const float logit : logits) {
+    const uint32_t bits = std::bit_cast<uint32_t>(logit);
+    bad |= static_cast<uint32_t>((bits & 0x7fffffffu) >= 0x7f800000u) &
+           static_cast<uint32_t>(bits != 0xff800000u);
+  }
+  return bad != 0;
+}
+
+struct Range {
+  float largest = kMinusInfinity;
+  float smallest = std::numeric_limits<float>::infinity();  // of those above minus infinity
+};
+
+Range range_of(std::span<const float> values) {
+  constexpr size_t kParts = 16;  // partial answers, which vectorise where a single one does not
+  float largest[kParts];
+  float smallest[kParts];
+  std::fill_n(largest, kParts, Range{}.largest);
+  std::fill_n(smallest, kParts, Range{}.smallest);
+  const auto look = [&](size_t part, float value) {
+    largest[part] = value > largest[part] ? value : largest[part];
+    const float number = value > kMinusInfinity ? value : Range{}.smallest;
+    smallest[part] = number < smallest[part] ? number : smallest[part];
+  };
+  size_t i = 0;
+  for (; i + kParts <= values.size(); i += kParts)
+    for (size_t part = 0; part < kParts; ++part) look(part, values[i + part]);
+  for (; i < values.size(); ++i) look(0, values[i]);
+  return {*std::max_element(largest, largest + kParts),
+          *std::min_element(smallest, smallest + kParts)};
+}
+
+// Calls f(i) for the values from `low` to `high`, in order. Mostly there is none among 64, and
+// asking for all of them at once vectorises.
+template <typename F>
+void each_between(std::span<const float> values, float low, float high, F f) {
+  constexpr size_t kGroup = 64;
+  for (size_t start = 0; start < values.size(); start += kGroup) {
+    const auto group = values.subspan(start, std::min(kGroup, values.size() - start));
+    uint32_t any = 0;
+    for (const float value : group)
+      any |= static_cast<uint32_t>(value >= low) & static_cast<uint32_t>(value <= high);
+    if (any == 0) continue;
+    for (size_t i = 0; i < group.size(); ++i)
+      if (group[i] >= low && group[i] <= high) f(start + i);
+  }
+}
+
+// What top-p and top-k keep: all logits above `value`, and `ties` of those equal to it, the lowest
+// ids first.
+struct Cut {
+  float value;
+  int64_t ties;
+};
+
+// Logits from `top` down, in buckets of equal height; all that is deeper shares the last one.
+struct Division {
+  Division(float largest, double bottom, const Weigher& weigh)
+      : top(largest),
+        height(top - bottom),
+        scale((kBuckets - 1) / height),
+        slope(height / (kBuckets - 1) * weigh.inverse) {}
+
+  double place(float logit) const {
+    const double depth = top - static_cast<double>(logit);
+    return (depth < height ? depth : height) * scale;
+  }
+  int bucket(float logit) const { return static_cast<int>(place(logit)); }
+  // Bounds of a bucket's logits, a little too wide.
+  float highest(int index) const { return static_cast<float>(top - (index - 1) / scale); }
+  float lowest(int index) const {
+    return index + 1 < kBuckets ? static_cast<float>(top - (index + 2) / scale) : -FLT_MAX;
+  }
+
+  double top;
+  double height;
+  double scale;
+  double slope;  // of the exponent, a bucket
+};
+
+// Adds up weights and counts by bucket. An exp for each logit would be most of the
+// sampler's time: the weight is that of the bucket's middle times exp(d) with |d| < 0.032, whose
+// series to d^5 is right within 2e-12, and the middle is multiplied in at the end. Where buckets
+// are steeper than that, only the first of them weighs anything.
+void fill_buckets(std::span<const float> values, const Division& division, const Weigher& weigh,
+                  std::vector<SamplerWork::Bucket>& buckets) {
+  std::fill(buckets.begin(), buckets.end(), SamplerWork::Bucket{0, 0});
+  const double step = division.slope <= 1.01 * kDepth / (kBuckets - 1) ? division.slope : 0;
+  for (size_t start = 0; start < values.size(); start += kChunk) {
+    const auto chunk = values.subspan(start, std::min(kChunk, values.size() - start));
+    int index[kChunk];
+    double factor[kChunk];
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      const double place = division.place(chunk[i]);
+      index[i] = static_cast<int>(place);
+      const double d = (static_cast<double>(index[i]) + 0.5 - place) * step;
+      double sum = d * (1.0 / 120) + 1.0 / 24;
+      sum = sum * d + 1.0 / 6;
+      sum = sum * d + 0.5;
+      sum = sum * d + 1.0;
+      factor[i] = sum * d + 1.0;
+    }
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      if (chunk[i] == kMinusInfinity) continue;
+      auto& bucket = buckets[static_cast<size_t>(index[i])];
+      bucket.mass += factor[i];
+      ++bucket.count;
+    }
+  }
+  const double first = (division.top - weigh.largest) * weigh.inverse - step / 2;
+  for (int i = 0; i < kBuckets; ++i) {
+    auto& bucket = buckets[static_cast<size_t>(i)];
+    if (bucket.count > 0)
+      bucket.mass *= exp_nonpositive(Doubles{std::min(0.0, first - i * division.slope)})[0];
+  }
+}
+
+// The place in descending order at which the weights reach `target` (equals stay) or the count
+// reaches `limit`, whichever comes first, when `mass` and `above` are what stands before `values`.
+Cut cut_few(std::span<float> values, const Weigher& weigh, double target, int64_t limit,
+            double mass, int64_t above) {
+  std::sort(values.begin(), values.end(), std::greater<float>());
+  size_t larger = 0;  // than values[i]
+  size_t i = 0;
+  for (;; ++i) {
+    if (i > 0 && values[i] < values[i - 1]) larger = i;
+    mass += weigh(values[i]);
+    // The last one too should rounding have left the sum below the target.
+    if (mass >= target || above + static_cast<int64_t>(i) + 1 >= limit || i + 1 == values.size())
+      break;
+  }
+  const int64_t before = above + static_cast<int64_t>(larger);
+  return {values[i], limit == kUnlimited ? kUnlimited : limit - before};
+}
+
+// The cut where the weights reach top_p of their sum or the count reaches top_k. Sorting 65,536
+// logits to find it would cost more than the rest of the sampler, so they are put into buckets by
+// value, and only the bucket that holds the place is looked into. Sums run in the order of the ids;
+// nothing depends on a sort's habits.
+Cut find_cut(SamplerWork& work, double top_p, int32_t top_k, double temperature) {
+  const int64_t limit = top_k > 0 ? top_k : kUnlimited;
+  if (top_p <= 0) return {work.largest, limit};
+  if (top_p >= 1 && limit >= static_cast<int64_t>(work.logits.size()))
+    return {work.smallest, kUnlimited};
+
+  const Weigher weigh(work.largest, temperature);
+  std::span<const float> values = work.logits;
+  work.values.resize(values.size());
+  if (values.size() <= kSortable) {
+    double total = 0;
+    each_chunk(values, weigh, [&](size_t, size_t count, const double* weights) {
+      for (size_t i = 0; i < count; ++i) total += weights[i];
+    });
+    size_t size = 0;
+    each_between(values, work.smallest, FLT_MAX,
+                 [&](size_t i) { work.values[size++] = values[i]; });
+    return cut_few(std::span(work.values).first(size), weigh, top_p < 1 ? top_p * total : kInfinity,
+                   limit, 0, 0);
+  }
+
+  work.buckets.resize(kBuckets);
+  Range range{work.largest, work.smallest};
+  // Below the largest even where the temperature is too small to see between two floats.
+  double bottom = std::max<double>(range.smallest,
+                                   std::min<double>(range.largest - kDepth * temperature,
+                                                    std::nextafter(range.largest, kMinusInfinity)));
+  double target = -1;  // known after the first pass
+  double mass = 0;     // of all that stands above `range`, and its count
+  int64_t above = 0;
+  while (range.smallest < range.largest) {
+    const Division division(range.largest, bottom, weigh);
+    fill_buckets(values, division, weigh, work.buckets);
+    if (target < 0) {
+      double total = 0;
+      for (const auto& bucket : work.buckets) total += bucket.mass;
+      target = top_p < 1 ? top_p * total : kInfinity;
+    }
+    int found = 0;
+    for (; found < kBuckets; ++found) {
+      const auto& bucket = work.buckets[static_cast<size_t>(found)];
+      if (mass + bucket.mass >= target || above + bucket.count >= limit) break;
+      mass += bucket.mass;
+      above += bucket.count;
+    }
+    if (found == kBuckets) return {range.smallest, kUnlimited};
+
+    size_t size = 0;  // in place from the second pass on: what is written was read before
+    each_between(values, division.lowest(found), division.highest(found), [&](size_t i) {
+      if (division.bucket(values[i]) == found) work.values[size++] = values[i];
+    });
+    const auto inside = std::span(work.values).first(size);
+    if (size <= kSortable) return cut_few(inside, weigh, target, limit, mass, above);
+    values = inside;
+    range = range_of(values);
+    bottom = range.smallest;
+  }
+  return {range.largest, limit == kUnlimited ? kUnlimited : limit - above};
+}
+
+// Fills work.kept by ascending id.
+void gather(SamplerWork& work, Cut cut, double lowest) {
+  work.kept.clear();
+  // Rounded down: the exact comparison follows.
+  const float low = std::max(cut.value, std::nextafter(static_cast<float>(lowest), kMinusInfinity));
+  each_between(work.logits, low, FLT_MAX, [&](size_t i) {
+    const float logit = work.logits[i];
+    if (logit < lowest || (logit == cut.value && --cut.ties < 0)) return;
+    work.kept.push_back({static_cast<int32_t>(i), logit});
+  });
+}
+
+// Weighs what is kept and returns the sum.
+double weigh_kept(SamplerWork& work, double temperature) {
+  const Weigher weigh(work.largest, temperature);
+  work.weights.resize(work.kept.size());
+  double total = 0;
+  for (size_t start = 0; start < work.kept.size(); start += kChunk) {
+    const size_t count = std::min(kChunk, work.kept.size() - start);
+    float logits[kChunk];
+    for (size_t i = 0; i < count; ++i) logits[i] = work.kept[start + i].logit;
+    weigh(std::span<const float>(logits, count), work.weights.data() + start);
+    for (size_t i = 0; i < count; ++i) total += work.weights[start + i];
+  }
+  return total;
+}
+
+// Of what is kept, those whose surprise is nearest to the expected one, until they weigh typical_p.
+void keep_typical(SamplerWork& work, double typical_p, double temperature) {
+  const double total = weigh_kept(work, temperature);
+  const Weigher weigh(work.largest, temperature);
+  const auto surprise = [&, level = std::log(total)](size_t i) {
+    return level - (static_cast<double>(work.kept[i].logit) - weigh.largest) * weigh.inverse;
+  };
+  auto& all = work.typical;
+  all.clear();
+  double expected = 0;
+  for (size_t i = 0; i < work.kept.size(); ++i) {
+    if (work.weights[i] == 0) continue;
+    expected += work.weights[i] / total * surprise(i);
+    all.push_back({0, i});
+  }
+  for (auto& each : all) each.distance = std::fabs(surprise(each.index) - expected);
+
+  // Sorted piece by piece, because the first thousand are mostly enough.
+  const auto nearer = [](const SamplerWork::Typical& a, const SamplerWork::Typical& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.index < b.index;
+  };
+  double mass = 0;
+  size_t count = 0;
+  size_t sorted = 0;
+  do {
+    if (count == sorted) {
+      const auto begin = all.begin() + static_cast<ptrdiff_t>(sorted);
+      sorted = std::min(all.size(), 8 * sorted + kSortable);
+      const auto end = all.begin() + static_cast<ptrdiff_t>(sorted);
+      if (end != all.end()) std::nth_element(begin, end, all.end(), nearer);
+      std::sort(begin, end, nearer);
+    }
+    mass += work.weights[all[count++].index];
+  } while (count < all.size() && mass < typical_p * total);
+  all.resize(count);
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  for (size_t i = 0; i < count; ++i) work.kept[i] = work.kept[all[i].index];
+  work.kept.resize(count);
+}
+
+// Mirostat: those whose surprise is at most `mu` bits, and the largest in any case.
+void keep_unsurprising(SamplerWork& work, double mu, double temperature) {
+  const Weigher weigh(work.largest, temperature);
+  double total = 0;
+  each_chunk(work.logits, weigh, [&](size_t, size_t count, const double* weights) {
+    for (size_t i = 0; i < count; ++i) total += weights[i];
+  });
+  constexpr double kLn2 = 0.6931471805599453;
+  const double least =
+      std::min(1.0, total * exp_nonpositive(Doubles{std::min(0.0, -mu * kLn2)})[0]);
+  work.kept.clear();
+  each_chunk(work.logits, weigh, [&](size_t start, size_t count, const double* weights) {
+    for (size_t i = 0; i < count; ++i)
+      if (weights[i] >= least && work.logits[start + i] > kMinusInfinity)
+        work.kept.push_back({static_cast<int32_t>(start + i), work.logits[start + i]});
+  });
+}
+
+void keep_largest(SamplerWork& work) {
+  const auto first = std::find(work.logits.begin(), work.logits.end(), work.largest);
+  work.kept.assign(1, {static_cast<int32_t>(first - work.logits.begin()), work.largest});
+}
+
+Status check_number(const char* name, double value, double low, double high) {
+  if (value >= low && value <= high) return {};
+  return fail(Code::argument, "{} is {}, it must be from {} to {}", name, value, low, high);
+}
+
+}  // namespace
+
+Result<SampleOrder> parse_sample_order(std::string_view name) {
+  for (const auto& row : kOrders)
+    if (row.name == name) return row.order;
+  return fail(Code::argument, "sampling order '{}' is unknown; there are rwkv and openai",
+              escaped(name));
+}
+
+Result<PenaltyStyle> parse_penalty_style(std::string_view name) {
+  for (const auto& row : kStyles)
+    if (row.name == name) return row.style;
+  return fail(Code::argument,
+              "penalty style '{}' is unknown; there are skein, rwkv-pip, ai00 and openai",
+              escaped(name));
+}
+
+std::string_view sample_order_name(SampleOrder order) {
+  return kOrders[static_cast<size_t>(order)].name;
+}
+std::string_view penalty_style_name(PenaltyStyle style) {
+  return kStyles[static_cast<size_t>(style)].name;
+}
+
+Status validate(const Sampling& s) {
+  SK_TRY_STATUS(check_number("temperature", s.temperature, 0, 1000));
+  // Some clients send values above 1 to switch these off.
+  SK_TRY_STATUS(check_number("top_p", s.top_p, 0, 1000));
+  SK_TRY_STATUS(check_number("top_k", s.top_k, 0, INT32_MAX));
+  SK_TRY_STATUS(check_number("min_p", s.min_p, 0, 1));
+  SK_TRY_STATUS(check_number("typical_p", s.typical_p, 0, 1000));
+  if (s.mirostat != 0 && s.mirostat != 2)
+    return fail(Code::argument, "mirostat is {}, it must be 0 (off) or 2", s.mirostat);
+  SK_TRY_STATUS(check_number("mirostat_tau", s.mirostat_tau, 0, 100));
+  SK_TRY_STATUS(check_number("mirostat_eta", s.mirostat_eta, 0, 1));
+  SK_TRY_STATUS(check_number("presence", s.presence, -100, 100));
+  SK_TRY_STATUS(check_number("frequency", s.frequency, -100, 100));
+  SK_TRY_STATUS(check_number("penalty_decay", s.penalty_decay, 0, 1));
+  SK_TRY_STATUS(check_number("repetition", s.repetition, 0.01, 100));
+  if (s.logit_bias.size() > limits::kLogitBias)
+    return fail(Code::argument, "logit_bias has {} entries, at most {} are allowed",
+                s.logit_bias.size(), limits::kLogitBias);
+  for (const LogitBias& entry : s.logit_bias) {
+    if (entry.id < 0) return fail(Code::argument, "logit_bias names the token {}", entry.id);
+    if (entry.bias != -kInfinity && !(std::fabs(entry.bias) <= 1e6))
+      return fail(Code::argument,
+                  "logit_bias of token {} is {}, it must be from -1e6 to 1e6 or minus infinity",
+                  entry.id, entry.bias);
+  }
+  for (const int32_t id : s.banned)
+    if (id < 0) return fail(Code::argument, "banned names the token {}", id);
+  return {};
+}
+
+TokenTraits token_traits(int32_t vocab, const std::function<std::string_view(int32_t)>& text_of) {
+  TokenTraits out = token_traits(vocab);
+  for (int32_t id = 0; id < vocab; ++id) {
+    const std::string_view text = text_of(id);
+    if (text.empty() && id != 0) out.silent.push_back(id);
+    const auto i = static_cast<size_t>(id);
+    out.exempt[i] =
+        !text.empty() && text.find_first_not_of(kPipExempt) == std::string_view::npos ? 1 : 0;
+    out.pip_exempt[i] = kPipExempt.find(text) != std::string_view::npos ? 1 : 0;
+  }
+  return out;
+}
+
+TokenTraits token_traits(int32_t vocab) {
+  SK_CHECK(vocab >= 0);
+  TokenTraits out;
+  out.vocab = vocab;
+  out.exempt.resize(static_cast<size_t>(vocab));
+  out.pip_exempt.resize(static_cast<size_t>(vocab));
+  return out;
+}
+
+Sampler::Sampler(const Sampling& sampling, const TokenTraits& tokens)
+    : sampling_(sampling), tokens_(&tokens), entry_of_(static_cast<size_t>(tokens.vocab), -1) {
+  begin_turn();
+}
+
+Result<Sampler> Sampler::create(const Sampling& sampling, const TokenTraits& tokens) {
+  SK_TRY_STATUS(validate(sampling));
+  if (tokens.vocab < 1 || static_cast<uint64_t>(tokens.vocab) > limits::kVocab)
+    return fail(Code::argument, "a vocabulary of {} tokens cannot be sampled from", tokens.vocab);
+  for (const LogitBias& entry : sampling.logit_bias)
+    if (entry.id >= tokens.vocab)
+      return fail(Code::argument, "logit_bias names the token {} of a vocabulary of {}", entry.id,
+                  tokens.vocab);
+  for (const int32_t id : sampling.banned)
+    if (id >= tokens.vocab)
+      return fail(Code::argument, "banned names the token {} of a vocabulary of {}", id,
+                  tokens.vocab);
+  return Sampler(sampling, tokens);
+}
+
+void Sampler::penalise(std::span<float> logits) const {
+  for (const auto& [id, weight] : memory_.seen) {
+    float& logit = logits[static_cast<size_t>(id)];
+    if (logit == kMinusInfinity) continue;
+    if (sampling_.repetition != 1) {
+      const double value = logit;
+      logit = static_cast<float>(std::clamp<double>(
+          value > 0 ? value / sampling_.repetition : value * sampling_.repetition, -FLT_MAX,
+          FLT_MAX));
+    }
+    // Subtracted as f32: pip does, and a client may compare.
+    logit -= static_cast<float>(sampling_.penalty_style == PenaltyStyle::ai00
+                                    ? weight
+                                    : sampling_.presence + weight * sampling_.frequency);
+    logit = std::clamp(logit, -FLT_MAX, FLT_MAX);
+  }
+}
+
+Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work) const {
+  const auto vocab = static_cast<size_t>(tokens_->vocab);
+  if (logits.size() != vocab)
+    return fail(Code::argument, "{} logits for a vocabulary of {}", logits.size(), vocab);
+  if (has_nan_or_plus_infinity(logits))
+    return fail(Code::internal, "the model produced a logit that is NaN or infinite");
+  work.logits.assign(logits.begin(), logits.end());
+  penalise(work.logits);
+  for (const auto& [id, bias] : sampling_.logit_bias)
+    work.logits[static_cast<size_t>(id)] += static_cast<float>(bias);
+  for (const int32_t id : tokens_->silent) work.logits[static_cast<size_t>(id)] = kMinusInfinity;
+  for (const int32_t id : sampling_.banned) work.logits[static_cast<size_t>(id)] = kMinusInfinity;
+  const Range range = range_of(work.logits);
+  work.largest = range.largest;
+  work.smallest = range.smallest;
+  if (work.largest == kMinusInfinity) {
+    if (range_of(logits).largest == kMinusInfinity)
+      return fail(Code::internal, "the model produced no finite logit");
+    return fail(Code::argument, "every token with a finite logit is banned or has no text");
+  }
+
+  const double temperature = sampling_.temperature;
+  if (temperature == 0) {
+    keep_largest(work);
+    return weigh_kept(work, 1);
+  }
+  if (sampling_.mirostat == 2) {
+    keep_unsurprising(work, memory_.mirostat_mu, temperature);
+    return weigh_kept(work, temperature);
+  }
+  const double first = sampling_.order == SampleOrder::openai ? temperature : 1;
+  const Cut cut = find_cut(work, sampling_.top_p, sampling_.top_k, first);
+  const double lowest = sampling_.min_p > 0 ? work.largest + first * std::log(sampling_.min_p)
+                                            : static_cast<double>(work.smallest);
+  gather(work, cut, lowest);
+  if (sampling_.typical_p < 1) keep_typical(work, sampling_.typical_p, first);
+  return weigh_kept(work, temperature);
+}
+
+Result<int32_t> Sampler::sample(std::span<const float> logits, uint64_t position) {
+  const auto vocab = static_cast<size_t>(tokens_->vocab);
+  work_.logits.reserve(vocab);
+  work_.kept.reserve(vocab);
+  work_.weights.reserve(vocab);
+  work_.values.reserve(vocab);
+  if (sampling_.typical_p < 1) work_.typical.reserve(vocab);
+  SK_TRY(const double total, select(logits, work_));
+
+  const double target = uniform_at(sampling_.seed, position) * total;
+  double sum = 0;
+  size_t drawn = 0;  // ends at the last one that weighs anything, should rounding miss the target
+  for (size_t i = 0; i < work_.kept.size(); ++i) {
+    if (work_.weights[i] == 0) continue;
+    drawn = i;
+    sum += work_.weights[i];
+    if (sum > target) break;
+  }
+  drawn_id_ = work_.kept[drawn].id;
+  drawn_surprise_ = -std::log2(work_.weights[drawn] / total);
+  return drawn_id_;
+}
+
+Result<Candidates> Sampler::distribution(std::span<const float> logits) const {
+  SamplerWork work;
+  SK_TRY(const double total, select(logits, work));
+  Candidates out(work.kept.size());
+  for (size_t i = 0; i < out.size(); ++i) out[i] = {work.kept[i].id, work.weights[i] / total};
+  std::sort(out.begin(), out.end(), [](const Candidate& a, const Candidate& b) {
+    return a.probability != b.probability ? a.probability > b.probability : a.id < b.id;
+  });
+  return out;
+}
+
+void Sampler::accept(int32_t id) {
+  SK_CHECK(id >= 0 && id < tokens_->vocab);
+  if (sampling_.mirostat == 2 && id == drawn_id_)
+    memory_.mirostat_mu -= sampling_.mirostat_eta * (drawn_surprise_ - sampling_.mirostat_tau);
+  drawn_id_ = -1;
+
+  const PenaltyStyle style = sampling_.penalty_style;
+  if (style != PenaltyStyle::openai)
+    for (auto& entry : memory_.seen) {
+      entry.weight *= sampling_.penalty_decay;
+      // Before it gets subnormal, where each further multiplication would cost a hundredfold.
+      if (std::fabs(entry.weight) < 1e-300) entry.weight = 0;
+    }
+  const auto index = static_cast<size_t>(id);
+  if (style == PenaltyStyle::skein && tokens_->exempt[index] != 0) return;
+  const bool weightless = style == PenaltyStyle::rwkv_pip && tokens_->pip_exempt[index] != 0;
+  const double counted = weightless ? 0 : 1;
+  int32_t& place = entry_of_[index];
+  if (place < 0) {
+    // At once, because a step must not allocate; pages that are not used cost nothing.
+    memory_.seen.reserve(static_cast<size_t>(tokens_->vocab));
+    place = static_cast<int32_t>(memory_.seen.size());
+    memory_.seen.push_back({id, style == PenaltyStyle::ai00 ? sampling_.presence : counted});
+  } else {
+    memory_.seen[static_cast<size_t>(place)].weight +=
+        style == PenaltyStyle::ai00 ? sampling_.frequency : counted;
+  }
+}
+
+void Sampler::begin_turn() {
+  for (const auto& entry : memory_.seen) entry_of_[static_cast<size_t>(entry.id)] = -1;
+  memory_.seen.clear();
+  memory_.mirostat_mu = 2 * sampling_.mirostat_tau;
+  drawn_id_ = -1;
+}
+
+Status Sampler::restore(const SamplerMemory& memory) {
+  std::vector<int32_t> entry_of(static_cast<size_t>(tokens_->vocab), -1);
+  for (size_t i = 0; i < memory.seen.size(); ++i) {
+    const auto& [id, weight] = memory.seen[i];
+    if (id < 0 || id >= tokens_->vocab || entry_of[static_cast<size_t>(id)] >= 0 ||
+        !std::isfinite(weight))
+      return fail(Code::argument,
+                  "a saved sampler remembers token {} with weight {}, in a vocabulary of {}", id,
+                  weight, tokens_->vocab);
+    entry_of[static_cast<size_t>(id)] = static_cast<int32_t>(i);
+  }
+  if (!std::isfinite(memory.mirostat_mu))
+    return fail(Code::argument, "a saved sampler has a mirostat mu of {}", memory.mirostat_mu);
+  memory_ = memory;
+  entry_of_ = std::move(entry_of);
+  drawn_id_ = -1;
+  return {};
+}
+
+std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t a = uint64_t{0xd2511f53u} * counter[0];
+    const uint64_t b = uint64_t{0xcd9e8d57u} * counter[2];
+    counter = {static_cast<uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(b),
+               static_cast<uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(a)};
+    key[0] += 0x9e3779b9u;
+    key[1] += 0xbb67ae85u;
+  }
+  return counter;
+}
+
+double uniform_at(uint64_t seed, uint64_t position) {
+  const auto random =
+      philox4x32({static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32), 0, 0},
+                 {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
+  const uint64_t bits = uint64_t{random[1]} << 32 | random[0];
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+}  // namespace skein

@@ -1,0 +1,95 @@
+#include "run/session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace skein {
+namespace {
+
+// The first chunk is short, so that somebody who waits sees something and can stop a slow model;
+// the following ones grow until one takes about as long as people find immediate.
+constexpr size_t kFirstChunk = 32;
+constexpr double kChunkSeconds = 0.1;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<Model> model)
+    : model_(std::move(model)),
+      state_(model_->new_state()),
+      logits_(static_cast<size_t>(model_->vocab())) {}
+
+Session::Session(std::shared_ptr<Model> model, State state)
+    : model_(std::move(model)),
+      state_(std::move(state)),
+      logits_(static_cast<size_t>(model_->vocab())) {}
+
+State& Session::change_state() {
+  known_ = false;
+  return state_;
+}
+
+Status Session::check(std::span<const int32_t> ids) const {
+  for (const int32_t id : ids)
+    if (id < 0 || id >= model_->vocab())
+      return fail(Code::argument, "token id {} is out of range: this model has ids 0 to {}", id,
+                  model_->vocab() - 1);
+  return {};
+}
+
+Result<size_t> Session::feed(std::span<const int32_t> ids, const Progress& progress) {
+  SK_TRY_STATUS(check(ids));
+  constexpr auto kLargest = static_cast<size_t>(Model::kDefaultChunk);
+  size_t chunk = progress ? kFirstChunk : kLargest;
+  size_t done = 0;
+  while (done < ids.size()) {
+    if (progress && !progress(done, ids.size())) return done;
+    const size_t count = std::min(chunk, ids.size() - done);
+    const bool last = done + count == ids.size();
+    const auto start = std::chrono::steady_clock::now();
+    known_ = false;
+    SK_TRY_STATUS(model_->eval(state_, ids.subspan(done, count), last ? Want::last : Want::none,
+                               last ? logits_.data() : nullptr));
+    known_ = last;
+    done += count;
+    if (seconds_since(start) < kChunkSeconds) chunk = std::min(2 * chunk, kLargest);
+  }
+  if (progress && !ids.empty()) progress(done, ids.size());
+  return done;
+}
+
+Status Session::feed(int32_t id) {
+  SK_TRY_STATUS(check({&id, 1}));
+  known_ = false;
+  SK_TRY_STATUS(model_->eval(state_, {&id, 1}, Want::last, logits_.data()));
+  known_ = true;
+  return {};
+}
+
+Status Session::trace(std::span<const int32_t> ids, const ops::Trace& sink) {
+  known_ = false;
+  SK_TRY_STATUS(model_->trace(state_, ids, Want::last, logits_.data(), sink));
+  known_ = true;
+  return {};
+}
+
+Session::Snapshot Session::snapshot() const {
+  return {state_, known_ ? logits_ : std::vector<float>()};
+}
+
+void Session::restore(const Snapshot& snapshot) {
+  state_ = snapshot.state;
+  known_ = !snapshot.logits.empty();
+  if (known_) logits_ = snapshot.logits;
+}
+
+void Session::restore(const State& state) {
+  state_ = state;
+  known_ = false;
+}
+
+}  // namespace skein

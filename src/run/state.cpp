@@ -1,0 +1,35 @@
+#include "run/state.h"
+
+#include <cstring>
+
+namespace skein {
+
+State::State(std::shared_ptr<const StateLayout> layout)
+    : layout_(std::move(layout)), values_(static_cast<size_t>(layout_->size), 0.0f) {}
+
+std::span<const float> State::part(size_t index) const {
+  return std::span(values_).subspan(static_cast<size_t>(layout_->offsets[index]),
+                                    static_cast<size_t>(layout_->parts[index].shape.elements()));
+}
+
+void State::note(std::span<const int32_t> tokens) {
+  // FNV-1a over whole ids: enough to tell two histories of one length apart, not a signature.
+  constexpr uint64_t kPrime = 0x100000001b3;
+  for (const int32_t token : tokens)
+    tokens_hash_ = (tokens_hash_ ^ (static_cast<uint64_t>(token) + 1)) * kPrime;
+  tokens_read_ += tokens.size();
+}
+
+void State::set_history(uint64_t tokens_read, uint64_t tokens_hash) {
+  tokens_read_ = tokens_read;
+  tokens_hash_ = tokens_hash;
+}
+
+bool State::operator==(const State& other) const {
+  // Bit for bit: -0 and 0 differ, and so would two states whose numbers only compare equal.
+  return layout_->fingerprint == other.layout_->fingerprint &&
+         values_.size() == other.values_.size() &&
+         std::memcmp(values_.data(), other.values_.data(), values_.size() * sizeof(float)) == 0;
+}
+
+}  // namespace skein

@@ -1,0 +1,285 @@
+#include "run/state_file.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/limits.h"
+#include "base/reader.h"
+#include "io/container.h"
+#include "io/pth_writer.h"
+#include "quant/read.h"
+
+namespace skein {
+namespace {
+
+constexpr std::string_view kMagic = "SkeinSt1";
+constexpr uint32_t kVersion = 1;
+
+class Writer {
+ public:
+  void raw(std::span<const std::byte> bytes) {
+    out_.insert(out_.end(), bytes.begin(), bytes.end());
+  }
+  void text(std::string_view text) { raw(std::as_bytes(std::span(text))); }
+  template <typename T>
+  void number(T value) {
+    raw(std::as_bytes(std::span(&value, 1)));
+  }
+  std::vector<std::byte> take() { return std::move(out_); }
+  std::span<const std::byte> bytes() const { return out_; }
+
+ private:
+  std::vector<std::byte> out_;
+};
+
+// `count` numbers of type T; empty and the reader not ok if the file is shorter than that.
+template <typename T>
+std::vector<T> array(Reader& reader, uint64_t count) {
+  std::vector<T> out;
+  if (count > reader.left() / sizeof(T)) {
+    reader.skip(UINT64_MAX);
+    return out;
+  }
+  const auto raw = reader.bytes(count * sizeof(T));
+  out.resize(static_cast<size_t>(count));
+  if (!out.empty()) std::memcpy(out.data(), raw.data(), raw.size());
+  return out;
+}
+
+Status check_values(std::span<const float> values, std::string_view name) {
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]) || std::fabs(values[i]) >= limits::kStateMagnitude)
+      return fail(Code::corrupt, "{}: number {} of the state is {}, no model computes that", name,
+                  i, values[i]);
+  return {};
+}
+
+// Copies one part between its official layout and ours (the same when it is not transposed).
+void copy_part(const arch::StateSpec& spec, const float* from, float* to) {
+  if (!spec.transposed) {
+    std::copy_n(from, spec.shape.elements(), to);
+    return;
+  }
+  const int64_t rows = spec.shape[1], columns = spec.shape[2];
+  for (int64_t head = 0; head < spec.shape[0]; ++head)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        to[(head * columns + c) * rows + r] = from[(head * rows + r) * columns + c];
+}
+
+// The parts as owned official tensors.
+struct OfficialParts {
+  std::vector<std::vector<float>> data;
+  std::vector<io::NamedTensor> tensors;
+};
+
+OfficialParts official_parts(const State& state) {
+  OfficialParts out;
+  const StateLayout& layout = state.layout();
+  for (size_t i = 0; i < layout.parts.size(); ++i) {
+    const arch::StateSpec& spec = layout.parts[i];
+    auto& data = out.data.emplace_back(static_cast<size_t>(spec.shape.elements()));
+    copy_part(spec, state.part(i).data(), data.data());
+    out.tensors.push_back({spec.name, spec.shape, data});
+  }
+  return out;
+}
+
+// One tensor of a file into part `index`.
+Status take_part(State& state, size_t index, const StoredTensor& tensor, std::string_view name) {
+  const arch::StateSpec& spec = state.layout().parts[index];
+  if (tensor.shape.squeezed() != spec.shape.squeezed())
+    return fail(Code::mismatch, "{}: tensor {} is {}, but {} of this model is {}", name,
+                escaped(tensor.name), tensor.shape.text(), spec.name, spec.shape.text());
+  std::vector<float> values(static_cast<size_t>(spec.shape.elements()));
+  SK_TRY_STATUS(quant::read_f32(tensor, values));
+  SK_TRY_STATUS(check_values(values, name));
+  float* to = state.values().data() + state.layout().offsets[index];
+  copy_part(spec, values.data(), to);
+  return {};
+}
+
+Result<State> from_list(const Container& container, std::shared_ptr<const StateLayout> layout,
+                        std::string_view name) {
+  State state(std::move(layout));
+  const size_t expected = state.layout().parts.size();
+  if (container.tensors.size() != expected)
+    return fail(Code::mismatch, "{}: a state of {} tensors, but this model's has {}", name,
+                container.tensors.size(), expected);
+  for (size_t i = 0; i < expected; ++i)
+    SK_TRY_STATUS(take_part(state, i, container.tensors[i], name));
+  return state;
+}
+
+Result<State> from_time_state(const Container& container, std::shared_ptr<const StateLayout> layout,
+                              bool swapped, std::string_view name) {
+  constexpr std::string_view kEnd = ".att.time_state";
+  State state(std::move(layout));
+  size_t found = 0;
+  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
+    const std::string& part = state.layout().parts[i].name;
+    const size_t suffix = part.rfind(".att.wkv");
+    if (suffix == std::string::npos) continue;
+    const std::string wanted = part.substr(0, suffix) + std::string(kEnd);
+    const auto tensor = std::find_if(container.tensors.begin(), container.tensors.end(),
+                                     [&](const auto& t) { return t.name == wanted; });
+    if (tensor == container.tensors.end())
+      return fail(Code::mismatch, "{}: tensor {} is missing, which this model needs", name, wanted);
+    if (swapped && tensor->shape.rank() < 2)
+      return fail(Code::mismatch, "{}: tensor {} is {}, expected {}", name, wanted,
+                  tensor->shape.text(), state.layout().parts[i].shape.text());
+    SK_TRY_STATUS(take_part(state, i, swapped ? tensor->transposed() : *tensor, name));
+    ++found;
+  }
+  const auto is_state = [&](const auto& t) { return t.name.ends_with(kEnd); };
+  const auto all = static_cast<size_t>(
+      std::count_if(container.tensors.begin(), container.tensors.end(), is_state));
+  if (all != found)
+    return fail(Code::mismatch, "{}: tuned states of {} layers, but this model has {}", name, all,
+                found);
+  return state;
+}
+
+}  // namespace
+
+bool is_saved_state(std::span<const std::byte> file) {
+  return file.size() >= kMagic.size() &&
+         std::memcmp(file.data(), kMagic.data(), kMagic.size()) == 0;
+}
+
+std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,
+                                 std::string_view text) {
+  Writer w;
+  w.text(kMagic);
+  w.number(kVersion);
+  w.number(static_cast<uint32_t>(state.layout().design.size()));
+  w.text(state.layout().design);
+  w.raw(state.layout().fingerprint);
+  w.number(state.tokens_read());
+  w.number(state.tokens_hash());
+  w.number(static_cast<uint64_t>(tokens.size()));
+  w.raw(std::as_bytes(tokens));
+  w.number(static_cast<uint64_t>(text.size()));
+  w.text(text);
+  w.number(static_cast<uint64_t>(state.values().size()));
+  w.raw(std::as_bytes(state.values()));
+  w.raw(sha256(w.bytes()));
+  return w.take();
+}
+
+Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::string_view name) {
+  if (!is_saved_state(file)) return fail(Code::corrupt, "{}: not a state of Skein", name);
+  Reader reader(file);
+  reader.skip(kMagic.size());
+  const uint32_t version = reader.u32();
+  if (reader.ok() && version != kVersion)
+    return fail(Code::unsupported, "{}: a state of version {}; this program reads version {}", name,
+                version, kVersion);
+  SavedState out;
+  const uint32_t design_length = reader.u32();
+  if (design_length > 64) return fail(Code::corrupt, "{}: the state names no design", name);
+  out.design = reader.text(design_length);
+  const auto fingerprint = reader.bytes(out.fingerprint.size());
+  std::copy(fingerprint.begin(), fingerprint.end(), out.fingerprint.begin());
+  out.tokens_read = reader.u64();
+  out.tokens_hash = reader.u64();
+  out.tokens = array<int32_t>(reader, reader.u64());
+  out.text = reader.text(reader.u64());
+  out.values = array<float>(reader, reader.u64());
+  const size_t end = reader.offset();
+  const auto checksum = reader.bytes(Digest().size());
+  if (!reader.ok()) return fail(Code::corrupt, "{}: the state is cut off", name);
+  if (reader.left() != 0)
+    return fail(Code::corrupt, "{}: {} bytes follow the end of the state", name, reader.left());
+  if (const Digest actual = sha256(file.first(end));
+      !std::equal(actual.begin(), actual.end(), checksum.begin()))
+    return fail(Code::corrupt, "{}: the checksum is wrong, the state was damaged", name);
+  SK_TRY_STATUS(check_values(out.values, name));
+  return out;
+}
+
+Result<State> to_state(const SavedState& saved, std::shared_ptr<const StateLayout> layout,
+                       std::string_view name) {
+  State state(std::move(layout));
+  const StateLayout& expected = state.layout();
+  if (saved.design != expected.design)
+    return fail(Code::mismatch, "{}: a state of {}, but this model is {}", name,
+                escaped(saved.design), expected.design);
+  if (saved.values.size() != state.values().size())
+    return fail(Code::mismatch, "{}: a state of {} numbers, but this model's has {}", name,
+                saved.values.size(), state.values().size());
+  if (saved.fingerprint != expected.fingerprint)
+    return fail(Code::mismatch,
+                "{}: made by another model (fingerprint {}, this model's is {}); its numbers mean "
+                "nothing here",
+                name, hex(saved.fingerprint).substr(0, 16),
+                hex(expected.fingerprint).substr(0, 16));
+  std::copy(saved.values.begin(), saved.values.end(), state.values().begin());
+  state.set_history(saved.tokens_read, saved.tokens_hash);
+  return state;
+}
+
+Result<std::vector<std::byte>> export_pth(const State& state) {
+  const OfficialParts parts = official_parts(state);
+  return io::write_pth(parts.tensors, /*as_list=*/true);
+}
+
+Result<std::vector<std::byte>> export_time_state(const State& state) {
+  const OfficialParts parts = official_parts(state);
+  std::vector<io::NamedTensor> tuned;
+  for (io::NamedTensor tensor : parts.tensors) {
+    const size_t suffix = tensor.name.rfind(".att.wkv");
+    if (suffix == std::string::npos) continue;
+    tensor.name = tensor.name.substr(0, suffix) + ".att.time_state";
+    tuned.push_back(std::move(tensor));
+  }
+  return io::write_pth(tuned, /*as_list=*/false);
+}
+
+std::vector<float> official_values(const State& state) {
+  std::vector<float> out;
+  out.reserve(state.values().size());
+  for (const auto& data : official_parts(state).data)
+    out.insert(out.end(), data.begin(), data.end());
+  return out;
+}
+
+Result<State> from_official_values(std::span<const float> values,
+                                   std::shared_ptr<const StateLayout> layout,
+                                   std::string_view name) {
+  if (values.size() != static_cast<size_t>(layout->size))
+    return fail(Code::mismatch, "{}: {} numbers, but this model's state has {}", name,
+                values.size(), layout->size);
+  SK_TRY_STATUS(check_values(values, name));
+  State state(std::move(layout));
+  const StateLayout& to = state.layout();
+  const float* from = values.data();
+  for (size_t i = 0; i < to.parts.size(); ++i) {
+    copy_part(to.parts[i], from, state.values().data() + to.offsets[i]);
+    from += to.parts[i].shape.elements();
+  }
+  return state;
+}
+
+Result<State> import_state(std::span<const std::byte> file, std::string_view name,
+                           std::shared_ptr<const StateLayout> layout,
+                           std::optional<bool> transposed_time_state) {
+  if (is_saved_state(file)) {
+    SK_TRY(const SavedState saved, parse_saved_state(file, name));
+    return to_state(saved, std::move(layout), name);
+  }
+  SK_TRY(const Container container, io::read_container(file, name));
+  if (container.list) return from_list(container, std::move(layout), name);
+  const bool tuned = std::any_of(container.tensors.begin(), container.tensors.end(),
+                                 [](const auto& t) { return t.name.ends_with(".att.time_state"); });
+  if (!tuned)
+    return fail(Code::unsupported,
+                "{}: no state in this file; a state is Skein's own, a list of tensors, or "
+                "time_state tensors",
+                name);
+  const bool swapped = transposed_time_state.value_or(name.ends_with(".st"));
+  return from_time_state(container, std::move(layout), swapped, name);
+}
+
+}  // namespace skein

@@ -1,0 +1,32 @@
+// Finding the tokenizer that belongs to a model.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "run/model.h"
+#include "text/tokenizer.h"
+
+namespace skein {
+
+// Where a vocabulary file is looked for, in order: beside the model, then $SKEIN_HOME/vocab or
+// $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab).
+std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model);
+
+// The model's tokenizer: `vocab` if given; a GGUF's own; the byte vocabularies by size (257, 256);
+// World (65536 rows) and 20B (50277) from a file in those folders. A file that gives more ids than
+// the model has rows is a mismatch.
+// Errors: mismatch, io (no vocabulary found: the sentence says which file to put where), and those
+// of reading the file.
+Result<text::TokenizerPtr> find_tokenizer(const Model& model, const std::string& vocab = {});
+
+// The same for a file that is not opened: its rows and its metadata decide.
+struct ModelText {
+  std::filesystem::path path;
+  int64_t rows = 0;
+  const Metadata* metadata = nullptr;
+};
+Result<text::TokenizerPtr> find_tokenizer(const ModelText& model, const std::string& vocab = {});
+
+}  // namespace skein

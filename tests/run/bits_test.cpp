@@ -1,0 +1,234 @@
+// The promise of the engine: a sequence's logits and state are the same bits whatever the
+// instruction set, the threads, the cut into calls, the company in the batch, and whether the state
+// went through a file.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "cpu/dispatch.h"
+#include "run/state_file.h"
+#include "support/allocations.h"
+#include "support/models.h"
+#include "support/random.h"
+
+namespace skein {
+namespace {
+
+using test::same_bits;
+
+std::vector<int32_t> random_tokens(uint64_t seed, size_t count, int32_t vocab) {
+  test::Random random(seed);
+  std::vector<int32_t> out(count);
+  for (int32_t& id : out) id = static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab)));
+  return out;
+}
+
+struct Result_ {
+  std::vector<float> logits;
+  std::vector<float> state;
+};
+
+Result_ run(Model& model, std::span<const int32_t> tokens, size_t chunk) {
+  State state = model.new_state();
+  Result_ out;
+  out.logits = test::logits_of(model, state, tokens, chunk);
+  out.state.assign(state.values().begin(), state.values().end());
+  return out;
+}
+
+class Bits : public testing::TestWithParam<const char*> {
+ protected:
+  std::filesystem::path path() const {
+    const std::string name = GetParam();
+    return name == "bundled-0.pth" ? std::filesystem::path(SKEIN_SOURCE_DIR) / "models" / name
+                                   : test::fixture("models/" + name);
+  }
+};
+
+TEST_P(Bits, do_not_depend_on_instruction_set_threads_or_chunks) {
+  constexpr size_t kTokens = 150;
+  Result_ first;
+  for (const cpu::Isa& isa : cpu::instruction_sets()) {
+    if (!isa.supported) continue;
+    for (const int threads : {1, 2, 3}) {
+      ModelOptions options;
+      options.isa = isa.kernels->name;
+      options.threads = threads;
+      const auto model = test::open_model(path(), options);
+      ASSERT_TRUE(model);
+      const auto tokens = random_tokens(5, kTokens, model->vocab());
+      for (const size_t chunk : {size_t{1}, size_t{7}, size_t{64}, kTokens}) {
+        const Result_ got = run(*model, tokens, chunk);
+        if (first.logits.empty()) first = got;
+        EXPECT_TRUE(same_bits(got.logits, first.logits))
+            << isa.kernels->name << ", " << threads << " threads, chunks of " << chunk;
+        EXPECT_TRUE(same_bits(got.state, first.state))
+            << isa.kernels->name << ", " << threads << " threads, chunks of " << chunk;
+      }
+    }
+  }
+}
+
+TEST_P(Bits, do_not_depend_on_the_pass_size) {
+  Result_ first;
+  for (const int pass : {1, 5, 32, 512}) {
+    ModelOptions options;
+    options.chunk = pass;
+    const auto model = test::open_model(path(), options);
+    const auto tokens = random_tokens(6, 100, model->vocab());
+    const Result_ got = run(*model, tokens, tokens.size());
+    if (first.logits.empty()) first = got;
+    EXPECT_TRUE(same_bits(got.logits, first.logits)) << "passes of " << pass;
+    EXPECT_TRUE(same_bits(got.state, first.state)) << "passes of " << pass;
+  }
+}
+
+TEST_P(Bits, do_not_depend_on_the_other_seven_in_the_batch) {
+  constexpr size_t kBatch = 8;
+  const auto model = test::open_model(path());
+  const auto vocab = static_cast<size_t>(model->vocab());
+  std::vector<State> states(kBatch, model->new_state());
+  std::vector<State> alone = states;
+  // Prompts of different lengths in one call, then all decode together.
+  for (int round = 0; round < 4; ++round) {
+    std::vector<std::vector<int32_t>> tokens;
+    std::vector<std::vector<float>> logits(kBatch);
+    std::vector<Job> jobs;
+    for (size_t i = 0; i < kBatch; ++i) {
+      tokens.push_back(random_tokens(100 * i + static_cast<size_t>(round),
+                                     round == 0 ? 1 + 37 * i : 1, model->vocab()));
+      const Want want = i % 3 == 0 ? Want::all : i % 3 == 1 ? Want::last : Want::none;
+      logits[i].resize(want == Want::all ? tokens[i].size() * vocab : vocab);
+      jobs.push_back({&states[i], {}, want, want == Want::none ? nullptr : logits[i].data()});
+    }
+    for (size_t i = 0; i < kBatch; ++i) jobs[i].tokens = tokens[i];
+    ASSERT_TRUE(model->eval(jobs));
+    for (size_t i = 0; i < kBatch; ++i) {
+      std::vector<float> expected(logits[i].size());
+      ASSERT_TRUE(model->eval(alone[i], tokens[i], jobs[i].want, expected.data()));
+      if (jobs[i].want == Want::none) expected = logits[i];  // nothing was written to either
+      EXPECT_TRUE(same_bits(logits[i], expected)) << "round " << round << ", sequence " << i;
+      EXPECT_TRUE(states[i] == alone[i]) << "round " << round << ", sequence " << i;
+    }
+  }
+}
+
+TEST_P(Bits, survive_saving_and_restoring) {
+  const auto model = test::open_model(path());
+  const auto tokens = random_tokens(9, 60, model->vocab());
+  const std::span<const int32_t> all = tokens;
+  State straight = model->new_state();
+  const auto expected = test::logits_of(*model, straight, all);
+  State state = model->new_state();
+  test::logits_of(*model, state, all.first(30));
+  const auto file = serialise(state, all.first(30), "text");
+  auto restored = import_state(file, "state", model->state_layout());
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_EQ(restored->tokens_read(), 30u);
+  const auto rest = test::logits_of(*model, *restored, all.subspan(30));
+  const std::span<const float> want = expected;
+  EXPECT_TRUE(same_bits(rest, want.subspan(want.size() / 2)));
+  EXPECT_TRUE(*restored == straight);
+  EXPECT_EQ(restored->tokens_hash(), straight.tokens_hash());
+  // The official package's layout keeps the bits too.
+  const auto pth = export_pth(straight);
+  ASSERT_TRUE(pth);
+  const auto back = import_state(*pth, "state.pth", model->state_layout());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_TRUE(*back == straight);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Bits, testing::Values("v7.pth", "tiny_v7.pth", "bundled-0.pth"),
+                         [](const auto& test) {
+                           return std::string(test.param).substr(0, 4) == "bund" ? "bundled"
+                                  : test.param[0] == 't'                         ? "tiny"
+                                                                                 : "v7";
+                         });
+
+TEST(Eval, a_refused_call_leaves_the_state_as_it_was) {
+  const auto model = test::open_model(test::fixture("models/tiny_v7.pth"));
+  State state = model->new_state();
+  test::logits_of(*model, state, random_tokens(1, 10, model->vocab()));
+  const State before = state;
+  std::vector<float> logits(static_cast<size_t>(model->vocab()));
+  const auto refuse = [&](std::span<const Job> jobs, Code code) {
+    const Status status = model->eval(jobs);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, code) << status.error().message;
+    EXPECT_TRUE(state == before);
+    EXPECT_EQ(state.tokens_read(), 10u);
+  };
+  const std::vector<int32_t> good = {1}, too_large = {1, model->vocab()}, negative = {-1};
+  refuse({{Job{&state, too_large, Want::none, nullptr}}}, Code::argument);
+  refuse({{Job{&state, negative, Want::none, nullptr}}}, Code::argument);
+  refuse({{Job{&state, {}, Want::none, nullptr}}}, Code::argument);
+  refuse({{Job{&state, good, Want::last, nullptr}}}, Code::argument);
+  refuse({{Job{nullptr, good, Want::none, nullptr}}}, Code::argument);
+  const Job twice[] = {{&state, good, Want::none, nullptr}, {&state, good, Want::none, nullptr}};
+  refuse(twice, Code::argument);
+  // A good job beside a bad one does not run either.
+  State other = model->new_state();
+  const Job mixed[] = {{&state, good, Want::none, nullptr},
+                       {&other, too_large, Want::none, nullptr}};
+  refuse(mixed, Code::argument);
+  const auto stranger = test::open_model(test::fixture("models/v7.pth"));
+  State foreign = stranger->new_state();
+  refuse({{Job{&foreign, good, Want::none, nullptr}}}, Code::mismatch);
+}
+
+TEST(Eval, a_decode_step_allocates_nothing) {
+  const auto model = test::open_model(test::fixture("models/v7.pth"));
+  std::vector<State> states(8, model->new_state());
+  std::vector<float> logits(8 * static_cast<size_t>(model->vocab()));
+  const std::vector<int32_t> tokens = {5};
+  std::vector<Job> jobs;
+  for (size_t i = 0; i < states.size(); ++i)
+    jobs.push_back(
+        {&states[i], tokens, Want::last, logits.data() + i * static_cast<size_t>(model->vocab())});
+  for (const size_t batch : {size_t{1}, states.size()}) {
+    const auto part = std::span(jobs).first(batch);
+    ASSERT_TRUE(model->eval(part));  // the first step of a size may make room
+    const long before = test::allocations();
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(model->eval(part));
+    EXPECT_EQ(test::allocations(), before) << batch << " sequences";
+  }
+}
+
+TEST(Eval, tracing_shows_every_named_value_and_changes_nothing) {
+  const auto model = test::open_model(test::fixture("models/tiny_v7.pth"));
+  const auto tokens = random_tokens(2, 9, model->vocab());
+  State plain = model->new_state(), traced = model->new_state();
+  const auto expected = test::logits_of(*model, plain, tokens);
+  std::vector<float> logits(expected.size()), last;
+  std::vector<std::string> names;
+  ASSERT_TRUE(model->trace(traced, tokens, Want::all, logits.data(),
+                           [&](const ops::Value& value, std::span<const float> data) {
+                             names.push_back(value.name);
+                             EXPECT_EQ(data.size(), tokens.size() * size_t(value.width));
+                             last.assign(data.begin(), data.end());
+                           }));
+  EXPECT_TRUE(same_bits(logits, expected));
+  EXPECT_TRUE(same_bits(last, expected));
+  EXPECT_TRUE(plain == traced);
+  EXPECT_NE(std::find(names.begin(), names.end(), "blocks.1.att.kk"), names.end());
+}
+
+TEST(Eval, a_file_cut_under_a_loaded_model_is_an_error_and_no_crash) {
+  const auto path = std::filesystem::temp_directory_path() /
+                    fmt::format("skein_cut_{}.pth", static_cast<long>(getpid()));
+  std::filesystem::copy_file(test::fixture("models/v7.pth"), path,
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto model = test::open_model(path);
+  State state = model->new_state();
+  const std::vector<int32_t> tokens = {1, 2, 3};
+  ASSERT_TRUE(model->eval(state, tokens, Want::none, nullptr));
+  const State before = state;
+  std::filesystem::resize_file(path, 100);
+  const Status status = model->eval(state, tokens, Want::none, nullptr);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::io);
+  EXPECT_TRUE(state == before);
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace skein

@@ -1,0 +1,325 @@
+#include "run/chat.h"
+
+#include <unistd.h>
+
+#include "support/models.h"
+
+namespace skein {
+namespace {
+
+const char* const kStory = "Tell me a story.";
+
+Sampling lively(uint64_t seed) {
+  Sampling sampling;
+  sampling.top_p = 0.95;
+  sampling.presence = sampling.frequency = 0.1;
+  sampling.seed = seed;
+  return sampling;
+}
+
+class ChatTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    model_ = test::open_model(std::filesystem::path(SKEIN_SOURCE_DIR) / "models/bundled-0.pth");
+  }
+  static void TearDownTestSuite() { model_.reset(); }
+
+  static ChatSettings settings(const char* profile = "bytes") {
+    ChatSettings out;
+    out.profile = text::profile_by_name(profile);
+    out.sampling = sampling_of(out.profile->sampler);
+    out.max_tokens = 400;
+    return out;
+  }
+  static std::unique_ptr<Chat> chat(ChatSettings with = settings(), std::string system = {}) {
+    auto made =
+        Chat::create(model_, text::byte_tokenizer_257(), std::move(with), std::move(system));
+    EXPECT_TRUE(made);
+    return std::move(*made);
+  }
+  static Reply say(Chat& chat, const std::string& text) {
+    auto reply = chat.say(text, {});
+    EXPECT_TRUE(reply) << (reply ? "" : reply.error().message);
+    return reply ? *reply : Reply();
+  }
+  static State state(Chat& chat) {
+    const auto now = chat.state();
+    EXPECT_TRUE(now);
+    return **now;
+  }
+  // Reads a text from the beginning, as nothing but the text says.
+  static State state_of_text(const std::string& text) {
+    std::vector<int32_t> ids = *text::byte_tokenizer_257()->encode(text);
+    ids.insert(ids.begin(), 0);
+    State out = model_->new_state();
+    EXPECT_TRUE(model_->eval(out, ids, Want::none, nullptr));
+    return out;
+  }
+
+  static std::shared_ptr<Model> model_;
+};
+std::shared_ptr<Model> ChatTest::model_;
+
+TEST_F(ChatTest, answers_and_keeps_exactly_the_text_of_the_template) {
+  const auto c = chat();
+  EXPECT_EQ(say(*c, "Reverse: garden").text, "nedrag");
+  EXPECT_EQ(say(*c, "What is 12 plus 30?").text, "30");
+  const std::string wanted =
+      "User: Reverse: garden\n\nAssistant: nedrag\n\nUser: What is 12 plus 30?\n\nAssistant: "
+      "30\n\n";
+  const State end = state(*c);
+  EXPECT_EQ(*c->transcript(), wanted);
+  EXPECT_TRUE(end == state_of_text(wanted));
+  EXPECT_EQ(end.tokens_read(), wanted.size() + 1);
+}
+
+TEST_F(ChatTest, undo_returns_the_earlier_state_bit_for_bit) {
+  const auto c = chat();
+  std::vector<State> ends = {state(*c)};
+  for (const char* text : {"Reverse: garden", kStory, "What is 2 plus 2?"}) {
+    say(*c, text);
+    ends.push_back(state(*c));
+  }
+  EXPECT_EQ(c->turns(), 3u);
+  ASSERT_TRUE(c->undo(1));
+  EXPECT_TRUE(state(*c) == ends[2]);
+  ASSERT_TRUE(c->undo(2));
+  EXPECT_TRUE(state(*c) == ends[0]);
+  EXPECT_FALSE(c->undo(1));
+  EXPECT_EQ(say(*c, "Reverse: garden").text, "nedrag");
+  EXPECT_TRUE(state(*c) == ends[1]);
+}
+
+TEST_F(ChatTest, retry_with_the_same_seed_gives_the_same_text_and_replaces_the_turn) {
+  auto with = settings();
+  with.sampling = lively(11);
+  const auto c = chat(with);
+  const Reply first = say(*c, kStory);
+  const State end = state(*c);
+  const auto again = c->retry({});
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->text, first.text);
+  EXPECT_EQ(again->fingerprint, first.fingerprint);
+  EXPECT_EQ(again->prompt_tokens, 0u) << "the prompt was read again";
+  EXPECT_TRUE(state(*c) == end);
+  EXPECT_EQ(c->turns(), 1u);
+  c->settings().sampling.seed = 12;
+  EXPECT_NE(c->retry({})->text, first.text);
+  EXPECT_EQ(c->turns(), 1u);
+  EXPECT_EQ(c->tree().size(), 2u);
+}
+
+TEST_F(ChatTest, an_alternative_keeps_the_old_answer_as_a_branch) {
+  auto with = settings();
+  with.sampling = lively(11);
+  const auto c = chat(with);
+  const Reply first = say(*c, kStory);
+  const State end = state(*c);
+  std::string kept_as;
+  const auto other = c->alternative({}, &kept_as);
+  ASSERT_TRUE(other);
+  EXPECT_NE(other->text, first.text);
+  std::string kept_second;
+  const auto third = c->alternative({}, &kept_second);
+  EXPECT_NE(third->text, other->text);
+  EXPECT_NE(third->text, first.text);
+  EXPECT_NE(kept_as, kept_second);
+  ASSERT_TRUE(c->switch_to(kept_as));
+  EXPECT_TRUE(state(*c) == end);
+}
+
+TEST_F(ChatTest, branches_are_independent) {
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  const State shared = state(*c);
+  ASSERT_TRUE(c->fork("other"));
+  EXPECT_FALSE(c->fork("other"));
+  EXPECT_FALSE(c->fork("two words"));
+  say(*c, kStory);
+  const State other = state(*c);
+  ASSERT_TRUE(c->switch_to("main"));
+  EXPECT_TRUE(state(*c) == shared);
+  say(*c, "What is 2 plus 2?");
+  const State here = state(*c);
+  EXPECT_FALSE(here == other);
+  ASSERT_TRUE(c->switch_to("other"));
+  EXPECT_TRUE(state(*c) == other);
+  ASSERT_TRUE(c->undo(2));
+  ASSERT_TRUE(c->switch_to("main"));
+  EXPECT_TRUE(state(*c) == here);
+  EXPECT_FALSE(c->switch_to("nowhere"));
+}
+
+TEST_F(ChatTest, a_saved_conversation_goes_on_bit_for_bit) {
+  const std::string file =
+      (std::filesystem::temp_directory_path() / fmt::format("chat-{}.state", ::getpid())).string();
+  auto with = settings();
+  with.sampling = lively(3);
+  const auto c = chat(with);
+  say(*c, "Reverse: garden");
+  ASSERT_TRUE(c->save(file));
+  const Reply here = say(*c, kStory);
+  const State end = state(*c);
+
+  const auto later = chat(with);
+  ASSERT_TRUE(later->load(file));
+  const Reply there = say(*later, kStory);
+  EXPECT_EQ(there.text, here.text);
+  EXPECT_TRUE(state(*later) == end);
+  EXPECT_EQ(*later->transcript(), *c->transcript());
+
+  const std::string second = file + "2";
+  ASSERT_TRUE(later->save(second));
+  ASSERT_TRUE(later->load(second));
+  EXPECT_TRUE(state(*later) == end);
+  EXPECT_EQ(*later->transcript(), *c->transcript());
+  std::filesystem::remove(file);
+  std::filesystem::remove(second);
+}
+
+TEST_F(ChatTest, loading_or_saving_that_fails_changes_nothing) {
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  const State before = state(*c);
+  EXPECT_FALSE(c->load("/nowhere/at/all"));
+  EXPECT_FALSE(c->load(test::fixture("models/tiny_v7.pth")));
+  EXPECT_FALSE(c->save("/nowhere/at/all"));
+  EXPECT_TRUE(state(*c) == before);
+  EXPECT_EQ(c->turns(), 1u);
+}
+
+TEST_F(ChatTest, stopping_while_it_reads_leaves_the_conversation_as_it_was) {
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  const State before = state(*c);
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "Sam took the stone to the beach. ";
+  ChatListener listener;
+  listener.reading = [](size_t done, size_t) { return done < 500; };
+  const auto reply = c->say(text, listener);
+  ASSERT_TRUE(reply);
+  EXPECT_FALSE(reply->kept);
+  EXPECT_EQ(reply->finish, Finish::interrupted);
+  EXPECT_GE(reply->prompt_tokens, 500u);
+  EXPECT_LT(reply->prompt_tokens, text.size());
+  EXPECT_EQ(c->turns(), 1u);
+  EXPECT_TRUE(state(*c) == before);
+  EXPECT_FALSE(c->resume({}));
+}
+
+TEST_F(ChatTest, an_interrupted_answer_goes_on_exactly_or_stays_as_it_is) {
+  auto with = settings();
+  with.sampling = lively(5);
+  const auto whole = chat(with);
+  const std::string expected = say(*whole, kStory).text;
+  ASSERT_GT(expected.size(), 60u);
+
+  ChatListener listener;
+  int events = 0;
+  listener.answer = [&](const Event&) { return ++events < 30; };
+  const auto c = chat(with);
+  const auto cut = c->say(kStory, listener);
+  ASSERT_TRUE(cut);
+  EXPECT_TRUE(cut->kept);
+  EXPECT_EQ(cut->finish, Finish::interrupted);
+  EXPECT_TRUE(expected.starts_with(cut->text));
+  EXPECT_LT(cut->text.size(), expected.size());
+  EXPECT_FALSE(c->transcript()->empty());
+  const auto rest = c->resume({});
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(cut->text + rest->text, expected);
+  EXPECT_TRUE(state(*c) == state(*whole));
+
+  events = 0;
+  const auto d = chat(with);
+  const auto left = d->say(kStory, listener);
+  const State end = state(*d);
+  EXPECT_EQ(*d->transcript(), "User: Tell me a story.\n\nAssistant: " + left->text + "\n\n");
+  EXPECT_TRUE(end == state_of_text(*d->transcript()));
+  EXPECT_FALSE(d->resume({})) << "the turn was closed";
+}
+
+TEST_F(ChatTest, a_thought_leaves_the_history) {
+  auto with = settings("g1");
+  with.think = text::ThinkMode::free;
+  with.think_budget = 20;
+  with.max_tokens = 80;
+  with.sampling = lively(8);
+  const auto c = chat(with);
+  const Reply reply = say(*c, kStory);
+  EXPECT_FALSE(reply.thinking.empty());
+  EXPECT_EQ(reply.text.find("think"), std::string::npos);
+  const State end = state(*c);
+  const std::string text = *c->transcript();
+  EXPECT_EQ(text, "User: Tell me a story.\n\nAssistant:" +
+                      text::render_answer(*with.profile, reply.text));
+  State wanted = model_->new_state();
+  ASSERT_TRUE(model_->eval(wanted, *text::byte_tokenizer_257()->encode(text), Want::none, nullptr));
+  EXPECT_TRUE(end == wanted);
+}
+
+TEST_F(ChatTest, dropped_states_are_read_again_and_are_the_same) {
+  auto small = settings();
+  small.snapshot_bytes = 1;
+  const auto c = chat(small);
+  const auto roomy = chat();
+  const std::vector<std::string> texts = {"Reverse: garden", "What is 2 plus 2?", "Reverse: apple",
+                                          "Spell: horse"};
+  std::vector<State> ends = {state(*roomy)};
+  for (const std::string& text : texts) {
+    EXPECT_EQ(say(*c, text).text, say(*roomy, text).text);
+    ends.push_back(state(*roomy));
+    EXPECT_TRUE(state(*c) == ends.back());
+  }
+  EXPECT_LT(c->snapshot_bytes(), roomy->snapshot_bytes());
+  for (size_t left = texts.size(); left-- > 0;) {
+    ASSERT_TRUE(c->undo(1));
+    EXPECT_TRUE(state(*c) == ends[left]) << left;
+  }
+}
+
+TEST_F(ChatTest, a_system_text_is_read_first) {
+  const auto c = chat(settings("g1"), "Be brief.");
+  ChatSettings& s = c->settings();
+  s.max_tokens = 5;
+  s.think = text::ThinkMode::none;
+  say(*c, "Hi");
+  EXPECT_TRUE(c->transcript()->starts_with("System: Be brief.\n\nUser: Hi\n\nAssistant:"));
+  ASSERT_TRUE(c->clear());
+  EXPECT_EQ(c->turns(), 0u);
+  EXPECT_EQ(*c->transcript(), "System: Be brief.\n\n");
+  ASSERT_TRUE(c->clear(""));
+  EXPECT_EQ(*c->transcript(), "");
+}
+
+TEST_F(ChatTest, an_error_in_a_turn_leaves_the_conversation_as_it_was) {
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  const State before = state(*c);
+  for (int32_t id = 0; id < model_->vocab(); ++id) c->settings().sampling.banned.push_back(id);
+  EXPECT_FALSE(c->say("Reverse: apple", {}));
+  EXPECT_FALSE(c->retry({}));
+  EXPECT_TRUE(state(*c) == before);
+  c->settings().sampling.banned.clear();
+  EXPECT_EQ(say(*c, "Reverse: apple").text, "elppa");
+}
+
+TEST_F(ChatTest, the_tree_shows_every_turn_once) {
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  ASSERT_TRUE(c->fork("b"));
+  say(*c, "Reverse: apple");
+  ASSERT_TRUE(c->switch_to("main"));
+  say(*c, "Reverse: horse");
+  const auto lines = c->tree();
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0].user, "");
+  EXPECT_EQ(lines[1].answer, "nedrag");
+  EXPECT_EQ(lines[2].branches, std::vector<std::string>{"b"});
+  EXPECT_EQ(lines[3].branches, std::vector<std::string>{"main"});
+  EXPECT_TRUE(lines[3].current);
+  EXPECT_EQ(lines[2].depth, lines[1].depth + 1);
+}
+
+}  // namespace
+}  // namespace skein
