@@ -1,0 +1,341 @@
+// Skein for C++17: skein.h with objects that free themselves and exceptions for failures.
+//
+// Everything here is inline and stands on the C functions, whose comments in skein.h say what they
+// do, what may fail and which threads may call. What differs on this side of the border:
+//
+//   - a failure is an exception of type skein::Error, which has the C API's code and sentence;
+//   - State and Sampler are values: copying one clones it, == compares every bit;
+//   - buffers are vectors, and where ids or bytes are taken, anything with data() and size() will
+//   do.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "skein/skein.h"
+
+namespace skein {
+// A namespace of its own, so that a program may contain facades of two versions.
+inline namespace v0 {
+
+class Error : public std::runtime_error {
+ public:
+  Error(int32_t code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  sk_code code() const noexcept { return static_cast<sk_code>(code_); }
+
+ private:
+  int32_t code_;
+};
+
+namespace detail {
+
+inline void check(int32_t code) {
+  if (code != SK_OK) throw Error(code, sk_last_error());
+}
+
+template <typename T, void (*Free)(T*)>
+struct Deleter {
+  void operator()(T* object) const noexcept { Free(object); }
+};
+template <typename T, void (*Free)(T*)>
+using Handle = std::unique_ptr<T, Deleter<T, Free>>;
+
+}  // namespace detail
+
+// Numbers that somebody else owns: converts from vectors, arrays, spans and braces. It is meant for
+// parameters; one that is kept must not outlive what it was made from, for braces the statement.
+template <typename T>
+class View {
+ public:
+  View(const T* data, size_t size) : data_(data), size_(size) {}
+  View(std::initializer_list<T> list) : size_(list.size()) { data_ = list.begin(); }
+  template <typename Container, typename = decltype(std::declval<const Container&>().data() +
+                                                    std::declval<const Container&>().size())>
+  View(const Container& container) : data_(container.data()), size_(container.size()) {}
+
+  const T* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  const T* data_;
+  size_t size_;
+};
+using Ids = View<int32_t>;
+
+// A program's own strings and callbacks for sk_model_params.
+struct Options {
+  int threads = 0;
+  int chunk = 0;
+  std::string vocab;
+  std::string device;
+  std::string isa;
+  std::function<bool(int64_t done, int64_t total)> progress;  // false gives up
+};
+
+enum class Want : int32_t { none = SK_WANT_NONE, last = SK_WANT_LAST, all = SK_WANT_ALL };
+
+enum class StateFormat : int32_t {
+  detect = SK_STATE_AUTO,
+  native = SK_STATE_NATIVE,
+  pth = SK_STATE_PTH,
+  time_state = SK_STATE_TIME_STATE,
+  f32 = SK_STATE_F32,
+  time_state_st = SK_STATE_TIME_STATE_ST,
+};
+
+// Comes from Model::new_state() or Model::import_state(), may outlive the model. A state that was
+// moved from can be assigned to and destroyed, nothing else.
+class State {
+ public:
+  State(State&&) noexcept = default;
+  State& operator=(State&&) noexcept = default;
+  State(const State& other) : handle_(clone(other.get())) {}
+  State& operator=(const State& other) {
+    if (this != &other) handle_.reset(clone(other.get()));
+    return *this;
+  }
+
+  uint64_t tokens_read() const {
+    uint64_t count = 0;
+    detail::check(sk_state_tokens_read(get(), &count));
+    return count;
+  }
+  struct sk_state_info info() const {
+    struct sk_state_info out = {};
+    out.size = sizeof out;
+    detail::check(sk_state_info(get(), &out));
+    return out;
+  }
+  void reset() { detail::check(sk_state_reset(get())); }
+
+  std::vector<uint8_t> export_as(StateFormat format = StateFormat::native) const {
+    size_t size = 0;
+    detail::check(sk_state_export(get(), static_cast<int32_t>(format), nullptr, 0, &size));
+    std::vector<uint8_t> out(size);
+    detail::check(sk_state_export(get(), static_cast<int32_t>(format), out.data(), size, &size));
+    return out;
+  }
+
+  friend bool operator==(const State& a, const State& b) {
+    int32_t equal = 0;
+    detail::check(sk_state_equal(a.get(), b.get(), &equal));
+    return equal != 0;
+  }
+  friend bool operator!=(const State& a, const State& b) { return !(a == b); }
+
+  // For the C functions. The State stays the owner.
+  sk_state* get() { return handle_.get(); }
+  const sk_state* get() const { return handle_.get(); }
+
+ private:
+  friend class Model;
+  explicit State(sk_state* handle) : handle_(handle) {}
+
+  static sk_state* clone(const sk_state* from) {
+    sk_state* out = nullptr;
+    detail::check(sk_state_clone(from, &out));
+    return out;
+  }
+
+  detail::Handle<sk_state, sk_state_free> handle_;
+};
+
+// One sequence's share of a batch.
+struct Job {
+  State& state;
+  Ids tokens;
+  Want want = Want::last;
+  std::vector<float>* logits = nullptr;  // resized; may be null when want is none
+};
+
+class Model {
+ public:
+  explicit Model(const std::string& path, const Options& options = {}) {
+    // An exception of the callback waits here until the C function has returned.
+    struct Progress {
+      const Options& options;
+      std::exception_ptr thrown;
+    } progress{options, nullptr};
+    sk_model_params params = {};
+    params.size = sizeof params;
+    params.threads = options.threads;
+    params.chunk = options.chunk;
+    params.vocab = text_or_null(options.vocab);
+    params.device = text_or_null(options.device);
+    params.isa = text_or_null(options.isa);
+    if (options.progress) {
+      params.progress = [](int64_t done, int64_t total, void* user) -> int32_t {
+        auto& p = *static_cast<Progress*>(user);
+        try {
+          return p.options.progress(done, total) ? 0 : 1;
+        } catch (...) {
+          p.thrown = std::current_exception();
+          return 1;
+        }
+      };
+      params.progress_user = &progress;
+    }
+    sk_model* out = nullptr;
+    const int32_t code = sk_model_open(path.c_str(), &params, &out);
+    handle_.reset(out);
+    if (progress.thrown) std::rethrow_exception(progress.thrown);
+    detail::check(code);
+    info_.size = sizeof info_;
+    detail::check(sk_model_info(get(), &info_));
+  }
+
+  // Its strings live as long as the model.
+  const struct sk_model_info& info() const { return info_; }
+  size_t vocab() const { return static_cast<size_t>(info_.vocab); }
+
+  State new_state() const {
+    sk_state* out = nullptr;
+    detail::check(sk_state_new(get(), &out));
+    return State(out);
+  }
+  State import_state(View<uint8_t> data, StateFormat format = StateFormat::detect) const {
+    sk_state* out = nullptr;
+    detail::check(
+        sk_state_import(get(), static_cast<int32_t>(format), data.data(), data.size(), &out));
+    return State(out);
+  }
+
+  // Feeds tokens without asking for logits.
+  void feed(State& state, Ids tokens) {
+    detail::check(
+        sk_eval(get(), state.get(), tokens.data(), tokens.size(), SK_WANT_NONE, nullptr, 0));
+  }
+  // Feeds tokens and returns the logits after the last one.
+  std::vector<float> eval(State& state, Ids tokens) {
+    std::vector<float> logits;
+    eval_into(logits, state, tokens, Want::last);
+    return logits;
+  }
+  // Those after each of them, [tokens, vocab].
+  std::vector<float> eval_all(State& state, Ids tokens) {
+    std::vector<float> logits;
+    eval_into(logits, state, tokens, Want::all);
+    return logits;
+  }
+  // The same into a vector that is used again, as a loop over tokens does.
+  void eval_into(std::vector<float>& logits, State& state, Ids tokens, Want want = Want::last) {
+    logits.resize(rows(want, tokens.size()) * vocab());
+    detail::check(sk_eval(get(), state.get(), tokens.data(), tokens.size(),
+                          static_cast<int32_t>(want), logits.data(), logits.size()));
+  }
+  void eval_batch(View<Job> jobs) {
+    std::vector<sk_job> given(jobs.size());
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      const Job& job = jobs.data()[i];
+      sk_job& to = given[i];
+      to.state = job.state.get();
+      to.tokens = job.tokens.data();
+      to.count = job.tokens.size();
+      to.want = static_cast<int32_t>(job.want);
+      if (!job.logits) continue;
+      job.logits->resize(rows(job.want, to.count) * vocab());
+      to.logits = job.logits->data();
+      to.capacity = job.logits->size();
+    }
+    detail::check(sk_eval_batch(get(), given.data(), given.size()));
+  }
+
+  std::vector<int32_t> tokenize(std::string_view text) const {
+    size_t count = 0;
+    detail::check(sk_tokenize(get(), text.data(), text.size(), nullptr, 0, &count));
+    std::vector<int32_t> ids(count);
+    if (count > 0)
+      detail::check(sk_tokenize(get(), text.data(), text.size(), ids.data(), count, &count));
+    return ids;
+  }
+  std::string detokenize(Ids ids) const {
+    size_t size = 0;
+    detail::check(sk_detokenize(get(), ids.data(), ids.size(), nullptr, 0, &size));
+    std::string text(size, '\0');
+    if (size > 0)
+      detail::check(sk_detokenize(get(), ids.data(), ids.size(), text.data(), size, &size));
+    return text;
+  }
+
+  sk_model* get() { return handle_.get(); }
+  const sk_model* get() const { return handle_.get(); }
+
+ private:
+  static const char* text_or_null(const std::string& text) {
+    return text.empty() ? nullptr : text.c_str();
+  }
+  static size_t rows(Want want, size_t tokens) {
+    return want == Want::all ? tokens : want == Want::last ? 1 : 0;
+  }
+
+  detail::Handle<sk_model, sk_model_close> handle_;
+  struct sk_model_info info_ = {};
+};
+
+// sk_sampling with its defaults in place.
+struct Sampling : sk_sampling {
+  Sampling() {
+    size = sizeof(sk_sampling);
+    detail::check(sk_sampling_init(this));
+  }
+};
+
+// Draws an id without remembering anything.
+inline int32_t sample(View<float> logits, const sk_sampling& sampling, uint64_t position) {
+  int32_t id = 0;
+  detail::check(sk_sample(logits.data(), logits.size(), &sampling, position, &id));
+  return id;
+}
+
+// Remembers what was said for the penalties. A copy remembers the same.
+class Sampler {
+ public:
+  // For the text of a model, or for bare ids.
+  explicit Sampler(const Model& model, const sk_sampling& sampling = Sampling()) {
+    sk_sampler* out = nullptr;
+    detail::check(sk_sampler_new(model.get(), &sampling, &out));
+    handle_.reset(out);
+  }
+  explicit Sampler(size_t vocab, const sk_sampling& sampling = Sampling()) {
+    sk_sampler* out = nullptr;
+    detail::check(sk_sampler_new_for_ids(vocab, &sampling, &out));
+    handle_.reset(out);
+  }
+  Sampler(Sampler&&) noexcept = default;
+  Sampler& operator=(Sampler&&) noexcept = default;
+  Sampler(const Sampler& other) : handle_(clone(other)) {}
+  Sampler& operator=(const Sampler& other) {
+    if (this != &other) handle_.reset(clone(other));
+    return *this;
+  }
+
+  int32_t sample(View<float> logits, uint64_t position) {
+    int32_t id = 0;
+    detail::check(sk_sampler_sample(get(), logits.data(), logits.size(), position, &id));
+    return id;
+  }
+  void accept(int32_t id) { detail::check(sk_sampler_accept(get(), id)); }
+  void reset() { detail::check(sk_sampler_reset(get())); }
+
+  sk_sampler* get() { return handle_.get(); }
+
+ private:
+  static sk_sampler* clone(const Sampler& other) {
+    sk_sampler* out = nullptr;
+    detail::check(sk_sampler_clone(other.handle_.get(), &out));
+    return out;
+  }
+
+  detail::Handle<sk_sampler, sk_sampler_free> handle_;
+};
+
+}  // namespace v0
+}  // namespace skein

@@ -1,0 +1,91 @@
+#include "api/border.h"
+#include "api/handles.h"
+#include "base/limits.h"
+
+using namespace skein;
+using namespace skein::api;
+
+namespace {
+
+Result<Want> parse_want(int32_t want) {
+  switch (want) {
+    case SK_WANT_NONE: return Want::none;
+    case SK_WANT_LAST: return Want::last;
+    case SK_WANT_ALL: return Want::all;
+    default: return fail(Code::argument, "want is {}, it has to be 0, 1 or 2", want);
+  }
+}
+
+Result<Job> checked_job(const sk_job& job, int32_t vocab) {
+  SK_TRY_STATUS(require(job.state, "state"));
+  SK_TRY_STATUS(require(job.tokens, "tokens"));
+  if (job.reserved != 0) return fail(Code::argument, "sk_job.reserved is {}, not 0", job.reserved);
+  // Also keeps count * vocab far from overflowing.
+  if (job.count > limits::kPromptTokens)
+    return fail(Code::argument, "{} tokens in one call, at most {} are allowed", job.count,
+                limits::kPromptTokens);
+  SK_TRY(const Want want, parse_want(job.want));
+  if (want != Want::none) {
+    SK_TRY_STATUS(require(job.logits, "logits"));
+    const size_t rows = want == Want::all ? job.count : 1;
+    const size_t needed = rows * static_cast<size_t>(vocab);
+    if (job.capacity < needed)
+      return fail(Code::argument, "a capacity of {} floats for logits; {} are needed", job.capacity,
+                  needed);
+  }
+  return Job{&job.state->state, {job.tokens, job.count}, want, job.logits};
+}
+
+// Puts states back unless told that all went well, whether the way out is an error or an exception.
+class Restorer {
+ public:
+  explicit Restorer(std::span<const Job> jobs) : jobs_(jobs) {
+    kept_.reserve(jobs.size());
+    for (const Job& job : jobs) kept_.push_back(*job.state);
+  }
+  ~Restorer() {
+    for (size_t i = 0; i < kept_.size(); ++i) *jobs_[i].state = std::move(kept_[i]);
+  }
+  void keep_new() { kept_.clear(); }
+
+ private:
+  std::span<const Job> jobs_;
+  std::vector<State> kept_;
+};
+
+Status eval(const sk_model& model, std::span<const sk_job> given) {
+  std::vector<Job> jobs;
+  jobs.reserve(given.size());
+  size_t tokens = 0;
+  for (const sk_job& job : given) {
+    SK_TRY(Job checked, checked_job(job, model.model->vocab()));
+    tokens += checked.tokens.size();
+    jobs.push_back(checked);
+  }
+  // One pass over the weights fails before it changes anything; of several a later one may fail.
+  if (tokens <= model.chunk) return model.model->eval(jobs);
+  Restorer restorer(jobs);
+  SK_TRY_STATUS(model.model->eval(jobs));
+  restorer.keep_new();
+  return {};
+}
+
+}  // namespace
+
+int32_t sk_eval(sk_model* model, sk_state* state, const int32_t* tokens, size_t count, int32_t want,
+                float* logits, size_t capacity) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(model, "model"));
+    const sk_job job = {state, tokens, count, logits, capacity, want, 0};
+    return eval(*model, {&job, 1});
+  });
+}
+
+int32_t sk_eval_batch(sk_model* model, const sk_job* jobs, size_t count) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(model, "model"));
+    SK_TRY_STATUS(require(jobs, "jobs"));
+    if (count == 0) return fail(Code::argument, "a batch without jobs");
+    return eval(*model, {jobs, count});
+  });
+}

@@ -1,0 +1,171 @@
+#include "api/border.h"
+#include "api/handles.h"
+#include "api/sized.h"
+#include "io/container.h"
+#include "run/state_file.h"
+
+using namespace skein;
+using namespace skein::api;
+
+namespace {
+
+constexpr std::string_view kName = "the data";  // what messages about an import call them
+
+bool same_model(const State& a, const State& b) {
+  return a.layout().fingerprint == b.layout().fingerprint && a.layout().size == b.layout().size;
+}
+
+Result<std::vector<std::byte>> exported(const State& state, int32_t format) {
+  switch (format) {
+    case SK_STATE_NATIVE: return serialise(state, {}, {});
+    case SK_STATE_PTH: return export_pth(state);
+    case SK_STATE_TIME_STATE: return export_time_state(state);
+    case SK_STATE_F32: {
+      const std::vector<float> values = official_values(state);
+      const auto bytes = std::as_bytes(std::span(values));
+      return std::vector<std::byte>(bytes.begin(), bytes.end());
+    }
+    default: return fail(Code::argument, "format {} is none that a state is written in", format);
+  }
+}
+
+Result<State> from_flat(std::span<const std::byte> bytes,
+                        std::shared_ptr<const StateLayout> layout) {
+  const size_t expected = static_cast<size_t>(layout->size) * sizeof(float);
+  if (bytes.size() != expected)
+    return fail(Code::mismatch, "{}: {} bytes, but this model's state has {}", kName, bytes.size(),
+                expected);
+  std::vector<float> values(static_cast<size_t>(layout->size));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return from_official_values(values, std::move(layout), kName);
+}
+
+// A file of another program: a list of tensors, or tuned start states.
+Result<State> from_tensors(std::span<const std::byte> bytes,
+                           std::shared_ptr<const StateLayout> layout, bool list, bool swapped) {
+  if (is_saved_state(bytes))
+    return fail(Code::unsupported, "{}: a state in Skein's own format, not the one asked for",
+                kName);
+  SK_TRY(const Container container, io::read_container(bytes, kName));
+  if (container.list != list)
+    return fail(Code::unsupported, "{}: {}, not {}", kName,
+                container.list ? "a list of tensors" : "tensors with names",
+                list ? "a list of tensors" : "tuned states");
+  return import_state(bytes, kName, std::move(layout), swapped);
+}
+
+Result<State> imported(std::span<const std::byte> bytes, int32_t format,
+                       std::shared_ptr<const StateLayout> layout) {
+  switch (format) {
+    case SK_STATE_AUTO: return import_state(bytes, kName, std::move(layout));
+    case SK_STATE_NATIVE: {
+      SK_TRY(const SavedState saved, parse_saved_state(bytes, kName));
+      return to_state(saved, std::move(layout), kName);
+    }
+    case SK_STATE_PTH: return from_tensors(bytes, std::move(layout), true, false);
+    case SK_STATE_TIME_STATE: return from_tensors(bytes, std::move(layout), false, false);
+    case SK_STATE_TIME_STATE_ST: return from_tensors(bytes, std::move(layout), false, true);
+    case SK_STATE_F32: return from_flat(bytes, std::move(layout));
+    default: return fail(Code::argument, "format {} is none that a state is read from", format);
+  }
+}
+
+}  // namespace
+
+int32_t sk_state_new(const sk_model* model, sk_state** out) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(model, "model"));
+    SK_TRY_STATUS(require(out, "out"));
+    *out = new sk_state{model->model->new_state()};
+    return {};
+  });
+}
+
+int32_t sk_state_clone(const sk_state* state, sk_state** out) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(out, "out"));
+    *out = new sk_state(*state);
+    return {};
+  });
+}
+
+void sk_state_free(sk_state* state) { delete state; }
+
+int32_t sk_state_copy(sk_state* to, const sk_state* from) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(to, "to"));
+    SK_TRY_STATUS(require(from, "from"));
+    if (!same_model(to->state, from->state))
+      return fail(Code::mismatch, "the two states belong to different models");
+    const auto values = from->state.values();
+    std::copy(values.begin(), values.end(), to->state.values().begin());
+    to->state.set_history(from->state.tokens_read(), from->state.tokens_hash());
+    return {};
+  });
+}
+
+int32_t sk_state_reset(sk_state* state) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    state->state = State(state->state.shared_layout());
+    return {};
+  });
+}
+
+int32_t sk_state_info(const sk_state* state, struct sk_state_info* out) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(out, "out"));
+    const State& s = state->state;
+    struct sk_state_info value = {};
+    value.numbers = s.values().size();
+    value.tokens_read = s.tokens_read();
+    value.tokens_hash = s.tokens_hash();
+    const Digest& fingerprint = s.layout().fingerprint;
+    std::memcpy(value.fingerprint, fingerprint.data(), fingerprint.size());
+    return write_sized(value, sizeof value, "sk_state_info", out);
+  });
+}
+
+int32_t sk_state_tokens_read(const sk_state* state, uint64_t* count) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(count, "count"));
+    *count = state->state.tokens_read();
+    return {};
+  });
+}
+
+int32_t sk_state_equal(const sk_state* a, const sk_state* b, int32_t* equal) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(a, "the first state"));
+    SK_TRY_STATUS(require(b, "the second state"));
+    SK_TRY_STATUS(require(equal, "equal"));
+    *equal = a->state == b->state ? 1 : 0;
+    return {};
+  });
+}
+
+int32_t sk_state_export(const sk_state* state, int32_t format, void* buf, size_t capacity,
+                        size_t* size) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(size, "size"));
+    SK_TRY(const std::vector<std::byte> bytes, exported(state->state, format));
+    return hand_over(std::span(bytes), static_cast<std::byte*>(buf), capacity, size, "bytes");
+  });
+}
+
+int32_t sk_state_import(const sk_model* model, int32_t format, const void* data, size_t size,
+                        sk_state** out) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(model, "model"));
+    SK_TRY_STATUS(require(data, "data"));
+    SK_TRY_STATUS(require(out, "out"));
+    const std::span bytes(static_cast<const std::byte*>(data), size);
+    SK_TRY(State state, imported(bytes, format, model->model->state_layout()));
+    *out = new sk_state{std::move(state)};
+    return {};
+  });
+}

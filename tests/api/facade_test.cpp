@@ -1,0 +1,124 @@
+// skein.hpp, compiled as C++17.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <skein/skein.hpp>
+
+#include "support/fixtures.h"
+
+namespace skein::test {
+namespace {
+
+skein::Model bundled() {
+  return skein::Model((std::filesystem::path(SKEIN_SOURCE_DIR) / "models/bundled-0.pth").string());
+}
+
+template <typename Call>
+sk_code code_of(Call call) {
+  try {
+    call();
+  } catch (const skein::Error& error) {
+    EXPECT_STRNE(error.what(), "");
+    return error.code();
+  }
+  return SK_OK;
+}
+
+TEST(Facade, a_failure_is_an_error_with_code_and_sentence) {
+  EXPECT_EQ(code_of([] { skein::Model("/nowhere.pth"); }), SK_IO);
+  skein::Options options;
+  options.threads = -1;
+  EXPECT_EQ(code_of([&] { skein::Model(fixture("models/v7.pth").string(), options); }),
+            SK_ARGUMENT);
+  skein::Model model = bundled();
+  skein::State state = model.new_state();
+  EXPECT_EQ(code_of([&] { model.feed(state, {999}); }), SK_ARGUMENT);
+  EXPECT_EQ(code_of([&] { model.import_state(std::vector<uint8_t>(9)); }), SK_UNSUPPORTED);
+  EXPECT_EQ(code_of([&] { skein::Sampler(size_t{0}); }), SK_ARGUMENT);
+}
+
+TEST(Facade, options_and_info_arrive) {
+  skein::Options options;
+  options.threads = 1;
+  options.device = "reference";
+  int64_t told = 0;
+  options.progress = [&](int64_t done, int64_t) {
+    told = done;
+    return true;
+  };
+  const skein::Model model(fixture("models/v7.pth").string(), options);
+  EXPECT_EQ(model.vocab(), 260u);
+  EXPECT_STREQ(model.info().design, "rwkv7");
+  EXPECT_GT(told, 0);
+}
+
+TEST(Facade, an_exception_of_the_progress_callback_comes_through) {
+  skein::Options options;
+  options.progress = [](int64_t, int64_t) -> bool { throw std::logic_error("mine"); };
+  EXPECT_THROW(skein::Model(fixture("models/v7.pth").string(), options), std::logic_error);
+  options.progress = [](int64_t, int64_t) { return false; };
+  EXPECT_EQ(code_of([&] { skein::Model(fixture("models/v7.pth").string(), options); }), SK_IO);
+}
+
+TEST(Facade, states_are_values) {
+  skein::Model model = bundled();
+  skein::State state = model.new_state();
+  model.feed(state, {0, 1, 2});
+  skein::State copy = state;
+  EXPECT_TRUE(copy == state);
+  model.feed(copy, std::array<int32_t, 1>{{3}});
+  EXPECT_TRUE(copy != state);
+  copy = state;
+  EXPECT_TRUE(copy == state);
+  const skein::State moved = std::move(copy);
+  EXPECT_TRUE(moved == state);
+  EXPECT_EQ(moved.tokens_read(), 3u);
+  EXPECT_EQ(moved.info().tokens_read, 3u);
+  const skein::State back = model.import_state(moved.export_as());
+  EXPECT_TRUE(back == state);
+  const auto flat = moved.export_as(skein::StateFormat::f32);
+  EXPECT_TRUE(model.import_state(flat, skein::StateFormat::f32) == state);
+  state.reset();
+  EXPECT_TRUE(state == model.new_state());
+}
+
+TEST(Facade, eval_batch_and_eval_agree) {
+  skein::Model model = bundled();
+  const std::vector<int32_t> ids = model.tokenize("some text");
+  EXPECT_EQ(model.detokenize(ids), "some text");
+  EXPECT_TRUE(model.tokenize("").empty());
+  EXPECT_EQ(model.detokenize({}), "");
+  skein::State a = model.new_state(), b = model.new_state(), c = model.new_state();
+  const std::vector<float> last = model.eval(a, ids);
+  const std::vector<float> all = model.eval_all(b, ids);
+  ASSERT_EQ(all.size(), ids.size() * model.vocab());
+  EXPECT_TRUE(
+      std::equal(last.begin(), last.end(), all.end() - static_cast<ptrdiff_t>(last.size())));
+  std::vector<float> batched;
+  skein::State d = model.new_state();
+  model.eval_batch({{c, ids, skein::Want::none, nullptr}, {d, ids, skein::Want::last, &batched}});
+  EXPECT_EQ(batched, last);
+  EXPECT_TRUE(a == b && b == c && c == d);
+}
+
+TEST(Facade, samplers_are_values_with_defaults) {
+  skein::Sampling sampling;
+  EXPECT_EQ(sampling.top_p, 0.3);
+  sampling.temperature = 0;
+  sampling.presence = 5;
+  const std::vector<float> logits = {1, 3, 2};
+  EXPECT_EQ(skein::sample(logits, sampling, 0), 1);
+  skein::Sampler sampler(logits.size(), sampling);
+  sampler.accept(1);
+  skein::Sampler copy = sampler;
+  EXPECT_EQ(copy.sample(logits, 0), 2);
+  sampler.reset();
+  EXPECT_EQ(sampler.sample(logits, 0), 1);
+  EXPECT_EQ(copy.sample(logits, 0), 2);
+  const skein::Model model = bundled();
+  skein::Sampler text(model);
+  EXPECT_EQ(code_of([&] { text.sample(logits, 0); }), SK_ARGUMENT);
+}
+
+}  // namespace
+}  // namespace skein::test
