@@ -41,6 +41,7 @@ const std::vector<ThirdParty> kThirdParty = {
     {"zlib.h", {"src/base/hash.cpp"}},
     {"utf8proc.h", {"src/text/"}},
     {"CLI/", {"src/cli/"}},
+    {"toml++/", {"src/cli/config.cpp"}},
     {"histedit.h", {"src/cli/"}},
     {"editline/", {"src/cli/"}},
     {"immintrin.h", {"src/cpu/"}},

@@ -1,0 +1,404 @@
+// skein complete: raw continuation of a text or of token ids, without a template.
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "base/limits.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/model_options.h"
+#include "cli/progress.h"
+#include "cli/reply_view.h"
+#include "cli/sampling_options.h"
+#include "cli/speed.h"
+#include "io/pth_writer.h"
+#include "run/generate.h"
+#include "run/state_file.h"
+#include "text/template.h"
+
+namespace skein::cli {
+namespace {
+
+constexpr uint64_t kTextBytes = 64 * limits::kMiB;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::string read_text_file(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Editors and `echo` put a line end at the end of a text, where it would mean a new line.
+void drop_last_line_end(std::string& text) {
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+}
+
+class Complete final : public Command {
+ public:
+  void declare(Options& options) override;
+  int run(Console& console) override;
+
+ private:
+  struct Start {
+    std::vector<int32_t> known_ids;  // what the state that was given stands for
+    std::string known_text;
+    bool known = true;
+  };
+  struct Kept {
+    std::vector<int32_t> ids;
+    std::string text;
+    std::vector<double> logprobs;
+    std::vector<std::vector<TokenProbability>> top;
+  };
+
+  Status open(Console& console);
+  Result<State> first_state();
+  Status read_prompt(Console& console);
+  Status trace_prompt(Session& session);
+  Result<Finish> generate(Console& console, Generation& generation, Kept& kept);
+  void show(Console& console, const Event& event);
+  void write_token(Console& console, const Event& event) const;
+  void write_top(JsonWriter& json, std::span<const TokenProbability> top) const;
+  void write_result(Console& console, Finish finish, const Kept& kept) const;
+  Status save(Session& session, Generation& generation, Kept& kept);
+  std::string text_of(int32_t id) const {
+    return tokenizer_ ? std::string(tokenizer_->bytes_of(id)) : std::string();
+  }
+
+  ModelOptions model_options_;
+  SamplingOptions sampling_options_;
+  std::optional<std::string> text_;
+  std::string file_, tokens_, state_file_, save_file_, trace_file_, profile_name_;
+  std::string leading_ = "auto";
+  std::vector<std::string> stops_;
+  int64_t limit_ = 256;
+  std::optional<int64_t> logprobs_;
+  bool jsonl_ = false, stats_ = false, ignore_end_ = false;
+
+  std::shared_ptr<Model> model_;
+  text::TokenizerPtr tokenizer_;  // null: ids only
+  const text::Profile* profile_ = nullptr;
+  TokenTraits traits_;
+  Sampling sampling_;
+  Start start_;
+  std::vector<int32_t> prompt_;
+  std::string prompt_text_;
+  Speed speed_;
+  bool line_open_ = false;  // the terminal's cursor stands behind text
+};
+
+void Complete::declare(Options& options) {
+  model_options_.declare(options);
+  options.argument("TEXT", text_, "what to continue; without it -f, --tokens or standard input")
+      .optional();
+  options.value("-f,--file", file_, "FILE", "the text from a file, without its last line end")
+      .file();
+  options.value("--tokens", tokens_, "IDS",
+                "token ids instead of a text: 1,2,3; prints ids where "
+                "no vocabulary is found");
+  options.value("-n,--predict", limit_, "N", "how many tokens at most; -1: until the text ends")
+      .range(-1, std::nullopt);
+  options.value("--stop", stops_, "TEXT", "end before this text; may stand several times");
+  options.flag("--ignore-eos", ignore_end_, "go on where the model would end the text");
+  options
+      .value("--leading-zero", leading_, "WHEN",
+             "begin a fresh sequence with id 0: auto (as the model was trained), yes or no")
+      .one_of({"auto", "yes", "no"});
+  std::vector<std::string> names;
+  for (const text::Profile& one : text::profiles()) names.emplace_back(one.name);
+  options
+      .value("--profile", profile_name_, "NAME",
+             "whose sampling values to begin with, instead of what the file suggests")
+      .one_of(names);
+  options.value("--state", state_file_, "FILE", "begin in this state instead of a fresh one")
+      .file();
+  options.value("--save-state", save_file_, "FILE", "save the state after the last token").file();
+  options.value("--logprobs", logprobs_, "K", "report each token's probability and the K likeliest")
+      .range(0, 1000);
+  options
+      .value("--trace", trace_file_, "FILE.safetensors",
+             "write every named value of the prompt's pass")
+      .file();
+  options.flag("--jsonl", jsonl_, "print a line of JSON for each token, then usage and done");
+  options.flag("--stats", stats_, "say at the end how fast it was");
+  sampling_options_.declare(options);
+}
+
+int Complete::run(Console& console) {
+  if (auto status = open(console); !status) return console.error(status.error());
+  auto state = first_state();
+  if (!state) return console.error(state.error());
+  if (auto status = read_prompt(console); !status) return console.error(status.error());
+  auto sampler = Sampler::create(sampling_, traits_);
+  if (!sampler) return console.error(sampler.error());
+
+  const interrupt::Scope scope;
+  Session session(model_, std::move(*state));
+  const auto start = std::chrono::steady_clock::now();
+  if (!trace_file_.empty()) {
+    if (auto status = trace_prompt(session); !status) return console.error(status.error());
+  } else {
+    Progress progress(console, "reading the prompt", Progress::Unit::tokens);
+    const auto read = session.feed(prompt_, [&](size_t done, size_t total) {
+      progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
+      return done == total || !interrupt::requested();
+    });
+    if (!read) return console.error(read.error());
+    if (*read < prompt_.size())
+      return console.error({Code::io, "interrupted while reading the prompt"});
+  }
+  speed_.prompt_tokens = prompt_.size();
+  speed_.prompt_seconds = seconds_since(start);
+
+  GenerateOptions options;
+  options.max_tokens = limit_;
+  options.stops.stop_strings = stops_;
+  options.logprobs = logprobs_.has_value();
+  options.top_logprobs = static_cast<int32_t>(logprobs_.value_or(0));
+  auto generation = Generation::start(session, tokenizer_.get(), std::move(*sampler), options);
+  if (!generation) return console.error(generation.error());
+  Kept kept;
+  const auto finish = generate(console, *generation, kept);
+  if (!finish) return console.error(finish.error());
+  if (!save_file_.empty())
+    if (auto status = save(session, *generation, kept); !status)
+      return console.error(status.error());
+  if (console.json() || jsonl_) write_result(console, *finish, kept);
+  const bool watched = console.stdout_is_terminal() && console.stderr_is_terminal();
+  if ((stats_ || watched || console.verbose()) && !jsonl_)
+    console.note(console.styled_stderr(Style::dim, speed_line(speed_, *model_)));
+  return *finish == Finish::interrupted && !console.closed() ? kInterrupted : kFine;
+}
+
+Status Complete::open(Console& console) {
+  const int sources = text_.has_value() + !file_.empty() + !tokens_.empty();
+  if (sources > 1) return fail(Code::argument, "give one of TEXT, --file and --tokens");
+  if (logprobs_ && !console.json() && !jsonl_)
+    return fail(Code::argument, "--logprobs needs --json or --jsonl to report them");
+  SK_TRY(model_, model_options_.open(console));
+  auto tokenizer = model_options_.tokenizer(*model_);
+  if (tokenizer) {
+    tokenizer_ = *tokenizer;
+  } else if (tokens_.empty() || !model_options_.vocab().empty() || !stops_.empty()) {
+    return tl::unexpected(tokenizer.error());
+  }
+  profile_ = profile_name_.empty()
+                 ? &text::default_profile(model_->vocab(), model_->path().filename().string())
+                 : text::profile_by_name(profile_name_);
+  traits_ = tokenizer_ ? token_traits(model_->vocab(),
+                                      [&](int32_t id) { return tokenizer_->bytes_of(id); })
+                       : token_traits(model_->vocab());
+  SK_TRY(sampling_, sampling_options_.sampling(*profile_, text::ThinkMode::none));
+  if (ignore_end_) sampling_.banned.push_back(text::Tokenizer::end_of_text());
+  return {};
+}
+
+Result<State> Complete::first_state() {
+  if (state_file_.empty()) return model_->new_state();
+  SK_TRY(const auto bytes, read_file(state_file_, limits::kStateFileBytes));
+  const std::string name = escaped(std::filesystem::path(state_file_).filename().string());
+  if (!is_saved_state(bytes)) {
+    start_.known = false;
+    return import_state(bytes, name, model_->state_layout());
+  }
+  SK_TRY(SavedState saved, parse_saved_state(bytes, name));
+  SK_TRY(State state, to_state(saved, model_->state_layout(), name));
+  start_.known = saved.tokens.size() == saved.tokens_read;
+  start_.known_ids = std::move(saved.tokens);
+  start_.known_text = std::move(saved.text);
+  return state;
+}
+
+Status Complete::read_prompt(Console& console) {
+  const bool fresh = state_file_.empty();
+  if (!tokens_.empty()) {
+    SK_TRY(prompt_, parse_ids(tokens_));
+    if (tokenizer_) {
+      SK_TRY(prompt_text_, tokenizer_->decode(prompt_));
+    }
+    return {};
+  }
+  if (text_) {
+    prompt_text_ = *text_;
+  } else if (!file_.empty() && file_ != "-") {
+    SK_TRY(const auto bytes, read_file(file_, kTextBytes));
+    prompt_text_ = read_text_file(bytes);
+    drop_last_line_end(prompt_text_);
+  } else if (file_ == "-" || !console.stdin_is_terminal()) {
+    SK_TRY(prompt_text_, read_stdin(kTextBytes));
+    drop_last_line_end(prompt_text_);
+  } else {
+    return fail(Code::argument, "TEXT is missing: give a text, -f FILE, --tokens or a pipe");
+  }
+  const text::PromptFacts facts = text::inspect_prompt(prompt_text_);
+  if (facts.trailing_space)
+    console.warn(
+        "the text ends in a space; words begin with theirs, so this makes most of them "
+        "impossible");
+  if (facts.carriage_returns)
+    console.warn("the text has carriage returns, which the model hardly saw in training");
+  if (facts.closed_think_tag)
+    console.warn(
+        "the text ends in <think>; without the > the model could also leave out a thought");
+  SK_TRY(prompt_, tokenizer_->encode(prompt_text_));
+  const bool zero =
+      fresh && (leading_ == "yes" ||
+                (leading_ == "auto" && (profile_->leading_end_of_text || prompt_.empty())));
+  if (zero) prompt_.insert(prompt_.begin(), text::Tokenizer::end_of_text());
+  if (prompt_.empty()) return fail(Code::argument, "the text is empty");
+  if (prompt_.size() > limits::kPromptTokens)
+    return fail(Code::argument, "the text has {} tokens, more than the limit of {}", prompt_.size(),
+                limits::kPromptTokens);
+  const int64_t trained = model_->info().trained_context;
+  if (trained > 0 && static_cast<int64_t>(prompt_.size()) > 2 * trained)
+    console.warn(fmt::format("{} tokens are more than twice the {} the model was trained on",
+                             prompt_.size(), trained));
+  return {};
+}
+
+// Reads the prompt with every named value written down. A long prompt goes through in several
+// passes, whose rows follow each other here.
+Status Complete::trace_prompt(Session& session) {
+  struct Rows {
+    int64_t width = 0;
+    std::vector<float> data;
+  };
+  std::map<std::string, Rows> values;
+  SK_TRY_STATUS(session.trace(prompt_, [&](const ops::Value& value, std::span<const float> data) {
+    Rows& rows = values[value.name];
+    rows.width = value.width;
+    rows.data.insert(rows.data.end(), data.begin(), data.end());
+  }));
+  std::vector<io::NamedTensor> tensors;
+  for (const auto& [name, rows] : values)
+    tensors.push_back({name,
+                       Shape({static_cast<int64_t>(rows.data.size()) / rows.width, rows.width}),
+                       rows.data});
+  SK_TRY(const std::vector<std::byte> bytes, io::write_safetensors(tensors, {}));
+  const std::span<const std::byte> part = bytes;
+  return write_file(trace_file_, {&part, 1});
+}
+
+Result<Finish> Complete::generate(Console& console, Generation& generation, Kept& kept) {
+  const bool keeps_text = console.json() || jsonl_ || !save_file_.empty();
+  const bool keeps_ids = console.json() || !save_file_.empty();
+  const auto start = std::chrono::steady_clock::now();
+  Event event;
+  Status status;
+  while (generation.finish() == Finish::running) {
+    if (interrupt::requested() || console.closed()) {
+      generation.interrupt(event);
+    } else if (status = generation.next(event); !status) {
+      break;
+    }
+    if (keeps_text) kept.text += event.text;
+    if (keeps_ids && event.id >= 0) kept.ids.push_back(event.id);
+    if (console.json() && logprobs_ && event.id >= 0) {
+      kept.logprobs.push_back(event.logprob);
+      kept.top.push_back(event.top);
+    }
+    show(console, event);
+  }
+  speed_.tokens = generation.count();
+  speed_.seconds = seconds_since(start);
+  speed_.fingerprint = generation.fingerprint();
+  if (line_open_ && console.stdout_is_terminal() && !console.json()) console.out("\n");
+  console.flush();
+  if (!status) return tl::unexpected(status.error());
+  return generation.finish();
+}
+
+void Complete::show(Console& console, const Event& event) {
+  if (jsonl_) {
+    if (event.id >= 0 || !event.text.empty()) write_token(console, event);
+  } else if (!console.json() && tokenizer_) {
+    if (event.text.empty()) return;
+    line_open_ = !event.text.ends_with('\n');
+    console.out(console.stdout_is_terminal() ? without_controls(event.text) : event.text);
+  } else if (!console.json() && event.id >= 0) {
+    console.out(line_open_ ? fmt::format(" {}", event.id) : fmt::format("{}", event.id));
+    line_open_ = true;
+  }
+  if (!console.json()) console.flush();
+}
+
+void Complete::write_token(Console& console, const Event& event) const {
+  JsonWriter json;
+  json.begin_object().member("event", "token");
+  if (event.id >= 0) json.member("id", static_cast<int64_t>(event.id));
+  json.member("text", event.text);
+  if (logprobs_ && event.id >= 0) {
+    json.member("logprob", event.logprob);
+    write_top(json, event.top);
+  }
+  json.end_object();
+  console.object(json);
+}
+
+void Complete::write_top(JsonWriter& json, std::span<const TokenProbability> top) const {
+  json.key("top").begin_array();
+  for (const TokenProbability& one : top) {
+    json.begin_object().member("id", static_cast<int64_t>(one.id));
+    if (tokenizer_) json.member("text", text_of(one.id));
+    json.member("logprob", one.logprob).end_object();
+  }
+  json.end_array();
+}
+
+void Complete::write_result(Console& console, Finish finish, const Kept& kept) const {
+  JsonWriter json;
+  if (jsonl_) {
+    json.begin_object().member("event", "usage");
+    write_speed(json, speed_);
+    json.end_object();
+    console.object(json);
+    JsonWriter done;
+    done.begin_object().member("event", "done").member("finish", finish_name(finish)).end_object();
+    console.object(done);
+    return;
+  }
+  json.begin_object();
+  if (tokenizer_) json.member("text", kept.text);
+  json.key("ids").begin_array();
+  for (const int32_t id : kept.ids) json.value(static_cast<int64_t>(id));
+  json.end_array();
+  json.member("finish", finish_name(finish));
+  json.member("seed", sampling_.seed);
+  if (logprobs_) {
+    json.key("logprobs").begin_array();
+    for (size_t i = 0; i < kept.logprobs.size(); ++i) {
+      json.begin_object().member("id", static_cast<int64_t>(kept.ids[i]));
+      json.member("logprob", kept.logprobs[i]);
+      write_top(json, kept.top[i]);
+      json.end_object();
+    }
+    json.end_array();
+  }
+  write_speed(json, speed_);
+  json.end_object();
+  console.object(json);
+}
+
+// The state that has read exactly the prompt and what was shown after it.
+Status Complete::save(Session& session, Generation& generation, Kept& kept) {
+  std::vector<int32_t> ids = start_.known_ids;
+  ids.insert(ids.end(), prompt_.begin(), prompt_.end());
+  const auto read = kept.ids.begin() + static_cast<int64_t>(generation.read_count());
+  ids.insert(ids.end(), kept.ids.begin(), read);
+  SK_TRY(const std::vector<int32_t> rest, generation.settle());
+  ids.insert(ids.end(), rest.begin(), rest.end());
+  if (!start_.known) ids.clear();
+  const std::string text =
+      start_.known && tokenizer_ ? start_.known_text + prompt_text_ + kept.text : "";
+  const std::vector<std::byte> bytes = serialise(session.state(), ids, text);
+  const std::span<const std::byte> part = bytes;
+  return write_file(save_file_, {&part, 1});
+}
+
+}  // namespace
+
+CommandPtr make_complete() { return std::make_unique<Complete>(); }
+
+}  // namespace skein::cli

@@ -1,0 +1,204 @@
+#include "cli/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "cli/interrupt.h"
+
+namespace skein::cli {
+namespace {
+
+constexpr size_t kPendingBytes = 64 * 1024;
+
+// 0, or the errno of what stopped it.
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return errno;
+    text.remove_prefix(static_cast<size_t>(put));
+  }
+  return 0;
+}
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value && *value;
+}
+
+bool use_color(const std::string& setting, bool terminal) {
+  if (setting == "always") return true;
+  if (setting == "never" || is_set("NO_COLOR")) return false;
+  if (is_set("CLICOLOR_FORCE") && std::string_view(std::getenv("CLICOLOR_FORCE")) != "0")
+    return true;
+  const char* term = std::getenv("TERM");
+  return terminal && !(term && std::string_view(term) == "dumb");
+}
+
+std::string dress(bool color, Style style, std::string_view text) {
+  if (!color || text.empty()) return std::string(text);
+  const char* code = "";
+  switch (style) {
+    case Style::bold: code = "1"; break;
+    case Style::dim: code = "2"; break;
+    case Style::red: code = "31"; break;
+    case Style::yellow: code = "33"; break;
+    case Style::green: code = "32"; break;
+    case Style::cyan: code = "36"; break;
+  }
+  return fmt::format("\033[{}m{}\033[0m", code, text);
+}
+
+}  // namespace
+
+int exit_code(Code code) {
+  switch (code) {
+    case Code::argument: return kUsage;
+    case Code::corrupt:
+    case Code::unsupported:
+    case Code::mismatch: return kBadFile;
+    case Code::memory:
+    case Code::device: return kNoDevice;
+    case Code::io:
+    case Code::internal: return kFailed;
+  }
+  return kFailed;
+}
+
+Console::Console(const ConsoleOptions& options)
+    : options_(options),
+      stdin_terminal_(::isatty(STDIN_FILENO) == 1),
+      stdout_terminal_(::isatty(STDOUT_FILENO) == 1),
+      stderr_terminal_(::isatty(STDERR_FILENO) == 1) {
+  stdout_color_ = !options.json && use_color(options.color, stdout_terminal_);
+  stderr_color_ = use_color(options.color, stderr_terminal_);
+}
+
+int Console::width() const {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+void Console::out(std::string_view text) {
+  pending_ += text;
+  if (pending_.size() >= kPendingBytes ||
+      (stdout_terminal_ && pending_.find('\n') != std::string::npos))
+    flush();
+}
+
+void Console::line(std::string_view text) { out(std::string(text) + "\n"); }
+
+void Console::flush() {
+  if (pending_.empty()) return;
+  clear_status();
+  if (!closed_) {
+    if (const int error = write_all(STDOUT_FILENO, pending_)) {
+      closed_ = true;
+      // A pipe without a reader: whoever read has seen enough.
+      if (error != EPIPE) write_error_ = error;
+    }
+  }
+  pending_.clear();
+}
+
+void Console::write_stderr(std::string_view text) {
+  flush();
+  clear_status();
+  write_all(STDERR_FILENO, text);
+}
+
+void Console::note(std::string_view text) {
+  if (!options_.quiet && !options_.json) write_stderr(std::string(text) + "\n");
+}
+
+void Console::detail(std::string_view text) {
+  if (options_.verbose && !options_.quiet) write_stderr(styled_stderr(Style::dim, text) + "\n");
+}
+
+void Console::warn(std::string_view text) {
+  if (!options_.quiet)
+    write_stderr(fmt::format("{} {}\n", styled_stderr(Style::yellow, "warning:"), text));
+}
+
+int Console::error(const Error& error) {
+  // Ctrl-C is an answer and not a failure.
+  if (interrupt::requested() && error.code == Code::io) {
+    clear_status();
+    if (!options_.json) return write_stderr("interrupted\n"), kInterrupted;
+    JsonWriter json;
+    json.begin_object().key("error").begin_object();
+    json.member("code", "interrupted").member("message", "interrupted");
+    json.end_object().end_object();
+    return object(json), kInterrupted;
+  }
+  const int code = exit_code(error.code);
+  const bool hint = !suggestion_.empty() && code == kBadFile;
+  if (options_.json) {
+    JsonWriter json;
+    json.begin_object().key("error").begin_object();
+    json.member("code", code_name(error.code)).member("message", error.message);
+    if (hint) json.member("try", suggestion_);
+    json.end_object().end_object();
+    object(json);
+    return code;
+  }
+  write_stderr(fmt::format("{} {}\n", styled_stderr(Style::red, "error:"), error.message));
+  if (hint) write_stderr(fmt::format("try: {}\n", suggestion_));
+  return code;
+}
+
+void Console::status(std::string_view text) {
+  if (!stderr_terminal_ || options_.quiet || options_.json) return;
+  const auto room = static_cast<size_t>(std::max(width() - 1, 10));
+  write_all(STDERR_FILENO, fmt::format("\r\033[K{}", text.substr(0, room)));
+  status_shown_ = true;
+}
+
+void Console::clear_status() {
+  if (!status_shown_) return;
+  status_shown_ = false;
+  write_all(STDERR_FILENO, "\r\033[K");
+}
+
+std::string Console::styled(Style style, std::string_view text) const {
+  return dress(stdout_color_, style, text);
+}
+
+std::string Console::styled_stderr(Style style, std::string_view text) const {
+  return dress(stderr_color_, style, text);
+}
+
+int Console::finish(int code) {
+  flush();
+  clear_status();
+  if (write_error_ == 0) return code;
+  write_all(STDERR_FILENO,
+            fmt::format("{} standard output: {}\n", styled_stderr(Style::red, "error:"),
+                        std::strerror(write_error_)));
+  return code == kFine ? kFailed : code;
+}
+
+Result<std::string> read_stdin(uint64_t limit_bytes) {
+  std::string text;
+  char block[16384];
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, block, sizeof(block));
+    if (got < 0 && errno == EINTR) {
+      if (interrupt::requested()) return fail(Code::io, "interrupted");
+      continue;
+    }
+    if (got < 0) return fail(Code::io, "standard input: {}", std::strerror(errno));
+    if (got == 0) return text;
+    text.append(block, static_cast<size_t>(got));
+    if (text.size() > limit_bytes)
+      return fail(Code::argument, "standard input has more than the limit of {} bytes",
+                  limit_bytes);
+  }
+}
+
+}  // namespace skein::cli

@@ -1,0 +1,219 @@
+// skein doctor: what this machine offers, and whether all is well with it.
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/platform.h"
+#include "base/pool.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/folders.h"
+#include "cli/progress.h"
+#include "cli/self_test.h"
+#include "text/tokenizer.h"
+
+namespace skein::cli {
+namespace {
+
+enum class Health { good, remark, bad };
+
+struct Finding {
+  std::string topic;  // "threads"; several findings may share one
+  std::string text;
+  Health health = Health::good;
+  int exit_code = kFine;  // of a bad one
+};
+
+Finding failure(std::string topic, const Error& error) {
+  return {std::move(topic), error.message, Health::bad, exit_code(error.code)};
+}
+
+// The flags of the processor that kernels ask for, now or later.
+std::string processor_flags() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string out;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("flags")) continue;
+    std::istringstream words(line);
+    for (std::string word; words >> word;)
+      if (word == "avx2" || word == "fma" || word == "f16c" || word.starts_with("avx512") ||
+          word.starts_with("avx_") || word.starts_with("amx_"))
+        out += (out.empty() ? "" : " ") + word;
+    break;
+  }
+  return out;
+}
+
+void look_at_processor(std::vector<Finding>& out) {
+  const std::string name = processor_name();
+  out.push_back({"processor", name.empty() ? "unknown" : name});
+  out.push_back({"processor", fmt::format("{} physical cores, {} processors this process may use",
+                                          physical_cores(), usable_processors())});
+  if (const std::string flags = processor_flags(); !flags.empty())
+    out.push_back({"processor", flags});
+}
+
+void look_at_kernels(std::vector<Finding>& out) {
+  if (const auto chosen = cpu::kernels())
+    out.push_back({"kernels", fmt::format("{} ({}) are used", (*chosen)->title, (*chosen)->name)});
+  else
+    out.push_back(failure("kernels", chosen.error()));
+  for (const cpu::Isa& isa : cpu::instruction_sets()) {
+    const char* name = isa.kernels->name;
+    if (!isa.supported) {
+      out.push_back({"kernels", fmt::format("{}: this processor lacks it", name)});
+      continue;
+    }
+    const auto failed = self_test(*isa.kernels);
+    std::string list;
+    for (const std::string& one : failed) list += (list.empty() ? "" : ", ") + one;
+    if (failed.empty())
+      out.push_back({"kernels", fmt::format("{}: the self-test gives the scalar bits", name)});
+    else
+      out.push_back({"kernels",
+                     fmt::format("{}: wrong bits in {}; SKEIN_ISA=scalar avoids it", name, list),
+                     Health::bad, kNoDevice});
+  }
+  if (const auto threads = thread_count(0))
+    out.push_back({"threads", fmt::format("{}", *threads)});
+  else
+    out.push_back(failure("threads", threads.error()));
+}
+
+void look_at_memory(std::vector<Finding>& out) {
+  const uint64_t total = memory_total(), free = memory_available();
+  if (total == 0) {
+    out.push_back({"memory", "unknown", Health::remark});
+    return;
+  }
+  out.push_back({"memory",
+                 fmt::format("{} free of {}", bytes_text(static_cast<double>(free)),
+                             bytes_text(static_cast<double>(total))),
+                 free < 256 * limits::kMiB ? Health::remark : Health::good});
+  const std::string pages = huge_page_setting();
+  const bool never = pages.find("[never]") != std::string::npos;
+  out.push_back({"huge pages",
+                 pages.empty() ? "unknown"
+                 : never       ? pages + "; madvise would make decoding faster"
+                               : pages,
+                 never ? Health::remark : Health::good});
+}
+
+void look_at_vocabularies(std::vector<Finding>& out) {
+  const auto folder = data_folder() / "vocab";
+  std::error_code ignored;
+  bool any = false;
+  for (const char* name : {"rwkv_vocab_v20230424.txt", "rwkv_vocab_v20230424.json",
+                           "20B_tokenizer.json", "tokenizer.json"}) {
+    const auto path = folder / name;
+    if (!std::filesystem::exists(path, ignored)) continue;
+    any = true;
+    const auto bytes = read_file(path, limits::kVocabFileBytes);
+    if (!bytes) {
+      out.push_back(failure("vocabulary", bytes.error()));
+      continue;
+    }
+    const auto tokenizer = text::open_tokenizer(*bytes, escaped(path.string()));
+    if (tokenizer)
+      out.push_back({"vocabulary", fmt::format("{}: {}, {} ids", escaped(path.string()),
+                                               (*tokenizer)->name(), (*tokenizer)->size())});
+    else
+      out.push_back(failure("vocabulary", tokenizer.error()));
+  }
+  if (!any)
+    out.push_back({"vocabulary",
+                   fmt::format("none in {}; models without one of their own look there, and beside "
+                               "themselves",
+                               escaped(folder.string())),
+                   Health::remark});
+}
+
+void look_at_config(std::vector<Finding>& out) {
+  std::error_code ignored;
+  for (const auto& file : Config::files())
+    out.push_back(
+        {"config", fmt::format("{}: {}", escaped(file.string()),
+                               std::filesystem::exists(file, ignored) ? "read" : "not there")});
+  if (const auto config = Config::load(); !config) out.push_back(failure("config", config.error()));
+}
+
+class Doctor final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.flag("--limits", limits_, "print the bounds that files and requests have to keep");
+  }
+  bool wants_config() const override { return false; }
+
+  int run(Console& console) override {
+    if (limits_) return print_limits(console);
+    std::vector<Finding> findings;
+    look_at_processor(findings);
+    look_at_kernels(findings);
+    look_at_memory(findings);
+    look_at_vocabularies(findings);
+    look_at_config(findings);
+    int code = kFine;
+    for (const Finding& finding : findings) code = std::max(code, finding.exit_code);
+    if (console.json())
+      print_json(console, findings, code);
+    else
+      print_text(console, findings);
+    return code;
+  }
+
+ private:
+  static void print_text(Console& console, const std::vector<Finding>& findings) {
+    std::string last;
+    for (const Finding& finding : findings) {
+      const std::string topic = finding.topic == last ? "" : finding.topic;
+      last = finding.topic;
+      const std::string mark = finding.health == Health::good ? "      "
+                               : finding.health == Health::remark
+                                   ? console.styled(Style::yellow, "note  ")
+                                   : console.styled(Style::red, "wrong ");
+      console.line(fmt::format(
+          "{}{}", mark + console.styled(Style::dim, fmt::format("{:<12}", topic)), finding.text));
+    }
+  }
+
+  static void print_json(Console& console, const std::vector<Finding>& findings, int code) {
+    JsonWriter json;
+    json.begin_object().member("exit_code", code).key("findings").begin_array();
+    for (const Finding& finding : findings) {
+      json.begin_object().member("topic", finding.topic).member("text", finding.text);
+      json.member("health", finding.health == Health::good     ? "good"
+                            : finding.health == Health::remark ? "remark"
+                                                               : "bad");
+      json.end_object();
+    }
+    console.object(json.end_array().end_object());
+  }
+
+  static int print_limits(Console& console) {
+    if (console.json()) {
+      JsonWriter json;
+      json.begin_object();
+      for (const limits::Limit& limit : limits::table()) {
+        json.key(limit.name).begin_object().member("value", limit.value);
+        json.member("unit", limit.unit).member("what", limit.what).end_object();
+      }
+      console.object(json.end_object());
+      return kFine;
+    }
+    for (const limits::Limit& limit : limits::table())
+      console.line(fmt::format("{:<16} {:>12.0f} {:<9} {}", limit.name, limit.value, limit.unit,
+                               limit.what));
+    return kFine;
+  }
+
+  bool limits_ = false;
+};
+
+}  // namespace
+
+CommandPtr make_doctor() { return std::make_unique<Doctor>(); }
+
+}  // namespace skein::cli

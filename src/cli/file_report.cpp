@@ -1,0 +1,227 @@
+#include "cli/file_report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "arch/registry.h"
+#include "base/file.h"
+#include "cli/console.h"
+#include "io/container.h"
+#include "quant/formats.h"
+#include "quant/read.h"
+#include "run/vocabulary.h"
+
+namespace skein::cli {
+namespace {
+
+using Progress = std::function<void(int64_t, int64_t)>;
+
+// Numbers that are looked at together in a check.
+constexpr int64_t kPiece = 64 * 1024;
+
+int64_t bytes_of(const StoredTensor& tensor) {
+  const BlockSize block = block_size(tensor.dtype);
+  return tensor.shape.elements() / block.elements * block.bytes;
+}
+
+void add(Share& share, const StoredTensor& tensor) {
+  ++share.tensors;
+  share.elements += tensor.shape.elements();
+  share.bytes += bytes_of(tensor);
+}
+
+FileKind kind_of(const Container& container, const arch::Identified& what) {
+  if (what.design) return FileKind::model;
+  if (container.list) return FileKind::full_state;
+  const auto& tensors = container.tensors;
+  const auto named = [](std::string_view part) {
+    return
+        [part](const StoredTensor& tensor) { return tensor.name.find(part) != std::string::npos; };
+  };
+  if (!tensors.empty() && std::all_of(tensors.begin(), tensors.end(), named(".time_state")))
+    return FileKind::tuned_state;
+  if (std::any_of(tensors.begin(), tensors.end(), named("lora_A")) ||
+      std::any_of(tensors.begin(), tensors.end(), named(".lora.0")))
+    return FileKind::lora;
+  return FileKind::container;
+}
+
+int64_t count_in(std::span<const float> values) {
+  return std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+}
+
+// How many numbers of a tensor's whole storage are not finite. Memory does not grow with it.
+Result<int64_t> count_in_storage(const File& file, const StoredTensor& tensor,
+                                 const std::function<void(size_t)>& read) {
+  const BlockSize block = block_size(tensor.dtype);
+  const auto piece = static_cast<size_t>(kPiece / block.elements * block.bytes);
+  std::vector<float> values(static_cast<size_t>(kPiece));
+  int64_t count = 0;
+  for (auto rest = tensor.storage; !rest.empty();) {
+    const auto now = rest.first(std::min(piece, rest.size()));
+    const auto part = std::span(values).first(now.size() / static_cast<size_t>(block.bytes) *
+                                              static_cast<size_t>(block.elements));
+    if (auto status = quant::decode(tensor.dtype, now, part); !status)
+      return fail(status.error().code, "{}: tensor {}: {}", file.name(), escaped(tensor.name),
+                  status.error().message);
+    count += count_in(part);
+    file.drop(now);
+    rest = rest.subspan(now.size());
+    read(now.size());
+  }
+  return count;
+}
+
+// How many of a tensor's own numbers are not finite, of a storage in which `of_storage` are. Where
+// a view sees a number more than once, the storage's count stands for it.
+Result<int64_t> count_in_view(const StoredTensor& tensor, int64_t of_storage) {
+  const int64_t elements = tensor.shape.elements();
+  const BlockSize block = block_size(tensor.dtype);
+  const auto stored = static_cast<int64_t>(tensor.storage.size()) / block.bytes * block.elements;
+  if (of_storage == 0 || elements == 0) return 0;
+  const bool whole = tensor.contiguous() && elements == stored;
+  if (whole || elements > stored || tensor.shape.rank() < 2) return of_storage;
+  int64_t count = 0;
+  std::vector<float> row(static_cast<size_t>(elements / tensor.shape[0]));
+  for (int64_t i = 0; i < tensor.shape[0]; ++i) {
+    SK_TRY_STATUS(quant::read_rows_f32(tensor, i, 1, row));
+    count += count_in(row);
+  }
+  return count;
+}
+
+// Each storage is read once, however many tensors lie in it.
+Status check_tensors(const File& file, const Container& container, FileReport& report,
+                     const Progress& progress) {
+  std::map<std::pair<const std::byte*, DType>, int64_t> counts;
+  int64_t done = 0;
+  const auto total = static_cast<int64_t>(file.bytes().size());
+  const auto read = [&](size_t bytes) {
+    done += static_cast<int64_t>(bytes);
+    progress(std::min(done, total), total);
+  };
+  for (size_t i = 0; i < container.tensors.size(); ++i) {
+    const StoredTensor& tensor = container.tensors[i];
+    if (!quant::decodable(tensor.dtype)) continue;
+    const auto [count, fresh] = counts.try_emplace({tensor.storage.data(), tensor.dtype}, 0);
+    if (fresh) {
+      SK_TRY(count->second, count_in_storage(file, tensor, read));
+    }
+    SK_TRY(report.tensors[i].not_finite, count_in_view(tensor, count->second));
+  }
+  if (!file.intact()) return fail(Code::io, "{}: became shorter while it was read", file.name());
+  report.checked = true;
+  return {};
+}
+
+// The shares of the classes of the weight list, and what no class has.
+std::vector<std::pair<std::string, Share>> shares(const arch::Architecture& architecture,
+                                                  const arch::NamedTensors& tensors) {
+  std::map<std::string, arch::WeightClass, std::less<>> classes;
+  for (const arch::WeightSpec& spec : architecture.weights()) classes[spec.name] = spec.kind;
+  std::map<arch::WeightClass, Share> by_class;
+  Share other;
+  for (const auto& [name, tensor] : tensors) {
+    const auto found = classes.find(name);
+    add(found == classes.end() ? other : by_class[found->second], tensor);
+  }
+  std::vector<std::pair<std::string, Share>> out;
+  for (const auto& [kind, share] : by_class) out.emplace_back(arch::weight_class_name(kind), share);
+  if (other.tensors > 0) out.emplace_back("other", other);
+  return out;
+}
+
+// A vocabulary inside the file that is broken makes the file so; one that is merely not found does
+// not.
+Status find_text(const Container& container, int64_t rows, FileReport& report) {
+  const auto tokenizer = find_tokenizer(ModelText{report.path, rows, &container.metadata});
+  if (tokenizer) {
+    report.tokenizer = fmt::format("{}, {} ids", (*tokenizer)->name(), (*tokenizer)->size());
+    return {};
+  }
+  const bool own = container.metadata.contains("tokenizer.ggml.tokens");
+  if (own && exit_code(tokenizer.error().code) == kBadFile)
+    return tl::unexpected(tokenizer.error());
+  report.tokenizer_problem = tokenizer.error().message;
+  return {};
+}
+
+Status describe_model(const Container& container, const arch::Identified& what,
+                      const std::string& name, FileReport& report) {
+  SK_TRY(const arch::NamedTensors tensors, arch::official_tensors(container, what, name));
+  SK_TRY(const auto architecture, what.design->open(tensors, name));
+  report.by_class = shares(*architecture, tensors);
+  SK_TRY(report.model, Model::outline(report.path));
+  report.notes = report.model->info.notes;
+  for (const auto& [tensor_name, tensor] : tensors)
+    if (!quant::decodable(tensor.dtype))
+      report.obstacle =
+          Error{Code::unsupported,
+                fmt::format("{}: tensor {} is of the type {}, which Skein cannot read yet", name,
+                            escaped(tensor_name), dtype_name(tensor.dtype))};
+  return find_text(container, report.model->info.dimensions.vocab, report);
+}
+
+}  // namespace
+
+const char* file_kind_name(FileKind kind) {
+  switch (kind) {
+    case FileKind::model: return "model";
+    case FileKind::state: return "state";
+    case FileKind::full_state: return "full state";
+    case FileKind::tuned_state: return "tuned state";
+    case FileKind::lora: return "LoRA";
+    case FileKind::container: return "container";
+  }
+  return "unknown";
+}
+
+Result<FileReport> report_file(const std::filesystem::path& path, bool check,
+                               const Progress& progress) {
+  SK_TRY(const File file, File::map(path));
+  const std::string name = file.name();
+  FileReport report;
+  report.path = path.string();
+  report.file_bytes = file.bytes().size();
+  if (is_saved_state(file.bytes())) {
+    report.kind = FileKind::state;
+    report.format = "Skein state";
+    SK_TRY(report.state, parse_saved_state(file.bytes(), name));
+    report.title = fmt::format("a state of {}", escaped(report.state->design, 64));
+    report.checked = check;
+    return report;
+  }
+
+  SK_TRY(const Container container, io::read_container(file.bytes(), name));
+  report.format = format_name(container.format);
+  report.version = container.version;
+  report.notes = container.notes;
+  for (const StoredTensor& tensor : container.tensors) {
+    report.tensors.push_back(
+        {tensor.name, std::string(dtype_name(tensor.dtype)), tensor.shape, bytes_of(tensor), 0});
+    add(report.by_dtype[report.tensors.back().dtype], tensor);
+  }
+  const arch::Identified what = arch::identify(container);
+  report.kind = kind_of(container, what);
+  report.title = what.title();
+  report.parameters = what.parameters;
+
+  if (check) {
+    SK_TRY_STATUS(io::verify_container(file.bytes(), container, name));
+    file.drop(file.bytes());
+    SK_TRY_STATUS(check_tensors(file, container, report, progress));
+  }
+  if (report.kind == FileKind::model) {
+    if (auto status = describe_model(container, what, name, report); !status) {
+      // A design that runs, in a file that contradicts it, is a broken file.
+      if (what.design->open) return tl::unexpected(std::move(status).error());
+      report.obstacle = std::move(status).error();
+    }
+  } else if (report.kind == FileKind::container) {
+    report.obstacle = Error{Code::unsupported,
+                            fmt::format("{}: no model in this file; it is {}", name, what.hint)};
+  }
+  return report;
+}
+
+}  // namespace skein::cli

@@ -1,0 +1,159 @@
+#include "cli/line_editor.h"
+
+#include <histedit.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <clocale>
+#include <cstdio>
+
+#include "base/utf8.h"
+#include "cli/interrupt.h"
+#include "text/unicode.h"
+
+namespace skein::cli {
+namespace {
+
+constexpr int kHistoryLines = 1000;
+// Brackets what takes no room in a prompt.
+constexpr char kZeroWidth = '\1';
+
+// A byte of the terminal: 1, 0 at the end, -1 when Ctrl-C asks to stop or reading fails. libedit's
+// own reader goes on after the first signal.
+int read_byte(char& out) {
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, &out, 1);
+    if (got >= 0) return static_cast<int>(got);
+    if (errno != EINTR || interrupt::requested()) return -1;
+  }
+}
+
+int read_character(EditLine*, wchar_t* out) {
+  std::string bytes(1, '\0');
+  if (const int got = read_byte(bytes[0]); got != 1) return got;
+  while (utf8_incomplete(bytes)) {
+    char next = 0;
+    if (const int got = read_byte(next); got != 1) return got;
+    bytes += next;
+  }
+  const text::Character character = text::first_character(bytes);
+  *out = character.length > 0 ? static_cast<wchar_t>(character.code) : L'\uFFFD';
+  return 1;
+}
+
+// libedit counts what stands between two marks as taking no room.
+std::string mark_escapes(const std::string& prompt) {
+  std::string out;
+  for (size_t at = 0; at < prompt.size();) {
+    const size_t end = prompt[at] == '\033' ? prompt.find('m', at) : std::string::npos;
+    if (end == std::string::npos) {
+      out += prompt[at++];
+      continue;
+    }
+    out += kZeroWidth + prompt.substr(at, end + 1 - at) + kZeroWidth;
+    at = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+struct LineEditor::Editor {
+  EditLine* line = nullptr;
+  History* history = nullptr;
+  std::string file;
+  std::string prompt;
+  std::vector<std::string> words;
+
+  static Editor& of(EditLine* line) {
+    void* self = nullptr;
+    el_get(line, EL_CLIENTDATA, &self);
+    return *static_cast<Editor*>(self);
+  }
+  static char* show_prompt(EditLine* line) { return of(line).prompt.data(); }
+  static unsigned char complete(EditLine* line, int);
+};
+
+// Extends the word at the beginning of the line as far as all candidates agree.
+unsigned char LineEditor::Editor::complete(EditLine* line, int) {
+  const LineInfo* info = el_line(line);
+  const std::string_view typed(info->buffer, static_cast<size_t>(info->cursor - info->buffer));
+  std::string common;
+  size_t found = 0;
+  for (const std::string& word : of(line).words) {
+    if (typed.empty() || !word.starts_with(typed)) continue;
+    if (found++ == 0) {
+      common = word;
+    } else {
+      common.erase(std::mismatch(common.begin(), common.end(), word.begin(), word.end()).first,
+                   common.end());
+    }
+  }
+  if (found == 0) return CC_ERROR;
+  common.erase(0, typed.size());
+  if (found == 1) common += ' ';
+  if (common.empty() || el_insertstr(line, common.c_str()) != 0) return CC_ERROR;
+  return CC_REFRESH;
+}
+
+LineEditor::LineEditor(const std::filesystem::path& history, std::vector<std::string> words)
+    : editor_(std::make_unique<Editor>()) {
+  // libedit turns what is typed into bytes by the locale; ours are UTF-8 wherever we run.
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+  Editor& e = *editor_;
+  e.words = std::move(words);
+  e.line = el_init("skein", stdin, stdout, stderr);
+  e.history = history_init();
+  if (!e.line || !e.history) return;
+  HistEvent event;
+  ::history(e.history, &event, H_SETSIZE, kHistoryLines);
+  ::history(e.history, &event, H_SETUNIQUE, 1);
+  if (!history.empty()) {
+    std::error_code ignored;
+    std::filesystem::create_directories(history.parent_path(), ignored);
+    e.file = history.string();
+    ::history(e.history, &event, H_LOAD, e.file.c_str());
+  }
+  el_set(e.line, EL_CLIENTDATA, &e);
+  el_set(e.line, EL_GETCFN, read_character);
+  el_set(e.line, EL_PROMPT_ESC, Editor::show_prompt, kZeroWidth);
+  // While an answer comes, keys wait unseen for the next line. In line mode the kernel would echo
+  // them into the answer, and a Ctrl-D would reach the next line as a byte 0.
+  el_set(e.line, EL_SETTY, "-x", "-icanon", "-echo", nullptr);
+  el_set(e.line, EL_EDITOR, "emacs");
+  el_set(e.line, EL_HIST, ::history, e.history);
+  el_set(e.line, EL_ADDFN, "skein-complete", "complete a command", Editor::complete);
+  el_set(e.line, EL_BIND, "\t", "skein-complete", nullptr);
+  el_set(e.line, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+  el_source(e.line, nullptr);
+}
+
+LineEditor::~LineEditor() {
+  if (editor_->line) el_end(editor_->line);
+  if (editor_->history) history_end(editor_->history);
+}
+
+LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
+  line.clear();
+  Editor& e = *editor_;
+  if (!e.line) return Got::end;
+  e.prompt = mark_escapes(prompt);
+  el_resize(e.line);
+  int count = 0;
+  const char* got = el_gets(e.line, &count);
+  if (!got || count <= 0) return interrupt::requested() ? Got::interrupted : Got::end;
+  line.assign(got, static_cast<size_t>(count));
+  while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
+  return Got::line;
+}
+
+void LineEditor::remember(const std::string& line) {
+  Editor& e = *editor_;
+  if (!e.history || line.empty()) return;
+  HistEvent event;
+  ::history(e.history, &event, H_ENTER, line.c_str());
+  if (!e.file.empty()) ::history(e.history, &event, H_SAVE, e.file.c_str());
+}
+
+}  // namespace skein::cli

@@ -1,0 +1,62 @@
+#include "cli/model_options.h"
+
+#include "base/limits.h"
+#include "base/platform.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "run/vocabulary.h"
+
+namespace skein::cli {
+namespace {
+
+// A smaller model is there before a line about its memory could be read.
+constexpr uint64_t kWorthTelling = 256 * limits::kMiB;
+
+}  // namespace
+
+void ModelOptions::declare(Options& options) {
+  options.argument("MODEL", path_, "the model: .pth, .safetensors, .st, .gguf or .bin").file();
+  options.section("Model");
+  options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
+      .range(0, static_cast<double>(limits::kThreads));
+  options.value("--vocab", vocab_, "FILE", "its vocabulary, if it is not found by itself").file();
+  options.value("--chunk", chunk_, "N", "prompt tokens that go through the layers together; 0: 512")
+      .range(0, 4096);
+  options.section("Options");
+}
+
+Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
+  console.suggest("skein inspect " + escaped(path_));
+  const interrupt::Scope scope;
+  Progress progress(console, "loading", Progress::Unit::bytes);
+  skein::ModelOptions options;
+  options.threads = static_cast<int>(threads_);
+  options.chunk = static_cast<int>(chunk_);
+  options.progress = [&](int64_t done, int64_t total) {
+    progress.update(done, total);
+    return !interrupt::requested();
+  };
+  options.before_load = [&](const ModelInfo& info, const MemoryEstimate& memory) {
+    const uint64_t free = memory_available();
+    const auto peak = static_cast<uint64_t>(memory.peak);
+    const std::string needs =
+        fmt::format("{}, {}, needs {} of {} free", info.title, info.device,
+                    bytes_text(static_cast<double>(peak)), bytes_text(static_cast<double>(free)));
+    if (free > 0 && peak > free)
+      console.warn(needs + "; this will be slow or fail");
+    else if (console.stderr_is_terminal() && peak >= kWorthTelling)
+      console.note(needs);
+    else
+      console.detail(needs);
+  };
+  SK_TRY(auto model, Model::open(path_, options));
+  for (const std::string& note : model->info().notes) console.warn(note);
+  console.detail(fmt::format("loaded in {:.2f} s", model->info().load_seconds));
+  return model;
+}
+
+Result<text::TokenizerPtr> ModelOptions::tokenizer(const Model& model) const {
+  return find_tokenizer(model, vocab_);
+}
+
+}  // namespace skein::cli

@@ -1,0 +1,36 @@
+// What every command that opens a model takes, and the opening itself: progress, the memory it
+// needs, warnings, Ctrl-C.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "cli/console.h"
+#include "cli/options.h"
+#include "run/model.h"
+#include "text/tokenizer.h"
+
+namespace skein::cli {
+
+class ModelOptions {
+ public:
+  // MODEL, -t, --vocab, --chunk. Call it first, so that MODEL is the first argument.
+  void declare(Options& options);
+
+  // Errors: those of Model::open; io "interrupted".
+  Result<std::shared_ptr<Model>> open(Console& console) const;
+  // The model's tokenizer (run/vocabulary.h).
+  Result<text::TokenizerPtr> tokenizer(const Model& model) const;
+
+  const std::string& path() const { return path_; }
+  const std::string& vocab() const { return vocab_; }
+
+ private:
+  std::string path_;
+  std::string vocab_;
+  int64_t threads_ = 0;
+  int64_t chunk_ = 0;
+};
+
+}  // namespace skein::cli

@@ -1,0 +1,30 @@
+#include "cli/model_text.h"
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "run/model.h"
+#include "run/vocabulary.h"
+
+namespace skein::cli {
+
+Result<TextTools> open_text(const std::string& model, const std::string& vocab) {
+  TextTools out;
+  if (model.empty()) {
+    if (vocab.empty())
+      return fail(Code::argument, "MODEL is missing; a vocabulary alone can be named with --vocab");
+    SK_TRY(const auto bytes, read_file(vocab, limits::kVocabFileBytes));
+    const std::string name = escaped(std::filesystem::path(vocab).filename().string());
+    SK_TRY(out.tokenizer, text::open_tokenizer(bytes, name));
+    return out;
+  }
+  SK_TRY(const ModelOutline outline, Model::outline(model));
+  const std::filesystem::path path = model;
+  const int64_t rows = outline.info.dimensions.vocab;
+  SK_TRY(out.tokenizer, find_tokenizer(ModelText{path, rows, &outline.metadata}, vocab));
+  out.profile = &text::default_profile(rows, path.filename().string());
+  return out;
+}
+
+}  // namespace skein::cli

@@ -1,0 +1,130 @@
+// What a command takes: flags, options with a value, arguments. A declaration stands once; the
+// command line, SKEIN_* variables, configuration files, help and shell completion all read it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace skein::cli {
+
+class Config;
+
+// Text to a value, strictly: all of it, in range. The error says what is wrong, not where.
+Status convert(std::string_view text, bool& out);  // true false on off yes no 1 0
+Status convert(std::string_view text, int64_t& out);
+Status convert(std::string_view text, uint64_t& out);
+Status convert(std::string_view text, double& out);  // finite
+Status convert(std::string_view text, std::string& out);
+template <typename T>
+Status convert(std::string_view text, std::optional<T>& out) {
+  return convert(text, out.emplace());
+}
+// An option that may stand several times.
+template <typename T>
+Status convert(std::string_view text, std::vector<T>& out) {
+  return convert(text, out.emplace_back());
+}
+
+struct Option {
+  std::string name;         // "threads"; of an argument "MODEL"
+  char letter = 0;          // 't'
+  std::string placeholder;  // "N"; empty for a flag
+  std::string help;
+  std::string heading;  // in the help text
+  std::vector<std::string> allowed;
+  std::string fallback;  // the value that stands when nobody says otherwise, if worth showing
+  bool argument = false;
+  bool must = false;
+  bool repeats = false;
+  bool names_file = false;
+  bool only_here = false;  // on the command line, not in the environment or a file
+  std::optional<double> low, high;
+  std::function<Status(std::string_view)> assign;
+
+  // For declarations: options.value(...).range(1, 4096);
+  Option& one_of(std::vector<std::string> values);
+  Option& range(std::optional<double> least, std::optional<double> most);
+  Option& file();             // its value is a path
+  Option& optional();         // an argument that may be missing
+  Option& unset_elsewhere();  // only_here
+
+  bool is_flag() const { return placeholder.empty() && !argument; }
+  std::string environment() const;  // SKEIN_TOP_P
+  std::string shown() const;        // "-t, --threads N"
+};
+
+class Options {
+ public:
+  Options() = default;
+  Options(const Options&) = delete;
+  Options& operator=(const Options&) = delete;
+
+  // The heading of what is declared after it.
+  void section(std::string_view heading) { heading_ = heading; }
+
+  // `names`: "--json" or "-q,--quiet". Targets have to live as long as the Options; what they hold
+  // now is the built-in value.
+  Option& flag(std::string_view names, bool& target, std::string_view help);
+  // T: bool, int64_t, uint64_t, double, std::string, std::optional of one of them (empty when
+  // nobody gave it), or std::vector of one of them (may stand several times).
+  template <typename T>
+  Option& value(std::string_view names, T& target, std::string_view placeholder,
+                std::string_view help) {
+    Option& option = add(names, placeholder, help);
+    bind(option, target);
+    return option;
+  }
+  // Arguments come in the order of their declaration. A vector takes all that is left.
+  template <typename T>
+  Option& argument(std::string_view name, T& target, std::string_view help) {
+    Option& option = add(name, {}, help);
+    option.argument = true;
+    option.must = true;
+    bind(option, target);
+    return option;
+  }
+
+  // Sorts the command line into options and arguments. Error: argument (an unknown option, a
+  // missing value, an argument too many).
+  Status read(std::span<const std::string> args);
+  // Whether read() saw the option.
+  bool given(std::string_view name) const;
+  // Fills the targets: command line, else environment, else `config` (which may be null). Error:
+  // argument, naming the source.
+  Status resolve(const Config* config, std::string_view command);
+
+  const std::deque<Option>& all() const { return options_; }
+  const Option* find(std::string_view name) const;
+
+ private:
+  Option& add(std::string_view names, std::string_view placeholder, std::string_view help);
+  template <typename T>
+  void bind(Option& option, T& target) {
+    option.assign = [&target](std::string_view text) { return convert(text, target); };
+    if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, int64_t> ||
+                  std::is_same_v<T, uint64_t> || std::is_same_v<T, double> ||
+                  std::is_same_v<T, std::string>) {
+      if (!option.is_flag()) option.fallback = fmt::format("{}", target);
+    }
+  }
+  template <typename T>
+  void bind(Option& option, std::vector<T>& target) {
+    option.repeats = true;
+    option.assign = [&target](std::string_view text) { return convert(text, target); };
+  }
+  Status take_arguments(std::vector<std::string> arguments);
+
+  std::deque<Option> options_;  // a deque: declarations hand out references
+  std::string heading_;
+  std::vector<std::pair<const Option*, std::string>> given_;  // in the order of the command line
+};
+
+}  // namespace skein::cli

@@ -1,0 +1,40 @@
+// How far a long step has come: a line on a terminal ten times a second, a plain line every few
+// seconds elsewhere, nothing with -q or --json.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "cli/console.h"
+
+namespace skein::cli {
+
+class Progress {
+ public:
+  enum class Unit { bytes, tokens };
+
+  // `label`: "loading", "reading the prompt".
+  Progress(Console& console, std::string label, Unit unit);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void update(int64_t done, int64_t total);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string text(int64_t done, int64_t total, double seconds, bool bar) const;
+
+  Console& console_;
+  std::string label_;
+  Unit unit_;
+  Clock::time_point began_;
+  Clock::time_point drawn_;
+};
+
+// "2.9 GiB", "512 KiB"; "12.3 GB/s".
+std::string bytes_text(double bytes);
+std::string rate_text(double bytes_per_second);
+
+}  // namespace skein::cli

@@ -1,0 +1,155 @@
+// skein run: a chat on a terminal, or one answer to a prompt or a pipe.
+#include "cli/chat_view.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/model_options.h"
+
+namespace skein::cli {
+namespace {
+
+constexpr uint64_t kPromptBytes = uint64_t{64} << 20;
+
+class Run final : public Command {
+ public:
+  void declare(Options& options) override;
+  int run(Console& console) override;
+
+ private:
+  Status open(Console& console);
+  Result<const text::Profile*> profile(const std::string& name) const;
+  Result<std::string> prompt(Console& console) const;
+  int answer_once(Console& console, const std::string& prompt);
+  void write_result(Console& console, const Reply& reply, const Speed& speed) const;
+
+  ModelOptions model_options_;
+  SamplingOptions sampling_options_;
+  std::optional<std::string> prompt_;
+  std::string profile_name_, template_name_, system_, state_file_;
+  std::optional<std::string> think_;
+  std::string show_thinking_ = "auto";
+  std::vector<std::string> stops_;
+  int64_t limit_ = -1, think_budget_ = -1;
+  bool stats_ = false;
+
+  std::shared_ptr<Model> model_;
+  const text::Profile* sampling_profile_ = nullptr;
+  ShowThinking thinking_ = ShowThinking::automatic;
+  std::unique_ptr<Chat> chat_;
+};
+
+void Run::declare(Options& options) {
+  model_options_.declare(options);
+  options
+      .argument("PROMPT", prompt_, "one question; without it a chat, or the question from a pipe")
+      .optional();
+  options.value("--system", system_, "TEXT", "what the conversation begins with");
+  options.value("--think", think_, "MODE", "how to think before the answer")
+      .one_of({"none", "fake", "free", "bit", "think", "lot", "zh"});
+  options.value("--think-budget", think_budget_, "N", "tokens of a thought at most; -1: no limit")
+      .range(-1, std::nullopt);
+  options.value("--show-thinking", show_thinking_, "WHEN", "auto (on a terminal), always or never")
+      .one_of({"auto", "always", "never"});
+  options.value("-n,--predict", limit_, "N", "tokens of an answer at most; -1: no limit")
+      .range(-1, std::nullopt);
+  options.value("--stop", stops_, "TEXT",
+                "end an answer before this text; may stand several times");
+  std::vector<std::string> names;
+  for (const text::Profile& one : text::profiles()) names.emplace_back(one.name);
+  options
+      .value("--profile", profile_name_, "NAME",
+             "how the model is talked to and sampled, instead of what its file suggests")
+      .one_of(names);
+  options.value("--template", template_name_, "NAME", "another profile's way of writing turns")
+      .one_of(names);
+  options.value("--state", state_file_, "FILE", "begin in this state: saved, or tuned").file();
+  options.flag("--stats", stats_, "say after each answer how fast it was");
+  sampling_options_.declare(options);
+}
+
+int Run::run(Console& console) {
+  const bool chats =
+      !prompt_ && console.stdin_is_terminal() && console.stdout_is_terminal() && !console.json();
+  std::string question;
+  if (!chats) {
+    auto text = prompt(console);
+    if (!text) return console.error(text.error());
+    question = std::move(*text);
+  }
+  if (auto status = open(console); !status) return console.error(status.error());
+  if (!chats) return answer_once(console, question);
+  ChatView view(console, *model_, *chat_, sampling_options_,
+                {.thinking = thinking_, .stats = stats_, .sampling_profile = sampling_profile_});
+  console.suggest("");
+  return view.run();
+}
+
+Result<std::string> Run::prompt(Console& console) const {
+  if (prompt_) return *prompt_;
+  if (console.stdin_is_terminal())
+    return fail(Code::argument, "PROMPT is missing: a chat needs a terminal for its answers too");
+  SK_TRY(std::string text, read_stdin(kPromptBytes));
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+    return fail(Code::argument, "standard input is empty: there is nothing to answer");
+  return text;
+}
+
+Status Run::open(Console& console) {
+  SK_TRY(model_, model_options_.open(console));
+  SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(*model_));
+  const std::string file = model_->path().filename().string();
+  sampling_profile_ = profile_name_.empty() ? &text::default_profile(model_->vocab(), file)
+                                            : text::profile_by_name(profile_name_);
+  ChatSettings settings;
+  settings.profile =
+      template_name_.empty() ? sampling_profile_ : text::profile_by_name(template_name_);
+  settings.think = settings.profile->think;
+  if (think_) {
+    settings.think = *text::think_mode_by_name(*think_);
+    if (!settings.profile->supports(settings.think)) {
+      console.warn(fmt::format("the profile {} has no way of thinking \"{}\"; without it",
+                               settings.profile->name, *think_));
+      settings.think = text::ThinkMode::none;
+    }
+  }
+  SK_TRY(settings.sampling, sampling_options_.sampling(*sampling_profile_, settings.think));
+  settings.max_tokens = limit_;
+  settings.think_budget = think_budget_;
+  settings.stop = stops_;
+  SK_TRY(thinking_, parse_show_thinking(show_thinking_));
+  SK_TRY(chat_, Chat::create(model_, std::move(tokenizer), std::move(settings), system_));
+  if (!state_file_.empty()) SK_TRY_STATUS(chat_->load(state_file_));
+  return {};
+}
+
+int Run::answer_once(Console& console, const std::string& prompt) {
+  const interrupt::Scope scope;
+  ReplyView view(console, thinking_);
+  const auto reply = chat_->say(prompt, view.listener());
+  view.finish();
+  if (!reply) return console.error(reply.error());
+  if (!reply->kept) return console.error({Code::io, "interrupted while reading the prompt"});
+  const Speed speed = {reply->prompt_tokens, reply->prompt_seconds, reply->tokens, reply->seconds,
+                       reply->fingerprint};
+  if (console.json()) write_result(console, *reply, speed);
+  if (stats_ || console.verbose())
+    console.note(console.styled_stderr(Style::dim, speed_line(speed, *model_)));
+  return reply->finish == Finish::interrupted && !console.closed() ? kInterrupted : kFine;
+}
+
+void Run::write_result(Console& console, const Reply& reply, const Speed& speed) const {
+  JsonWriter json;
+  json.begin_object().member("text", reply.text);
+  if (!reply.thinking.empty()) json.member("thinking", reply.thinking);
+  json.member("finish", finish_name(reply.finish));
+  json.member("seed", chat_->settings().sampling.seed);
+  json.member("thought_tokens", reply.thought_tokens);
+  write_speed(json, speed);
+  json.end_object();
+  console.object(json);
+}
+
+}  // namespace
+
+CommandPtr make_run() { return std::make_unique<Run>(); }
+
+}  // namespace skein::cli

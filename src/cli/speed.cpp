@@ -1,0 +1,45 @@
+#include "cli/speed.h"
+
+#include "base/platform.h"
+#include "cli/progress.h"
+
+namespace skein::cli {
+namespace {
+
+double rate(double tokens, double seconds) { return seconds > 0 ? tokens / seconds : 0; }
+
+}  // namespace
+
+std::string speed_line(const Speed& speed, Model& model) {
+  std::string line;
+  if (speed.prompt_tokens > 0)
+    line = fmt::format("{} tokens read at {:.0f} tok/s, ", speed.prompt_tokens,
+                       rate(static_cast<double>(speed.prompt_tokens), speed.prompt_seconds));
+  const double tokens_per_second = speed.tokens_per_second();
+  line += fmt::format("{} written at {:.{}f} tok/s", speed.tokens, tokens_per_second,
+                      tokens_per_second < 100 ? 1 : 0);
+  const double bytes_per_second =
+      static_cast<double>(model.info().bytes_per_token) * tokens_per_second;
+  if (bytes_per_second > 0) line += ", " + rate_text(bytes_per_second);
+  if (const double limit = model.measure_limits(3).read_bandwidth;
+      limit > 0 && bytes_per_second > 0)
+    line += fmt::format(", {:.0f} % of read bandwidth", 100 * bytes_per_second / limit);
+  return line + fmt::format(", logits {:016x}, peak memory {}", speed.fingerprint,
+                            bytes_text(static_cast<double>(peak_resident_bytes())));
+}
+
+void write_speed(JsonWriter& json, const Speed& speed) {
+  json.key("usage").begin_object();
+  json.member("prompt_tokens", static_cast<uint64_t>(speed.prompt_tokens));
+  json.member("completion_tokens", speed.tokens);
+  json.end_object();
+  json.key("speed").begin_object();
+  json.member("prompt_tokens_per_second",
+              rate(static_cast<double>(speed.prompt_tokens), speed.prompt_seconds));
+  json.member("tokens_per_second", speed.tokens_per_second());
+  json.member("peak_resident_bytes", peak_resident_bytes());
+  json.end_object();
+  json.member("fingerprint", fmt::format("{:016x}", speed.fingerprint));
+}
+
+}  // namespace skein::cli

@@ -1,0 +1,32 @@
+// How fast a prompt was read and an answer written, beside what the machine's memory allows.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/json.h"
+#include "run/generate.h"
+
+namespace skein::cli {
+
+struct Speed {
+  size_t prompt_tokens = 0;
+  double prompt_seconds = 0;
+  int64_t tokens = 0;
+  double seconds = 0;
+  uint64_t fingerprint = 0;
+
+  // The first token needs no step of its own: its logits came with the prompt.
+  double tokens_per_second() const {
+    return seconds > 0 && tokens > 1 ? static_cast<double>(tokens - 1) / seconds : 0;
+  }
+};
+
+// "12 tokens read at 800 tok/s, 40 written at 300 tok/s, 1.2 GB/s, 80 % of read bandwidth, logits
+// 0123456789abcdef, peak memory 20 MiB".
+std::string speed_line(const Speed& speed, Model& model);
+
+// Members "usage" and "speed" and "fingerprint" of an object.
+void write_speed(JsonWriter& json, const Speed& speed);
+
+}  // namespace skein::cli

@@ -1,0 +1,83 @@
+#include "cli/help.h"
+
+namespace skein::cli {
+namespace {
+
+constexpr Topic kTopics[] = {
+    {"config", "configuration files and SKEIN_* variables",
+     R"(An option's value comes from the first of these that has one:
+
+  1. the command line               --threads 2
+  2. a variable                     SKEIN_THREADS=2 (upper case, - becomes _)
+  3. ./skein.toml                   the project's file
+  4. $XDG_CONFIG_HOME/skein/config.toml, by default ~/.config/skein/config.toml
+  5. what the model is known to want
+  6. what skein help COMMAND shows
+
+A file holds keys for all commands, then sections for single ones:
+
+  threads = 2
+
+  [run]
+  temp = 0.8
+
+  [state.export]
+  format = "time_state"
+
+A section or key that nobody knows is an error. skein doctor shows which files are read.
+)"},
+    {"environment", "variables that Skein reads",
+     R"(SKEIN_ISA          scalar, avx2 or avx512: the instruction set to use
+SKEIN_THREADS      threads, as -t
+SKEIN_HOME         one folder for configuration, vocabularies and history
+SKEIN_<OPTION>     any option: skein help config
+XDG_CONFIG_HOME    configuration is in its skein/config.toml (~/.config)
+XDG_DATA_HOME      vocabularies are in its skein/vocab (~/.local/share)
+XDG_STATE_HOME     lines typed in chat are in its skein/history (~/.local/state)
+NO_COLOR, CLICOLOR_FORCE, TERM=dumb
+                   colour; --color decides before them
+)"},
+    {"exit-codes", "what the exit code says",
+     R"(0    fine
+1    failed while running: a file that is not there, a full disk
+2    wrong usage
+3    a model, vocabulary or state file that is corrupt, unsupported or does not fit
+4    device or memory
+5    network
+130  interrupted
+)"},
+    {"models", "which files are models, and their vocabularies",
+     R"(A model is one file; its content and not its name says what it is:
+
+  .pth                 as PyTorch writes it, new or old; no code in it is ever run
+  .safetensors, .st    with official, Hugging Face or web-rwkv names
+  .gguf                version 2 or 3
+  .bin                 of rwkv.cpp
+
+skein inspect FILE says what a file is and what keeps it from running.
+
+A GGUF brings its vocabulary, and models of 256 or 257 ids need none. For others it is looked for
+beside the model and in $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab):
+
+  65536 ids            rwkv_vocab_v20230424.txt
+  50277 ids            20B_tokenizer.json
+
+--vocab FILE names another.
+)"},
+    {"states", "what a state is and what it can be used for",
+     R"(All that a model remembers of a text is its state: a few megabytes that never grow, however long
+the text. A state can be saved, copied, compared and continued, by the model that made it.
+
+  skein run MODEL, then /save FILE and /load FILE
+  skein state show FILE        what it belongs to and stands for
+  skein state export, import   the layouts of other programs, and tuned initial states
+
+A state is data about its text: treat a file of it as you would treat the text.
+)"},
+};
+
+}  // namespace
+
+std::span<const Topic> topics() { return kTopics; }
+
+}  // namespace skein::cli

@@ -1,0 +1,302 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/terminal.h"
+#include "support/fixtures.h"
+
+namespace skein {
+namespace {
+
+using test::Output;
+using test::run_skein;
+using test::Terminal;
+
+const std::string kModel =
+    (std::filesystem::path(SKEIN_SOURCE_DIR) / "models" / "bundled-0.pth").string();
+const std::string kQuestion = "User: Reverse: garden\n\nAssistant:";
+const std::string kPrompt = "\033[36m>\033[0m";  // the end of what libedit draws
+
+class ChatCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("skein-chat-" + std::to_string(::getpid()));
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    for (const char* name : {"SKEIN_HOME", "NO_COLOR", "CLICOLOR_FORCE"}) ::unsetenv(name);
+    for (const char* name : {"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"})
+      ::setenv(name, folder_.c_str(), 1);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
+  std::filesystem::path folder_;
+};
+
+// An answer without an end, for stopping it.
+std::vector<std::string> endless() {
+  return {"run", kModel, "--profile", "plain", "--ban", "0", "--seed", "1", "-t", "1"};
+}
+
+TEST_F(ChatCommand, one_question_gives_the_answer_and_nothing_else) {
+  const Output output = run_skein({"run", kModel, "Reverse: garden"});
+  EXPECT_EQ(output.code, 0);
+  EXPECT_EQ(output.out, "nedrag\n");
+  EXPECT_EQ(output.err, "");
+}
+
+TEST_F(ChatCommand, a_question_may_come_through_a_pipe) {
+  const Output output = run_skein({"run", kModel}, "Reverse: garden\n");
+  EXPECT_EQ(output.code, 0);
+  EXPECT_EQ(output.out, "nedrag\n");
+  const Output empty = run_skein({"run", kModel}, "\n");
+  EXPECT_EQ(empty.code, 2);
+  EXPECT_EQ(empty.out, "");
+  EXPECT_NE(empty.err.find("nothing to answer"), std::string::npos);
+}
+
+TEST_F(ChatCommand, complete_continues_the_text_as_it_stands) {
+  const Output output = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n"});
+  EXPECT_EQ(output.code, 0);
+  EXPECT_EQ(output.out, " nedrag");
+  EXPECT_EQ(output.err, "");
+  const Output piped = run_skein({"complete", kModel, "--stop", "\n\n"}, kQuestion + "\n");
+  EXPECT_EQ(piped.out, " nedrag");
+  std::ofstream(file("text")) << kQuestion << "\n";
+  EXPECT_EQ(run_skein({"complete", kModel, "-f", file("text"), "--stop", "\n\n"}).out, " nedrag");
+  const Output stats = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n", "--stats"});
+  EXPECT_EQ(stats.out, " nedrag");
+  EXPECT_NE(stats.err.find("% of read bandwidth, logits "), std::string::npos);
+}
+
+TEST_F(ChatCommand, complete_warns_of_a_space_at_the_end) {
+  const Output output = run_skein({"complete", kModel, kQuestion + " ", "-n", "1"});
+  EXPECT_EQ(output.code, 0);
+  EXPECT_NE(output.err.find("warning: the text ends in a space"), std::string::npos);
+  EXPECT_EQ(run_skein({"complete", kModel, kQuestion + " ", "-n", "1", "-q"}).err, "");
+}
+
+TEST_F(ChatCommand, complete_takes_and_gives_ids_without_a_vocabulary) {
+  const std::string tiny = test::fixture("models/tiny_v7.pth").string();
+  const Output output =
+      run_skein({"complete", tiny, "--tokens", "1,2,3", "-n", "4", "--temp", "0"});
+  EXPECT_EQ(output.code, 0);
+  std::istringstream ids(output.out);
+  int id = 0, count = 0;
+  while (ids >> id) ++count;
+  EXPECT_EQ(count, 4);
+  EXPECT_EQ(run_skein({"complete", tiny, "hello"}).code, 1);
+  EXPECT_EQ(run_skein({"complete", tiny, "--tokens", "1,260"}).code, 2);
+  EXPECT_EQ(run_skein({"complete", tiny, "--tokens", "1,x"}).code, 2);
+}
+
+TEST_F(ChatCommand, a_saved_state_goes_on_where_the_text_ended) {
+  const std::vector<std::string> sampling = {"--temp",
+                                             "1",
+                                             "--top-p",
+                                             "0.9",
+                                             "--seed",
+                                             "5",
+                                             "--presence-penalty",
+                                             "0",
+                                             "--frequency-penalty",
+                                             "0"};
+  const auto complete = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), {"complete", kModel});
+    args.insert(args.end(), sampling.begin(), sampling.end());
+    const Output output = run_skein(args);
+    EXPECT_EQ(output.code, 0) << output.err;
+    return output.out;
+  };
+  const std::string story = "User: Tell me a story.\n\nAssistant:";
+  const std::string whole = complete({story, "-n", "40"});
+  const std::string first = complete({story, "-n", "20", "--save-state", file("a.state")});
+  EXPECT_EQ(first, whole.substr(0, 20));
+  // The next letter by hand, then the model's: positions and so random numbers go on as well.
+  EXPECT_EQ(complete({whole.substr(20, 1), "--state", file("a.state"), "-n", "19"}),
+            whole.substr(21));
+  const Output other = run_skein({"complete", test::fixture("models/tiny_v7.pth").string(),
+                                  "--tokens", "1", "--state", file("a.state")});
+  EXPECT_EQ(other.code, 3);
+  EXPECT_EQ(run_skein({"complete", kModel, "a", "--state", file("none.state")}).code, 1);
+}
+
+TEST_F(ChatCommand, a_full_disk_is_one_sentence_and_keeps_the_old_file) {
+  std::ofstream(file("a.state")) << "old";
+  // A limit on the size of files fails in write(), as a full disk does.
+  const std::string command = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
+  const Output output =
+      test::run_program({"/bin/sh", "-c", command, SKEIN_PROGRAM, "complete", kModel, kQuestion,
+                         "-n", "2", "--save-state", file("a.state")});
+  EXPECT_EQ(output.code, 1);
+  EXPECT_EQ(output.err.find("error: " + file("a.state") + ": cannot be written: "), 0u)
+      << output.err;
+  std::string kept;
+  std::ifstream(file("a.state")) >> kept;
+  EXPECT_EQ(kept, "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(ChatCommand, a_state_never_replaces_what_is_no_file) {
+  const std::string pipe = file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const Output output = run_skein({"complete", kModel, kQuestion, "-n", "2", "--save-state", pipe});
+  EXPECT_EQ(output.code, 1);
+  EXPECT_NE(output.err.find("not a regular file"), std::string::npos) << output.err;
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
+TEST_F(ChatCommand, json_is_one_object_and_jsonl_is_events) {
+  const Output one = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n", "--json"});
+  EXPECT_EQ(one.out.find("{\"text\":\" nedrag\",\"ids\":["), 0u) << one.out;
+  EXPECT_EQ(std::count(one.out.begin(), one.out.end(), '\n'), 1);
+  const Output many = run_skein({"complete", kModel, kQuestion, "-n", "3", "--jsonl"});
+  EXPECT_EQ(std::count(many.out.begin(), many.out.end(), '\n'), 5);
+  EXPECT_NE(many.out.find("{\"event\":\"done\",\"finish\":\"length\"}"), std::string::npos);
+  const Output answer = run_skein({"run", kModel, "Reverse: garden", "--json"});
+  EXPECT_EQ(answer.out.find("{\"text\":\"nedrag\",\"finish\":\"stop\""), 0u) << answer.out;
+}
+
+TEST_F(ChatCommand, the_fingerprint_is_the_same_on_every_isa_and_thread_count) {
+  const auto fingerprint = [&](const char* isa, const char* threads) {
+    ::setenv("SKEIN_ISA", isa, 1);
+    const Output output =
+        run_skein({"complete", kModel, kQuestion, "-n", "12", "--json", "-t", threads});
+    ::unsetenv("SKEIN_ISA");
+    const size_t at = output.out.find("\"fingerprint\":");
+    return at == std::string::npos ? std::string() : output.out.substr(at);
+  };
+  const std::string scalar = fingerprint("scalar", "1");
+  EXPECT_FALSE(scalar.empty());
+  EXPECT_EQ(fingerprint("scalar", "2"), scalar);
+  for (const char* isa : {"avx2", "avx512"}) {
+    const std::string print = fingerprint(isa, "2");
+    if (!print.empty()) {
+      EXPECT_EQ(print, scalar);
+    }
+  }
+}
+
+TEST_F(ChatCommand, thoughts_are_shown_only_where_that_is_asked_for) {
+  std::vector<std::string> args = {"run",
+                                   kModel,
+                                   "Tell me a story.",
+                                   "--profile",
+                                   "g1",
+                                   "--think",
+                                   "free",
+                                   "--think-budget",
+                                   "12",
+                                   "--ban",
+                                   "0",
+                                   "-n",
+                                   "60",
+                                   "--seed",
+                                   "1"};
+  const Output quiet = run_skein(args);
+  EXPECT_EQ(quiet.code, 0);
+  EXPECT_EQ(quiet.out.find("think"), std::string::npos) << quiet.out;
+  args.insert(args.end(), {"--show-thinking", "always"});
+  const Output full = run_skein(args);
+  EXPECT_EQ(full.out.find("<think>\n"), 0u) << full.out;
+  EXPECT_NE(full.out.find("\n</think>\n\n" + quiet.out), std::string::npos) << full.out;
+}
+
+TEST_F(ChatCommand, a_terminal_is_not_handed_what_it_would_obey) {
+  // The model is made to write ESC, which is token 28 of the byte vocabulary.
+  const std::vector<std::string> args = {"complete",     kModel,    "a",       "-n",   "3",
+                                         "--logit-bias", "28=1000", "--color", "never"};
+  EXPECT_EQ(run_skein(args).out, "\033\033\033");
+  Terminal terminal(args);
+  std::string all;
+  EXPECT_EQ(terminal.finish(&all), 0);
+  EXPECT_EQ(all.find('\033'), std::string::npos);
+  EXPECT_NE(all.find("\uFFFD\uFFFD\uFFFD"), std::string::npos);
+}
+
+TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
+  Terminal terminal({"run", kModel});
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("Reverse: garden\r");
+  EXPECT_NE(terminal.wait_for("nedrag\r\n"), "");
+  terminal.send("/retry\r");
+  EXPECT_NE(terminal.wait_for("nedrag\r\n"), "");
+  terminal.send("Reverse: apple\r");
+  EXPECT_NE(terminal.wait_for("elppa\r\n"), "");
+  terminal.send("/undo\r");
+  EXPECT_NE(terminal.wait_for("took back 1 turn in "), "");
+  EXPECT_NE(terminal.wait_for("1 left"), "");
+  terminal.send("/undo 7\r");
+  EXPECT_NE(terminal.wait_for("there is only 1 turn to undo"), "");
+  terminal.send("/show prompt\r");
+  EXPECT_NE(terminal.wait_for("Assistant: nedrag\r\n"), "");
+  terminal.send("/unod\r");
+  EXPECT_NE(terminal.wait_for("did you mean /undo?"), "");
+  terminal.send("/set top_p=abc\r");
+  EXPECT_NE(terminal.wait_for("\"abc\" is not a number"), "");
+  terminal.send("\"\"\"\r");
+  EXPECT_NE(terminal.wait_for("..."), "");
+  terminal.send("Reverse:\rapple\"\"\"\r");
+  EXPECT_NE(terminal.wait_for("elppa\r\n"), "");
+  terminal.send("\x04");
+  EXPECT_EQ(terminal.finish(), 0);
+
+  // What was typed is there the next time.
+  Terminal again({"run", kModel});
+  ASSERT_NE(again.wait_for(kPrompt), "");
+  again.send("\x1b[A\x1b[A");
+  EXPECT_NE(again.wait_for("Reverse:"), "");
+  again.send("\x15/exit\r");
+  EXPECT_EQ(again.finish(), 0);
+}
+
+TEST_F(ChatCommand, ctrl_c_stops_the_answer_and_the_chat_goes_on) {
+  Terminal terminal(endless());
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("User: Tell me a story.\r");
+  ASSERT_NE(terminal.wait_for("e"), "");
+  ::usleep(300'000);
+  terminal.send("\x03");
+  ASSERT_NE(terminal.wait_for("stopped; /continue goes on"), "");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  ::usleep(1'100'000);  // a second one within a second would leave
+  terminal.send("/continue\r");
+  ASSERT_NE(terminal.wait_for("/continue\r\n"), "");
+  ::usleep(200'000);
+  terminal.send("\x03");
+  ASSERT_NE(terminal.wait_for("stopped"), "");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  ::usleep(1'100'000);
+  terminal.send("half a line\x03");
+  EXPECT_NE(terminal.wait_for("Ctrl-C once more leaves"), "");
+  terminal.send("\x03");
+  std::string rest;
+  EXPECT_EQ(terminal.finish(&rest), 130) << rest;
+}
+
+TEST_F(ChatCommand, ctrl_c_while_completing_shows_what_there_is_and_exits_130) {
+  Terminal terminal({"complete", kModel, "User: Hi", "-n", "-1", "--ignore-eos"});
+  ASSERT_NE(terminal.wait_for("\n"), "");
+  terminal.send("\x03");
+  EXPECT_EQ(terminal.finish(), 130);
+}
+
+TEST_F(ChatCommand, a_reader_that_goes_away_ends_the_work) {
+  const std::string command = std::string(SKEIN_PROGRAM) + " complete " + kModel +
+                              " 'User: Hi' -n -1 --ignore-eos | head -c 20";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  EXPECT_EQ(test::exit_code_of(child), 0);
+}
+
+}  // namespace
+}  // namespace skein
