@@ -595,6 +595,9 @@ Result<Candidates> Sampler::distribution(std::span<const float> logits) const {
 
 void Sampler::accept(int32_t id) {
   SK_CHECK(id >= 0 && id < tokens_->vocab);
+  // At once and first: a step must not allocate, a failed one must change nothing, and pages that
+  // are not used cost nothing.
+  if (memory_.seen.empty()) memory_.seen.reserve(static_cast<size_t>(tokens_->vocab));
   if (sampling_.mirostat == 2 && id == drawn_id_)
     memory_.mirostat_mu -= sampling_.mirostat_eta * (drawn_surprise_ - sampling_.mirostat_tau);
   drawn_id_ = -1;
@@ -612,8 +615,6 @@ void Sampler::accept(int32_t id) {
   const double counted = weightless ? 0 : 1;
   int32_t& place = entry_of_[index];
   if (place < 0) {
-    // At once, because a step must not allocate; pages that are not used cost nothing.
-    memory_.seen.reserve(static_cast<size_t>(tokens_->vocab));
     place = static_cast<int32_t>(memory_.seen.size());
     memory_.seen.push_back({id, style == PenaltyStyle::ai00 ? sampling_.presence : counted});
   } else {
