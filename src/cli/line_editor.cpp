@@ -29,19 +29,6 @@ int read_byte(char& out) {
   }
 }
 
-int read_character(EditLine*, wchar_t* out) {
-  std::string bytes(1, '\0');
-  if (const int got = read_byte(bytes[0]); got != 1) return got;
-  while (utf8_incomplete(bytes)) {
-    char next = 0;
-    if (const int got = read_byte(next); got != 1) return got;
-    bytes += next;
-  }
-  const text::Character character = text::first_character(bytes);
-  *out = character.length > 0 ? static_cast<wchar_t>(character.code) : L'\uFFFD';
-  return 1;
-}
-
 // libedit counts what stands between two marks as taking no room.
 std::string mark_escapes(const std::string& prompt) {
   std::string out;
@@ -65,6 +52,7 @@ struct LineEditor::Editor {
   std::string file;
   std::string prompt;
   std::vector<std::string> words;
+  std::string to_type;  // what Tab completed and libedit has not read yet
 
   static Editor& of(EditLine* line) {
     void* self = nullptr;
@@ -72,16 +60,17 @@ struct LineEditor::Editor {
     return *static_cast<Editor*>(self);
   }
   static char* show_prompt(EditLine* line) { return of(line).prompt.data(); }
-  static unsigned char complete(EditLine* line, int);
+  static int read_character(EditLine* line, wchar_t* out);
+  std::string completion(EditLine* line) const;
 };
 
-// Extends the word at the beginning of the line as far as all candidates agree.
-unsigned char LineEditor::Editor::complete(EditLine* line, int) {
-  const LineInfo* info = el_line(line);
+// What extends the beginning of the line as far as all candidates agree.
+std::string LineEditor::Editor::completion(EditLine* editor) const {
+  const LineInfo* info = el_line(editor);
   const std::string_view typed(info->buffer, static_cast<size_t>(info->cursor - info->buffer));
   std::string common;
   size_t found = 0;
-  for (const std::string& word : of(line).words) {
+  for (const std::string& word : words) {
     if (typed.empty() || !word.starts_with(typed)) continue;
     if (found++ == 0) {
       common = word;
@@ -90,11 +79,32 @@ unsigned char LineEditor::Editor::complete(EditLine* line, int) {
                    common.end());
     }
   }
-  if (found == 0) return CC_ERROR;
-  common.erase(0, typed.size());
-  if (found == 1) common += ' ';
-  if (common.empty() || el_insertstr(line, common.c_str()) != 0) return CC_ERROR;
-  return CC_REFRESH;
+  if (found == 0) return {};
+  return common.substr(typed.size()) + (found == 1 ? " " : "");
+}
+
+// Tab types the completion, or itself where there is none; here and not as a function of libedit's
+// (EL_ADDFN), which leaks those.
+int LineEditor::Editor::read_character(EditLine* editor, wchar_t* out) {
+  Editor& self = of(editor);
+  std::string bytes(1, '\0');
+  if (self.to_type.empty()) {
+    if (const int got = read_byte(bytes[0]); got != 1) return got;
+    if (bytes[0] == '\t') self.to_type = self.completion(editor);
+  }
+  if (!self.to_type.empty()) {
+    *out = static_cast<unsigned char>(self.to_type[0]);  // commands are ASCII
+    self.to_type.erase(0, 1);
+    return 1;
+  }
+  while (utf8_incomplete(bytes)) {
+    char next = 0;
+    if (const int got = read_byte(next); got != 1) return got;
+    bytes += next;
+  }
+  const text::Character character = text::first_character(bytes);
+  *out = character.length > 0 ? static_cast<wchar_t>(character.code) : L'\uFFFD';
+  return 1;
 }
 
 LineEditor::LineEditor(const std::filesystem::path& history, std::vector<std::string> words)
@@ -116,15 +126,13 @@ LineEditor::LineEditor(const std::filesystem::path& history, std::vector<std::st
     ::history(e.history, &event, H_LOAD, e.file.c_str());
   }
   el_set(e.line, EL_CLIENTDATA, &e);
-  el_set(e.line, EL_GETCFN, read_character);
+  el_set(e.line, EL_GETCFN, Editor::read_character);
   el_set(e.line, EL_PROMPT_ESC, Editor::show_prompt, kZeroWidth);
   // While an answer comes, keys wait unseen for the next line. In line mode the kernel would echo
   // them into the answer, and a Ctrl-D would reach the next line as a byte 0.
   el_set(e.line, EL_SETTY, "-x", "-icanon", "-echo", nullptr);
   el_set(e.line, EL_EDITOR, "emacs");
   el_set(e.line, EL_HIST, ::history, e.history);
-  el_set(e.line, EL_ADDFN, "skein-complete", "complete a command", Editor::complete);
-  el_set(e.line, EL_BIND, "\t", "skein-complete", nullptr);
   el_set(e.line, EL_BIND, "^R", "em-inc-search-prev", nullptr);
   el_source(e.line, nullptr);
 }

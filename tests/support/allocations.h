@@ -17,6 +17,10 @@ inline long allocations() { return allocation_count.load(); }
   if (void* p = std::malloc(size ? size : 1)) return p;
   throw std::bad_alloc();
 }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  skein::test::allocation_count.fetch_add(1);
+  return std::malloc(size ? size : 1);
+}
 // Not inlined: g++ would see free() beside an operator new it takes for the library's, and warn.
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
