@@ -36,38 +36,14 @@ Result<Job> checked_job(const sk_job& job, int32_t vocab) {
   return Job{&job.state->state, {job.tokens, job.count}, want, job.logits};
 }
 
-// Puts states back unless told that all went well, whether the way out is an error or an exception.
-class Restorer {
- public:
-  explicit Restorer(std::span<const Job> jobs) : jobs_(jobs) {
-    kept_.reserve(jobs.size());
-    for (const Job& job : jobs) kept_.push_back(*job.state);
-  }
-  ~Restorer() {
-    for (size_t i = 0; i < kept_.size(); ++i) *jobs_[i].state = std::move(kept_[i]);
-  }
-  void keep_new() { kept_.clear(); }
-
- private:
-  std::span<const Job> jobs_;
-  std::vector<State> kept_;
-};
-
 Status eval(const sk_model& model, std::span<const sk_job> given) {
   std::vector<Job> jobs;
   jobs.reserve(given.size());
-  size_t tokens = 0;
   for (const sk_job& job : given) {
     SK_TRY(Job checked, checked_job(job, model.model->vocab()));
-    tokens += checked.tokens.size();
     jobs.push_back(checked);
   }
-  // One pass over the weights fails before it changes anything; of several a later one may fail.
-  if (tokens <= model.chunk) return model.model->eval(jobs);
-  Restorer restorer(jobs);
-  SK_TRY_STATUS(model.model->eval(jobs));
-  restorer.keep_new();
-  return {};
+  return model.model->eval(jobs);
 }
 
 }  // namespace

@@ -24,7 +24,6 @@ struct Vocabulary {
 struct sk_model {
   std::shared_ptr<skein::Model> model;
   std::string vocab_file;
-  size_t chunk = 0;  // tokens of one pass over the weights
 
   // Found by whoever needs it first. A failure is not kept: the file may be put there meanwhile.
   skein::Result<skein::api::Vocabulary> vocabulary() const;

@@ -49,7 +49,6 @@ int32_t sk_model_open(const char* path, const sk_model_params* params, sk_model*
 
     auto handle = std::make_unique<sk_model>();
     handle->vocab_file = given.vocab ? given.vocab : "";
-    handle->chunk = static_cast<size_t>(given.chunk ? given.chunk : Model::kDefaultChunk);
     SK_TRY(handle->model, Model::open(path, options));
     log_opened(handle->model->info());
     *out = handle.release();

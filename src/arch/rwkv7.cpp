@@ -259,6 +259,11 @@ Result<std::unique_ptr<Architecture>> open_rwkv7(const NamedTensors& tensors,
     SK_TRY(const Shape v1, rank("v1", 1));
     c.rank_v = v1[1];
   }
+  for (const int64_t r : {c.rank_w, c.rank_a, c.rank_g, c.layers > 1 ? c.rank_v : int64_t{1}})
+    if (r < 1 || r > static_cast<int64_t>(limits::kWidth))
+      return fail(Code::mismatch, "{}: a low-rank size of {}; it has to be 1 to {}", file_name, r,
+                  limits::kWidth);
+  SK_TRY_STATUS(shapes.both_or_neither("blocks.0.ln0.weight", "blocks.0.ln0.bias"));
   return std::make_unique<Rwkv7>(c);
 }
 

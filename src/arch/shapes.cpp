@@ -45,13 +45,20 @@ Result<int64_t> Shapes::layers() const {
   return count;
 }
 
+Status Shapes::both_or_neither(std::string_view a, std::string_view b) const {
+  const bool has_a = tensors_.contains(a), has_b = tensors_.contains(b);
+  if (has_a == has_b) return {};
+  return fail(Code::mismatch, "{}: tensor {} is missing, though there is {}", file_name_,
+              has_a ? b : a, has_a ? a : b);
+}
+
 Status Shapes::check_limits(const Dimensions& d) const {
   const struct {
     const char* what;
     int64_t value;
     uint64_t limit;
   } rows[] = {{"embedding width", d.width, limits::kWidth},
-              {"channel-mix width", d.inner, limits::kDimension},
+              {"channel-mix width", d.inner, limits::kInner},
               {"vocabulary", d.vocab, limits::kVocab}};
   for (const auto& row : rows) {
     if (row.value < 1)

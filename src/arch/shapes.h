@@ -16,6 +16,8 @@ class Shapes {
   Result<Shape> of(std::string_view name, int rank) const;
   // 1 + the largest i of "blocks.i."; every block below has to be there. Error: mismatch.
   Result<int64_t> layers() const;
+  // Error: mismatch (one of the two is missing).
+  Status both_or_neither(std::string_view a, std::string_view b) const;
   // Layers, width, inner width and vocabulary within limits and above 0. Errors: mismatch,
   // unsupported.
   Status check_limits(const Dimensions& d) const;

@@ -16,6 +16,7 @@ constexpr Limit kTable[] = {
     {"string", kStringBytes, "bytes", "a metadata string"},
     {"layers", kLayers, "", "layers of a model"},
     {"width", kWidth, "", "width of a model"},
+    {"inner", kInner, "", "width of a model's channel mix"},
     {"vocab", kVocab, "", "rows of a vocabulary"},
     {"pickle_opcodes", kPickleOpcodes, "", "opcodes of a pickle"},
     {"pickle_stack", kPickleStack, "", "values on a pickle's stack"},

@@ -21,6 +21,7 @@ inline constexpr uint64_t kArrayDepth = 4;
 inline constexpr uint64_t kStringBytes = 16 * kMiB;
 inline constexpr uint64_t kLayers = 1024;
 inline constexpr uint64_t kWidth = 65536;
+inline constexpr uint64_t kInner = uint64_t{1} << 20;  // of a channel mix
 inline constexpr uint64_t kVocab = uint64_t{1} << 20;
 inline constexpr uint64_t kPickleOpcodes = 2'000'000;
 inline constexpr uint64_t kPickleStack = 4096;

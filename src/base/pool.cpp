@@ -53,7 +53,7 @@ Result<int> thread_count(int requested) {
   };
   if (requested != 0) return bounded(requested);
   static const char* const setting = std::getenv("SKEIN_THREADS");
-  if (!setting) return physical_cores();
+  if (!setting || !*setting) return physical_cores();
   const std::string_view text(setting);
   int count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -64,6 +64,7 @@ Result<int> thread_count(int requested) {
 }
 
 Pool::Pool(int threads) {
+  workers_.reserve(static_cast<size_t>(threads > 1 ? threads - 1 : 0));  // before any thread runs
   for (int index = 1; index < threads; ++index) {
     try {
       workers_.emplace_back([this, index] { serve(index); });

@@ -25,10 +25,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::string read_text_file(const std::vector<std::byte>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // Editors and `echo` put a line end at the end of a text, where it would mean a new line.
 void drop_last_line_end(std::string& text) {
   if (text.ends_with('\n')) text.pop_back();
@@ -93,7 +89,9 @@ void Complete::declare(Options& options) {
   model_options_.declare(options);
   options.argument("TEXT", text_, "what to continue; without it -f, --tokens or standard input")
       .optional();
-  options.value("-f,--file", file_, "FILE", "the text from a file, without its last line end")
+  options.stand_in("-p,--prompt", "TEXT", "TEXT");
+  options
+      .value("-f,--file", file_, "FILE", "the text from a file or pipe, without its last line end")
       .file();
   options.value("--tokens", tokens_, "IDS",
                 "token ids instead of a text: 1,2,3; prints ids where "
@@ -167,7 +165,7 @@ int Complete::run(Console& console) {
       return console.error(status.error());
   if (console.json() || jsonl_) write_result(console, *finish, kept);
   const bool watched = console.stdout_is_terminal() && console.stderr_is_terminal();
-  if ((stats_ || watched || console.verbose()) && !jsonl_)
+  if ((stats_ || watched || console.verbose()) && !jsonl_ && !console.quiet() && !console.json())
     console.note(console.styled_stderr(Style::dim, speed_line(speed_, *model_)));
   return *finish == Finish::interrupted && !console.closed() ? kInterrupted : kFine;
 }
@@ -177,13 +175,15 @@ Status Complete::open(Console& console) {
   if (sources > 1) return fail(Code::argument, "give one of TEXT, --file and --tokens");
   if (logprobs_ && !console.json() && !jsonl_)
     return fail(Code::argument, "--logprobs needs --json or --jsonl to report them");
-  SK_TRY(model_, model_options_.open(console));
-  auto tokenizer = model_options_.tokenizer(*model_);
+  if (jsonl_ && console.json())
+    return fail(Code::argument, "--json and --jsonl exclude each other");
+  auto tokenizer = model_options_.tokenizer(console);
   if (tokenizer) {
     tokenizer_ = *tokenizer;
   } else if (tokens_.empty() || !model_options_.vocab().empty() || !stops_.empty()) {
     return tl::unexpected(tokenizer.error());
   }
+  SK_TRY(model_, model_options_.open(console));
   profile_ = profile_name_.empty()
                  ? &text::default_profile(model_->vocab(), model_->path().filename().string())
                  : text::profile_by_name(profile_name_);
@@ -222,12 +222,8 @@ Status Complete::read_prompt(Console& console) {
   }
   if (text_) {
     prompt_text_ = *text_;
-  } else if (!file_.empty() && file_ != "-") {
-    SK_TRY(const auto bytes, read_file(file_, kTextBytes));
-    prompt_text_ = read_text_file(bytes);
-    drop_last_line_end(prompt_text_);
-  } else if (file_ == "-" || !console.stdin_is_terminal()) {
-    SK_TRY(prompt_text_, read_stdin(kTextBytes));
+  } else if (!file_.empty() || !console.stdin_is_terminal()) {
+    SK_TRY(prompt_text_, read_text(file_.empty() ? "-" : file_, kTextBytes));
     drop_last_line_end(prompt_text_);
   } else {
     return fail(Code::argument, "TEXT is missing: give a text, -f FILE, --tokens or a pipe");

@@ -245,7 +245,16 @@ class Completion final : public Command {
   bool wants_config() const override { return false; }
 
   int run(Console& console) override {
-    console.out(shell_ == "bash" ? bash_script() : shell_ == "zsh" ? zsh_script() : fish_script());
+    const std::string script = shell_ == "bash"  ? bash_script()
+                               : shell_ == "zsh" ? zsh_script()
+                                                 : fish_script();
+    if (console.json()) {
+      JsonWriter json;
+      json.begin_object().member("shell", shell_).member("script", script).end_object();
+      console.object(json);
+    } else {
+      console.out(script);
+    }
     return kFine;
   }
 

@@ -1,5 +1,6 @@
 #include "cli/console.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -51,6 +52,24 @@ std::string dress(bool color, Style style, std::string_view text) {
     case Style::cyan: code = "36"; break;
   }
   return fmt::format("\033[{}m{}\033[0m", code, text);
+}
+
+// All that can be read from `fd`; `too_long` is the code when that is more than the limit.
+Result<std::string> read_all(int fd, std::string_view name, uint64_t limit_bytes, Code too_long) {
+  std::string text;
+  char block[16384];
+  for (;;) {
+    const ssize_t got = ::read(fd, block, sizeof(block));
+    if (got < 0 && errno == EINTR) {
+      if (interrupt::requested()) return fail(Code::io, "interrupted");
+      continue;
+    }
+    if (got < 0) return fail(Code::io, "{}: {}", name, std::strerror(errno));
+    if (got == 0) return text;
+    text.append(block, static_cast<size_t>(got));
+    if (text.size() > limit_bytes)
+      return fail(too_long, "{} has more than the limit of {} bytes", name, limit_bytes);
+  }
 }
 
 }  // namespace
@@ -184,21 +203,16 @@ int Console::finish(int code) {
 }
 
 Result<std::string> read_stdin(uint64_t limit_bytes) {
-  std::string text;
-  char block[16384];
-  for (;;) {
-    const ssize_t got = ::read(STDIN_FILENO, block, sizeof(block));
-    if (got < 0 && errno == EINTR) {
-      if (interrupt::requested()) return fail(Code::io, "interrupted");
-      continue;
-    }
-    if (got < 0) return fail(Code::io, "standard input: {}", std::strerror(errno));
-    if (got == 0) return text;
-    text.append(block, static_cast<size_t>(got));
-    if (text.size() > limit_bytes)
-      return fail(Code::argument, "standard input has more than the limit of {} bytes",
-                  limit_bytes);
-  }
+  return read_all(STDIN_FILENO, "standard input", limit_bytes, Code::argument);
+}
+
+Result<std::string> read_text(const std::string& file, uint64_t limit_bytes) {
+  if (file == "-") return read_stdin(limit_bytes);
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(Code::io, "{}: {}", escaped(file), std::strerror(errno));
+  auto text = read_all(fd, escaped(file), limit_bytes, Code::io);
+  ::close(fd);
+  return text;
 }
 
 }  // namespace skein::cli

@@ -95,5 +95,8 @@ class Console {
 
 // Reads all of standard input, up to `limit_bytes`. Error: io, argument (more than that).
 Result<std::string> read_stdin(uint64_t limit_bytes);
+// The same for the file of an option: a regular file, a pipe or a device; "-" is standard input.
+// Error: io, for a file that is too long as well.
+Result<std::string> read_text(const std::string& file, uint64_t limit_bytes);
 
 }  // namespace skein::cli

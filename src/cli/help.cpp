@@ -53,6 +53,60 @@ std::string usage(const CommandEntry& entry, const Options& options) {
   return out;
 }
 
+void write_option(JsonWriter& json, const Option& option) {
+  json.begin_object().member("name", option.argument ? option.name : "--" + option.name);
+  if (option.letter) json.member("letter", fmt::format("-{}", option.letter));
+  if (!option.placeholder.empty()) json.member("placeholder", option.placeholder);
+  json.member("help", option.help);
+  if (!option.argument && !option.fallback.empty()) json.member("default", option.fallback);
+  if (!option.allowed.empty()) {
+    json.key("allowed").begin_array();
+    for (const std::string& value : option.allowed) json.value(value);
+    json.end_array();
+  }
+  if (option.argument) json.member("required", option.must);
+  json.member("repeats", option.repeats).end_object();
+}
+
+void write_command(JsonWriter& json, const CommandEntry& entry) {
+  const CommandPtr command = entry.make();
+  GeneralOptions general;
+  Options options;
+  declare_all(*command, general, options);
+  json.begin_object().member("name", entry.name).member("summary", entry.summary);
+  for (const bool arguments : {true, false}) {
+    json.key(arguments ? "arguments" : "options").begin_array();
+    for (const Option& option : options.all())
+      if (option.argument == arguments) write_option(json, option);
+    json.end_array();
+  }
+  json.end_object();
+}
+
+// The commands of a family, or all of them and the topics.
+void print_json(Console& console, std::string_view family) {
+  JsonWriter json;
+  json.begin_object().key("commands").begin_array();
+  for (const CommandEntry& entry : commands())
+    if (family.empty() || entry.name.starts_with(std::string(family) + " "))
+      write_command(json, entry);
+  json.end_array();
+  if (family.empty()) {
+    json.key("topics").begin_array();
+    for (const Topic& topic : topics())
+      json.begin_object().member("name", topic.name).member("summary", topic.summary).end_object();
+    json.end_array();
+  }
+  console.object(json.end_object());
+}
+
+void print_topic(Console& console, const Topic& topic) {
+  if (!console.json()) return console.out(topic.text);
+  JsonWriter json;
+  json.begin_object().member("name", topic.name).member("summary", topic.summary);
+  console.object(json.member("text", topic.text).end_object());
+}
+
 class Help final : public Command {
  public:
   void declare(Options& options) override {
@@ -68,7 +122,7 @@ class Help final : public Command {
       return print_command_help(console, *entry), kFine;
     if (!family_of(name).empty()) return print_family_help(console, name), kFine;
     for (const Topic& topic : topics())
-      if (topic.name == name) return console.out(topic.text), kFine;
+      if (topic.name == name) return print_topic(console, topic), kFine;
     std::vector<std::string> known;
     for (const CommandEntry& entry : commands()) known.emplace_back(entry.name);
     for (const Topic& topic : topics()) known.emplace_back(topic.name);
@@ -85,6 +139,7 @@ class Help final : public Command {
 CommandPtr make_help() { return std::make_unique<Help>(); }
 
 void print_overview(Console& console) {
+  if (console.json()) return print_json(console, "");
   console.line("skein runs RWKV language models.");
   console.line("");
   console.line("usage: skein COMMAND [OPTIONS] [ARGUMENTS]");
@@ -117,6 +172,11 @@ void print_overview(Console& console) {
 }
 
 void print_command_help(Console& console, const CommandEntry& entry) {
+  if (console.json()) {
+    JsonWriter json;
+    write_command(json, entry);
+    return console.object(json);
+  }
   const CommandPtr command = entry.make();
   GeneralOptions general;
   Options options;
@@ -146,6 +206,7 @@ void print_command_help(Console& console, const CommandEntry& entry) {
 }
 
 void print_family_help(Console& console, std::string_view first_word) {
+  if (console.json()) return print_json(console, first_word);
   console.line(fmt::format("usage: skein {} COMMAND [OPTIONS] [ARGUMENTS]", first_word));
   console.line("");
   for (const std::string_view name : family_of(first_word)) {

@@ -17,6 +17,7 @@ constexpr uint64_t kWorthTelling = 256 * limits::kMiB;
 void ModelOptions::declare(Options& options) {
   options.argument("MODEL", path_, "the model: .pth, .safetensors, .st, .gguf or .bin").file();
   options.section("Model");
+  options.stand_in("-m,--model", "MODEL", "FILE");
   options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
       .range(0, static_cast<double>(limits::kThreads));
   options.value("--vocab", vocab_, "FILE", "its vocabulary, if it is not found by itself").file();
@@ -26,7 +27,7 @@ void ModelOptions::declare(Options& options) {
 }
 
 Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
-  console.suggest("skein inspect " + escaped(path_));
+  console.suggest(inspection());
   const interrupt::Scope scope;
   Progress progress(console, "loading", Progress::Unit::bytes);
   skein::ModelOptions options;
@@ -51,12 +52,16 @@ Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
   };
   SK_TRY(auto model, Model::open(path_, options));
   for (const std::string& note : model->info().notes) console.warn(note);
+  console.suggest("");
   console.detail(fmt::format("loaded in {:.2f} s", model->info().load_seconds));
   return model;
 }
 
-Result<text::TokenizerPtr> ModelOptions::tokenizer(const Model& model) const {
-  return find_tokenizer(model, vocab_);
+Result<text::TokenizerPtr> ModelOptions::tokenizer(Console& console) const {
+  console.suggest(inspection());
+  SK_TRY(const ModelOutline outline, Model::outline(path_));
+  console.suggest("");
+  return find_tokenizer(ModelText{path_, outline.info.dimensions.vocab, &outline.metadata}, vocab_);
 }
 
 }  // namespace skein::cli

@@ -15,18 +15,21 @@ namespace skein::cli {
 
 class ModelOptions {
  public:
-  // MODEL, -t, --vocab, --chunk. Call it first, so that MODEL is the first argument.
+  // MODEL, -m, -t, --vocab, --chunk. Call it first, so that MODEL is the first argument.
   void declare(Options& options);
 
   // Errors: those of Model::open; io "interrupted".
   Result<std::shared_ptr<Model>> open(Console& console) const;
-  // The model's tokenizer (run/vocabulary.h).
-  Result<text::TokenizerPtr> tokenizer(const Model& model) const;
+  // The model's tokenizer (run/vocabulary.h), from the file's header: what is missing is told
+  // before the weights are loaded. Errors: those of Model::outline and find_tokenizer.
+  Result<text::TokenizerPtr> tokenizer(Console& console) const;
 
   const std::string& path() const { return path_; }
   const std::string& vocab() const { return vocab_; }
 
  private:
+  std::string inspection() const { return "skein inspect " + escaped(path_); }
+
   std::string path_;
   std::string vocab_;
   int64_t threads_ = 0;

@@ -149,6 +149,18 @@ Option& Options::flag(std::string_view names, bool& target, std::string_view hel
   return option;
 }
 
+Option& Options::stand_in(std::string_view names, std::string_view argument,
+                          std::string_view placeholder) {
+  Option& option = add(names, placeholder, fmt::format("the same as {}", argument));
+  option.only_here = true;
+  for (const Option& one : options_) {
+    if (!one.argument || one.name != argument) continue;
+    option.stands_for = &one;
+    option.names_file = one.names_file;
+  }
+  return option;
+}
+
 Status Options::read(std::span<const std::string> args) {
   // What follows "--" is never an option; CLI11 need not see it.
   const auto mark = std::find(args.begin(), args.end(), "--");
@@ -175,7 +187,8 @@ Status Options::read(std::span<const std::string> args) {
     }
     app.parse(backwards);
     for (const auto& [option, parsed] : known)
-      for (const std::string& value : parsed->results()) given_.emplace_back(option, value);
+      for (const std::string& value : parsed->results())
+        given_.emplace_back(option->stands_for ? option->stands_for : option, value);
     arguments = app.remaining();
   } catch (const CLI::Error& error) {
     return fail(Code::argument, "{}", escaped(error.what()));
@@ -195,16 +208,21 @@ Status Options::read(std::span<const std::string> args) {
 }
 
 Status Options::take_arguments(std::vector<std::string> arguments) {
+  std::string already;
+  for (const Option& option : options_)
+    if (option.stands_for && given(option.stands_for->name))
+      already += fmt::format("; {} already gives {}", dashed(option), option.stands_for->name);
   size_t next = 0;
   for (const Option& option : options_) {
-    if (!option.argument) continue;
+    if (!option.argument || given(option.name)) continue;
     while (next < arguments.size()) {
       given_.emplace_back(&option, std::move(arguments[next++]));
       if (!option.repeats) break;
     }
   }
   if (next < arguments.size())
-    return fail(Code::argument, "\"{}\" is one argument too many", escaped(arguments[next], 60));
+    return fail(Code::argument, "\"{}\" is one argument too many{}", escaped(arguments[next], 60),
+                already);
   return {};
 }
 

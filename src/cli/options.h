@@ -45,7 +45,8 @@ struct Option {
   bool must = false;
   bool repeats = false;
   bool names_file = false;
-  bool only_here = false;  // on the command line, not in the environment or a file
+  bool only_here = false;              // on the command line, not in the environment or a file
+  const Option* stands_for = nullptr;  // the argument that it gives
   std::optional<double> low, high;
   std::function<Status(std::string_view)> assign;
 
@@ -91,6 +92,9 @@ class Options {
     bind(option, target);
     return option;
   }
+
+  // Another way to write an argument that was declared: --model FILE for MODEL.
+  Option& stand_in(std::string_view names, std::string_view argument, std::string_view placeholder);
 
   // Sorts the command line into options and arguments. Error: argument (an unknown option, a
   // missing value, an argument too many).

@@ -101,7 +101,13 @@ int run_program(std::span<const std::string> given) {
   if (args.empty() || args[0].starts_with('-')) {
     Console console(early);
     if (stands_before_mark(args, "--version")) {
-      console.line(fmt::format("skein {}", kVersion));
+      if (early.json) {
+        JsonWriter json;
+        json.begin_object().member("version", kVersion).end_object();
+        console.object(json);
+      } else {
+        console.line(fmt::format("skein {}", kVersion));
+      }
       return console.finish(kFine);
     }
     const bool asked =

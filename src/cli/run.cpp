@@ -42,6 +42,7 @@ void Run::declare(Options& options) {
   options
       .argument("PROMPT", prompt_, "one question; without it a chat, or the question from a pipe")
       .optional();
+  options.stand_in("-p,--prompt", "PROMPT", "TEXT");
   options.value("--system", system_, "TEXT", "what the conversation begins with");
   options.value("--think", think_, "MODE", "how to think before the answer")
       .one_of({"none", "fake", "free", "bit", "think", "lot", "zh"});
@@ -79,7 +80,6 @@ int Run::run(Console& console) {
   if (!chats) return answer_once(console, question);
   ChatView view(console, *model_, *chat_, sampling_options_,
                 {.thinking = thinking_, .stats = stats_, .sampling_profile = sampling_profile_});
-  console.suggest("");
   return view.run();
 }
 
@@ -94,8 +94,8 @@ Result<std::string> Run::prompt(Console& console) const {
 }
 
 Status Run::open(Console& console) {
+  SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(console));
   SK_TRY(model_, model_options_.open(console));
-  SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(*model_));
   const std::string file = model_->path().filename().string();
   sampling_profile_ = profile_name_.empty() ? &text::default_profile(model_->vocab(), file)
                                             : text::profile_by_name(profile_name_);
@@ -131,7 +131,7 @@ int Run::answer_once(Console& console, const std::string& prompt) {
   const Speed speed = {reply->prompt_tokens, reply->prompt_seconds, reply->tokens, reply->seconds,
                        reply->fingerprint};
   if (console.json()) write_result(console, *reply, speed);
-  if (stats_ || console.verbose())
+  if ((stats_ || console.verbose()) && !console.quiet() && !console.json())
     console.note(console.styled_stderr(Style::dim, speed_line(speed, *model_)));
   return reply->finish == Finish::interrupted && !console.closed() ? kInterrupted : kFine;
 }

@@ -182,16 +182,26 @@ Result<Sampling> SamplingOptions::sampling(const text::Profile& profile,
 }
 
 Result<std::vector<int32_t>> parse_ids(std::string_view text) {
-  constexpr std::string_view kBetween = ", \t\r\n";
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const auto skip_blanks = [&] {
+    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  };
   std::vector<int32_t> ids;
-  for (;;) {
-    const size_t begin = text.find_first_not_of(kBetween);
-    if (begin == std::string_view::npos) break;
-    text.remove_prefix(begin);
-    const size_t end = std::min(text.find_first_of(kBetween), text.size());
+  bool comma = false;  // the last thing read
+  for (skip_blanks(); !text.empty(); skip_blanks()) {
+    if (text.front() == ',') {
+      if (comma || ids.empty()) break;
+      comma = true;
+      text.remove_prefix(1);
+      continue;
+    }
+    comma = false;
+    const size_t end = std::min(text.find_first_of(", \t\r\n"), text.size());
     SK_TRY_STATUS(to_id(text.substr(0, end), ids.emplace_back()));
     text.remove_prefix(end);
   }
+  if (comma || !text.empty())
+    return fail(Code::argument, "a list of token ids has a comma with no id beside it");
   if (ids.empty()) return fail(Code::argument, "a list of token ids is empty");
   return ids;
 }

@@ -1,5 +1,4 @@
 // skein tokenize, skein detokenize: text to the ids that a model sees, and back.
-#include "base/file.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
@@ -34,7 +33,7 @@ class Tokenize final : public Command {
         .file()
         .optional();
     options.argument("TEXT", text_, "the text; standard input without it").optional();
-    options.value("-f,--file", file_, "FILE", "the text is in this file").file();
+    options.value("-f,--file", file_, "FILE", "the text is in this file or pipe").file();
     options.value("--vocab", vocab_, "FILE", "the vocabulary").file();
     options.flag("--ids", ids_only_, "only the ids, on one line");
   }
@@ -59,8 +58,7 @@ class Tokenize final : public Command {
       return fail(Code::argument, "either a text or --file, not both");
     if (!text_.empty()) return text_.front();
     if (file_.empty()) return read_stdin(kTextBytes);
-    SK_TRY(const auto bytes, read_file(file_, kTextBytes));
-    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return read_text(file_, kTextBytes);
   }
 
   void print(Console& console, const text::Tokenizer& tokenizer,

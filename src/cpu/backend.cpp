@@ -24,6 +24,10 @@ class CpuBackend final : public ops::Backend {
     return PackedWeights::scratch_bytes(weights);
   }
 
+  int64_t step_bytes() const override {
+    return pool_->size() * kLinearScratch * int64_t{sizeof(float)};
+  }
+
   Result<std::unique_ptr<ops::Executable>> compile(
       const ops::Program& program, std::span<const ops::WeightData> weights,
       const std::function<void(const ops::WeightData&)>& done,

@@ -48,7 +48,8 @@ Result<const Kernels*> choose(std::string_view name, const char* source) {
 }
 
 Result<const Kernels*> choose_default() {
-  if (const char* setting = std::getenv("SKEIN_ISA")) return choose(setting, "SKEIN_ISA");
+  const char* setting = std::getenv("SKEIN_ISA");
+  if (setting && *setting) return choose(setting, "SKEIN_ISA");
   const Kernels* widest = nullptr;
   for (const Isa& isa : instruction_sets())
     if (isa.supported) widest = isa.kernels;

@@ -37,6 +37,9 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       kernels_(kernels),
       pool_(std::move(pool)) {
   flops_per_token_ = count_flops();
+  while (lookups_ < program_.ops.size() && program_.ops[lookups_].kind == OpKind::rows) ++lookups_;
+  for (size_t i = lookups_; i < program_.ops.size(); ++i)
+    SK_CHECK(program_.ops[i].kind != OpKind::rows);  // run() reads tables first
   job_ = [this](int thread) {
     const FlushSubnormals flush;
     const bool is_small = step_->tokens.size() <= kSmallStep;
@@ -91,7 +94,13 @@ Status Executor::run(const Step& step) {
   SK_CHECK(!step.tokens.empty() && !step.sequences.empty());
   SK_TRY_STATUS(reserve(step));
   step_ = &step;
-  parts_ = alone(step.tokens.size()) ? 1 : pool_->size();
+  // Tables lie in the mapped file, which others may cut. Everything that is needed of them is read
+  // before the first operation that changes a state.
+  for (size_t i = 0; i < lookups_; ++i) SK_TRY_STATUS(lookup(program_.ops[i], step));
+  if (step.intact && !(*step.intact)())
+    return fail(Code::io, "the model file became shorter while it is in use");
+  // A trace is taken by one thread, so that a sink that throws leaves nobody waiting.
+  parts_ = step.trace || alone(step.tokens.size()) ? 1 : pool_->size();
   if (parts_ == 1)
     job_(0);
   else
@@ -101,17 +110,13 @@ Status Executor::run(const Step& step) {
 }
 
 void Executor::work(const Step& step, std::span<const Scheduled> schedule, int thread) {
-  for (size_t i = 0; i < schedule.size(); ++i) {
+  for (size_t i = lookups_; i < schedule.size(); ++i) {
     const ops::Op& op = program_.ops[i];
     if (rows_of(op.out, step) == 0) continue;  // no outputs wanted; every thread sees the same
     if (schedule[i].wait_before) meet();
     if (schedule[i].split != Split::serial || thread == 0)
       run_op(op, step, schedule[i].split, thread);
-    if (step.trace) {
-      meet();
-      if (thread == 0) trace(op, step);
-      meet();
-    }
+    if (step.trace) trace(op, step);
   }
 }
 
@@ -125,7 +130,7 @@ void Executor::run_op(const ops::Op& op, const Step& step, Split split, int thre
   switch (op.kind) {
     case OpKind::linear: return linear(op, step, thread);
     case OpKind::wkv7: return wkv7(op, step, thread);
-    case OpKind::rows: return lookup(op, step, rows);
+    case OpKind::rows: return;  // done by run()
     case OpKind::pick: return pick(op, step);
     case OpKind::shift: return shift(op, step, rows);
     case OpKind::layer_norm:
@@ -175,20 +180,19 @@ void Executor::linear(const ops::Op& op, const Step& step, int thread) {
   kernels_.linear(l, share((matrix.rows + kPanel - 1) / kPanel, thread, parts_));
 }
 
-void Executor::lookup(const ops::Op& op, const Step& step, Range rows) {
+Status Executor::lookup(const ops::Op& op, const Step& step) {
   const StoredTensor& table = weights_[op.weight[0]].table;
   const Matrix y = value(op.out, step);
   const int64_t width = table.shape[1];
   const BlockSize block = block_size(table.dtype);
   const int64_t row_bytes = width / block.elements * block.bytes;
   const std::byte* first = table.storage.data() + table.offset / block.elements * block.bytes;
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
-    const int64_t token = step.tokens[static_cast<size_t>(row)];
-    const Status done =
-        quant::decode(table.dtype, {first + token * row_bytes, static_cast<size_t>(row_bytes)},
-                      {y.data + row * y.stride, static_cast<size_t>(width)});
-    SK_CHECK(done.has_value());  // the type was decodable and the size right when it was packed
-  }
+  for (size_t row = 0; row < step.tokens.size(); ++row)
+    SK_TRY_STATUS(quant::decode(
+        table.dtype, {first + step.tokens[row] * row_bytes, static_cast<size_t>(row_bytes)},
+        {y.data + static_cast<int64_t>(row) * y.stride, static_cast<size_t>(width)}));
+  if (step.trace) trace(op, step);
+  return {};
 }
 
 void Executor::pick(const ops::Op& op, const Step& step) {

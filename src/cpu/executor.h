@@ -40,7 +40,7 @@ class Executor final : public ops::Executable {
   void work(const ops::Step& step, std::span<const Scheduled> schedule, int thread);
   void run_op(const ops::Op& op, const ops::Step& step, Split split, int thread);
   void linear(const ops::Op& op, const ops::Step& step, int thread);
-  void lookup(const ops::Op& op, const ops::Step& step, Range rows);
+  Status lookup(const ops::Op& op, const ops::Step& step);
   void pick(const ops::Op& op, const ops::Step& step);
   void shift(const ops::Op& op, const ops::Step& step, Range rows);
   void normalise(const ops::Op& op, const ops::Step& step, Range rows);
@@ -60,6 +60,7 @@ class Executor final : public ops::Executable {
   Buffer scratch_;                // kLinearScratch floats for each thread
   std::function<void(int)> job_;  // kept, so that a step need not make one
   int64_t flops_per_token_ = 0;
+  size_t lookups_ = 0;  // operations at the start of the program that read tables
   const ops::Step* step_ = nullptr;
   int parts_ = 1;  // threads that share this step
 };

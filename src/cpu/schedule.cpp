@@ -13,38 +13,43 @@ Split split_of(const ops::Op& op, bool small) {
   return small || op.kind == OpKind::pick ? Split::serial : Split::rows;
 }
 
-// Two operations with the same thread behind each row need not meet, unless one of them reads its
-// neighbour's row.
-bool same_threads(const ops::Op& a, Split a_split, const ops::Op& b, Split b_split) {
-  if (a_split != b_split) return false;
-  if (a_split == Split::serial) return true;
-  return a_split == Split::rows && a.kind != OpKind::shift && b.kind != OpKind::shift;
+// Two operations that each thread does for the same rows, none of them reading a neighbour's row.
+bool row_by_row(const ops::Op& a, Split a_split, const ops::Op& b, Split b_split) {
+  return a_split == Split::rows && b_split == Split::rows && a.kind != OpKind::shift &&
+         b.kind != OpKind::shift;
 }
 
 class Memory {
  public:
-  explicit Memory(const ops::Plan& plan) : plan_(plan) {}
+  Memory(const ops::Program& program, const ops::Plan& plan) : program_(program), plan_(plan) {}
 
-  bool overlap(ops::ValueId a, ops::ValueId b) const {
-    if (a == kNone || b == kNone) return false;
-    if (a == b) return true;
-    const auto x = static_cast<size_t>(a), y = static_cast<size_t>(b);
-    if (plan_.offset[x] == kNone || plan_.offset[y] == kNone) return false;
-    return plan_.offset[x] < plan_.offset[y] + plan_.size[y] &&
-           plan_.offset[y] < plan_.offset[x] + plan_.size[x];
-  }
-
-  // Whether running a and b at the same time could go wrong.
-  bool conflict(const ops::Op& a, const ops::Op& b) const {
-    if (overlap(a.out, b.out)) return true;
+  // Whether running a and b at the same time could go wrong. With `rowwise` each thread has the
+  // same rows of both, so that values whose rows lie in the same places do not disturb each other;
+  // a value that reuses another's memory at an offset does, because there row 3 of the one may be
+  // row 2 of the other.
+  bool conflict(const ops::Op& a, const ops::Op& b, bool rowwise) const {
+    if (clash(a.out, b.out, rowwise)) return true;
     for (const ops::ValueId in : b.in)
-      if (overlap(a.out, in)) return true;
+      if (clash(a.out, in, rowwise)) return true;
     for (const ops::ValueId in : a.in)
-      if (overlap(b.out, in)) return true;
+      if (clash(b.out, in, rowwise)) return true;
     return a.slot != kNone && a.slot == b.slot;
   }
 
  private:
+  bool clash(ops::ValueId a, ops::ValueId b, bool rowwise) const {
+    if (a == kNone || b == kNone) return false;
+    const auto x = static_cast<size_t>(a), y = static_cast<size_t>(b);
+    const bool same_rows = program_.values[x].rows == program_.values[y].rows;
+    if (a == b) return !rowwise;
+    if (plan_.offset[x] == kNone || plan_.offset[y] == kNone) return false;
+    const bool overlap = plan_.offset[x] < plan_.offset[y] + plan_.size[y] &&
+                         plan_.offset[y] < plan_.offset[x] + plan_.size[x];
+    const bool same_place = plan_.offset[x] == plan_.offset[y] && plan_.size[x] == plan_.size[y];
+    return overlap && !(rowwise && same_rows && same_place);
+  }
+
+  const ops::Program& program_;
   const ops::Plan& plan_;
 };
 
@@ -52,7 +57,7 @@ class Memory {
 
 std::vector<Scheduled> make_schedule(const ops::Program& program, const ops::Plan& plan,
                                      bool small) {
-  const Memory memory(plan);
+  const Memory memory(program, plan);
   std::vector<Scheduled> schedule(program.ops.size());
   size_t since = 0;  // the first operation after the last meeting
   for (size_t i = 0; i < program.ops.size(); ++i) {
@@ -60,8 +65,9 @@ std::vector<Scheduled> make_schedule(const ops::Program& program, const ops::Pla
     schedule[i].split = split_of(op, small);
     for (size_t j = since; j < i; ++j) {
       const ops::Op& before = program.ops[j];
-      if (same_threads(before, schedule[j].split, op, schedule[i].split)) continue;
-      if (!memory.conflict(before, op)) continue;
+      const Split split = schedule[i].split, split_before = schedule[j].split;
+      if (split == Split::serial && split_before == Split::serial) continue;
+      if (!memory.conflict(before, op, row_by_row(before, split_before, op, split))) continue;
       schedule[i].wait_before = true;
       since = i;
       break;

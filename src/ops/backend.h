@@ -44,6 +44,9 @@ struct Step {
   std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
   float* logits = nullptr;              // [outputs, vocab]
   const Trace* trace = nullptr;
+  // Asked after the tables were read and before any state is changed: false means that what was
+  // read may not be what the file held (Code::io).
+  const std::function<bool()>* intact = nullptr;
 };
 
 // What a device can do at best, measured just now; 0 where nobody knows.
@@ -56,7 +59,8 @@ struct DeviceLimits {
 class Executable {
  public:
   virtual ~Executable() = default;
-  // Errors: memory, device. After an error the states are undefined.
+  // Errors: memory, io (see Step::intact), corrupt (a table's row); the states are then unchanged.
+  // After a device error they are undefined.
   virtual Status run(const Step& step) = 0;
   virtual int64_t weight_bytes() const = 0;     // resident, after packing
   virtual int64_t bytes_per_token() const = 0;  // weight and state bytes that one decode step reads
@@ -76,6 +80,8 @@ class Backend {
   // What compile() will keep resident for these weights, and its passing need on top.
   virtual int64_t resident_bytes(std::span<const WeightData> weights) const = 0;
   virtual int64_t scratch_bytes(std::span<const WeightData> weights) const = 0;
+  // What a step needs besides the program's values.
+  virtual int64_t step_bytes() const { return 0; }
   // `done(weight)` tells that a weight's file bytes will not be read again.
   virtual Result<std::unique_ptr<Executable>> compile(
       const Program& program, std::span<const WeightData> weights,

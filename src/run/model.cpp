@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "backends/backends.h"
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/platform.h"
 #include "io/container.h"
 #include "ops/plan.h"
 #include "quant/read.h"
@@ -26,8 +28,9 @@ int64_t trained_context(std::string_view name) {
 }
 
 // Names the weights by their values, not by their container: a hash over the official names and
-// sizes, all small tensors and four rows of each matrix, as f32. A .pth, a GGUF and a safetensors
-// of one model agree; a quantised or tuned copy does not.
+// sizes, all vectors and sixteen rows of each matrix, as f32. A .pth, a GGUF and a safetensors of
+// one model agree; a quantised or further trained copy does not. A copy that was changed by hand in
+// other rows only has the same name.
 Result<Digest> fingerprint(const arch::Architecture& architecture,
                            const arch::NamedTensors& tensors) {
   Sha256 hash;
@@ -45,8 +48,9 @@ Result<Digest> fingerprint(const arch::Architecture& architecture,
     }
     const int64_t rows = tensor.shape[0];
     values.resize(static_cast<size_t>(tensor.shape[1]));
-    for (int i = 0; i < 4; ++i) {
-      SK_TRY_STATUS(quant::read_rows_f32(tensor, (rows - 1) * i / 3, 1, values));
+    constexpr int64_t kRows = 16;
+    for (int64_t i = 0; i < kRows; ++i) {
+      SK_TRY_STATUS(quant::read_rows_f32(tensor, (rows - 1) * i / (kRows - 1), 1, values));
       hash.update(std::as_bytes(std::span(values)));
     }
   }
@@ -76,6 +80,13 @@ Status check_chunk(int chunk) {
 }
 
 // A file up to the point where its weights would be read.
+// What goes wrong while tensors are read names the tensor; a user needs the file as well.
+template <typename T>
+Result<T> in_file(const std::string& name, Result<T> result) {
+  if (!result) result.error().message = name + ": " + result.error().message;
+  return result;
+}
+
 struct Prepared {
   std::unique_ptr<ops::Backend> backend;
   File file;
@@ -88,6 +99,19 @@ struct Prepared {
   ModelInfo info;
   MemoryEstimate memory;
 };
+
+// Packing and computing do not overlap, so the larger of their needs counts.
+MemoryEstimate estimate(const ops::Backend& backend, std::span<const ops::WeightData> weights,
+                        const ops::Program& program, int64_t chunk) {
+  constexpr int64_t kProgram = int64_t{10} << 20;  // this program and its libraries
+  constexpr int64_t kFloat = sizeof(float);
+  const int64_t vocab = program.values[static_cast<size_t>(program.logits)].width;
+  const int64_t resident = backend.resident_bytes(weights);
+  const int64_t step = ops::make_plan(program).floats_per_token * chunk * kFloat +
+                       backend.step_bytes() + program.state_size() * kFloat + vocab * kFloat;
+  return {.weights = resident,
+          .peak = kProgram + resident + std::max(backend.scratch_bytes(weights), step)};
+}
 
 Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& options) {
   SK_TRY_STATUS(check_chunk(options.chunk));
@@ -121,13 +145,8 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   for (const ops::WeightData& weight : weights) has.push_back(weight.present);
   ops::Program program = architecture->forward(has);
   info.state_bytes = program.state_size() * int64_t{sizeof(float)};
-  const int64_t resident = backend->resident_bytes(weights);
   const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
-  const MemoryEstimate memory = {
-      .weights = resident,
-      .peak = resident +
-              std::max(backend->scratch_bytes(weights),
-                       ops::make_plan(program).floats_per_token * chunk * int64_t{sizeof(float)})};
+  const MemoryEstimate memory = estimate(*backend, weights, program, chunk);
   return Prepared{std::move(backend),   std::move(file),
                   std::move(container), what.design,
                   std::move(tensors),   std::move(architecture),
@@ -141,7 +160,8 @@ Model::Model(File file, ModelInfo info, Metadata metadata, int chunk)
     : file_(std::move(file)),
       info_(std::move(info)),
       metadata_(std::move(metadata)),
-      chunk_(static_cast<size_t>(chunk ? chunk : kDefaultChunk)) {}
+      chunk_(static_cast<size_t>(chunk ? chunk : kDefaultChunk)),
+      intact_([this] { return file_.intact(); }) {}
 
 Model::~Model() = default;
 
@@ -155,6 +175,11 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
       std::shared_ptr<Model>(new Model(std::move(ready.file), std::move(ready.info),
                                        std::move(ready.container.metadata), options.chunk));
   if (options.before_load) options.before_load(model->info_, ready.memory);
+  if (const uint64_t total = memory_total();
+      total > 0 && static_cast<uint64_t>(ready.memory.peak) > total)
+    return fail(Code::memory, "{}: needs {:.1f} GiB, this machine has {:.1f} GiB",
+                model->file_.name(), static_cast<double>(ready.memory.peak) / (1 << 30),
+                static_cast<double>(total) / (1 << 30));
 
   const int64_t total = static_cast<int64_t>(model->file_.bytes().size());
   const ops::Progress progress = [&](int64_t done) {
@@ -163,9 +188,11 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   const auto done = [&](const ops::WeightData& weight) {
     model->file_.drop(weight.tensor.storage);
   };
+  const std::string name = model->file_.name();
   // Before the weights are packed, which is when the pages that it reads are let go of again.
-  SK_TRY(model->info_.fingerprint, fingerprint(*ready.architecture, ready.tensors));
-  SK_TRY(model->executable_, ready.backend->compile(ready.program, ready.weights, done, progress));
+  SK_TRY(model->info_.fingerprint, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
+  SK_TRY(model->executable_,
+         in_file(name, ready.backend->compile(ready.program, ready.weights, done, progress)));
   if (!model->file_.intact())
     return fail(Code::io, "{}: became shorter while it was loaded; load it again when it is whole",
                 model->file_.name());
@@ -174,8 +201,6 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   model->layout_ =
       make_layout(*ready.architecture, ready.program, ready.design->id, model->info_.fingerprint);
   model->backend_ = std::move(ready.backend);
-  for (const ops::WeightData& weight : ready.weights)
-    if (weight.use == ops::WeightUse::table) model->embedding_ = weight.tensor;
   model->info_.weight_bytes = model->executable_->weight_bytes();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();
   model->info_.flops_per_token = model->executable_->flops_per_token();
@@ -193,7 +218,8 @@ Result<ModelOutline> Model::outline(const std::filesystem::path& path,
 Result<std::shared_ptr<const StateLayout>> Model::read_layout(const std::filesystem::path& path) {
   // The layout is the same on every device; this backend needs no threads.
   SK_TRY(const Prepared ready, prepare(path, {.device = "reference"}));
-  SK_TRY(const Digest digest, fingerprint(*ready.architecture, ready.tensors));
+  SK_TRY(const Digest digest,
+         in_file(path.filename().string(), fingerprint(*ready.architecture, ready.tensors)));
   return make_layout(*ready.architecture, ready.program, ready.design->id, digest);
 }
 
@@ -216,25 +242,36 @@ Status Model::check(std::span<const Job> jobs) const {
         return fail(Code::argument, "token id {} is out of range: this model has ids 0 to {}",
                     token, vocab() - 1);
   }
-  // The embedding is read where it lies in the file. Touching its rows now finds out whether they
-  // are still there before any state is changed.
-  const BlockSize block = block_size(embedding_.dtype);
-  const size_t row_bytes = static_cast<size_t>(embedding_.shape[1] / block.elements * block.bytes);
-  if (embedding_.contiguous()) {
-    for (const Job& job : jobs)
-      for (const int32_t token : job.tokens) {
-        const volatile std::byte* row =
-            embedding_.storage.data() + static_cast<size_t>(token) * row_bytes;
-        (void)row[0];
-        (void)row[row_bytes - 1];
-      }
-  }
-  if (!file_.intact())
-    return fail(Code::io, "{}: the model file became shorter while it is in use", file_.name());
   return {};
 }
 
+namespace {
+
+// Puts states back unless told that all went well, whether the way out is an error or an exception.
+class Restorer {
+ public:
+  explicit Restorer(std::span<const Job> jobs) : jobs_(jobs) {
+    kept_.reserve(jobs.size());
+    for (const Job& job : jobs) kept_.push_back(*job.state);
+  }
+  ~Restorer() {
+    for (size_t i = 0; i < kept_.size(); ++i) *jobs_[i].state = std::move(kept_[i]);
+  }
+  void keep_new() { kept_.clear(); }
+
+ private:
+  std::span<const Job> jobs_;
+  std::vector<State> kept_;
+};
+
+}  // namespace
+
 Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
+  // One pass fails before it changes anything; of several a later one may fail.
+  size_t tokens = 0;
+  for (const Job& job : jobs) tokens += job.tokens.size();
+  std::optional<Restorer> restorer;
+  if (tokens > chunk_) restorer.emplace(jobs);
   // Each pass takes up to chunk_ tokens, job after job, a long job over several passes.
   const auto vocab_size = static_cast<size_t>(vocab());
   size_t job_index = 0, position = 0;
@@ -274,12 +311,14 @@ Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
                             .logits = targets_.empty() ? nullptr
                                       : together       ? targets_[0]
                                                        : gathered_.data(),
-                            .trace = trace};
+                            .trace = trace,
+                            .intact = &intact_};
     SK_TRY_STATUS(executable_->run(step));
     if (!together)
       for (size_t i = 0; i < targets_.size(); ++i)
         std::copy_n(gathered_.data() + i * vocab_size, vocab_size, targets_[i]);
   }
+  if (restorer) restorer->keep_new();
   for (const Job& job : jobs) job.state->note(job.tokens);
   return {};
 }

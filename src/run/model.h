@@ -122,7 +122,7 @@ class Model {
   std::shared_ptr<const StateLayout> layout_;
   std::unique_ptr<ops::Backend> backend_;
   std::unique_ptr<ops::Executable> executable_;
-  StoredTensor embedding_;
+  std::function<bool()> intact_;  // file_.intact(), for the executor to ask in mid-step
 
   std::mutex mutex_;  // one step at a time; what follows belongs to it
   std::vector<int32_t> tokens_;

@@ -209,9 +209,10 @@ TEST_F(ChatCommand, thoughts_are_shown_only_where_that_is_asked_for) {
 }
 
 TEST_F(ChatCommand, a_terminal_is_not_handed_what_it_would_obey) {
+  SK_NEEDS_TERMINAL();
   // The model is made to write ESC, which is token 28 of the byte vocabulary.
-  const std::vector<std::string> args = {"complete",     kModel,    "a",       "-n",   "3",
-                                         "--logit-bias", "28=1000", "--color", "never"};
+  const std::vector<std::string> args = {"complete",     kModel,    "a",       "-n",    "3",
+                                         "--logit-bias", "28=1000", "--color", "never", "-q"};
   EXPECT_EQ(run_skein(args).out, "\033\033\033");
   Terminal terminal(args);
   std::string all;
@@ -221,6 +222,7 @@ TEST_F(ChatCommand, a_terminal_is_not_handed_what_it_would_obey) {
 }
 
 TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
+  SK_NEEDS_TERMINAL();
   Terminal terminal({"run", kModel});
   ASSERT_NE(terminal.wait_for(kPrompt), "");
   terminal.send("Reverse: garden\r");
@@ -236,6 +238,9 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   EXPECT_NE(terminal.wait_for("there is only 1 turn to undo"), "");
   terminal.send("/show prompt\r");
   EXPECT_NE(terminal.wait_for("Assistant: nedrag\r\n"), "");
+  terminal.send("/tr\t\r");
+  EXPECT_NE(terminal.wait_for("/tree "), "");
+  EXPECT_NE(terminal.wait_for("[main]"), "");
   terminal.send("/unod\r");
   EXPECT_NE(terminal.wait_for("did you mean /undo?"), "");
   terminal.send("/set top_p=abc\r");
@@ -257,6 +262,7 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
 }
 
 TEST_F(ChatCommand, ctrl_c_stops_the_answer_and_the_chat_goes_on) {
+  SK_NEEDS_TERMINAL();
   Terminal terminal(endless());
   ASSERT_NE(terminal.wait_for(kPrompt), "");
   terminal.send("User: Tell me a story.\r");
@@ -281,7 +287,8 @@ TEST_F(ChatCommand, ctrl_c_stops_the_answer_and_the_chat_goes_on) {
 }
 
 TEST_F(ChatCommand, ctrl_c_while_completing_shows_what_there_is_and_exits_130) {
-  Terminal terminal({"complete", kModel, "User: Hi", "-n", "-1", "--ignore-eos"});
+  SK_NEEDS_TERMINAL();
+  Terminal terminal({"complete", kModel, "User: Hi", "-n", "-1", "--ignore-eos", "-q"});
   ASSERT_NE(terminal.wait_for("\n"), "");
   terminal.send("\x03");
   EXPECT_EQ(terminal.finish(), 130);

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -33,11 +37,25 @@ inline int exit_code_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+// Whether this system hands out pseudo-terminals; a chroot without /dev/pts does not.
+inline bool has_terminals() {
+  const int fd = ::posix_openpt(O_RDWR | O_NOCTTY);
+  if (fd < 0) return false;
+  const bool usable = ::grantpt(fd) == 0 && ::unlockpt(fd) == 0;
+  ::close(fd);
+  return usable;
+}
+
+#define SK_NEEDS_TERMINAL()            \
+  if (!::skein::test::has_terminals()) \
+  GTEST_SKIP() << "SKIPPED: this system gives no pseudo-terminals (is /dev/pts mounted?)"
+
 class Terminal {
  public:
   explicit Terminal(const std::vector<std::string>& args) {
     winsize size = {.ws_row = 40, .ws_col = 160, .ws_xpixel = 0, .ws_ypixel = 0};
     child_ = ::forkpty(&fd_, nullptr, nullptr, &size);
+    EXPECT_GE(child_, 0) << "no pseudo-terminal: " << std::strerror(errno);
     if (child_ == 0) {
       ::setenv("TERM", "xterm", 1);
       become(skein_command(args));
@@ -73,6 +91,7 @@ class Terminal {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     bool runs = true;
     while (runs && std::chrono::steady_clock::now() < deadline) runs = read_some();
+    if (child_ <= 0) return -1;  // kill(-1) would end every process we may end
     if (runs) ::kill(child_, SIGKILL);
     if (rest) *rest = seen_;
     const int code = exit_code_of(child_);

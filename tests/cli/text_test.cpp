@@ -25,6 +25,12 @@ TEST(Tokenize, text_comes_from_the_argument_a_file_or_standard_input) {
   EXPECT_EQ(run({"tokenize", kModel, "--ids", "Hello"}).out, ids);
   EXPECT_EQ(run({"tokenize", kModel, "--ids", "-f", (folder / "text").string()}).out, ids);
   EXPECT_EQ(run({"tokenize", kModel, "--ids"}, {.input = "Hello"}).out, ids);
+  const std::string piped = std::string("printf Hello | ") + SKEIN_PROGRAM + " tokenize " + kModel +
+                            " --ids -f /dev/stdin";
+  EXPECT_EQ(run({"-c", piped}, {.program = "/bin/sh"}).out, ids);
+  EXPECT_EQ(run({"tokenize", kModel, "--ids", "-f", "-"}, {.input = "Hello"}).out, ids);
+  EXPECT_EQ(run({"tokenize", kModel, "-f", folder.path().string()}).code, 1);
+  EXPECT_EQ(run({"complete", kModel, "-f", "/dev/zero"}).code, 1);
   EXPECT_EQ(run({"tokenize", kModel, "two", "texts"}).code, 2);
   EXPECT_EQ(run({"tokenize", kModel, "x", "-f", "y"}).code, 2);
   EXPECT_EQ(run({"tokenize"}, {.input = "x"}).code, 2);
@@ -50,6 +56,9 @@ TEST(Tokenize, json_can_be_read_back) {
 TEST(Detokenize, ids_are_checked) {
   EXPECT_EQ(run({"detokenize", kModel, "73,34"}).out, "H!");
   EXPECT_EQ(run({"detokenize", kModel, "73", "34"}).out, "H!");
+  EXPECT_EQ(run({"detokenize", kModel, "73,", "34"}).out, "H!");
+  for (const std::string list : {"73,,34", ",73", "73,", ","})
+    EXPECT_EQ(run({"detokenize", kModel, list}).code, 2) << list;
   EXPECT_EQ(run({"detokenize", kModel, "257"}).code, 2);
   EXPECT_EQ(run({"detokenize", kModel, "--", "-1"}).code, 2);
   EXPECT_EQ(run({"detokenize", kModel, "x"}).code, 2);

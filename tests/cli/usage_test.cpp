@@ -109,6 +109,28 @@ TEST(Usage, a_bad_model_suggests_inspect) {
   EXPECT_TRUE(contains(ran.err, "\ntry: skein inspect ")) << ran.err;
 }
 
+TEST(Usage, another_bad_file_does_not_suggest_to_inspect_the_model) {
+  const Folder folder;
+  write_text(folder / "odd", "neither a state nor a vocabulary\n");
+  const std::string odd = (folder / "odd").string();
+  for (const std::string command : {"complete", "run"})
+    for (const std::string option : {"--state", "--vocab"}) {
+      const Ran ran = run({command, kModel, "x", option, odd});
+      EXPECT_EQ(ran.code, 3) << option;
+      EXPECT_FALSE(contains(ran.err, "try:")) << ran.err;
+    }
+}
+
+TEST(Usage, a_missing_vocabulary_is_told_before_the_weights_are_read) {
+  const std::string model = fixture("models/tiny_v7.pth").string();
+  for (const std::string command : {"complete", "run"}) {
+    const Ran ran = run({command, model, "x", "-v"});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_TRUE(contains(ran.err, "--vocab")) << ran.err;
+    EXPECT_FALSE(contains(ran.err, "loaded in")) << ran.err;
+  }
+}
+
 TEST(Usage, errors_are_one_json_object_with_json) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"inspect", "--json", "/nonexistent"}, "io"},
@@ -162,9 +184,63 @@ TEST(Usage, a_reader_that_goes_away_is_no_failure) {
   const Ran pipe = run({"doctor", "--limits"}, {.broken_pipe = true});
   EXPECT_EQ(pipe.code, 0);
   EXPECT_EQ(pipe.err, "");
-  const Ran closed = run({"doctor", "--limits"}, {.close_out = true});
-  EXPECT_EQ(closed.code, 0);
-  EXPECT_EQ(closed.err, "");
+}
+
+TEST(Usage, text_lost_in_a_closed_standard_output_is_a_failure) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"doctor", "--limits"}, {"complete", kModel, "x", "-n", "3"}}) {
+    const Ran ran = run(args, {.close_out = true});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, "error: standard output: Bad file descriptor\n");
+  }
+}
+
+TEST(Usage, a_model_and_a_text_may_be_given_as_options) {
+  const std::vector<std::string> more = {"-n", "5", "--temp", "0"};
+  const auto with = [&](std::vector<std::string> args) {
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  };
+  for (const std::string command : {"complete", "run"}) {
+    const Ran plain = with({command, kModel, "some text"});
+    EXPECT_EQ(plain.code, 0) << plain.err;
+    EXPECT_NE(plain.out, "");
+    EXPECT_EQ(with({command, "-m", kModel, "-p", "some text"}).out, plain.out);
+    EXPECT_EQ(with({command, "--model=" + kModel, "some text"}).out, plain.out);
+    EXPECT_EQ(with({command, "--prompt", "some text", kModel}).out, plain.out);
+    const Ran twice = with({command, kModel, "some text", "-p", "more"});
+    EXPECT_EQ(twice.code, 2);
+    EXPECT_TRUE(contains(twice.err, "--prompt already gives ")) << twice.err;
+    EXPECT_EQ(with({command, kModel, "-m", kModel, "-p", "text"}).code, 2);
+    EXPECT_EQ(with({command, "-p", "text"}).code, 2);
+  }
+}
+
+TEST(Usage, json_and_jsonl_exclude_each_other) {
+  EXPECT_EQ(run({"complete", kModel, "x", "--json", "--jsonl"}).code, 2);
+}
+
+TEST(Usage, help_completion_and_version_are_one_json_object_with_json) {
+  const auto object = [](const std::vector<std::string>& args) {
+    const Ran ran = run(args);
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_EQ(lines(ran.out), 1u) << ran.out;
+    auto json = parse_json(ran.out, 1 << 20);
+    EXPECT_TRUE(json) << ran.out;
+    return json ? std::move(*json) : Json();
+  };
+  const Json all = object({"help", "--json"});
+  ASSERT_TRUE(all.find("commands") && all.find("commands")->array());
+  EXPECT_EQ(all.find("commands")->array()->size(), cli::commands().size());
+  const Json one = object({"--json", "state", "export", "--help"});
+  ASSERT_TRUE(one.find("name") && one.find("summary") && one.find("options"));
+  EXPECT_EQ(*one.find("name")->string(), "state export");
+  EXPECT_EQ(one.find("arguments")->array()->size(), 2u);
+  EXPECT_TRUE(object({"help", "config", "--json"}).find("text"));
+  EXPECT_TRUE(object({"--version", "--json"}).find("version"));
+  const Json script = object({"completion", "zsh", "--json"});
+  ASSERT_TRUE(script.find("shell") && script.find("script"));
+  EXPECT_EQ(*script.find("script")->string(), run({"completion", "zsh"}).out);
 }
 
 TEST(Usage, a_full_disk_under_standard_output_is_told) {

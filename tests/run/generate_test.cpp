@@ -8,7 +8,7 @@
 namespace skein {
 namespace {
 
-// It keeps freed memory for a while.
+// It keeps freed memory for a while, and unoptimised code takes a hundred times as long.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kAddressSanitizer = true;
 #elif defined(__has_feature)
@@ -138,7 +138,7 @@ TEST(Generate, the_state_has_read_exactly_the_tokens_it_says) {
   const Bench bench;
   const text::Profile& chat = *text::profile_by_name("g1");
   for (const std::string text : {kQuestion, "User: Tell me a story.\n\nAssistant:"})
-    for (uint64_t seed = 0; seed < 6; ++seed)
+    for (uint64_t seed = kAddressSanitizer ? 4 : 0; seed < 6; ++seed)
       for (int kind = 0; kind < 5; ++kind) {
         GenerateOptions options = with_stops({}, 150);
         if (kind == 0) options.stops.stop_strings = {"e", "\n\n"};
@@ -248,7 +248,7 @@ TEST(Generate, the_fingerprint_sees_one_bit) {
 
 TEST(Generate, reading_that_is_stopped_leaves_a_state_of_what_was_read) {
   const Bench bench;
-  std::vector<int32_t> ids(2000);
+  std::vector<int32_t> ids(700);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 31 % 257);
   Session session(bench.model);
   const auto read = session.feed(ids, [](size_t done, size_t) { return done < 300; });
@@ -413,15 +413,16 @@ TEST(Generate, a_long_text_costs_the_same_memory_as_a_short_one) {
     advance(count);
     return test::allocations() - before;
   };
-  advance(4000);
+  constexpr int kTokens = kAddressSanitizer ? 300 : 8000;
+  advance(kTokens / 2);
   const uint64_t resident = resident_bytes();
-  const long first = allocations_of(8000);
-  const long second = allocations_of(8000);
+  const long first = allocations_of(kTokens);
+  const long second = allocations_of(kTokens);
   // Text pieces differ in length, hence not exactly equal.
-  EXPECT_NEAR(static_cast<double>(second), static_cast<double>(first), 0.02 * 8000);
-  EXPECT_LE(second, 3 * 8000);
+  EXPECT_NEAR(static_cast<double>(second), static_cast<double>(first), 0.02 * kTokens + 20);
+  EXPECT_LE(second, 3 * kTokens);
   if (!kAddressSanitizer) {
-    EXPECT_LT(resident_bytes(), resident + 16000) << "one byte for each of the 16,000 tokens";
+    EXPECT_LT(resident_bytes(), resident + 2 * kTokens) << "one byte for each token";
   }
 }
 

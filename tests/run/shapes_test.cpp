@@ -1,0 +1,207 @@
+// Models of shapes that nobody released: odd ones have to run, impossible ones to be refused.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "arch/rwkv7.h"
+#include "cpu/dispatch.h"
+#include "cpu/schedule.h"
+#include "support/make_model.h"
+#include "support/models.h"
+
+namespace skein {
+namespace {
+
+using test::ModelSizes;
+
+class ShapesTest : public testing::Test {
+ protected:
+  void TearDown() override { std::filesystem::remove(path_); }
+
+  const std::filesystem::path& write(const test::ModelData& model) {
+    const auto bytes = test::as_safetensors(model);
+    const std::span<const std::byte> parts[] = {bytes};
+    EXPECT_TRUE(write_file(path_, parts));
+    return path_;
+  }
+
+  std::filesystem::path path_ =
+      std::filesystem::temp_directory_path() / fmt::format("skein_shapes_{}.st", getpid());
+};
+
+// Written without the scheduler's own notions: row t of value v stands at offset + t * size.
+bool may_touch_each_others_rows(const ops::Program& program, const ops::Plan& plan, ops::ValueId a,
+                                ops::ValueId b) {
+  if (a == ops::kNone || b == ops::kNone || a == b) return false;
+  const auto x = static_cast<size_t>(a), y = static_cast<size_t>(b);
+  if (plan.offset[x] == ops::kNone || plan.offset[y] == ops::kNone) return false;
+  constexpr int64_t kTokens = 8;
+  for (int64_t t = 0; t < kTokens; ++t) {
+    for (int64_t u = 0; u < kTokens; ++u) {
+      const bool same_thread_for_sure = t == u && program.values[x].rows == program.values[y].rows;
+      const int64_t left = plan.offset[x] * kTokens + t * plan.size[x];
+      const int64_t right = plan.offset[y] * kTokens + u * plan.size[y];
+      if (!same_thread_for_sure && left < right + plan.size[y] && right < left + plan.size[x])
+        return true;
+    }
+  }
+  return false;
+}
+
+TEST(ShapesSchedule, rows_of_one_thread_are_never_overwritten_by_another) {
+  test::Random random(1);
+  for (int round = 0; round < 150; ++round) {
+    ModelSizes sizes;
+    sizes.width = 64 * static_cast<int64_t>(1 + random.below(8));
+    sizes.heads = sizes.width / 64;
+    sizes.inner = 16 * static_cast<int64_t>(1 + random.below(40));
+    for (int64_t* rank : {&sizes.rank_w, &sizes.rank_a, &sizes.rank_v, &sizes.rank_g})
+      *rank = 16 * static_cast<int64_t>(1 + random.below(24));
+    const auto tensors = test::shapes_only(sizes);
+    const auto architecture = arch::open_rwkv7(tensors, "model");
+    ASSERT_TRUE(architecture) << architecture.error().message;
+    const auto program =
+        (*architecture)->forward(std::vector<bool>((*architecture)->weights().size(), true));
+    const ops::Plan plan = ops::make_plan(program);
+    const auto schedule = cpu::make_schedule(program, plan, false);
+    for (size_t i = 0; i < schedule.size(); ++i) {
+      for (size_t j = i + 1; j < schedule.size() && !schedule[j].wait_before; ++j) {
+        const ops::Op &a = program.ops[i], &b = program.ops[j];
+        if (schedule[i].split != cpu::Split::rows || schedule[j].split != cpu::Split::rows)
+          continue;
+        bool clash = may_touch_each_others_rows(program, plan, a.out, b.out);
+        for (const ops::ValueId in : b.in)
+          clash = clash || may_touch_each_others_rows(program, plan, a.out, in);
+        for (const ops::ValueId in : a.in)
+          clash = clash || may_touch_each_others_rows(program, plan, b.out, in);
+        ASSERT_FALSE(clash) << program.values[static_cast<size_t>(a.out)].name << " and "
+                            << program.values[static_cast<size_t>(b.out)].name << ", width "
+                            << sizes.width << ", ranks " << sizes.rank_w << " " << sizes.rank_a
+                            << " " << sizes.rank_v << " " << sizes.rank_g;
+      }
+    }
+  }
+}
+
+// Wide enough for single tokens to be shared among threads, with ranks that make values reuse each
+// other's memory at odd places.
+TEST_F(ShapesTest, wide_model_of_odd_ranks_gives_the_same_bits_on_any_number_of_threads) {
+  const ModelSizes sizes = {.layers = 2,
+                            .width = 512,
+                            .heads = 8,
+                            .inner = 1040,
+                            .vocab = 50,
+                            .rank_w = 128,
+                            .rank_a = 256,
+                            .rank_v = 128,
+                            .rank_g = 384};
+  const auto& path = write(test::random_model(sizes));
+  std::vector<int32_t> tokens;
+  for (int32_t i = 0; i < 70; ++i) tokens.push_back(i * 7 % 50);
+  std::vector<float> first;
+  for (const int threads : {1, 2, 3, 4}) {
+    ModelOptions options;
+    options.threads = threads;
+    const auto model = test::open_model(path, options);
+    ASSERT_TRUE(model);
+    ASSERT_GT(model->info().flops_per_token, 4'000'000);
+    for (const size_t chunk : {size_t{1}, size_t{5}, size_t{70}}) {
+      State state = model->new_state();
+      const auto logits = test::logits_of(*model, state, tokens, chunk);
+      if (first.empty()) first = logits;
+      EXPECT_TRUE(test::same_bits(logits, first)) << threads << " threads, chunks of " << chunk;
+    }
+  }
+}
+
+TEST_F(ShapesTest, heads_that_fill_no_vector_agree_with_the_reference) {
+  const ModelSizes sizes = {.layers = 2,
+                            .width = 40,
+                            .heads = 2,
+                            .inner = 33,
+                            .vocab = 17,
+                            .rank_w = 3,
+                            .rank_a = 5,
+                            .rank_v = 7,
+                            .rank_g = 1};
+  const auto& path = write(test::random_model(sizes));
+  const std::vector<int32_t> tokens = {1, 16, 0, 5, 5, 9};
+  std::vector<float> expected;
+  for (const char* device : {"reference", "cpu"}) {
+    ModelOptions options;
+    options.device = device;
+    const auto model = test::open_model(path, options);
+    ASSERT_TRUE(model);
+    State state = model->new_state();
+    const auto logits = test::logits_of(*model, state, tokens);
+    if (expected.empty()) expected = logits;
+    EXPECT_LE(test::relative_error(logits, expected), 5e-6);
+  }
+}
+
+TEST_F(ShapesTest, a_model_without_ln0_runs_and_one_with_half_of_it_is_refused) {
+  auto model = test::random_model({});
+  model.erase("blocks.0.ln0.bias");
+  auto refused = Model::open(write(model));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::mismatch);
+  EXPECT_NE(refused.error().message.find("blocks.0.ln0.bias"), std::string::npos);
+  model.erase("blocks.0.ln0.weight");
+  const auto opened = test::open_model(write(model));
+  ASSERT_TRUE(opened);
+  State state = opened->new_state();
+  EXPECT_EQ(test::logits_of(*opened, state, std::vector<int32_t>{1, 2}).size(), 80u);
+}
+
+TEST_F(ShapesTest, sizes_that_contradict_each_other_are_a_mismatch_that_names_the_file) {
+  const auto refuse = [&](const char* what, const auto& change) {
+    auto model = test::random_model({});
+    change(model);
+    const auto opened = Model::open(write(model));
+    ASSERT_FALSE(opened) << what;
+    EXPECT_EQ(opened.error().code, Code::mismatch) << what << ": " << opened.error().message;
+    EXPECT_NE(opened.error().message.find("skein_shapes"), std::string::npos);
+  };
+  const auto reshape = [](test::ModelData& model, const std::string& name, Shape shape) {
+    model[name] = {shape, std::vector<float>(static_cast<size_t>(shape.elements()))};
+  };
+  refuse("rank 0", [&](auto& m) {
+    for (const char* layer : {"0", "1"}) {
+      reshape(m, fmt::format("blocks.{}.att.w1", layer), {64, 0});
+      reshape(m, fmt::format("blocks.{}.att.w2", layer), {0, 64});
+    }
+  });
+  refuse("no heads", [&](auto& m) { reshape(m, "blocks.0.att.r_k", {0, 64}); });
+  refuse("no head size", [&](auto& m) { reshape(m, "blocks.0.att.r_k", {64, 0}); });
+  refuse("heads of another width", [&](auto& m) { reshape(m, "blocks.0.att.r_k", {3, 20}); });
+  refuse("flat r_k", [&](auto& m) { reshape(m, "blocks.0.att.r_k", {64}); });
+  refuse("no vocabulary", [&](auto& m) { reshape(m, "emb.weight", {0, 64}); });
+  refuse("head of another vocabulary", [&](auto& m) { reshape(m, "head.weight", {41, 64}); });
+  refuse("no inner width", [&](auto& m) {
+    for (const char* layer : {"0", "1"}) {
+      reshape(m, fmt::format("blocks.{}.ffn.key.weight", layer), {0, 64});
+      reshape(m, fmt::format("blocks.{}.ffn.value.weight", layer), {64, 0});
+    }
+  });
+  refuse("layer missing", [&](auto& m) {
+    for (auto it = m.begin(); it != m.end();)
+      it = it->first.starts_with("blocks.0.") && it->first != "blocks.0.att.r_k" ? m.erase(it)
+                                                                                 : std::next(it);
+  });
+  refuse("vector too short", [&](auto& m) { reshape(m, "blocks.1.att.x_g", {63}); });
+}
+
+TEST_F(ShapesTest, every_single_missing_tensor_is_named) {
+  const auto whole = test::random_model({});
+  for (const auto& [name, value] : whole) {
+    auto model = whole;
+    model.erase(name);
+    const auto opened = Model::open(write(model));
+    ASSERT_FALSE(opened) << name;
+    if (name == "blocks.0.att.r_k") continue;  // then it is no RWKV-7 at all
+    EXPECT_EQ(opened.error().code, Code::mismatch) << name;
+    EXPECT_NE(opened.error().message.find(name), std::string::npos) << opened.error().message;
+  }
+}
+
+}  // namespace
+}  // namespace skein
