@@ -28,8 +28,8 @@ Result<Buffer> Buffer::make(size_t bytes) {
     if (before) ::munmap(data, before);
     data += before;
     if (const size_t after = asked - before - mapped) ::munmap(data + mapped, after);
-    // 4 KiB pages cost a quarter to a half of a core's read bandwidth (docs/benchmarks.md); where
-    // huge pages are off the call fails and the buffer works all the same.
+    // 4 KiB pages cost a quarter to a half of a core's read bandwidth on the 2-core Xeon this was
+    // written on; where huge pages are off the call fails and the buffer works all the same.
     ::madvise(data, mapped, MADV_HUGEPAGE);
   }
   buffer.data_ = data;
