@@ -16,6 +16,7 @@ bool same_model(const State& a, const State& b) {
 }
 
 Result<std::vector<std::byte>> exported(const State& state, int32_t format) {
+  SK_TRY_STATUS(check_exportable(state));
   switch (format) {
     case SK_STATE_NATIVE: return serialise(state, {}, {});
     case SK_STATE_PTH: return export_pth(state);

@@ -388,6 +388,7 @@ Status Complete::save(Session& session, Generation& generation, Kept& kept) {
   if (!start_.known) ids.clear();
   const std::string text =
       start_.known && tokenizer_ ? start_.known_text + prompt_text_ + kept.text : "";
+  SK_TRY_STATUS(check_exportable(session.state()));
   const std::vector<std::byte> bytes = serialise(session.state(), ids, text);
   const std::span<const std::byte> part = bytes;
   return write_file(save_file_, {&part, 1});

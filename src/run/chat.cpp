@@ -422,6 +422,7 @@ std::vector<Chat::TreeLine> Chat::tree() const {
 
 Status Chat::save(const std::filesystem::path& path) {
   SK_TRY(const State* state, this->state());
+  SK_TRY_STATUS(check_exportable(*state));
   SK_TRY(const std::string text, transcript());
   std::vector<int32_t> ids;
   for (const int64_t id : path_to(head())) {

@@ -47,9 +47,13 @@ std::vector<T> array(Reader& reader, uint64_t count) {
   return out;
 }
 
+bool loadable(float value) {
+  return std::isfinite(value) && std::fabs(value) < limits::kStateMagnitude;
+}
+
 Status check_values(std::span<const float> values, std::string_view name) {
   for (size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]) || std::fabs(values[i]) >= limits::kStateMagnitude)
+    if (!loadable(values[i]))
       return fail(Code::corrupt, "{}: number {} of the state is {}, no model computes that", name,
                   i, values[i]);
   return {};
@@ -146,6 +150,15 @@ Result<State> from_time_state(const Container& container, std::shared_ptr<const 
 bool is_saved_state(std::span<const std::byte> file) {
   return file.size() >= kMagic.size() &&
          std::memcmp(file.data(), kMagic.data(), kMagic.size()) == 0;
+}
+
+Status check_exportable(const State& state) {
+  for (const float value : state.values())
+    if (!loadable(value))
+      return fail(Code::internal,
+                  "the state holds the number {}, which no file of it could be loaded with again",
+                  value);
+  return {};
 }
 
 std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,

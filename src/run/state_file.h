@@ -29,6 +29,11 @@ struct SavedState {
 
 bool is_saved_state(std::span<const std::byte> file);
 
+// Whether a file of this state could be loaded again: every number finite and below
+// limits::kStateMagnitude. To be asked before one is handed out. Error: internal (weights that are
+// no numbers, or a sequence that ran away).
+Status check_exportable(const State& state);
+
 std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,
                                  std::string_view text);
 // Checks magic, version, every length, the checksum, and that all values are finite and below

@@ -193,6 +193,17 @@ TEST(Eval, a_decode_step_allocates_nothing) {
   }
 }
 
+TEST(StateExport, a_state_that_could_not_be_loaded_again_is_not_handed_out) {
+  const auto model = test::open_model(test::fixture("models/tiny_v7.pth"));
+  State state = model->new_state();
+  EXPECT_TRUE(check_exportable(state));
+  for (const float bad : {std::nanf(""), INFINITY, -2e6f}) {
+    state.values()[7] = bad;
+    EXPECT_FALSE(check_exportable(state));
+    EXPECT_FALSE(parse_saved_state(serialise(state, {}, {}), "state")) << "they have to agree";
+  }
+}
+
 TEST(Eval, tracing_shows_every_named_value_and_changes_nothing) {
   const auto model = test::open_model(test::fixture("models/tiny_v7.pth"));
   const auto tokens = random_tokens(2, 9, model->vocab());

@@ -16,6 +16,9 @@ struct Golden {
   bool shared = false;  // under ../shared/fixtures instead of tests/fixtures/models
 };
 
+// Names the case in test reports.
+void PrintTo(const Golden& golden, std::ostream* out) { *out << golden.model; }
+
 const Golden kGolden[] = {
     {"v7.pth", "v7.expected.safetensors"},
     {"v7.official.safetensors", "v7.expected.safetensors", true},
