@@ -165,6 +165,8 @@ int64_t Executor::rows_of(ops::ValueId id, const Step& step) const {
 void Executor::linear(const ops::Op& op, const Step& step, int thread) {
   const PackedWeight& matrix = weights_[op.weight[0]];
   const Matrix x = value(op.in[0], step), y = value(op.out, step);
+  // There is none before the first step of several tokens, and one token needs none.
+  float* scratch = scratch_.size() ? scratch_.floats() + thread * kLinearScratch : nullptr;
   const Linear l = {.panels = matrix.data,
                     .type = matrix.type,
                     .in = matrix.width,
@@ -176,7 +178,7 @@ void Executor::linear(const ops::Op& op, const Step& step, int thread) {
                     .y = y.data,
                     .y_stride = y.stride,
                     .tokens = rows_of(op.out, step),
-                    .scratch = scratch_.floats() + thread * kLinearScratch};
+                    .scratch = scratch};
   kernels_.linear(l, share((matrix.rows + kPanel - 1) / kPanel, thread, parts_));
 }
 
