@@ -8,25 +8,31 @@ using namespace skein::api;
 
 namespace {
 
+// The settings that both sides write alike, in either direction.
+template <typename From, typename To>
+void copy_numbers(const From& from, To& to) {
+  to.temperature = from.temperature;
+  to.top_p = from.top_p;
+  to.min_p = from.min_p;
+  to.typical_p = from.typical_p;
+  to.top_k = from.top_k;
+  to.mirostat = from.mirostat;
+  to.mirostat_tau = from.mirostat_tau;
+  to.mirostat_eta = from.mirostat_eta;
+  to.presence = from.presence;
+  to.frequency = from.frequency;
+  to.penalty_decay = from.penalty_decay;
+  to.repetition = from.repetition;
+  to.seed = from.seed;
+}
+
 sk_sampling defaults() {
   const Sampling s;
   sk_sampling out = {};
   out.size = sizeof out;
   out.order = SK_ORDER_RWKV;
-  out.temperature = s.temperature;
-  out.top_p = s.top_p;
-  out.min_p = s.min_p;
-  out.typical_p = s.typical_p;
-  out.top_k = s.top_k;
-  out.mirostat = s.mirostat;
-  out.mirostat_tau = s.mirostat_tau;
-  out.mirostat_eta = s.mirostat_eta;
-  out.presence = s.presence;
-  out.frequency = s.frequency;
-  out.penalty_decay = s.penalty_decay;
-  out.repetition = s.repetition;
+  copy_numbers(s, out);
   out.penalty_style = SK_PENALTY_SKEIN;
-  out.seed = s.seed;
   return out;
 }
 
@@ -61,19 +67,7 @@ Result<Sampling> parse_sampling(const sk_sampling* given) {
   Sampling out;
   SK_TRY(out.order, parse_order(s.order));
   SK_TRY(out.penalty_style, parse_style(s.penalty_style));
-  out.temperature = s.temperature;
-  out.top_p = s.top_p;
-  out.min_p = s.min_p;
-  out.typical_p = s.typical_p;
-  out.top_k = s.top_k;
-  out.mirostat = s.mirostat;
-  out.mirostat_tau = s.mirostat_tau;
-  out.mirostat_eta = s.mirostat_eta;
-  out.presence = s.presence;
-  out.frequency = s.frequency;
-  out.penalty_decay = s.penalty_decay;
-  out.repetition = s.repetition;
-  out.seed = s.seed;
+  copy_numbers(s, out);
   if (s.logit_bias_count > 0) SK_TRY_STATUS(require(s.logit_bias, "logit_bias"));
   if (s.logit_bias_count > limits::kLogitBias)
     return fail(Code::argument, "logit_bias has {} entries, at most {} are allowed",
