@@ -6,6 +6,7 @@
 #include "quant/k/codec.h"
 #include "quant/plain/codec.h"
 #include "quant/rows.h"
+#include "quant/webrwkv/codec.h"
 
 namespace skein::quant {
 namespace {
@@ -19,7 +20,7 @@ constexpr FormatRow kRows[kDTypes] = {
     {DType::i32, plain::decode_i32, nullptr},
     {DType::i16, plain::decode_i16, nullptr},
     {DType::i8, plain::decode_i8, nullptr},
-    {DType::u8, plain::decode_u8, nullptr},
+    {DType::u8, plain::decode_u8, plain::encode_u8},
     {DType::boolean, plain::decode_boolean, nullptr},
     {DType::q4_0, blocks32::decode_q4_0, blocks32::encode_q4_0},
     {DType::q4_1, blocks32::decode_q4_1, blocks32::encode_q4_1},
@@ -27,15 +28,17 @@ constexpr FormatRow kRows[kDTypes] = {
     {DType::q5_1, blocks32::decode_q5_1, blocks32::encode_q5_1},
     {DType::q8_0, blocks32::decode_q8_0, blocks32::encode_q8_0},
     {DType::q8_1, blocks32::decode_q8_1, blocks32::encode_q8_1},
-    {DType::q2_k, k::decode_q2_k, nullptr},
-    {DType::q3_k, k::decode_q3_k, nullptr},
-    {DType::q4_k, k::decode_q4_k, nullptr},
-    {DType::q5_k, k::decode_q5_k, nullptr},
-    {DType::q6_k, k::decode_q6_k, nullptr},
+    {DType::q2_k, k::decode_q2_k, k::encode_q2_k},
+    {DType::q3_k, k::decode_q3_k, k::encode_q3_k},
+    {DType::q4_k, k::decode_q4_k, k::encode_q4_k},
+    {DType::q5_k, k::decode_q5_k, k::encode_q5_k},
+    {DType::q6_k, k::decode_q6_k, k::encode_q6_k},
     {DType::q8_k, k::decode_q8_k, k::encode_q8_k},
-    {DType::iq4_nl, blocks32::decode_iq4_nl, nullptr},
-    {DType::iq4_xs, iq::decode_iq4_xs, nullptr},
+    {DType::iq4_nl, blocks32::decode_iq4_nl, iq::encode_iq4_nl},
+    {DType::iq4_xs, iq::decode_iq4_xs, iq::encode_iq4_xs},
     {DType::mxfp4, blocks32::decode_mxfp4, nullptr},
+    {DType::int8, webrwkv::decode_int8, webrwkv::encode_int8},
+    {DType::nf4, webrwkv::decode_nf4, webrwkv::encode_nf4},
     {DType::iq2_xxs, nullptr, nullptr},
     {DType::iq2_xs, nullptr, nullptr},
     {DType::iq2_s, nullptr, nullptr},

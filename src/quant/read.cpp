@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/checked.h"
@@ -10,6 +12,8 @@
 
 namespace skein::quant {
 namespace {
+
+constexpr int64_t kPanelRows = 16;
 
 // Side of a tile in the scratch: a permuted view is decoded along the storage and written along the
 // output, and both like runs.
@@ -36,14 +40,18 @@ class Source {
  public:
   Source(const StoredTensor& tensor, const FormatRow& row)
       : name_(tensor.name),
+        computed_(tensor.computed.get()),
         bytes_(tensor.storage.data()),
         decode_(row.decode),
         type_(row.type),
         elements_(block_size(row.type).elements),
-        block_bytes_(block_size(row.type).bytes) {}
+        block_bytes_(block_size(row.type).bytes),
+        panel_width_(tensor.layout == Layout::panels16 ? tensor.panel_width : 0) {}
 
   // out[i] = element (first + i * step), for i < count.
   Status take(int64_t first, int64_t step, int64_t count, float* out) const {
+    if (computed_ && step == 1) return computed_->read(first, {out, static_cast<size_t>(count)});
+    if (panel_width_ > 0) return take_panels(first, step, count, out);
     int64_t i = 0;
     while (i < count) {
       const int64_t at = first + i * step;
@@ -66,6 +74,7 @@ class Source {
 
  private:
   Status decode_blocks(int64_t first, int64_t count, float* out) const {
+    if (computed_) return computed_->read(first, {out, static_cast<size_t>(count)});
     const auto done = static_cast<int64_t>(
         decode_(bytes_ + first * block_bytes_, static_cast<size_t>(count), out));
     if (done != count)
@@ -75,12 +84,38 @@ class Source {
     return {};
   }
 
+  // Elements are counted row after row and lie in panels: sixteen neighbours of a column together.
+  Status take_panels(int64_t first, int64_t step, int64_t count, float* out) const {
+    constexpr int64_t kGather = 256;
+    std::array<std::byte, kGather * sizeof(float)> gathered;
+    for (int64_t begin = 0; begin < count; begin += kGather) {
+      const int64_t some = std::min(kGather, count - begin);
+      int64_t row = (first + begin * step) / panel_width_;
+      int64_t column = (first + begin * step) % panel_width_;
+      for (int64_t i = 0; i < some; ++i) {
+        const int64_t place =
+            (row / kPanelRows * panel_width_ + column) * kPanelRows + row % kPanelRows;
+        std::memcpy(gathered.data() + i * block_bytes_, bytes_ + place * block_bytes_,
+                    static_cast<size_t>(block_bytes_));
+        column += step;
+        if (column >= panel_width_) {
+          row += column / panel_width_;
+          column %= panel_width_;
+        }
+      }
+      decode_(gathered.data(), static_cast<size_t>(some), out + begin);
+    }
+    return {};
+  }
+
   const std::string& name_;
+  const ComputedTensor* computed_;
   const std::byte* bytes_;
   DecodeBlocks decode_;
   DType type_;
   int64_t elements_;
   int64_t block_bytes_;
+  int64_t panel_width_;  // 0: rows
 };
 
 // Lowest and highest storage index the view reaches; false on overflow.
@@ -93,6 +128,19 @@ bool reach(const StoredTensor& tensor, int64_t& lowest, int64_t& highest) {
     if (__builtin_add_overflow(end, span, &end)) return false;
   }
   return true;
+}
+
+// Whole panels of plain numbers that fit the gathering buffer; their padding counts as stored.
+Status validate_panels(const StoredTensor& tensor) {
+  const BlockSize size = block_size(tensor.dtype);
+  const auto stored = static_cast<int64_t>(tensor.storage.size()) / size.bytes;
+  if (size.elements == 1 && size.bytes <= static_cast<int32_t>(sizeof(float)) &&
+      tensor.panel_width > 0 && tensor.panel_width <= stored / kPanelRows &&
+      stored % (tensor.panel_width * kPanelRows) == 0)
+    return {};
+  return fail(Code::corrupt, "tensor {}: {} bytes of {} are no panels of width {}",
+              escaped(tensor.name), tensor.storage.size(), dtype_name(tensor.dtype),
+              tensor.panel_width);
 }
 
 // The tensor's own promises, checked again because reading outside is the one thing that must
@@ -110,9 +158,12 @@ Status validate(const StoredTensor& tensor, uint64_t& elements) {
   if (tensor.storage.size() % static_cast<size_t>(size.bytes) != 0)
     return fail(Code::corrupt, "tensor {}: {} bytes are not whole blocks of {}",
                 escaped(tensor.name), tensor.storage.size(), dtype_name(tensor.dtype));
+  if (tensor.layout == Layout::panels16) SK_TRY_STATUS(validate_panels(tensor));
   if (elements == 0) return {};
-  const auto stored = checked_mul(tensor.storage.size() / static_cast<size_t>(size.bytes),
-                                  static_cast<uint64_t>(size.elements));
+  const auto stored = tensor.computed
+                          ? std::optional(static_cast<uint64_t>(tensor.computed->elements()))
+                          : checked_mul(tensor.storage.size() / static_cast<size_t>(size.bytes),
+                                        static_cast<uint64_t>(size.elements));
   int64_t lowest = 0;
   int64_t highest = 0;
   if (!stored || !reach(tensor, lowest, highest) || lowest < 0 ||

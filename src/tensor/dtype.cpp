@@ -1,5 +1,7 @@
 #include "tensor/dtype.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace skein {
@@ -37,6 +39,8 @@ constexpr Row kRows[kDTypes] = {
     {DType::iq4_nl, "IQ4_NL", {32, 18}},
     {DType::iq4_xs, "IQ4_XS", {256, 136}},
     {DType::mxfp4, "MXFP4", {32, 17}},
+    {DType::int8, "INT8", {128, 132}},
+    {DType::nf4, "NF4", {64, 34}},
     {DType::iq2_xxs, "IQ2_XXS", {256, 66}},
     {DType::iq2_xs, "IQ2_XS", {256, 74}},
     {DType::iq2_s, "IQ2_S", {256, 82}},
@@ -64,5 +68,14 @@ const Row& row(DType type) {
 
 BlockSize block_size(DType type) { return row(type).block; }
 std::string_view dtype_name(DType type) { return row(type).name; }
+
+std::optional<DType> dtype_named(std::string_view name) {
+  const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; };
+  for (const Row& candidate : kRows)
+    if (std::equal(name.begin(), name.end(), candidate.name.begin(), candidate.name.end(),
+                   [&](char given, char known) { return upper(given) == known; }))
+      return candidate.type;
+  return std::nullopt;
+}
 
 }  // namespace skein

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace skein {
@@ -34,6 +35,9 @@ enum class DType : uint8_t {
   iq4_nl,
   iq4_xs,
   mxfp4,
+  // blocks of web-rwkv; no GGUF id
+  int8,  // min, max and bytes; the plain type is i8
+  nf4,
   // recognised by size so that they can be refused by name
   iq2_xxs,
   iq2_xs,
@@ -57,5 +61,7 @@ BlockSize block_size(DType type);
 
 // "F32", "BF16", "Q4_K": as GGUF and safetensors write them.
 std::string_view dtype_name(DType type);
+// The inverse, in upper or lower case; nothing for a name that no type has.
+std::optional<DType> dtype_named(std::string_view name);
 
 }  // namespace skein

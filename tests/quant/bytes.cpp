@@ -1,13 +1,17 @@
 #include "quant/bytes.h"
 
 #include <bit>
+#include <cmath>
+#include <filesystem>
 #include <random>
 
 #include "base/file.h"
 #include "quant/blocks32/bits.h"
+#include "quant/formats.h"
 #include "quant/iq/bits.h"
 #include "quant/k/bits.h"
 #include "quant/plain/bits.h"
+#include "quant/webrwkv/bits.h"
 #include "support/fixtures.h"
 
 namespace skein::test {
@@ -32,6 +36,8 @@ constexpr Scales kScales[] = {
     {DType::q5_k, {offsetof(quant::BlockQ5_K, d), offsetof(quant::BlockQ5_K, dmin), -1}},
     {DType::q6_k, {offsetof(quant::BlockQ6_K, d), -1, -1}},
     {DType::iq4_xs, {offsetof(quant::BlockIQ4_XS, d), -1, -1}},
+    {DType::int8, {offsetof(quant::BlockINT8, min), offsetof(quant::BlockINT8, max), -1}},
+    {DType::nf4, {offsetof(quant::BlockNF4, absmax), -1, -1}},
 };
 
 }  // namespace
@@ -71,6 +77,36 @@ int64_t ulps_apart(float a, float b) {
     return bits < 0x80000000ll ? bits : 0x80000000ll - bits;
   };
   return std::abs(ordered(a) - ordered(b));
+}
+
+std::vector<float> round_trip(DType type, std::span<const float> values) {
+  const BlockSize size = block_size(type);
+  std::vector<std::byte> blocks(values.size() / static_cast<size_t>(size.elements) *
+                                static_cast<size_t>(size.bytes));
+  std::vector<float> out(values.size());
+  Status status = quant::encode(type, values, blocks);
+  EXPECT_TRUE(status.has_value()) << dtype_name(type) << ": " << status.error().message;
+  status = quant::decode(type, blocks, out);
+  EXPECT_TRUE(status.has_value()) << dtype_name(type) << ": " << status.error().message;
+  return out;
+}
+
+double relative_error(std::span<const float> values, std::span<const float> read_back) {
+  EXPECT_EQ(values.size(), read_back.size());
+  double off = 0;
+  double all = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double value = static_cast<double>(values[i]);
+    off += std::pow(static_cast<double>(read_back[i]) - value, 2);
+    all += value * value;
+  }
+  return all > 0 ? std::sqrt(off / all) : std::sqrt(off);
+}
+
+std::optional<double> reference_file_error(DType type, const std::string& source) {
+  const std::string name = fixture_type(type) + "." + source + ".deq.f32";
+  if (!std::filesystem::exists(fixture("quant/" + name))) return std::nullopt;
+  return relative_error(quant_fixture<float>("src_" + source + ".f32"), quant_fixture<float>(name));
 }
 
 std::string fixture_type(DType type) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +34,15 @@ size_t bits_that_differ(std::span<const float> a, std::span<const float> b);
 
 // Distance in units of the last place, for finite numbers.
 int64_t ulps_apart(float a, float b);
+
+// The numbers after writing them as `type` and reading that back.
+std::vector<float> round_trip(DType type, std::span<const float> values);
+
+// Rms of the difference over rms of `values`.
+double relative_error(std::span<const float> values, std::span<const float> read_back);
+
+// The error of the fixtures' file of that type and source ("gauss", "edge"), where there is one.
+std::optional<double> reference_file_error(DType type, const std::string& source);
 
 // "q4_0": as the fixtures write it.
 std::string fixture_type(DType type);

@@ -22,8 +22,12 @@ constexpr DType kFixtureTypes[] = {
     DType::f16,  DType::bf16, DType::q4_0,   DType::q4_1,   DType::q5_0, DType::q5_1,
     DType::q8_0, DType::q8_1, DType::q2_k,   DType::q3_k,   DType::q4_k, DType::q5_k,
     DType::q6_k, DType::q8_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4};
+// Written by a formula, so that the bytes are given.
 constexpr DType kWritten[] = {DType::f16,  DType::bf16, DType::q4_0, DType::q4_1, DType::q5_0,
                               DType::q5_1, DType::q8_0, DType::q8_1, DType::q8_k};
+// Written by a search: search_test.cpp has more of them.
+constexpr DType kSearched[] = {DType::q2_k, DType::q3_k,   DType::q4_k,  DType::q5_k,
+                               DType::q6_k, DType::iq4_nl, DType::iq4_xs};
 constexpr DType kRefused[] = {DType::iq2_xxs, DType::iq2_xs, DType::iq2_s,
                               DType::iq3_xxs, DType::iq3_s,  DType::iq1_s,
                               DType::iq1_m,   DType::tq1_0,  DType::tq2_0};
@@ -43,6 +47,14 @@ std::vector<std::byte> encoded(DType type, std::span<const float> values) {
   std::vector<std::byte> out(values.size() / elements_of(type) * bytes_of(type));
   const Status status = encode(type, values, out);
   EXPECT_TRUE(status.has_value()) << dtype_name(type) << ": " << status.error().message;
+  return out;
+}
+
+std::vector<DType> block_writers() {
+  std::vector<DType> out;
+  for (int i = 0; i < kDTypes; ++i)
+    if (const auto type = static_cast<DType>(i); encodable(type) && elements_of(type) > 1)
+      out.push_back(type);
   return out;
 }
 
@@ -137,10 +149,12 @@ TEST(Formats, every_type_is_decoded_or_refused_by_name) {
   EXPECT_EQ(refused, static_cast<int>(std::size(kRefused)));
   for (const DType type : kRefused) EXPECT_FALSE(decodable(type) || encodable(type));
   for (const DType type : kWritten) EXPECT_TRUE(encodable(type));
-  EXPECT_FALSE(encodable(DType::q4_k));
-  const Status status = encode(DType::q4_k, std::vector<float>(256), {});
+  for (const DType type : kSearched) EXPECT_TRUE(encodable(type));
+  for (const DType type : {DType::int8, DType::nf4}) EXPECT_TRUE(encodable(type));
+  EXPECT_FALSE(encodable(DType::mxfp4));
+  const Status status = encode(DType::mxfp4, std::vector<float>(32), {});
   ASSERT_FALSE(status.has_value());
-  EXPECT_EQ(status.error().message, "type Q4_K cannot be written");
+  EXPECT_EQ(status.error().message, "type MXFP4 cannot be written");
 }
 
 // One, two and seven blocks at odd addresses: each block's numbers are those of the block alone,
@@ -218,7 +232,7 @@ TEST(Formats, a_half_scale_that_is_not_finite_is_corrupt) {
         ++cases;
       }
   }
-  EXPECT_EQ(cases, 19 * 5);  // thirteen types, six of them with a second half
+  EXPECT_EQ(cases, 22 * 5);  // fifteen types, seven of them with a second half
 }
 
 TEST(Formats, other_scales_beyond_f32_are_corrupt) {
@@ -306,8 +320,7 @@ TEST(Formats, what_is_written_reads_back_within_half_a_step) {
 }
 
 TEST(Formats, numbers_without_a_finite_scale_are_refused_by_block_writers) {
-  for (const DType type : kWritten) {
-    if (elements_of(type) == 1) continue;
+  for (const DType type : block_writers()) {
     std::vector<std::byte> out(2 * bytes_of(type));
     for (const float bad : {std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN(), 3e38f, -3e38f}) {
@@ -324,8 +337,7 @@ TEST(Formats, numbers_without_a_finite_scale_are_refused_by_block_writers) {
 
 // Scales whose inverse overflows f32, and the zero block.
 TEST(Formats, the_tiniest_numbers_are_written_as_blocks_that_read_back_tiny) {
-  for (const DType type : kWritten) {
-    if (elements_of(type) == 1) continue;
+  for (const DType type : block_writers()) {
     for (const float tiny : {0.0f, -0.0f, 1e-45f, -1e-44f, 1e-40f, 3e-39f, 1e-37f}) {
       std::vector<float> values(elements_of(type), tiny);
       values[1] = -tiny / 2;

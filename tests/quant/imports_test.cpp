@@ -2,13 +2,16 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "quant/bytes.h"
+#include "quant/formats.h"
 #include "quant/imports/bitsandbytes.h"
 #include "quant/imports/nf4.h"
 #include "quant/imports/pip_i8.h"
 #include "quant/imports/webrwkv.h"
 #include "quant/plain/bits.h"
+#include "quant/read.h"
 
 namespace skein::quant {
 namespace {
@@ -123,6 +126,167 @@ TEST(Imports, pip_i8_reads_within_two_ulps) {
     std::vector<float> out(2048);
     ASSERT_TRUE(decode_pip_i8({inputs, outputs, codes, mx, rx, my, ry}, out));
     EXPECT_LE(largest_ulps(out, quant_fixture<float>(stem + ".deq.f32")), 2) << name;
+  }
+}
+
+// A tensor around numbers that somebody else keeps.
+template <typename T>
+StoredTensor stored(DType type, const std::vector<T>& numbers, Shape shape) {
+  StoredTensor out;
+  out.name = "t";
+  out.dtype = type;
+  out.shape = shape;
+  out.strides = shape.contiguous_strides();
+  out.storage = std::as_bytes(std::span(numbers));
+  return out;
+}
+
+std::vector<uint16_t> halves_of(std::span<const float> numbers) {
+  std::vector<uint16_t> out;
+  for (const float number : numbers) out.push_back(f32_to_f16(number));
+  return out;
+}
+
+TEST(Imports, pip_i8_writes_equal_bytes) {
+  const auto source = quant_fixture<uint16_t>("src_f16.f16");  // [8, 256]
+  const StoredTensor matrix = stored(DType::f16, source, {8, 256});
+  // Official matrices are [outputs, inputs]; "wide" has 8 inputs.
+  for (const auto& [name, weight] :
+       {std::pair("wide", matrix.transposed()), std::pair("tall", matrix)}) {
+    const std::string stem = std::string("rwkv_pip_i8_") + name;
+    const auto out = encode_pip_i8(weight);
+    ASSERT_TRUE(out.has_value()) << out.error().message;
+    EXPECT_EQ(out->codes, quant_fixture<uint8_t>(stem + ".q.u8")) << name;
+    EXPECT_EQ(halves_of(out->mx), quant_fixture<uint16_t>(stem + ".mx.f16")) << name;
+    EXPECT_EQ(halves_of(out->rx), quant_fixture<uint16_t>(stem + ".rx.f16")) << name;
+    EXPECT_EQ(halves_of(out->my), quant_fixture<uint16_t>(stem + ".my.f16")) << name;
+    EXPECT_EQ(halves_of(out->ry), quant_fixture<uint16_t>(stem + ".ry.f16")) << name;
+  }
+}
+
+TEST(Imports, pip_i8_reads_back_within_half_a_step_of_its_ranges) {
+  std::vector<float> source(200 * 70);
+  std::mt19937_64 random(4);
+  std::normal_distribution<float> normal(0.01f, 0.5f);
+  for (float& number : source) number = normal(random);
+  for (const Shape& shape : {Shape{200, 70}, Shape{70, 200}, Shape{1, 14000}}) {
+    const StoredTensor weight = stored(DType::f32, source, shape);
+    const auto out = encode_pip_i8(weight);
+    ASSERT_TRUE(out.has_value()) << out.error().message;
+    std::vector<float> back(source.size());
+    ASSERT_TRUE(decode_pip_i8(out->view(), back).has_value());
+    const auto inputs = static_cast<size_t>(out->inputs);
+    const auto outputs = static_cast<size_t>(out->outputs);
+    for (size_t m = 0; m < outputs; ++m)
+      for (size_t n = 0; n < inputs; ++n) {
+        // Half a code, and the rounding of numbers of about one.
+        const float bound = 0.5f * out->rx[m] * out->ry[n] + 4e-6f;
+        ASSERT_LE(std::fabs(back[n * outputs + m] - source[m * inputs + n]), bound);
+      }
+  }
+}
+
+TEST(Imports, pip_i8_of_equal_numbers_reads_back_as_they_are) {
+  for (const float value : {0.0f, 0.25f, -3.0f}) {
+    const std::vector<float> source(12, value);
+    const auto out = encode_pip_i8(stored(DType::f32, source, {3, 4}));
+    ASSERT_TRUE(out.has_value()) << out.error().message;
+    std::vector<float> back(12);
+    ASSERT_TRUE(decode_pip_i8(out->view(), back).has_value());
+    EXPECT_EQ(back, source);
+  }
+}
+
+TEST(Imports, pip_i8_refuses_what_is_no_matrix_of_numbers) {
+  const std::vector<float> bad = {1, 2, 3, kInfinity, 5, 6};
+  EXPECT_EQ(encode_pip_i8(stored(DType::f32, bad, {2, 3})).error().code, Code::argument);
+  EXPECT_EQ(encode_pip_i8(stored(DType::f32, bad, {6})).error().code, Code::argument);
+}
+
+// Any part, any orientation, equal to the whole decoded at once.
+TEST(Imports, a_pip_i8_tensor_reads_like_the_whole_matrix) {
+  for (const auto& [name, inputs, outputs] :
+       {std::tuple("wide", 8, 256), std::tuple("tall", 256, 8)}) {
+    const std::string stem = std::string("rwkv_pip_i8_") + name;
+    const auto codes = quant_fixture<uint8_t>(stem + ".q.u8");
+    const auto mx = quant_fixture<uint16_t>(stem + ".mx.f16");
+    const auto rx = quant_fixture<uint16_t>(stem + ".rx.f16");
+    const auto my = quant_fixture<uint16_t>(stem + ".my.f16");
+    const auto ry = quant_fixture<uint16_t>(stem + ".ry.f16");
+    const PipI8Tensors parts = {
+        stored(DType::u8, codes, {inputs, outputs}), stored(DType::f16, mx, {outputs}),
+        stored(DType::f16, rx, {outputs}), stored(DType::f16, my, {inputs, 1}),
+        stored(DType::f16, ry, {inputs, 1})};
+    std::vector<float> whole(2048);
+    ASSERT_TRUE(decode_pip_i8({inputs, outputs, codes, quant_halves(stem + ".mx.f16"),
+                               quant_halves(stem + ".rx.f16"), quant_halves(stem + ".my.f16"),
+                               quant_halves(stem + ".ry.f16")},
+                              whole)
+                    .has_value());
+    const auto tensor = pip_i8_tensor("blocks.0.att.key.weight", parts);
+    ASSERT_TRUE(tensor.has_value()) << tensor.error().message;
+    EXPECT_EQ(tensor->shape, (Shape{inputs, outputs}));
+    std::vector<float> out(2048);
+    ASSERT_TRUE(read_f32(*tensor, out).has_value());
+    EXPECT_EQ(bits_that_differ(out, whole), 0u);
+    std::vector<float> rows(static_cast<size_t>(3 * outputs));
+    ASSERT_TRUE(read_rows_f32(*tensor, 5, 3, rows).has_value());
+    EXPECT_EQ(bits_that_differ(
+                  rows, std::span(whole).subspan(static_cast<size_t>(5 * outputs), rows.size())),
+              0u);
+    ASSERT_TRUE(read_f32(tensor->transposed(), out).has_value());
+    size_t differing = 0;
+    for (int n = 0; n < inputs; ++n)
+      for (int m = 0; m < outputs; ++m)
+        differing +=
+            out[static_cast<size_t>(m * inputs + n)] != whole[static_cast<size_t>(n * outputs + m)];
+    EXPECT_EQ(differing, 0u);
+
+    PipI8Tensors swapped = parts;
+    std::swap(swapped.mx, swapped.my);
+    EXPECT_EQ(pip_i8_tensor("x", swapped).error().code, Code::mismatch);
+    PipI8Tensors turned = parts;
+    turned.codes = parts.codes.transposed();
+    EXPECT_EQ(pip_i8_tensor("x", turned).error().code, Code::mismatch);
+    std::vector<uint16_t> broken = rx;
+    broken[3] = 0x7c00;
+    PipI8Tensors infinite = parts;
+    infinite.rx = stored(DType::f16, broken, {outputs});
+    EXPECT_EQ(pip_i8_tensor("x", infinite).error().code, Code::corrupt);
+  }
+}
+
+// The types INT8 and NF4 hold the bytes of web-rwkv's tensors, scales in front of each block.
+TEST(Imports, the_block_types_hold_what_webrwkv_keeps_in_two_tensors) {
+  const auto source = quant_halves("src_f16.f16");
+  const struct {
+    DType type;
+    std::string stem;
+    const char* scales;
+    size_t scale_bytes;
+  } cases[] = {{DType::int8, "webrwkv_int8", ".minmax.f16", 4},
+               {DType::nf4, "webrwkv_nf4", ".absmax.f16", 2}};
+  for (const auto& c : cases) {
+    const BlockSize size = block_size(c.type);
+    const auto count = source.size() / static_cast<size_t>(size.elements);
+    const auto codes = test::quant_bytes(c.stem + ".q.u8");
+    const auto scales = test::quant_bytes(c.stem + c.scales);
+    const size_t code_bytes = static_cast<size_t>(size.bytes) - c.scale_bytes;
+    ASSERT_EQ(codes.size(), count * code_bytes);
+    std::vector<std::byte> expected;
+    for (size_t i = 0; i < count; ++i) {
+      const auto scale = std::span(scales).subspan(i * c.scale_bytes, c.scale_bytes);
+      const auto code = std::span(codes).subspan(i * code_bytes, code_bytes);
+      expected.insert(expected.end(), scale.begin(), scale.end());
+      expected.insert(expected.end(), code.begin(), code.end());
+    }
+    std::vector<std::byte> written(expected.size());
+    ASSERT_TRUE(encode(c.type, source, written).has_value());
+    EXPECT_TRUE(written == expected) << c.stem;
+    std::vector<float> out(source.size());
+    ASSERT_TRUE(decode(c.type, expected, out).has_value());
+    EXPECT_LE(largest_ulps(out, quant_fixture<float>(c.stem + ".deq.f32")),
+              c.type == DType::int8 ? 1 : 0);
   }
 }
 

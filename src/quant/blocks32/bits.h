@@ -1,16 +1,15 @@
 // Blocks of 32 numbers that share a half-precision scale. A block is 32 consecutive numbers of a
 // row. Nibbles: byte j holds element j below and element j + 16 above.
 //
-//   type    bits  codes         value           error  why not the neighbour
-//   Q4_0    4.5   -8 .. 7       d q             8.6 %  smallest and fastest; IQ4_NL is better at
-//   its size Q4_1    5.0   0 .. 15       d q + m         7.7 %  one-sided data; otherwise Q5_0
-//   spends the bits better Q5_0    5.5   -16 .. 15     d q             4.3 %  where 256 does not
-//   divide the row and Q4 is too coarse Q5_1    6.0   0 .. 31       d q + m         3.8 %  the
-//   same, one-sided Q8_0    8.5   -127 .. 127   d q             0.55 % near-lossless; the type for
-//   LoRA matrices Q8_1    9.0   -127 .. 127   d q, s = sum    0.55 % activations only: s serves the
-//   m of Q4_1, Q5_1 IQ4_NL  4.5   16 levels     d level[q]      7.6 %  as Q4_0 with levels that
-//   suit bell curves MXFP4   4.25  e2m1          2^(e-127) q     11.5 % made for hardware; the
-//   scale is a power of two
+//   type    bits  codes         value           error   why not the neighbour
+//   Q4_0    4.5   -8 .. 7       d q             8.6 %   smallest and fastest; IQ4_NL errs less
+//   Q4_1    5.0   0 .. 15       d q + m         7.7 %   one-sided data; else Q5_0 is worth the bits
+//   Q5_0    5.5   -16 .. 15     d q             4.3 %   where 256 does not divide the row
+//   Q5_1    6.0   0 .. 31       d q + m         3.8 %   the same, one-sided
+//   Q8_0    8.5   -127 .. 127   d q             0.55 %  near-lossless; the type for LoRA matrices
+//   Q8_1    9.0   -127 .. 127   d q, s = sum    0.55 %  activations only: s serves Q4_1's m
+//   IQ4_NL  4.5   16 levels     d level[q]      7.3 %   as Q4_0 with levels that suit bell curves
+//   MXFP4   4.25  e2m1          2^(e-127) q     11.5 %  made for hardware; scales are powers of two
 //
 // error: rms error over rms value for Gaussian rows, measured on tests/fixtures/quant.
 #pragma once

@@ -1,9 +1,5 @@
 // The sixteen levels of NF4: quantiles of a bell curve, with an exact zero. Two tools store them
-// differently (webrwkv.h, bitsandbytes.h).
-//
-//   type  bits         block  value           why not the neighbour
-//   NF4   4.25 .. 4.5  64     level[q] absmax  import only: IQ4_NL has the error, and integer
-//   levels
+// differently (webrwkv/bits.h, bitsandbytes.h).
 #pragma once
 
 #include <cstdint>

@@ -10,8 +10,11 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
+#include "tensor/stored.h"
 
 namespace skein::quant {
 
@@ -26,5 +29,31 @@ struct PipI8 {
 
 // out: [N, M]. Errors: argument (sizes), corrupt (a scale is not finite).
 Status decode_pip_i8(const PipI8& matrix, std::span<float> out);
+
+// The same as a tensor of shape [N, M] that is decoded when it is read, so that a loader needs the
+// memory of the rows it asks for: `codes` are bytes [N, M], contiguous, the rest are numbers of any
+// type. The official orientation is its transposed(). Errors: mismatch (shapes), corrupt (a scale
+// is not finite, or what read_f32 says).
+struct PipI8Tensors {
+  StoredTensor codes;
+  StoredTensor mx, rx, my, ry;
+};
+Result<StoredTensor> pip_i8_tensor(std::string name, const PipI8Tensors& parts);
+
+// Owns what PipI8 views. The scales are f32 and the tool stores them in its activation type: encode
+// them as F16 or BF16.
+struct PipI8Matrix {
+  int64_t inputs = 0;
+  int64_t outputs = 0;
+  std::vector<uint8_t> codes;
+  std::vector<float> mx, rx, my, ry;
+
+  PipI8 view() const { return {inputs, outputs, codes, mx, rx, my, ry}; }
+};
+
+// `weight` is official, [outputs, inputs]. It is read three times, some rows at a time. A row or
+// column of equal numbers, where the tool would divide 0 by 0, has codes 0 and a range of 0.
+// Errors: argument (not a matrix, a number that is not finite), what read_f32 says.
+Result<PipI8Matrix> encode_pip_i8(const StoredTensor& weight);
 
 }  // namespace skein::quant

@@ -1,13 +1,12 @@
-// INT8 and NF4 as web-rwkv stores them: blocks of the flattened row-major f16 matrix, codes and
-// scales in two tensors.
+// INT8 and NF4 as web-rwkv's own files store them: codes and scales in two tensors, blocks of the
+// flattened row-major f16 matrix. The blocks themselves, and what they hold, are the types INT8 and
+// NF4 (webrwkv/bits.h).
 //
-//   scheme  bits  block  codes                        scales                  value
-//   INT8    8.25  128    one byte                     half min, half max      fma(q / 255, max -
-//   min, min) NF4     4.25  64     element 2i below, 2i+1 above  half largest magnitude  level[q]
-//   absmax
+//   scheme  codes                        scales
+//   INT8    one byte                     [blocks, 2] half: min, max
+//   NF4     element 2i below, 2i+1 above  [blocks] half: largest magnitude
 //
-// INT8 is the one scheme whose value is not a single rounding: q / 255 and max - min are rounded
-// first. Scales come as f32, materialised by read_f32. A matrix is whole blocks.
+// Scales come as f32, materialised by read_f32. A matrix is whole blocks.
 #pragma once
 
 #include <cstdint>

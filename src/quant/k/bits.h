@@ -2,12 +2,12 @@
 // and codes whose bits lie in planes so that a vector load brings 32 of them.
 //
 //   type  bits    group  value                    error  why not the neighbour
-//   Q2_K  2.625   16     d sc q - dmin mn         30 %   below the useful range for RWKV
-//   Q3_K  3.4375  16     d (sc - 32) q            15 %   as above, where memory leaves no choice
-//   Q4_K  4.5     32     d sc q - dmin mn         7.0 %  the default of the small preset
-//   Q5_K  5.5     32     d sc q - dmin mn         3.6 %  half the damage of Q4_K for a bit more
-//   Q6_K  6.5625  16     d sc q                   1.8 %  heads; Q8_0 costs two more bits
-//   Q8_K  9.125   256    d q                      0.5 %  activations only: bsums serve the mins
+//   Q2_K  2.625   16     d sc q - dmin mn         26 %   below the useful range for RWKV
+//   Q3_K  3.4375  16     d (sc - 32) q            14 %   as above, where memory leaves no choice
+//   Q4_K  4.5     32     d sc q - dmin mn         6.8 %  the default of the small preset
+//   Q5_K  5.5     32     d sc q - dmin mn         3.5 %  half the damage of Q4_K for a bit more
+//   Q6_K  6.5625  16     d sc q                   1.7 %  heads; Q8_0 costs two more bits
+//   Q8_K  9.125   256    d q                      0.7 %  activations only: bsums serve the mins
 //
 // Below, h = 0..1 is the half, j = 0..3 the plane, l = 0..31: element 128 h + 32 j + l. The group
 // of 16 is s = 8 h + 2 j + (l >= 16), that of 32 is g = 4 h + j. error: rms error over rms value

@@ -73,5 +73,15 @@ size_t encode_f16(const float* in, size_t count, std::byte* out) {
 size_t encode_bf16(const float* in, size_t count, std::byte* out) {
   return encode_halves(in, count, out, f32_to_bf16);
 }
+// Whole numbers that fit, which codes of a scheme are; anything else is refused.
+size_t encode_u8(const float* in, size_t count, std::byte* out) {
+  for (size_t i = 0; i < count; ++i) {
+    if (!(in[i] >= 0 && in[i] <= 255)) return i;
+    const auto code = static_cast<uint8_t>(in[i]);
+    if (static_cast<float>(code) != in[i]) return i;
+    out[i] = static_cast<std::byte>(code);
+  }
+  return count;
+}
 
 }  // namespace skein::quant::plain

@@ -18,5 +18,6 @@ size_t decode_boolean(const std::byte* in, size_t count, float* out);
 size_t encode_f32(const float* in, size_t count, std::byte* out);
 size_t encode_f16(const float* in, size_t count, std::byte* out);
 size_t encode_bf16(const float* in, size_t count, std::byte* out);
+size_t encode_u8(const float* in, size_t count, std::byte* out);
 
 }  // namespace skein::quant::plain
