@@ -8,8 +8,10 @@ namespace {
 
 class CpuBackend final : public ops::Backend {
  public:
-  CpuBackend(const Kernels& kernels, int threads)
-      : kernels_(kernels), pool_(std::make_shared<Pool>(threads)) {}
+  CpuBackend(const Kernels& kernels, int threads, bool share_every_step)
+      : kernels_(kernels),
+        pool_(std::make_shared<Pool>(threads)),
+        share_every_step_(share_every_step) {}
 
   std::string describe() const override {
     const int threads = pool_->size();
@@ -33,12 +35,14 @@ class CpuBackend final : public ops::Backend {
       const std::function<void(const ops::WeightData&)>& done,
       const ops::Progress& progress) override {
     SK_TRY(PackedWeights packed, PackedWeights::pack(weights, done, progress));
-    return std::make_unique<Executor>(program, std::move(packed), kernels_, pool_);
+    return std::make_unique<Executor>(program, std::move(packed), kernels_, pool_,
+                                      share_every_step_);
   }
 
  private:
   const Kernels& kernels_;
   std::shared_ptr<Pool> pool_;
+  bool share_every_step_;
 };
 
 }  // namespace
@@ -46,7 +50,7 @@ class CpuBackend final : public ops::Backend {
 Result<std::unique_ptr<ops::Backend>> make_backend(const Options& options) {
   SK_TRY(const Kernels* chosen, kernels(options.isa));
   SK_TRY(const int threads, thread_count(options.threads));
-  return std::make_unique<CpuBackend>(*chosen, threads);
+  return std::make_unique<CpuBackend>(*chosen, threads, options.share_every_step);
 }
 
 }  // namespace skein::cpu

@@ -11,6 +11,8 @@ namespace skein::cpu {
 struct Options {
   int threads = 0;    // 0: SKEIN_THREADS, or one for each physical core
   std::string isa{};  // empty: SKEIN_ISA, or the widest this processor supports
+  // Shares even a step that one thread would finish sooner: tests do not have to be large.
+  bool share_every_step = false;
 };
 
 // Errors: argument (SKEIN_ISA, SKEIN_THREADS or the thread count).

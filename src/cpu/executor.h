@@ -15,10 +15,11 @@ namespace skein::cpu {
 class Executor final : public ops::Executable {
  public:
   Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
-           std::shared_ptr<Pool> pool);
+           std::shared_ptr<Pool> pool, bool share_every_step);
 
   Status run(const ops::Step& step) override;
   int64_t weight_bytes() const override { return weights_.bytes(); }
+  bool reads_file() const override { return weights_.mapped(); }
   int64_t bytes_per_token() const override;
   ops::DeviceLimits measure_limits(int passes) override;
   int64_t flops_per_token() const override { return flops_per_token_; }
@@ -31,6 +32,7 @@ class Executor final : public ops::Executable {
 
   Matrix value(ops::ValueId id, const ops::Step& step) const;
   const float* vector(ops::WeightId id) const;
+  int64_t width_of(ops::ValueId id) const;
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
   Status reserve(const ops::Step& step);
   int64_t count_flops() const;
@@ -46,7 +48,14 @@ class Executor final : public ops::Executable {
   void normalise(const ops::Op& op, const ops::Step& step, Range rows);
   void elementwise(const ops::Op& op, const ops::Step& step, Range rows);
   void bonus(const ops::Op& op, const ops::Step& step, Range rows);
-  void wkv7(const ops::Op& op, const ops::Step& step, int thread);
+  void repeat_heads(const ops::Op& op, const ops::Step& step, Range rows);
+  void token_matmul(const ops::Op& op, const ops::Step& step, Range rows);
+  void recurrence(const ops::Op& op, const ops::Step& step, int thread);
+  void wkv4(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence, Range blocks);
+  void wkv6(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence, int64_t head);
+  void wkv7(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence, int64_t head);
+  float* head_state(const ops::Op& op, const ops::Sequence& sequence, int64_t head,
+                    int64_t size) const;
   void trace(const ops::Op& op, const ops::Step& step) const;
 
   ops::Program program_;
@@ -59,6 +68,7 @@ class Executor final : public ops::Executable {
   Buffer arena_;
   Buffer scratch_;                // kLinearScratch floats for each thread
   std::function<void(int)> job_;  // kept, so that a step need not make one
+  bool share_every_step_;
   int64_t flops_per_token_ = 0;
   size_t lookups_ = 0;  // operations at the start of the program that read tables
   const ops::Step* step_ = nullptr;

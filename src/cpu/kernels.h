@@ -42,8 +42,10 @@ inline constexpr int64_t kBlockTokens = 96;
 inline constexpr int64_t kBlockInputs = 1024;
 inline constexpr int64_t kLinearScratch = kBlockTokens * kBlockInputs;
 
-// Each of `groups` equal parts of a row by itself: (x - mean) / sqrt(var + epsilon) * weight +
-// bias, or x / max(norm, 1e-12) when weight is nullptr.
+// Each of `groups` equal parts of a row by itself:
+//   with weight and bias:  (x - mean) / sqrt(var + epsilon) * weight + bias
+//   with weight:           x / sqrt(mean of x^2 + epsilon) * weight
+//   with neither:          x / max(norm, 1e-12)
 struct Norm {
   const float* x = nullptr;  // [rows, width]
   float* y = nullptr;
@@ -80,6 +82,57 @@ struct Bonus {
   int64_t heads = 1;
 };
 
+// y[b] = sum over a of x[a] * m[a][b], each row with its own m.
+struct TokenMatmul {
+  const float* x = nullptr;  // [rows, in], x_stride floats apart
+  int64_t x_stride = 0;
+  const float* m = nullptr;  // [rows, in, out], m_stride floats apart
+  int64_t m_stride = 0;
+  float* y = nullptr;  // [rows, out], y_stride floats apart
+  int64_t y_stride = 0;
+  int64_t in = 0;
+  int64_t out = 0;
+};
+
+// Blocks of 16 channels of one sequence over `tokens` tokens (RWKV-4, the form with shifted
+// exponents):
+//   y = (e^pp aa + e^(u+k) v) / (e^pp bb + e^(u+k))
+//   aa = e^(pp+w) aa + e^k v;  bb = e^(pp+w) bb + e^k;  then both divided by e^max(pp + w, k) =
+//   e^pp
+// The state aa, bb, pp is updated in place.
+struct Wkv4 {
+  const float* k = nullptr;  // pointers stand at the first channel
+  const float* v = nullptr;
+  const float* w = nullptr;  // [width]
+  const float* u = nullptr;
+  float* y = nullptr;
+  float* aa = nullptr;  // [width]
+  float* bb = nullptr;
+  float* pp = nullptr;
+  int64_t stride = 0;  // floats from one token's row to the next
+  int64_t tokens = 0;
+  int64_t width = 0;
+};
+
+// One head of one sequence over `tokens` tokens (RWKV-5 and 6, arXiv 2404.05892):
+//   S'[i][j] = w[i] S[i][j] + k[i] v[j]
+//   y[j] = scale * sum_i r[i] (u[i] k[i] v[j] + S[i][j]), or sum_i r[i] S'[i][j] without u
+// state: [N key, N value], updated in place. Pointers stand at the head's first channel.
+struct Wkv6 {
+  const float* r = nullptr;
+  const float* k = nullptr;
+  const float* v = nullptr;
+  const float* w = nullptr;
+  int64_t w_stride = 0;      // 0: the same for all tokens
+  const float* u = nullptr;  // [N] or nullptr
+  float scale = 1;
+  float* y = nullptr;
+  float* state = nullptr;
+  int64_t stride = 0;
+  int64_t tokens = 0;
+  int64_t size = 0;  // N
+};
+
 // One head of one sequence over `tokens` tokens (RWKV-7, arXiv 2503.14456):
 //   sa = -S kk;  S = S diag(w) + sa (kk a)^T + v k^T;  y = S r
 // state: [N key, N value], updated in place. Pointers stand at the head's first channel.
@@ -104,6 +157,9 @@ struct Kernels {
   void (*norm)(const Norm&, Range rows);
   void (*elementwise)(const Elementwise&, Range rows);
   void (*bonus)(const Bonus&, Range rows);
+  void (*token_matmul)(const TokenMatmul&, Range rows);
+  void (*wkv4)(const Wkv4&, Range blocks);  // of 16 channels
+  void (*wkv6)(const Wkv6&);
   void (*wkv7)(const Wkv7&);
   // For bench: a sum over `count` floats (how fast memory can be read) and `rounds` of independent
   // multiply-adds (how fast they can be computed; gives their number in `flops`).

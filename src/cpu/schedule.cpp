@@ -8,7 +8,8 @@ using ops::OpKind;
 
 Split split_of(const ops::Op& op, bool small) {
   if (op.kind == OpKind::linear) return Split::panels;
-  if (op.kind == OpKind::wkv7) return Split::heads;
+  if (op.kind == OpKind::wkv4 || op.kind == OpKind::wkv6 || op.kind == OpKind::wkv7)
+    return Split::states;
   // pick gives another number of rows than it reads, and it is a copy.
   return small || op.kind == OpKind::pick ? Split::serial : Split::rows;
 }
@@ -17,6 +18,14 @@ Split split_of(const ops::Op& op, bool small) {
 bool row_by_row(const ops::Op& a, Split a_split, const ops::Op& b, Split b_split) {
   return a_split == Split::rows && b_split == Split::rows && a.kind != OpKind::shift &&
          b.kind != OpKind::shift;
+}
+
+// wkv4 has three slots in a row.
+ops::SlotId last_slot(const ops::Op& op) { return op.kind == OpKind::wkv4 ? op.slot + 2 : op.slot; }
+
+bool share_a_slot(const ops::Op& a, const ops::Op& b) {
+  if (a.slot == kNone || b.slot == kNone) return false;
+  return a.slot <= last_slot(b) && b.slot <= last_slot(a);
 }
 
 class Memory {
@@ -33,7 +42,7 @@ class Memory {
       if (clash(a.out, in, rowwise)) return true;
     for (const ops::ValueId in : a.in)
       if (clash(b.out, in, rowwise)) return true;
-    return a.slot != kNone && a.slot == b.slot;
+    return share_a_slot(a, b);
   }
 
  private:

@@ -13,7 +13,7 @@ enum class Split : uint8_t {
   serial,  // thread 0 alone: too little work to share
   rows,    // each thread its rows (tokens)
   panels,  // each thread its output rows of the matrix
-  heads,   // each thread its heads of its sequences
+  states,  // each thread its parts (heads, or blocks of 16 channels) of its sequences' states
 };
 
 struct Scheduled {

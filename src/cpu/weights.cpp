@@ -24,13 +24,24 @@ int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
 
 // A table is used where it lies in the file unless its rows are not contiguous there.
 bool stays_in_file(const StoredTensor& tensor) {
-  return tensor.strides == tensor.shape.contiguous_strides() &&
+  return !tensor.computed && tensor.layout == Layout::rows &&
+         tensor.strides == tensor.shape.contiguous_strides() &&
          tensor.offset % block_size(tensor.dtype).elements == 0 &&
          tensor.shape[1] % block_size(tensor.dtype).elements == 0;
 }
 
+// A matrix that its file holds as this page of code would pack it is used where it lies.
+bool is_packed(const ops::WeightData& weight) {
+  const StoredTensor& tensor = weight.tensor;
+  return weight.use == ops::WeightUse::matrix && tensor.layout == Layout::panels16 &&
+         tensor.offset == 0 && tensor.shape[1] == tensor.panel_width &&
+         tensor.strides == tensor.shape.contiguous_strides() &&
+         reinterpret_cast<uintptr_t>(tensor.storage.data()) % kAlign == 0 &&
+         element_bytes(panel_type(tensor.dtype)) == block_size(tensor.dtype).bytes;
+}
+
 int64_t packed_bytes(const ops::WeightData& weight) {
-  if (!weight.present) return 0;
+  if (!weight.present || is_packed(weight)) return 0;
   const Shape& shape = weight.tensor.shape;
   int64_t bytes = 0;
   switch (weight.use) {
@@ -86,7 +97,8 @@ Status check_table(const StoredTensor& table) {
 
 Status pack_matrix(const StoredTensor& tensor, PanelType type, std::byte* out) {
   const int64_t rows = tensor.shape[0], width = tensor.shape[1];
-  const bool direct = type != PanelType::f32 && tensor.strides == tensor.shape.contiguous_strides();
+  const bool direct = type != PanelType::f32 && tensor.layout == Layout::rows &&
+                      tensor.strides == tensor.shape.contiguous_strides();
   // A transposed matrix is read whole: its rows lie across the file, and reading them panel by
   // panel would walk all of it each time.
   const bool whole = !direct && tensor.strides != tensor.shape.contiguous_strides();
@@ -110,9 +122,17 @@ Status pack_matrix(const StoredTensor& tensor, PanelType type, std::byte* out) {
 
 }  // namespace
 
-int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
+int64_t PackedWeights::buffer_bytes(std::span<const ops::WeightData> weights) {
   int64_t bytes = 0;
   for (const ops::WeightData& weight : weights) bytes += packed_bytes(weight);
+  return bytes;
+}
+
+int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
+  int64_t bytes = buffer_bytes(weights);
+  for (const ops::WeightData& weight : weights)
+    if (weight.present && is_packed(weight))
+      bytes += static_cast<int64_t>(weight.tensor.storage.size());
   return bytes;
 }
 
@@ -120,7 +140,7 @@ int64_t PackedWeights::scratch_bytes(std::span<const ops::WeightData> weights) {
   // Pages of the file that are being read, and the f32 copy of a transposed matrix.
   int64_t most = 0;
   for (const ops::WeightData& weight : weights) {
-    if (!weight.present || weight.use == ops::WeightUse::table) continue;
+    if (!weight.present || weight.use == ops::WeightUse::table || is_packed(weight)) continue;
     const StoredTensor& tensor = weight.tensor;
     const bool whole = tensor.strides != tensor.shape.contiguous_strides();
     most = std::max(most, static_cast<int64_t>(tensor.storage.size()) +
@@ -133,7 +153,7 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
                                           const std::function<void(const ops::WeightData&)>& done,
                                           const ops::Progress& progress) {
   PackedWeights packed;
-  SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(resident_bytes(weights))));
+  SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(buffer_bytes(weights))));
   std::byte* at = packed.buffer_.data();
   int64_t bytes_done = 0;
   for (const ops::WeightData& weight : weights) {
@@ -143,6 +163,13 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     const StoredTensor& tensor = weight.tensor;
     out.rows = weight.use == ops::WeightUse::vector ? 1 : tensor.shape[0];
     out.width = weight.use == ops::WeightUse::vector ? tensor.shape.elements() : tensor.shape[1];
+    bytes_done += static_cast<int64_t>(tensor.storage.size());
+    if (is_packed(weight)) {
+      out.type = panel_type(tensor.dtype);
+      out.data = tensor.storage.data();
+      packed.mapped_.push_back(tensor.storage);
+      continue;
+    }
     out.data = at;
     const auto floats =
         std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
@@ -164,11 +191,33 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
                    .storage = std::as_bytes(floats)};
     }
     at += packed_bytes(weight);
-    bytes_done += static_cast<int64_t>(tensor.storage.size());
     if (done) done(weight);
     if (progress && !progress(bytes_done)) return fail(Code::io, "interrupted while loading");
   }
+  std::sort(packed.mapped_.begin(), packed.mapped_.end(),
+            [](const auto& a, const auto& b) { return a.data() < b.data(); });
   return packed;
+}
+
+int64_t PackedWeights::bytes() const {
+  auto bytes = static_cast<int64_t>(buffer_.size());
+  for (const auto part : mapped_) bytes += static_cast<int64_t>(part.size());
+  return bytes;
+}
+
+std::span<const std::byte> PackedWeights::memory() const {
+  std::span<const std::byte> longest(buffer_.data(), buffer_.size());
+  std::span<const std::byte> run;
+  for (const auto part : mapped_) {
+    // Of what separates neighbours in a file less than a page, each byte is mapped with one of
+    // them.
+    constexpr std::ptrdiff_t kPage = 4096;
+    const std::byte* end = run.data() + run.size();
+    const bool follows = !run.empty() && part.data() >= end && part.data() - end < kPage;
+    run = follows ? std::span(run.data(), part.data() + part.size()) : part;
+    if (run.size() > longest.size()) longest = run;
+  }
+  return longest;
 }
 
 }  // namespace skein::cpu

@@ -20,14 +20,15 @@ struct PackedWeight {
   StoredTensor table;               // tables: contiguous rows of whole blocks
 };
 
-// All weights of a model in one buffer.
+// All weights of a model: in one buffer, but for matrices that a packed file holds in panels
+// already, which stay there.
 class PackedWeights {
  public:
   // Errors: those of quant::read_rows_f32; memory; io "interrupted".
   static Result<PackedWeights> pack(std::span<const ops::WeightData> weights,
                                     const std::function<void(const ops::WeightData&)>& done,
                                     const ops::Progress& progress);
-  // The buffer's size, and what packing needs on top for the largest weight.
+  // What stays, buffer and file, and what packing needs on top for the largest weight.
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);
   static int64_t scratch_bytes(std::span<const ops::WeightData> weights);
 
@@ -35,11 +36,17 @@ class PackedWeights {
     return weights_[static_cast<size_t>(id)];
   }
   std::span<const PackedWeight> all() const { return weights_; }
-  std::span<const std::byte> memory() const { return {buffer_.data(), buffer_.size()}; }
-  int64_t bytes() const { return static_cast<int64_t>(buffer_.size()); }
+  // The longest stretch of them that lies together: for measuring how fast they can be read.
+  std::span<const std::byte> memory() const;
+  int64_t bytes() const;
+  // Whether a step reads the file.
+  bool mapped() const { return !mapped_.empty(); }
 
  private:
+  static int64_t buffer_bytes(std::span<const ops::WeightData> weights);
+
   Buffer buffer_;
+  std::vector<std::span<const std::byte>> mapped_;  // by address
   std::vector<PackedWeight> weights_;
 };
 

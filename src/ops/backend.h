@@ -44,8 +44,9 @@ struct Step {
   std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
   float* logits = nullptr;              // [outputs, vocab]
   const Trace* trace = nullptr;
-  // Asked after the tables were read and before any state is changed: false means that what was
-  // read may not be what the file held (Code::io).
+  // Asked after the tables were read and before any state is changed, and at the end of a step
+  // that read more of the file: false means that what was read may not be what the file held
+  // (Code::io).
   const std::function<bool()>* intact = nullptr;
 };
 
@@ -60,8 +61,10 @@ class Executable {
  public:
   virtual ~Executable() = default;
   // Errors: memory, io (see Step::intact), corrupt (a table's row); the states are then unchanged.
-  // After a device error they are undefined.
+  // After a device error they are undefined, and after an io error of one that reads_file() too.
   virtual Status run(const Step& step) = 0;
+  // Whether its steps read weights where they lie in the model file, besides tables.
+  virtual bool reads_file() const { return false; }
   virtual int64_t weight_bytes() const = 0;     // resident, after packing
   virtual int64_t bytes_per_token() const = 0;  // weight and state bytes that one decode step reads
   virtual int64_t flops_per_token() const = 0;

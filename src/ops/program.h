@@ -36,6 +36,8 @@ enum class Unary : uint8_t {
   relu2,  // max(x, 0)^2
   sigmoid,
   tanh,
+  silu,    // x * sigmoid(x)
+  decay,   // exp(-exp(x)), the decay of RWKV-5 and 6
   decay7,  // exp(-exp(-1/2) * sigmoid(x)), RWKV-7's decay
 };
 
@@ -45,6 +47,7 @@ enum class OpKind : uint8_t {
   linear,  // y = f(W x + b)                                               W: [out, in], b: [out] or
            // none
   layer_norm,  // over the whole row                                           weight, bias: [width]
+  rms_norm,    // y = x / sqrt(mean(x^2) + epsilon) * w                        weight: [width]
   group_norm,  // over each of `heads` equal parts of the row                  weight, bias: [width]
   l2norm_heads,  // each head divided by max(its norm, 1e-12)
   shift,         // y[t] = x[t-1]; a sequence's first row comes from the slot, its last goes there
@@ -53,16 +56,35 @@ enum class OpKind : uint8_t {
   sub,
   mul,  // the second factor: value or [width]
   unary,
-  wkv7,   // RWKV-7's recurrence                                          slot: [heads, N key, N
-          // value]
+  // Each head of x (width of y / width of x) times in a row: grouped keys and values
+  repeat_heads,
+  // y[b] = sum over a of x[a] * M[a][b], M = m seen as [width of x, width of y]: DeepEmbed
+  token_matmul,
+  // The recurrences. S' is the state after the token; i is a key channel, j a value channel.
+  //   wkv4, per channel, with all exponents shifted by pp so that none overflows:
+  //     y = (aa + e^(u+k) v) / (bb + e^(u+k));  aa' = e^w aa + e^k v;  bb' = e^w bb + e^k
+  //     w: [width], negative; u: [width]. slot: aa [width]; the next two: bb, pp (-1e30 at first)
+  //   wkv6 (RWKV-5 and 6, per head), S'[i][j] = w[i] S[i][j] + k[i] v[j], and
+  //     with u:    y[j] = scale * sum_i r[i] (u[i] k[i] v[j] + S[i][j])
+  //     without u: y[j] = scale * sum_i r[i] S'[i][j]
+  //     w: value or [width], in [0, 1]; u: [width] or none. slot: [heads, N key, N value]
+  //   wkv7 (per head): S' = S diag(w) - (S kk) (kk a)^T + v k^T;  y = S' r
+  //     slot: [heads, N key, N value]
+  wkv4,
+  wkv6,
+  wkv7,
   bonus,  // y = v * sum over the head of r * k * u                       u: [width]
 };
 
 const char* op_name(OpKind kind);
 
 // Inputs by kind (values in `in`, weights in `weight`):
-//   linear: in {x}, weight {W, b};  norms: in {x}, weight {w, b};  lerp: in {a, b, t}, weight {t}
-//   wkv7: in {r, w, k, v, kk, a};   bonus: in {r, k, v}, weight {u}
+//   linear: in {x}, weight {W, b};  norms: in {x}, weight {w, b}, rms_norm: {w}
+//   lerp: in {a, b, t}, weight {t};  add, mul: in {a, b}, weight {b};  sub: in {a, b}
+//   rows: weight {table};  pick, shift, unary, repeat_heads: in {x};  token_matmul: in {x, m}
+//   wkv4: in {k, v}, weight {w, u};  wkv6: in {r, k, v, w}, weight {w, u}
+//   wkv7: in {r, w, k, v, kk, a};  bonus: in {r, k, v}, weight {u}
+// Where an operand is a value or a weight, the other of the two is kNone.
 struct Op {
   OpKind kind = OpKind::add;
   ValueId out = kNone;
@@ -70,8 +92,9 @@ struct Op {
   WeightId weight[2] = {kNone, kNone};
   SlotId slot = kNone;
   Unary function = Unary::none;
-  int32_t heads = 0;
+  int32_t heads = 0;  // norms: equal parts of the row; repeat_heads: of the result
   float epsilon = 0;
+  float scale = 1;  // wkv6
 };
 
 struct Program {

@@ -1,5 +1,6 @@
 #include "ops/recorder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -9,6 +10,7 @@ namespace skein::ops {
 int32_t Var::width() const { return recorder_->program_.values[static_cast<size_t>(id_)].width; }
 
 Var operator+(Var a, Var b) { return a.recorder_->add("sum", a, b); }
+Var operator-(Var a, Var b) { return a.recorder_->sub("difference", a, b); }
 Var operator*(Var a, Var b) { return a.recorder_->mul("product", a, b); }
 
 SlotId Recorder::slot(std::string name, int64_t size) {
@@ -55,6 +57,14 @@ Var Recorder::layer_norm(const char* name, Var x, Weight weight, Weight bias, fl
       {x});
 }
 
+Var Recorder::rms_norm(const char* name, Var x, Weight weight, float epsilon) {
+  SK_CHECK(weight.width == x.width());
+  return record(
+      name, x.width(),
+      {.kind = OpKind::rms_norm, .weight = {weight.id, kNone}, .heads = 1, .epsilon = epsilon},
+      {x});
+}
+
 Var Recorder::group_norm(const char* name, Var x, Weight weight, Weight bias, int32_t heads,
                          float epsilon) {
   SK_CHECK(weight.width == x.width() && bias.width == x.width() && x.width() % heads == 0);
@@ -72,7 +82,7 @@ Var Recorder::l2norm_heads(const char* name, Var x, int32_t heads) {
 }
 
 Var Recorder::shift(const char* name, Var x, SlotId memory) {
-  SK_CHECK(program_.slots[static_cast<size_t>(memory)].size == x.width());
+  SK_CHECK(at(memory).size == x.width());
   return record(name, x.width(), {.kind = OpKind::shift, .slot = memory}, {x});
 }
 
@@ -110,10 +120,60 @@ Var Recorder::unary(const char* name, Var x, Unary function) {
   return record(name, x.width(), {.kind = OpKind::unary, .function = function}, {x});
 }
 
+Var Recorder::repeat_heads(const char* name, Var x, int32_t groups, int32_t heads) {
+  SK_CHECK(groups > 0 && x.width() % groups == 0 && heads % groups == 0);
+  return record(name, x.width() / groups * heads, {.kind = OpKind::repeat_heads, .heads = heads},
+                {x});
+}
+
+Var Recorder::token_matmul(const char* name, Var x, Var m) {
+  SK_CHECK(m.width() % x.width() == 0);
+  return record(name, m.width() / x.width(), {.kind = OpKind::token_matmul}, {x, m});
+}
+
+Var Recorder::wkv4(const char* name, Var k, Var v, Weight w, Weight u, SlotId state) {
+  const int32_t width = k.width();
+  SK_CHECK(v.width() == width && w.width == width && u.width == width);
+  SK_CHECK(static_cast<size_t>(state) + 3 <= program_.slots.size());
+  for (SlotId slot = state; slot < state + 3; ++slot)
+    SK_CHECK(at(slot).size == width &&
+             at(slot).offset == at(state).offset + (slot - state) * width);
+  return record(name, width, {.kind = OpKind::wkv4, .weight = {w.id, u.id}, .slot = state}, {k, v});
+}
+
+Var Recorder::wkv6(const char* name, Var r, Var k, Var v, Var w, Weight u, SlotId state,
+                   int32_t heads, float scale) {
+  SK_CHECK(w.width() == r.width());
+  return record_wkv6(name, {.kind = OpKind::wkv6, .slot = state, .heads = heads, .scale = scale}, u,
+                     {r, k, v, w});
+}
+
+Var Recorder::wkv6(const char* name, Var r, Var k, Var v, Weight w, Weight u, SlotId state,
+                   int32_t heads, float scale) {
+  SK_CHECK(w.width == r.width());
+  return record_wkv6(name,
+                     {.kind = OpKind::wkv6,
+                      .weight = {w.id, kNone},
+                      .slot = state,
+                      .heads = heads,
+                      .scale = scale},
+                     u, {r, k, v});
+}
+
+Var Recorder::record_wkv6(const char* name, Op op, Weight u, std::initializer_list<Var> inputs) {
+  const int32_t width = inputs.begin()->width();
+  for (const Var& input : inputs) SK_CHECK(input.width() == width);
+  SK_CHECK(u.id == kNone || u.width == width);
+  const int64_t size = width / op.heads;
+  SK_CHECK(width % op.heads == 0 && at(op.slot).size == op.heads * size * size);
+  op.weight[1] = u.id;
+  return record(name, width, op, inputs);
+}
+
 Var Recorder::wkv7(const char* name, Var r, Var w, Var k, Var v, Var kk, Var a, SlotId state,
                    int32_t heads) {
   const int64_t size = r.width() / heads;
-  SK_CHECK(program_.slots[static_cast<size_t>(state)].size == heads * size * size);
+  SK_CHECK(at(state).size == heads * size * size);
   return record(name, r.width(), {.kind = OpKind::wkv7, .slot = state, .heads = heads},
                 {r, w, k, v, kk, a});
 }
@@ -125,6 +185,8 @@ Var Recorder::bonus(const char* name, Var r, Var k, Var v, Weight u, int32_t hea
 }
 
 Program Recorder::finish(Var logits) {
+  std::stable_partition(program_.ops.begin(), program_.ops.end(),
+                        [](const Op& op) { return op.kind == OpKind::rows; });
   program_.logits = logits.id();
   return std::move(program_);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "ops/reference_wkv.h"
 #include "quant/read.h"
 
 namespace skein::ops {
@@ -17,6 +18,8 @@ double apply(Unary function, double x) {
     case Unary::relu2: return x > 0 ? x * x : 0;
     case Unary::sigmoid: return sigmoid(x);
     case Unary::tanh: return std::tanh(x);
+    case Unary::silu: return x * sigmoid(x);
+    case Unary::decay: return std::exp(-std::exp(x));
     case Unary::decay7: return std::exp(-std::exp(-0.5) * sigmoid(x));
   }
   return x;
@@ -70,9 +73,14 @@ class ReferenceExecutable final : public Executable {
       case OpKind::linear: return linear(op, rows, width, out.data());
       case OpKind::layer_norm:
       case OpKind::group_norm:
+      case OpKind::rms_norm:
       case OpKind::l2norm_heads: return normalise(op, rows, width, out.data());
       case OpKind::shift: return shift(op, step, width, out.data());
-      case OpKind::wkv7: return wkv7(op, step, width, out.data());
+      case OpKind::wkv4:
+      case OpKind::wkv6:
+      case OpKind::wkv7: return recurrence(op, step, width, out.data());
+      case OpKind::repeat_heads: return repeat_heads(op, rows, width, out.data());
+      case OpKind::token_matmul: return token_matmul(op, rows, width, out.data());
       case OpKind::bonus: return bonus(op, rows, width, out.data());
       case OpKind::lerp:
       case OpKind::add:
@@ -108,7 +116,7 @@ class ReferenceExecutable final : public Executable {
     for (int64_t part = 0; part < rows * op.heads; ++part) {
       const float* x = in(op, 0) + part * size;
       double mean = 0, square = 0;
-      if (op.kind != OpKind::l2norm_heads) {
+      if (op.kind == OpKind::layer_norm || op.kind == OpKind::group_norm) {
         for (int64_t i = 0; i < size; ++i) mean += x[i];
         mean /= double(size);
       }
@@ -119,7 +127,8 @@ class ReferenceExecutable final : public Executable {
       for (int64_t i = 0; i < size; ++i) {
         const int64_t channel = part % op.heads * size + i;
         double v = (x[i] - mean) * scale;
-        if (weight(op, 0)) v = v * weight(op, 0)[channel] + weight(op, 1)[channel];
+        if (weight(op, 0)) v *= weight(op, 0)[channel];
+        if (weight(op, 1)) v += weight(op, 1)[channel];
         y[part * size + i] = static_cast<float>(v);
       }
     }
@@ -138,28 +147,37 @@ class ReferenceExecutable final : public Executable {
     }
   }
 
-  void wkv7(const Op& op, const Step& step, int64_t width, float* y) const {
-    const Slot& slot = program_.slots[static_cast<size_t>(op.slot)];
-    const int64_t n = width / op.heads;
+  void recurrence(const Op& op, const Step& step, int64_t width, float* y) const {
+    WkvRow row = {.width = width, .heads = op.heads, .scale = op.scale};
+    const int64_t offset = program_.slots[static_cast<size_t>(op.slot)].offset;
     for (const Sequence& sequence : step.sequences) {
       for (int64_t t = sequence.begin; t < sequence.end; ++t) {
-        for (int64_t head = 0; head < op.heads; ++head) {
-          float* s = sequence.state + slot.offset + head * n * n;  // [key, value]
-          const int64_t at = t * width + head * n;
-          const float *r = in(op, 0) + at, *w = in(op, 1) + at, *k = in(op, 2) + at;
-          const float *v = in(op, 3) + at, *kk = in(op, 4) + at, *a = in(op, 5) + at;
-          for (int64_t i = 0; i < n; ++i) {
-            double sa = 0, sum = 0;
-            for (int64_t j = 0; j < n; ++j) sa -= double(s[j * n + i]) * kk[j];
-            for (int64_t j = 0; j < n; ++j) {
-              const double next =
-                  double(s[j * n + i]) * w[j] + sa * kk[j] * a[j] + double(v[i]) * k[j];
-              s[j * n + i] = static_cast<float>(next);
-              sum += next * r[j];
-            }
-            y[at + i] = static_cast<float>(sum);
-          }
-        }
+        for (int place = 0; place < 6; ++place)
+          row.in[place] = in(op, place) ? in(op, place) + t * width : nullptr;
+        for (int place = 0; place < 2; ++place) row.weight[place] = weight(op, place);
+        row.state = sequence.state + offset;
+        row.y = y + t * width;
+        reference_wkv(op.kind, row);
+      }
+    }
+  }
+
+  void repeat_heads(const Op& op, int64_t rows, int64_t width, float* y) const {
+    const int64_t size = width / op.heads, groups = in_width(op) / size;
+    for (int64_t part = 0; part < rows * op.heads; ++part) {
+      const int64_t group = part % op.heads / (op.heads / groups);
+      y = std::copy_n(in(op, 0) + (part / op.heads * groups + group) * size, size, y);
+    }
+  }
+
+  void token_matmul(const Op& op, int64_t rows, int64_t width, float* y) const {
+    const int64_t inputs = in_width(op);
+    for (int64_t t = 0; t < rows; ++t) {
+      for (int64_t b = 0; b < width; ++b) {
+        double sum = 0;
+        for (int64_t a = 0; a < inputs; ++a)
+          sum += double(in(op, 0)[t * inputs + a]) * in(op, 1)[(t * inputs + a) * width + b];
+        y[t * width + b] = static_cast<float>(sum);
       }
     }
   }

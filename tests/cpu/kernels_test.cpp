@@ -84,8 +84,8 @@ TEST_P(Kernels_, linear_gives_the_scalar_bits_for_any_shape_and_split) {
       const auto bias = numbers(random, static_cast<size_t>(shape.out));
       const int64_t stride = shape.in + 5;
       const auto x = numbers(random, static_cast<size_t>(shape.tokens * stride));
-      for (const auto function :
-           {ops::Unary::none, ops::Unary::relu2, ops::Unary::tanh, ops::Unary::decay7}) {
+      for (const auto function : {ops::Unary::none, ops::Unary::relu2, ops::Unary::tanh,
+                                  ops::Unary::silu, ops::Unary::decay, ops::Unary::decay7}) {
         const Linear l = {.panels = panels.data(),
                           .type = type,
                           .in = shape.in,
@@ -159,15 +159,15 @@ TEST_P(Kernels_, rows_kernels_give_the_scalar_bits) {
         run(kernels(), actual.data(), Range{2, rows});
         EXPECT_TRUE(same_bits(actual, expected)) << "width " << width;
       };
-      for (const bool affine : {true, false}) {
+      for (const int operands : {0, 1, 2}) {
         both([&](const Kernels& k, float* y, Range range) {
           k.norm({.x = a.data(),
                   .y = y,
                   .stride = stride,
                   .width = width,
                   .groups = groups,
-                  .weight = affine ? weight.data() : nullptr,
-                  .bias = bias.data(),
+                  .weight = operands >= 1 ? weight.data() : nullptr,
+                  .bias = operands == 2 ? bias.data() : nullptr,
                   .epsilon = 1e-5f},
                  range);
         });
@@ -182,6 +182,26 @@ TEST_P(Kernels_, rows_kernels_give_the_scalar_bits) {
                  .width = width,
                  .heads = groups},
                 range);
+      });
+      both([&](const Kernels& k, float* y, Range range) {
+        k.token_matmul({.x = a.data(),
+                        .x_stride = stride,
+                        .m = b.data(),
+                        .m_stride = stride,
+                        .y = y,
+                        .y_stride = stride,
+                        .in = width / groups,
+                        .out = groups},
+                       range);
+        k.token_matmul({.x = a.data(),
+                        .x_stride = stride,
+                        .m = b.data(),
+                        .m_stride = stride,
+                        .y = y,
+                        .y_stride = stride,
+                        .in = groups,
+                        .out = width / groups},
+                       range);
       });
       for (const auto kind : {ops::OpKind::add, ops::OpKind::sub, ops::OpKind::mul,
                               ops::OpKind::lerp, ops::OpKind::unary}) {
@@ -245,7 +265,10 @@ TEST_P(Kernels_, element_functions_are_accurate) {
   for (float v = -30; v < 30; v += 0.0037f) x.push_back(v);
   for (float v = 1e-6f; v < 1; v *= 1.07f) x.insert(x.end(), {v, -v});
   x.insert(x.end(), {0.0f, -0.0f, 0.625f, -0.625f, 200, -200, 3e38f, -3e38f});
-  const auto check = [&](ops::Unary function, auto exact, double relative, double absolute) {
+  // `relative` and `absolute` are the bound's two terms; `steep` adds to the first in proportion to
+  // e^x, for a function whose argument is an exponential with a rounding error of its own.
+  const auto check = [&](ops::Unary function, auto exact, double relative, double absolute,
+                         double steep = 0) {
     std::vector<float> y(x.size());
     kernels().elementwise({.kind = ops::OpKind::unary,
                            .function = function,
@@ -256,7 +279,8 @@ TEST_P(Kernels_, element_functions_are_accurate) {
                           {0, 1});
     for (size_t i = 0; i < x.size(); ++i) {
       const double want = exact(double(x[i]));
-      EXPECT_NEAR(y[i], want, relative * std::fabs(want) + absolute) << "at " << x[i];
+      const double bound = relative + steep * std::exp(std::min(x[i], 88.0f));
+      EXPECT_NEAR(y[i], want, std::min(bound, 1.0) * std::fabs(want) + absolute) << "at " << x[i];
     }
   };
   const auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
@@ -268,6 +292,44 @@ TEST_P(Kernels_, element_functions_are_accurate) {
   check(
       ops::Unary::decay7, [&](double v) { return std::exp(-std::exp(-0.5) * sigmoid(v)); },
       3 * kUlp, 0);
+  // 88 e^-88 = 5e-37 is where silu stops, e^-87 = 1.7e-38 where decay does.
+  check(
+      ops::Unary::silu, [&](double v) { return v * sigmoid(v); }, 4 * kUlp, 6e-37);
+  check(
+      ops::Unary::decay, [](double v) { return std::exp(-std::exp(v)); }, 3 * kUlp, 2e-38,
+      2 * kUlp);
+}
+
+TEST_P(Kernels_, decay_and_silu_stay_within_their_bounds) {
+  std::vector<float> x;
+  for (float v = -100; v < 100; v += 0.01f) x.push_back(v);
+  x.insert(x.end(), {0.0f, 1e30f, -1e30f, 3.4e38f, -3.4e38f});
+  const auto apply = [&](ops::Unary function) {
+    std::vector<float> y(x.size());
+    const auto width = static_cast<int64_t>(x.size());
+    kernels().elementwise({.kind = ops::OpKind::unary,
+                           .function = function,
+                           .a = x.data(),
+                           .y = y.data(),
+                           .stride = width,
+                           .width = width},
+                          {0, 1});
+    return y;
+  };
+  const auto decay = apply(ops::Unary::decay), silu = apply(ops::Unary::silu);
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_TRUE(decay[i] >= 0 && decay[i] <= 1) << "decay(" << x[i] << ") = " << decay[i];
+    // The minimum of silu is -0.2785 at -1.278; it lies between x and 0.
+    EXPECT_TRUE(silu[i] >= -0.27847f && silu[i] >= std::min(x[i], 0.0f) &&
+                silu[i] <= std::max(x[i], 0.0f))
+        << "silu(" << x[i] << ") = " << silu[i];
+    if (i > 0 && x[i] > x[i - 1]) {
+      EXPECT_LE(decay[i], decay[i - 1] * 1.0000005f) << "at " << x[i];
+    }
+  }
+  EXPECT_EQ(decay.front(), 1.0f);
+  EXPECT_EQ(silu[x.size() - 2], 3.4e38f);
+  EXPECT_LE(decay[x.size() - 2], 2e-38f);
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Kernels_, testing::ValuesIn(instruction_sets()), isa_name);

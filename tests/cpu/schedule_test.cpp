@@ -6,6 +6,7 @@
 
 #include "cpu/backend.h"
 #include "cpu/dispatch.h"
+#include "op_program.h"
 #include "small_program.h"
 
 namespace skein::cpu {
@@ -37,6 +38,24 @@ TEST(Schedule, a_reader_on_other_threads_waits_for_its_writer) {
   }
 }
 
+TEST(Schedule, operations_on_one_slot_do_not_run_at_the_same_time) {
+  for (const int chosen : {0, 1, 2, 3}) {
+    test::OpProgram p(1);
+    ops::Recorder& b = p.recorder;
+    const ops::Var k = p.input(32), v = p.input(32);
+    const ops::SlotId slots[] = {b.slot("aa", 32), b.slot("bb", 32), b.slot("pp", 32),
+                                 b.slot("other", 32)};
+    const ops::Var y = b.wkv4("y", k, v, p.vector(32), p.vector(32), slots[0]);
+    // k lives on, so that the shift does not wait for its memory.
+    p.finish(y + b.shift("shifted", v, slots[chosen]) + k);
+    const auto schedule = make_schedule(p.program, ops::make_plan(p.program), false);
+    for (size_t i = 0; i < schedule.size(); ++i) {
+      if (p.program.ops[i].kind != ops::OpKind::shift) continue;
+      EXPECT_EQ(schedule[i].wait_before, chosen < 3) << chosen;  // wkv4 has aa, bb and pp
+    }
+  }
+}
+
 TEST(Schedule, one_token_needs_few_meetings) {
   const test::SmallProgram small;
   const ops::Plan plan = ops::make_plan(small.program);
@@ -51,7 +70,8 @@ TEST(Executor, threads_and_instruction_sets_do_not_show_in_the_bits) {
   for (const Isa& isa : instruction_sets()) {
     if (!isa.supported) continue;
     for (const int threads : {1, 2, 3, 5}) {
-      const auto backend = make_backend({.threads = threads, .isa = isa.kernels->name});
+      const auto backend =
+          make_backend({.threads = threads, .isa = isa.kernels->name, .share_every_step = true});
       ASSERT_TRUE(backend) << backend.error().message;
       const auto ran = test::run_small(**backend, small.program, small.weights);
       ASSERT_TRUE(ran) << ran.error().message;

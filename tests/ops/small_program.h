@@ -21,7 +21,9 @@ struct SmallProgram {
     Random random(seed);
     data.reserve(64);
     ops::Recorder b;
-    const auto vector = [&] { return add(random, ops::WeightUse::vector, {kWidth}); };
+    const auto vector = [&](float low = -0.6f, float high = 0.6f) {
+      return add(random, ops::WeightUse::vector, {kWidth}, low, high);
+    };
     const auto matrix = [&](int64_t out, int64_t in) {
       return add(random, ops::WeightUse::matrix, {out, in});
     };
@@ -41,21 +43,42 @@ struct SmallProgram {
     y = b.group_norm("gn", y, vector(), vector(), kHeads, 64e-5f);
     y = (y + b.bonus("bonus", r, k, v, vector(), kHeads)) * a;
     y = b.sub("difference", y, b.unary("relu2", x, Unary::relu2));
+    y = y + older(b, x, r, k, v, vector, matrix);
     program = b.finish(b.linear("logits", b.pick("picked", y), matrix(kVocab, kWidth)));
   }
 
  private:
-  ops::Weight add(Random& random, ops::WeightUse use, Shape shape) {
+  // What the other generations have instead of RWKV-7's operations.
+  static ops::Var older(ops::Recorder& b, ops::Var x, ops::Var r, ops::Var k, ops::Var v,
+                        const auto& vector, const auto& matrix) {
+    using ops::Unary, ops::Var;
+    const auto aa = b.slot("aa", kWidth);
+    b.slot("bb", kWidth);
+    b.slot("pp", kWidth);
+    Var y4 = b.wkv4("wkv4", k, v, vector(-2, -0.1f), vector(), aa);
+    Var w = b.linear("w6", x, matrix(kWidth, kWidth), Unary::decay, vector());
+    Var shared = b.repeat_heads("shared", b.linear("k6", x, matrix(20, kWidth)), 1, kHeads);
+    Var y6 = b.wkv6("wkv6", r, shared, v, w, vector(), b.slot("state6", kHeads * 20 * 20), kHeads);
+    Var y5 =
+        b.wkv6("wkv5", r, k, v, vector(0, 1), {}, b.slot("state5", kHeads * 20 * 20), kHeads, 0.5f);
+    Var z = b.rms_norm("rms", y6 - y5 + y4, vector(), 1e-6f);
+    Var deep = b.token_matmul("deep", b.linear("rows", x, matrix(5, kWidth)),
+                              b.linear("own", x, matrix(5 * 7, kWidth)));
+    return z * b.linear("gate", deep, matrix(kWidth, 7), Unary::silu);
+  }
+
+  ops::Weight add(Random& random, ops::WeightUse use, Shape shape, float low = -0.6f,
+                  float high = 0.6f) {
     const auto& values =
-        data.emplace_back(random.floats(static_cast<size_t>(shape.elements()), -0.6f, 0.6f));
+        data.emplace_back(random.floats(static_cast<size_t>(shape.elements()), low, high));
     ops::WeightData& weight = weights.emplace_back();
     weight.use = use;
     weight.name = fmt::format("w{}", weights.size());
-    weight.tensor = {.name = weight.name,
-                     .dtype = DType::f32,
-                     .shape = shape,
-                     .strides = shape.contiguous_strides(),
-                     .storage = std::as_bytes(std::span(values))};
+    weight.tensor.name = weight.name;
+    weight.tensor.dtype = DType::f32;
+    weight.tensor.shape = shape;
+    weight.tensor.strides = shape.contiguous_strides();
+    weight.tensor.storage = std::as_bytes(std::span(values));
     return {static_cast<ops::WeightId>(weights.size() - 1), static_cast<int32_t>(shape[0])};
   }
 };

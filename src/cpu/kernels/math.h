@@ -27,6 +27,17 @@ inline F32x16 sigmoid(F32x16 x) {
   return div(set1(1.0f), add(set1(1.0f), exp(sub(set1(0.0f), x))));
 }
 
+// Below -88, where exp() is clamped, x must be too: the result would grow again. It stops at
+// -5e-37. The order of max()'s operands lets a NaN through.
+inline F32x16 silu(F32x16 x) {
+  const F32x16 bounded = max(set1(-88.0f), x);
+  return div(bounded, add(set1(1.0f), exp(sub(set1(0.0f), x))));
+}
+
+// exp(-exp(x)). The clamps give 1 on the left, where that is the nearest number, and e^-87 = 2e-38
+// on the right for everything smaller.
+inline F32x16 decay(F32x16 x) { return exp(sub(set1(0.0f), exp(x))); }
+
 // Two branches: an odd polynomial near 0, where 1 - 2 / (e^2x + 1) would cancel.
 inline F32x16 tanh(F32x16 x) {
   const F32x16 size = abs(x);
@@ -50,6 +61,8 @@ inline F32x16 apply(ops::Unary function, F32x16 x) {
     }
     case ops::Unary::sigmoid: return sigmoid(x);
     case ops::Unary::tanh: return tanh(x);
+    case ops::Unary::silu: return silu(x);
+    case ops::Unary::decay: return decay(x);
     case ops::Unary::decay7: return exp(mul(set1(-0.60653066f), sigmoid(x)));
   }
   return x;

@@ -1,4 +1,5 @@
-// Kernels that treat each row (token) by itself: norms, element functions, bonus. Memory traffic is
+// Kernels that treat each row (token) by itself: norms, element functions, bonus and
+// the product with a matrix of the token's own. Memory traffic is
 // small beside the matrices'; what matters is that sums have one order: lane i adds elements
 // i, i + 16, i + 32 ..., then the sixteen partial sums meet in a fixed tree.
 #pragma once
@@ -16,6 +17,15 @@ inline void store_upto(float* p, F32x16 a, int64_t left) {
   } else {
     store_n(p, a, static_cast<int>(left));
   }
+}
+// The same where the code knows already that a vector is whole.
+template <bool kWhole>
+inline F32x16 load_part(const float* p, int64_t left) {
+  return kWhole ? load(p) : load_upto(p, left);
+}
+template <bool kWhole>
+inline void store_part(float* p, F32x16 a, int64_t left) {
+  kWhole ? store(p, a) : store_upto(p, a, left);
 }
 inline F32x16 keep_upto(F32x16 a, int64_t left) {
   return left >= 16 ? a : keep_n(a, static_cast<int>(left));
@@ -38,16 +48,19 @@ inline float squares_of(const float* x, int64_t size, float mean) {
 }
 
 inline void norm_group(const Norm& n, const float* x, float* y, int64_t channel, int64_t size) {
-  const float mean = n.weight ? mean_of(x, size) : 0.0f;
+  const float mean = n.bias ? mean_of(x, size) : 0.0f;
   const float squares = squares_of(x, size, mean);
   const float scale = n.weight
                           ? 1.0f / __builtin_sqrtf(squares / static_cast<float>(size) + n.epsilon)
                           : 1.0f / (squares > 1e-24f ? __builtin_sqrtf(squares) : 1e-12f);
   for (int64_t i = 0; i < size; i += 16) {
     F32x16 v = mul(sub(load_upto(x + i, size - i), set1(mean)), set1(scale));
-    if (n.weight)
+    if (n.bias) {
       v = fma(v, load_upto(n.weight + channel + i, size - i),
               load_upto(n.bias + channel + i, size - i));
+    } else if (n.weight) {
+      v = mul(v, load_upto(n.weight + channel + i, size - i));
+    }
     store_upto(y + i, v, size - i);
   }
 }
@@ -84,19 +97,36 @@ inline void elementwise(const Elementwise& e, Range rows) {
   }
 }
 
+inline void token_matmul(const TokenMatmul& p, Range rows) {
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    const float *x = p.x + row * p.x_stride, *m = p.m + row * p.m_stride;
+    for (int64_t b = 0; b < p.out; b += 16) {
+      F32x16 sum = set1(0.0f);
+      for (int64_t a = 0; a < p.in; ++a)
+        sum = fma(load_upto(m + a * p.out + b, p.out - b), set1(x[a]), sum);
+      store_upto(p.y + row * p.y_stride + b, sum, p.out - b);
+    }
+  }
+}
+
+// The sum over the head of r * k * u.
+inline float dot3(const float* r, const float* k, const float* u, int64_t size) {
+  F32x16 sum = set1(0.0f);
+  for (int64_t i = 0; i < size; i += 16) {
+    const int64_t left = size - i;
+    const F32x16 rk = mul(load_upto(r + i, left), load_upto(k + i, left));
+    sum = fma(rk, load_upto(u + i, left), sum);
+  }
+  return reduce_add(sum);
+}
+
 inline void bonus(const Bonus& b, Range rows) {
   const int64_t size = b.width / b.heads;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     for (int64_t head = 0; head < b.heads; ++head) {
       const int64_t channel = head * size;
       const int64_t at = row * b.stride + channel;
-      F32x16 sum = set1(0.0f);
-      for (int64_t i = 0; i < size; i += 16) {
-        const int64_t left = size - i;
-        const F32x16 rk = mul(load_upto(b.r + at + i, left), load_upto(b.k + at + i, left));
-        sum = fma(rk, load_upto(b.u + channel + i, left), sum);
-      }
-      const F32x16 scale = set1(reduce_add(sum));
+      const F32x16 scale = set1(dot3(b.r + at, b.k + at, b.u + channel, size));
       for (int64_t i = 0; i < size; i += 16)
         store_upto(b.y + at + i, mul(scale, load_upto(b.v + at + i, size - i)), size - i);
     }

@@ -11,6 +11,7 @@ namespace skein::cpu::SK_ISA {
 // Rows [row, row + 16 * kVectors) of the head; the last vector may hold fewer than 16.
 template <int kVectors>
 inline void wkv7_rows(const Wkv7& h, int64_t row) {
+  constexpr bool kWhole = kVectors > 1;
   const int64_t n = h.size;
   for (int64_t t = 0; t < h.tokens; ++t) {
     const int64_t at = t * h.stride;
@@ -19,13 +20,13 @@ inline void wkv7_rows(const Wkv7& h, int64_t row) {
     for (int i = 0; i < kVectors; ++i) {
       sa[i] = set1(0.0f);
       y[i] = set1(0.0f);
-      v[i] = load_upto(h.v + at + row + 16 * i, n - row - 16 * i);
+      v[i] = load_part<kWhole>(h.v + at + row + 16 * i, n - row - 16 * i);
     }
     for (int64_t j = 0; j < n; ++j) {
       const F32x16 key = set1(kk[j]);
       for (int i = 0; i < kVectors; ++i) {
         const int64_t first = row + 16 * i;
-        sa[i] = fma(load_upto(h.state + j * n + first, n - first), key, sa[i]);
+        sa[i] = fma(load_part<kWhole>(h.state + j * n + first, n - first), key, sa[i]);
       }
     }
     for (int i = 0; i < kVectors; ++i) sa[i] = sub(set1(0.0f), sa[i]);
@@ -35,16 +36,16 @@ inline void wkv7_rows(const Wkv7& h, int64_t row) {
       for (int i = 0; i < kVectors; ++i) {
         const int64_t first = row + 16 * i;
         float* place = h.state + j * n + first;
-        F32x16 s = mul(load_upto(place, n - first), decay);
+        F32x16 s = mul(load_part<kWhole>(place, n - first), decay);
         s = fma(sa[i], correction, s);
         s = fma(v[i], key, s);
-        store_upto(place, s, n - first);
+        store_part<kWhole>(place, s, n - first);
         y[i] = fma(s, reading, y[i]);
       }
     }
     for (int i = 0; i < kVectors; ++i) {
       const int64_t first = row + 16 * i;
-      store_upto(h.y + at + first, y[i], n - first);
+      store_part<kWhole>(h.y + at + first, y[i], n - first);
     }
   }
 }
