@@ -3,7 +3,8 @@
 //
 // The first byte chooses: 'f' a whole file; 'w' lines for a World vocabulary that has its 256 bytes
 // already, '\0', a text; 'g' tokens of a GGUF that has them already, one a line with its type in
-// front; 'm' members of a small 20B file, '\0', a text.
+// front; 'b' the same of a byte pair vocabulary, where '+' begins a merge; 'm' and 'q' members of a
+// small tokenizer.json of 20B and of Qwen2, '\0', a text.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,12 +12,14 @@
 #include <vector>
 
 #include "fuzz/oracle.h"
+#include "text/split.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"
 
 namespace {
 
 using skein::fuzz::require;
+using skein::text::Special;
 using skein::text::TokenizerPtr;
 
 std::span<const std::byte> as_bytes(std::string_view text) {
@@ -25,10 +28,15 @@ std::span<const std::byte> as_bytes(std::string_view text) {
 
 std::string escape(int byte) { return fmt::format("\\x{:02x}", byte); }
 
-// A character of the GPT-2 alphabet, as JSON.
-std::string byte_letter(int byte, int& next) {
+// A character of the GPT-2 alphabet.
+char32_t letter_code(int byte, int& next) {
   const bool itself = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  return fmt::format("\\u{:04x}", itself ? byte : next++);
+  return static_cast<char32_t>(itself ? byte : next++);
+}
+
+// The same as JSON.
+std::string byte_letter(int byte, int& next) {
+  return fmt::format("\\u{:04x}", static_cast<uint32_t>(letter_code(byte, next)));
 }
 
 const std::string& world_lines() {
@@ -59,15 +67,17 @@ void check_world(const TokenizerPtr& tokenizer, std::string_view text) {
   require(back.has_value() && *back == text);
 }
 
-// A structure token in the text has no text to give back, and NFC changes some texts.
-void check_bpe(const TokenizerPtr& tokenizer, std::string_view text) {
+// NFC changes some texts. Special tokens come from a text only where they are asked for.
+void check_bpe(const TokenizerPtr& tokenizer, std::string_view text, Special special) {
   const bool valid = skein::text::first_invalid_utf8(text) == std::string_view::npos;
-  const auto ids = tokenizer->encode(text);
+  const auto ids = tokenizer->encode(text, special);
   require(ids.has_value() == valid);
   if (!valid) return;
-  for (const int32_t id : *ids)
-    if (!tokenizer->has_text(id)) return;
-  const auto back = tokenizer->decode(*ids);
+  for (const int32_t id : *ids) {
+    require(id >= 0 && id < tokenizer->size());
+    require(special == Special::as_token || tokenizer->special_name(id).empty());
+  }
+  const auto back = tokenizer->decode(*ids, special);
   require(back.has_value());
   const auto composed = skein::text::to_nfc(text);
   const auto composed_back = skein::text::to_nfc(*back);
@@ -80,7 +90,9 @@ void check(const skein::Result<TokenizerPtr>& tokenizer, std::string_view text) 
   } else if ((*tokenizer)->name() == "World") {
     check_world(*tokenizer, text);
   } else {
-    check_bpe(*tokenizer, text);
+    check_bpe(*tokenizer, text, Special::as_text);
+    check_bpe(*tokenizer, text, Special::as_token);
+    for (const int32_t id : (*tokenizer)->ends()) require(id >= 0 && id < (*tokenizer)->size());
   }
 }
 
@@ -101,12 +113,49 @@ void check_gguf(std::string_view lines, std::string_view text) {
   check(skein::text::world_from_gguf(views, types, "fuzz"), text);
 }
 
-void check_members(std::string_view members, std::string_view text) {
+void check_bpe_gguf(std::string_view lines, std::string_view text) {
+  std::vector<std::string> tokens, merges;
+  std::vector<int64_t> types;
+  int next = 256;
+  for (int byte = 0; byte < 256; ++byte) {
+    tokens.emplace_back();
+    skein::text::append_utf8(tokens.back(), letter_code(byte, next));
+    types.push_back(1);
+  }
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    if (line.starts_with('+')) {
+      merges.emplace_back(line.substr(1));
+    } else {
+      types.push_back(line.empty() ? 5 : line[0] - '0');
+      tokens.emplace_back(line.empty() ? line : line.substr(1));
+    }
+    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+  }
+  check(skein::text::bpe_from_gguf({"qwen2", tokens, types, merges, {}}, "fuzz"), text);
+}
+
+constexpr std::string_view kByteLevel = R"({"type": "ByteLevel", "add_prefix_space": false})";
+
+std::string qwen2_parts() {
+  std::string pattern;
+  for (const char c : skein::text::splitter_by_gguf_name("qwen2")->pattern) {
+    if (c == '\\') pattern += '\\';
+    pattern += c;
+  }
+  return fmt::format(
+      R"({{"type": "Sequence", "pretokenizers": [
+          {{"type": "Split", "pattern": {{"Regex": "{}"}}, "behavior": "Isolated"}},
+          {{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}}]}})",
+      pattern);
+}
+
+void check_members(std::string_view pre_tokenizer, std::string_view members,
+                   std::string_view text) {
   const std::string json = fmt::format(
-      R"({{"normalizer": {{"type": "NFC"}},
-          "pre_tokenizer": {{"type": "ByteLevel", "add_prefix_space": false}},
+      R"({{"normalizer": {{"type": "NFC"}}, "pre_tokenizer": {},
           "model": {{"type": "BPE", "vocab": {{{} "ab": 300, "abc": 301, "\u0120a": 302, {}}})",
-      bpe_vocab(), members);
+      pre_tokenizer, bpe_vocab(), members);
   check(skein::text::open_tokenizer(as_bytes(json), "fuzz"), text);
 }
 
@@ -122,7 +171,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       check(skein::text::open_tokenizer(as_bytes(world_lines() + std::string(file)), "fuzz"), text);
       break;
     case 'g': check_gguf(file, text); break;
-    case 'm': check_members(file, text); break;
+    case 'b': check_bpe_gguf(file, text); break;
+    case 'm': check_members(kByteLevel, file, text); break;
+    case 'q': check_members(qwen2_parts(), file, text); break;
     default: check(skein::text::open_tokenizer(as_bytes(input), "fuzz"), input);
   }
   return 0;

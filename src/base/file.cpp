@@ -33,7 +33,7 @@ struct LiveMapping {
   std::atomic<uintptr_t> end{0};
   std::atomic<bool> broken{false};
 };
-constexpr size_t kLiveMappings = 256;
+constexpr size_t kLiveMappings = 1024;
 std::array<LiveMapping, kLiveMappings> live_mappings;
 std::mutex live_mutex;
 struct sigaction previous_action;
@@ -170,45 +170,6 @@ Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint
     done += static_cast<size_t>(got);
   }
   return bytes;
-}
-
-Status write_file(const std::filesystem::path& path,
-                  std::span<const std::span<const std::byte>> parts) {
-  // A rename would put a file in the place of a device or a socket.
-  struct stat old {};
-  if (::stat(path.c_str(), &old) == 0 && !S_ISREG(old.st_mode))
-    return fail(Code::io, "{}: is not a regular file and cannot be replaced", shown(path));
-  std::string temporary = path.string() + ".XXXXXX";
-  Descriptor file;
-  file.fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (file.fd < 0)
-    return fail(Code::io, "{}: cannot be written: {}", shown(path), std::strerror(errno));
-  const auto give_up = [&](const char* what) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    return fail(Code::io, "{}: {}: {}; nothing was changed", shown(path), what,
-                std::strerror(error));
-  };
-  for (const auto part : parts) {
-    size_t done = 0;
-    while (done < part.size()) {
-      const ssize_t put = ::write(file.fd, part.data() + done, part.size() - done);
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) return give_up("cannot be written");
-      done += static_cast<size_t>(put);
-    }
-  }
-  // mkostemp makes the file private; give it the mode that open() would have given.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (::fchmod(file.fd, 0666 & ~mask) != 0) return give_up("cannot be written");
-  if (::fsync(file.fd) != 0) return give_up("cannot be written");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up("cannot be replaced");
-  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
-  Descriptor folder;
-  folder.fd = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder.fd >= 0) ::fsync(folder.fd);  // best effort: makes the rename survive a power cut
-  return {};
 }
 
 }  // namespace skein

@@ -52,9 +52,9 @@ std::string hex(std::span<const std::byte> bytes) {
   return out;
 }
 
-uint32_t crc32(std::span<const std::byte> bytes) {
+uint32_t crc32(std::span<const std::byte> bytes, uint32_t before) {
   constexpr size_t kPart = size_t{1} << 30;  // zlib counts in unsigned int
-  unsigned long crc = ::crc32(0, nullptr, 0);
+  unsigned long crc = before;
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(bytes.size(), kPart));
     crc = ::crc32(crc, reinterpret_cast<const Bytef*>(part.data()), static_cast<uInt>(part.size()));

@@ -31,7 +31,7 @@ class Sha256 {
 Digest sha256(std::span<const std::byte> bytes);
 std::string hex(std::span<const std::byte> bytes);
 
-// The checksum of zip entries.
-uint32_t crc32(std::span<const std::byte> bytes);
+// The checksum of zip entries. `before` is that of the bytes before these.
+uint32_t crc32(std::span<const std::byte> bytes, uint32_t before = 0);
 
 }  // namespace skein

@@ -6,6 +6,8 @@ namespace {
 constexpr Limit kTable[] = {
     {"header", kHeaderBytes, "bytes", "safetensors header, data.pkl or GGUF metadata of a model"},
     {"tensors", kTensors, "", "tensors in a file"},
+    {"shards", kShards, "", "files of one model"},
+    {"folder_json", kFolderJsonBytes, "bytes", "config.json, or an index of shards"},
     {"pth_axes", kPthAxes, "", "axes of a tensor in a .pth"},
     {"axes", kAxes, "", "axes of a tensor in any other file"},
     {"name", kNameBytes, "bytes", "a tensor's name"},

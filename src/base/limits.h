@@ -11,6 +11,8 @@ inline constexpr uint64_t kMiB = 1024 * 1024;
 // Model files.
 inline constexpr uint64_t kHeaderBytes = 16 * kMiB;  // safetensors header, data.pkl, GGUF metadata
 inline constexpr uint64_t kTensors = 16384;
+inline constexpr uint64_t kShards = 256;                // files of one model
+inline constexpr uint64_t kFolderJsonBytes = 4 * kMiB;  // an index of shards, config.json
 inline constexpr uint64_t kPthAxes = 8;
 inline constexpr uint64_t kAxes = 4;  // every container but .pth
 inline constexpr uint64_t kNameBytes = 256;

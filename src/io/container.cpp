@@ -5,6 +5,7 @@
 
 #include "io/ggmf.h"
 #include "io/gguf.h"
+#include "io/packed.h"
 #include "io/pth.h"
 #include "io/safetensors.h"
 
@@ -23,6 +24,7 @@ struct FormatRow {
 constexpr FormatRow kFormats[] = {
     {Format::pth_zip, is_pth_zip, read_pth_zip, verify_pth_zip},
     {Format::gguf, is_gguf, read_gguf, nullptr},
+    {Format::packed, is_packed, read_packed, verify_packed},
     {Format::ggmf, is_ggmf, read_ggmf, nullptr},
     {Format::pth_legacy, is_pth_legacy, read_pth_legacy, nullptr},
     {Format::safetensors, is_safetensors, read_safetensors, nullptr},
@@ -75,7 +77,9 @@ tl::unexpected<Error> refuse_unknown(std::string_view text) {
                 static_cast<int>(text[1]));
   if (text.starts_with("\x1f\x8b")) return fail(Code::unsupported, "compressed; unpack it first");
   return fail(Code::unsupported,
-              "not a model file that is known here (.pth, safetensors, GGUF, rwkv.cpp .bin); it "
+              "not a model file that is known here (.pth, safetensors, GGUF, rwkv.cpp .bin, Skein "
+              "packed); it "
+              ""
               "begins with \"{}\"",
               escaped(text.substr(0, 8)));
 }

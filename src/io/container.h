@@ -17,8 +17,8 @@ namespace skein::io {
 // unsupported, mismatch (a ggmf whose tensors are not what its header says).
 Result<Container> read_container(std::span<const std::byte> file, std::string_view file_name);
 
-// What reading leaves out because it would touch every byte: the checksums of a zip's entries.
-// The other formats have none.
+// What reading leaves out because it would touch every byte: the checksums of a zip's entries and
+// of the tensors of a packed file. The other formats have none.
 Status verify_container(std::span<const std::byte> file, const Container& container,
                         std::string_view file_name);
 

@@ -28,27 +28,6 @@ struct Head {
   int32_t type = 0;
 };
 
-// The format's own numbers. 4 to 6 were removed.
-std::optional<DType> dtype_of(int32_t id) {
-  switch (id) {
-    case 0: return DType::f32;
-    case 1: return DType::f16;
-    case 2: return DType::q4_0;
-    case 3: return DType::q4_1;
-    case 7: return DType::q5_0;
-    case 8: return DType::q5_1;
-    case 9: return DType::q8_0;
-    case 10: return DType::q8_1;
-    case 11: return DType::q2_k;
-    case 12: return DType::q3_k;
-    case 13: return DType::q4_k;
-    case 14: return DType::q5_k;
-    case 15: return DType::q6_k;
-    case 16: return DType::q8_k;
-    default: return std::nullopt;
-  }
-}
-
 Result<Head> read_head(Reader& reader) {
   reader.skip(4);  // the magic
   Head head;
@@ -73,7 +52,7 @@ Result<Head> read_head(Reader& reader) {
     if (static_cast<uint64_t>(row.value) > row.limit)
       return above_limit(row.what, static_cast<uint64_t>(row.value), row.limit);
   }
-  if (!dtype_of(head.type))
+  if (!ggmf_dtype(head.type))
     return fail(Code::unsupported, "the head has data type {}, which is not supported", head.type);
   return head;
 }
@@ -98,7 +77,7 @@ Result<StoredTensor> read_tensor(Reader& reader, int32_t version) {
   tensor.name = reader.text(static_cast<uint64_t>(name_bytes));
   if (!reader.ok()) return cut_off("head");
   const std::string shown = escaped(tensor.name);
-  const auto type = dtype_of(type_id);
+  const auto type = ggmf_dtype(type_id);
   if (!type)
     return fail(Code::unsupported, "tensor {} has type {}, which is not supported", shown, type_id);
   if (version == kFirstVersion && block_size(*type).elements > 1)
@@ -157,6 +136,26 @@ Status check_against_head(const Head& head, const TensorTable& table) {
 }
 
 }  // namespace
+
+std::optional<DType> ggmf_dtype(int32_t id) {
+  switch (id) {
+    case 0: return DType::f32;
+    case 1: return DType::f16;
+    case 2: return DType::q4_0;
+    case 3: return DType::q4_1;
+    case 7: return DType::q5_0;
+    case 8: return DType::q5_1;
+    case 9: return DType::q8_0;
+    case 10: return DType::q8_1;
+    case 11: return DType::q2_k;
+    case 12: return DType::q3_k;
+    case 13: return DType::q4_k;
+    case 14: return DType::q5_k;
+    case 15: return DType::q6_k;
+    case 16: return DType::q8_k;
+    default: return std::nullopt;
+  }
+}
 
 bool is_ggmf(std::span<const std::byte> file) {
   return file.size() >= 4 && std::memcmp(file.data(), "\x66\x6d\x67\x67", 4) == 0;

@@ -76,8 +76,10 @@ struct Extent {
 
 class GgufReader {
  public:
-  explicit GgufReader(std::span<const std::byte> file)
-      : file_(file), reader_(file.first(std::min<uint64_t>(file.size(), limits::kHeaderBytes))) {}
+  GgufReader(std::span<const std::byte> file, bool part)
+      : file_(file),
+        part_(part),
+        reader_(file.first(std::min<uint64_t>(file.size(), limits::kHeaderBytes))) {}
 
   Result<Container> read();
 
@@ -101,6 +103,7 @@ class GgufReader {
   tl::unexpected<Error> cut_off(std::string_view what) const;
 
   std::span<const std::byte> file_;
+  bool part_;
   Reader reader_;
   Container out_;
   uint64_t tensor_count_ = 0;
@@ -308,8 +311,10 @@ Status GgufReader::check_known_keys() {
   }
   if (const auto found = out_.metadata.find("split.count"); found != out_.metadata.end()) {
     const auto* count = std::get_if<uint64_t>(&found->second);
-    if (!count || *count > 1)
-      return fail(Code::unsupported, "part of a model split into several files (split.count)");
+    if (!part_ && (!count || *count > 1))
+      return fail(Code::unsupported,
+                  "part of a model split into several files (split.count); name the first, "
+                  "...-00001-of-....gguf, which brings the others");
   }
   return {};
 }
@@ -388,6 +393,21 @@ bool is_gguf(std::span<const std::byte> file) {
   return file.size() >= 4 && std::memcmp(file.data(), "GGUF", 4) == 0;
 }
 
-Result<Container> read_gguf(std::span<const std::byte> file) { return GgufReader(file).read(); }
+bool gguf_type_id(DType type, uint32_t& id) {
+  for (const TensorType& row : kTensorTypes) {
+    if (row.type != type) continue;
+    id = row.id;
+    return true;
+  }
+  return false;
+}
+
+Result<Container> read_gguf(std::span<const std::byte> file) {
+  return GgufReader(file, /*part=*/false).read();
+}
+
+Result<Container> read_gguf_part(std::span<const std::byte> file) {
+  return GgufReader(file, /*part=*/true).read();
+}
 
 }  // namespace skein::io

@@ -1,4 +1,4 @@
-// Writes f32 tensors as files that other tools read: a zip .pth for torch.load, and safetensors.
+// f32 tensors in memory as small files: states, traces. Models are written by model_writer.h.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,7 @@ struct NamedTensor {
 };
 
 // A dict from name to tensor, or with `as_list` the tensors as a list, without their names.
-// Errors: argument (data that is not the shape's, a name that is empty, too long or twice there,
-// 4 GiB and more).
+// Errors: argument (data that is not the shape's, a name that is empty, too long or twice there).
 Result<std::vector<std::byte>> write_pth(std::span<const NamedTensor> tensors, bool as_list);
 
 // Errors: argument, as above, and a name or metadata that is not UTF-8.

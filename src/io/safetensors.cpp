@@ -344,6 +344,11 @@ bool is_safetensors(std::span<const std::byte> file) {
   return json && length >= 2 && length <= file.size() - kLengthBytes;
 }
 
+bool is_safetensors_type(DType type) {
+  return std::any_of(std::begin(kTypes), std::end(kTypes),
+                     [type](const TypeName& row) { return row.type == type; });
+}
+
 Result<Container> read_safetensors(std::span<const std::byte> file) {
   if (file.size() <= kLengthBytes)
     return fail(Code::corrupt, "{} bytes are too short for safetensors", file.size());

@@ -11,6 +11,8 @@
 namespace skein::io {
 
 bool is_safetensors(std::span<const std::byte> file);
+// Whether the format has a name for the type; it is dtype_name().
+bool is_safetensors_type(DType type);
 Result<Container> read_safetensors(std::span<const std::byte> file);
 
 }  // namespace skein::io

@@ -1,11 +1,13 @@
-#include <unordered_set>
+#include <algorithm>
+#include <numeric>
+#include <type_traits>
 
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "io/pth_writer.h"
-#include "io/tensor_table.h"
-#include "io/writer_checks.h"
+#include "io/output_tensor.h"
+#include "io/safetensors.h"
+#include "io/writers.h"
 
 namespace skein::io {
 namespace {
@@ -23,54 +25,69 @@ Status check_utf8(std::string_view text) {
   return {};
 }
 
-}  // namespace
+Result<std::string> text_of(const std::string& key, const MetaValue& value) {
+  return std::visit(
+      [&key](const auto& held) -> Result<std::string> {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<Held, std::string>)
+          return held;
+        else if constexpr (std::is_arithmetic_v<Held>)
+          return fmt::format("{}", held);
+        else
+          return fail(Code::argument, "the metadata {} is a list, which safetensors cannot hold",
+                      escaped(key));
+      },
+      value);
+}
 
-Status check_tensors(std::span<const NamedTensor> tensors, bool named) {
-  if (tensors.size() > limits::kTensors)
-    return fail(Code::argument, "{} tensors, more than the limit of {}", tensors.size(),
-                limits::kTensors);
-  std::unordered_set<std::string_view> names;
-  for (const NamedTensor& tensor : tensors) {
-    const auto bytes = tensor_bytes(tensor.name, DType::f32, tensor.shape.axes());
-    if (!bytes || *bytes != tensor.data.size_bytes())
-      return fail(Code::argument, "tensor {} of shape {} comes with {} numbers",
-                  escaped(tensor.name), tensor.shape.text(), tensor.data.size());
-    if (!named) continue;
-    if (auto status = check_name("a tensor", tensor.name); !status)
-      return fail(Code::argument, "{}", status.error().message);
-    if (!names.insert(tensor.name).second)
-      return fail(Code::argument, "the tensor {} stands twice", escaped(tensor.name));
+Status write_metadata(JsonWriter& json, const Metadata& metadata) {
+  if (metadata.empty()) return {};
+  json.key("__metadata__").begin_object();
+  for (const auto& [key, value] : metadata) {
+    SK_TRY(const std::string text, text_of(key, value));
+    SK_TRY_STATUS(check_utf8(key));
+    SK_TRY_STATUS(check_utf8(text));
+    json.member(key, text);
   }
+  json.end_object();
   return {};
 }
 
-Result<std::vector<std::byte>> write_safetensors(
-    std::span<const NamedTensor> tensors,
-    const std::map<std::string, std::string, std::less<>>& metadata) {
-  SK_TRY_STATUS(check_tensors(tensors, true));
+// The widest types first, as the format's own library does, so that every tensor stands at a
+// multiple of its element.
+std::vector<size_t> data_order(std::span<const OutputTensor> tensors) {
+  std::vector<size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return block_size(tensors[a].dtype).bytes > block_size(tensors[b].dtype).bytes;
+  });
+  return order;
+}
+
+}  // namespace
+
+Status stream_safetensors(Sink& sink, std::span<const OutputTensor> tensors,
+                          const Metadata& metadata, const WriteOptions&) {
+  SK_TRY_STATUS(check_outputs(tensors, /*named=*/true));
   JsonWriter json;
   json.begin_object();
-  if (!metadata.empty()) {
-    json.key("__metadata__").begin_object();
-    for (const auto& [key, value] : metadata) {
-      SK_TRY_STATUS(check_utf8(key));
-      SK_TRY_STATUS(check_utf8(value));
-      json.member(key, value);
-    }
-    json.end_object();
-  }
+  SK_TRY_STATUS(write_metadata(json, metadata));
+  const std::vector<size_t> order = data_order(tensors);
   uint64_t offset = 0;
-  for (const NamedTensor& tensor : tensors) {
+  for (const size_t i : order) {
+    const OutputTensor& tensor = tensors[i];
     SK_TRY_STATUS(check_utf8(tensor.name));
-    if (tensor.name == "__metadata__" || tensor.shape.rank() > static_cast<int>(limits::kAxes))
-      return fail(Code::argument, "tensor {} of shape {} cannot stand in safetensors",
-                  escaped(tensor.name), tensor.shape.text());
-    json.key(tensor.name).begin_object().member("dtype", "F32");
+    if (!is_safetensors_type(tensor.dtype) || tensor.layout != Layout::rows ||
+        tensor.name == "__metadata__" || tensor.shape.rank() > static_cast<int>(limits::kAxes))
+      return fail(Code::argument, "tensor {} of {} {} cannot stand in safetensors",
+                  escaped(tensor.name), dtype_name(tensor.dtype), tensor.shape.text());
+    SK_TRY(const uint64_t bytes, output_bytes(tensor));
+    json.key(tensor.name).begin_object().member("dtype", dtype_name(tensor.dtype));
     json.key("shape").begin_array();
     for (const int64_t axis : tensor.shape.axes()) json.value(axis);
     json.end_array().key("data_offsets").begin_array();
     json.value(offset);
-    offset += tensor.data.size_bytes();
+    offset += bytes;
     json.value(offset).end_array().end_object();
   }
   json.end_object();
@@ -80,16 +97,12 @@ Result<std::vector<std::byte>> write_safetensors(
   if (header.size() > limits::kHeaderBytes)
     return fail(Code::argument, "a header of {} bytes, the limit is {}", header.size(),
                 limits::kHeaderBytes);
-  const uint64_t length = header.size();
-  std::vector<std::byte> out;
-  out.reserve(sizeof(length) + header.size() + offset);
-  const auto append = [&out](std::span<const std::byte> part) {
-    out.insert(out.end(), part.begin(), part.end());
-  };
-  append(std::as_bytes(std::span(&length, 1)));
-  append(std::as_bytes(std::span(header)));
-  for (const NamedTensor& tensor : tensors) append(std::as_bytes(tensor.data));
-  return out;
+  Bytes head;
+  head.number(uint64_t{header.size()});
+  head.text(header);
+  SK_TRY_STATUS(sink.append(head));
+  for (const size_t i : order) SK_TRY_STATUS(sink.tensor(tensors[i]));
+  return {};
 }
 
 }  // namespace skein::io

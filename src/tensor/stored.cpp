@@ -37,6 +37,7 @@ std::string_view format_name(Format format) {
     case Format::safetensors: return "safetensors";
     case Format::gguf: return "GGUF";
     case Format::ggmf: return "rwkv.cpp .bin";
+    case Format::packed: return "Skein packed";
   }
   return "unknown";
 }

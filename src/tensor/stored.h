@@ -4,15 +4,34 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
 namespace skein {
+
+// Numbers that no file holds as they are: a merged adapter, an inverted transform. Computed when
+// they are read, so that a model of any size needs memory for what is being read only.
+class ComputedTensor {
+ public:
+  virtual ~ComputedTensor() = default;
+  virtual int64_t elements() const = 0;
+  // The row-major elements [first, first + out.size()). Callers keep inside elements(), and several
+  // threads may call at the same time.
+  virtual Status read(int64_t first, std::span<float> out) const = 0;
+};
+
+// In which order a storage holds the numbers of a matrix.
+enum class Layout : uint8_t {
+  rows,      // row-major
+  panels16,  // as the CPU reads them: panels of 16 rows, [panel][width][16], the last filled with 0
+};
 
 // A tensor somewhere in a mapped file. Never owns its bytes. Readers guarantee that `storage` lies
 // inside the file, that it is whole blocks, and that every element reached by offset, shape and
@@ -26,8 +45,17 @@ struct StoredTensor {
   Shape strides;
   int64_t offset = 0;
   std::span<const std::byte> storage;
+  Layout layout = Layout::rows;
+  // panels16: the width of the matrix in the storage. Shape, strides and offset are those of a view
+  // of that matrix in row-major order, whatever the layout, so that views compose.
+  int64_t panel_width = 0;
+  // Takes the place of `storage`, which is then empty; dtype is f32.
+  std::shared_ptr<const ComputedTensor> computed{};
 
-  bool contiguous() const { return offset == 0 && strides == shape.contiguous_strides(); }
+  // Its numbers stand one after the other from the start of the storage.
+  bool contiguous() const {
+    return layout == Layout::rows && offset == 0 && strides == shape.contiguous_strides();
+  }
   StoredTensor transposed() const;               // last two axes swapped
   StoredTensor reshaped(const Shape& to) const;  // contiguous ones only; else SK_CHECK
   StoredTensor row(int64_t index) const;         // the part at `index` of the first axis
@@ -39,7 +67,7 @@ using MetaValue = std::variant<bool, int64_t, uint64_t, double, std::string, std
                                std::vector<std::string>>;
 using Metadata = std::map<std::string, MetaValue, std::less<>>;
 
-enum class Format { pth_zip, pth_legacy, safetensors, gguf, ggmf };
+enum class Format { pth_zip, pth_legacy, safetensors, gguf, ggmf, packed };
 // ".pth (zip)", "GGUF" ...: for people.
 std::string_view format_name(Format format);
 
