@@ -32,8 +32,9 @@ Status check_branch_name(const std::string& name) {
 Chat::Chat(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, ChatSettings settings)
     : session_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
-      traits_(token_traits(session_.model().vocab(),
-                           [this](int32_t id) { return tokenizer_->bytes_of(id); })),
+      traits_(token_traits(
+          session_.model().vocab(), [this](int32_t id) { return tokenizer_->bytes_of(id); },
+          tokenizer_->ends())),
       settings_(std::move(settings)) {}
 
 Result<std::unique_ptr<Chat>> Chat::create(std::shared_ptr<Model> model,
@@ -165,7 +166,7 @@ Result<bool> Chat::stand_at_prompt(Node& turn, const Session::Progress& reading,
 Status Chat::close_current() {
   Node& turn = current();
   if (turn.closed) return {};
-  const std::string wanted = text::render_answer(*settings_.profile, turn.answer);
+  const text::Prompt wanted = text::render_answer(*settings_.profile, turn.answer);
   std::vector<int32_t> ids;
   std::string read;
   if (open_) {
@@ -173,14 +174,16 @@ Status Chat::close_current() {
     SK_TRY(read, tokenizer_->decode(ids));
   }
   // Where what was generated begins just so, only the rest has to be read.
-  if (!open_ || !wanted.starts_with(read)) {
+  std::optional<text::Prompt> missing = open_ ? wanted.after(read) : std::nullopt;
+  if (!missing) {
     Reply ignored;
     open_.reset();
     ids.clear();
-    read.clear();
+    missing = wanted;
     SK_TRY_STATUS(stand_at_prompt(turn, {}, ignored));
   }
-  SK_TRY(const std::vector<int32_t> rest, tokenizer_->encode(wanted.substr(read.size())));
+  SK_TRY(const std::vector<int32_t> rest,
+         text::encode_prompt(*tokenizer_, *settings_.profile, *missing, false));
   open_.reset();
   SK_TRY_STATUS(session_.feed(rest));
   ids.insert(ids.end(), rest.begin(), rest.end());
@@ -383,7 +386,7 @@ Result<std::string> Chat::transcript() {
                  open_->ids.begin() + static_cast<int64_t>(open_->read()));
     // What a file brought has its text beside it.
     if (one.loaded_text.empty()) {
-      SK_TRY(const std::string text, tokenizer_->decode(ids));
+      SK_TRY(const std::string text, tokenizer_->decode(ids, text::Special::as_token));
       out += text;
     }
   }

@@ -55,7 +55,7 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
   Session session(model);
   SK_TRY_STATUS(session.feed(0));
   Sampling sampling;
-  sampling.banned = {text::Tokenizer::end_of_text()};
+  sampling.banned = {kEndOfDocument[0]};
   sampling.seed = 1;
   const TokenTraits traits = token_traits(model->vocab());
   SK_TRY(Sampler sampler, Sampler::create(sampling, traits));

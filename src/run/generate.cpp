@@ -129,7 +129,7 @@ Status Generation::choose(Event& event) {
     forced_.pop_back();
   } else {
     SK_TRY(event.id, sampler_.sample(logits, session_->state().tokens_read()));
-    if (event.id == text::Tokenizer::end_of_text()) {
+    if (tokenizer_ ? tokenizer_->is_end(event.id) : event.id == kEndOfDocument[0]) {
       event.id = -1;
       return end(Finish::end_of_text, stops_.finish(), event);
     }

@@ -18,7 +18,7 @@ namespace skein {
 enum class Finish : uint8_t {
   running,
   stop,         // a stop string, or the end of the turn
-  end_of_text,  // the model drew id 0
+  end_of_text,  // the model drew a token that ends a document or a turn
   length,       // max_tokens
   interrupted,  // by interrupt(), or by an error
 };
@@ -73,7 +73,7 @@ class LogitsFingerprint {
 //   - after stop: those that belong to the answer as a whole. Never the stop. Where the answer ends
 //     inside a token, unread_text() is the part of the answer before that.
 //   - after length and interrupted: all but the last, which was drawn and not read.
-//   - after end_of_text: all (id 0 is no event and is not read).
+//   - after end_of_text: all (the token that ends it is no event and is not read).
 // settle() reads what is missing, so that the state stands for exactly what was shown.
 class Generation {
  public:

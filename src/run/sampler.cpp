@@ -460,11 +460,13 @@ Status validate(const Sampling& s) {
   return {};
 }
 
-TokenTraits token_traits(int32_t vocab, const std::function<std::string_view(int32_t)>& text_of) {
+TokenTraits token_traits(int32_t vocab, const std::function<std::string_view(int32_t)>& text_of,
+                         std::span<const int32_t> ends) {
   TokenTraits out = token_traits(vocab);
   for (int32_t id = 0; id < vocab; ++id) {
     const std::string_view text = text_of(id);
-    if (text.empty() && id != 0) out.silent.push_back(id);
+    if (text.empty() && std::find(ends.begin(), ends.end(), id) == ends.end())
+      out.silent.push_back(id);
     const auto i = static_cast<size_t>(id);
     out.exempt[i] =
         !text.empty() && text.find_first_not_of(kPipExempt) == std::string_view::npos ? 1 : 0;

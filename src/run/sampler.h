@@ -66,13 +66,18 @@ Status validate(const Sampling& sampling);
 // What sampling must know of a vocabulary. Made once for a model; samplers refer to it.
 struct TokenTraits {
   int32_t vocab = 0;
-  std::vector<int32_t> silent;  // ids without text, never drawn; id 0 (end of document) is not one
-  std::vector<uint8_t> exempt;  // by id: digits, spaces and tabs only
+  std::vector<int32_t>
+      silent;  // ids without text, never drawn; those that end a text are not among
+  std::vector<uint8_t> exempt;      // by id: digits, spaces and tabs only
   std::vector<uint8_t> pip_exempt;  // by id: text is a substring of " \t0123456789", so not "21"
 };
 
-// `text_of(id)`: the bytes of a token, empty if it has none.
-TokenTraits token_traits(int32_t vocab, const std::function<std::string_view(int32_t)>& text_of);
+// What ends a document where the vocabulary is unknown.
+inline constexpr int32_t kEndOfDocument[] = {0};
+
+// `text_of(id)`: the bytes of a token, empty if it has none. `ends`: the ids that end a text.
+TokenTraits token_traits(int32_t vocab, const std::function<std::string_view(int32_t)>& text_of,
+                         std::span<const int32_t> ends = kEndOfDocument);
 // For a model whose vocabulary is unknown: every id may be drawn, none is exempt.
 TokenTraits token_traits(int32_t vocab);
 

@@ -1,9 +1,12 @@
 #include "run/vocabulary.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <span>
 #include <string_view>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "base/limits.h"
 
 namespace skein {
@@ -11,6 +14,7 @@ namespace {
 
 constexpr int32_t kWorldRows = 65536;
 constexpr int32_t k20bRows = 50277;
+constexpr const char* kHuggingFace = "tokenizer.json";
 
 std::filesystem::path data_folder() {
   if (const char* home = std::getenv("SKEIN_HOME"); home && *home) return home;
@@ -23,7 +27,7 @@ std::filesystem::path data_folder() {
 
 std::span<const char* const> file_names(int64_t rows) {
   static constexpr const char* kWorld[] = {"rwkv_vocab_v20230424.txt", "rwkv_vocab_v20230424.json"};
-  static constexpr const char* k20b[] = {"20B_tokenizer.json", "tokenizer.json"};
+  static constexpr const char* k20b[] = {"20B_tokenizer.json", kHuggingFace};
   if (rows == kWorldRows) return kWorld;
   if (rows == k20bRows) return k20b;
   return {};
@@ -45,43 +49,108 @@ Result<text::TokenizerPtr> from_file(const std::filesystem::path& path, const Mo
   return checked(text::open_tokenizer(bytes, escaped(path.filename().string())), model);
 }
 
-// tokenizer.ggml.*, if the file is a GGUF with the World vocabulary in it.
+const MetaValue* find(const Metadata& metadata, std::string_view key) {
+  const auto at = metadata.find(key);
+  return at == metadata.end() ? nullptr : &at->second;
+}
+
+template <typename T>
+const T* find_as(const Metadata& metadata, std::string_view key) {
+  const MetaValue* value = find(metadata, key);
+  return value ? std::get_if<T>(value) : nullptr;
+}
+
+using Strings = std::vector<std::string>;
+using Numbers = std::vector<int64_t>;
+
+Result<text::TokenizerPtr> world_from_metadata(const Strings& tokens, const Numbers& types,
+                                               const std::string& name) {
+  const std::vector<std::string_view> views(tokens.begin(), tokens.end());
+  std::vector<int32_t> kinds;
+  for (const int64_t type : types)
+    kinds.push_back(type == static_cast<int32_t>(type) ? static_cast<int32_t>(type) : -1);
+  return text::world_from_gguf(views, kinds, name);
+}
+
+Result<text::TokenizerPtr> bpe_from_metadata(const Metadata& metadata, const Strings& tokens,
+                                             const Numbers& types, const std::string& name) {
+  const auto* pre = find_as<std::string>(metadata, "tokenizer.ggml.pre");
+  const auto* merges = find_as<Strings>(metadata, "tokenizer.ggml.merges");
+  if (!merges)
+    return fail(Code::corrupt,
+                "{}: tokenizer.ggml.merges is missing or no array of strings; name a vocabulary "
+                "file with --vocab",
+                name);
+  text::BpeMetadata parts{pre ? *pre : std::string_view(), tokens, types, *merges, {}};
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+    const MetaValue* value = find(metadata, key);
+    if (!value) continue;
+    const auto* number = std::get_if<uint64_t>(value);
+    if (!number) return fail(Code::corrupt, "{}: {} is no 32-bit number without a sign", name, key);
+    parts.ends.push_back(static_cast<int64_t>(std::min<uint64_t>(*number, INT64_MAX)));
+  }
+  return text::bpe_from_gguf(parts, name);
+}
+
+// tokenizer.ggml.*, if the file is a GGUF with a vocabulary in it.
 Result<text::TokenizerPtr> from_metadata(const ModelText& model) {
-  const auto find = [&](const char* key) {
-    const auto at = model.metadata->find(key);
-    return at == model.metadata->end() ? nullptr : &at->second;
-  };
-  const MetaValue* tokens = find("tokenizer.ggml.tokens");
-  const MetaValue* types = find("tokenizer.ggml.token_type");
-  const MetaValue* kind = find("tokenizer.ggml.model");
-  if (!tokens || !kind) return text::TokenizerPtr();
+  const Metadata& metadata = *model.metadata;
+  const MetaValue* kind = find(metadata, "tokenizer.ggml.model");
+  if (!find(metadata, "tokenizer.ggml.tokens") || !kind) return text::TokenizerPtr();
   const std::string name = escaped(model.path.filename().string());
   const auto* kind_text = std::get_if<std::string>(kind);
-  if (!kind_text || *kind_text != "rwkv")
-    return fail(Code::unsupported, "{}: its tokenizer is of the kind \"{}\", not rwkv", name,
-                kind_text ? escaped(*kind_text) : "?");
-  const auto* strings = std::get_if<std::vector<std::string>>(tokens);
-  const auto* numbers = types ? std::get_if<std::vector<int64_t>>(types) : nullptr;
-  if (!strings || !numbers)
+  if (!kind_text || (*kind_text != "rwkv" && *kind_text != "gpt2"))
+    return fail(Code::unsupported,
+                "{}: its tokenizer is of the kind \"{}\", neither rwkv nor gpt2; name a vocabulary "
+                "file with --vocab",
+                name, kind_text ? escaped(*kind_text) : "?");
+  const auto* tokens = find_as<Strings>(metadata, "tokenizer.ggml.tokens");
+  const auto* types = find_as<Numbers>(metadata, "tokenizer.ggml.token_type");
+  if (!tokens || !types)
     return fail(Code::corrupt,
                 "{}: tokenizer.ggml.tokens and token_type are not what they have to "
                 "be, strings and 32-bit numbers; name a vocabulary file with --vocab",
                 name);
-  if (strings->size() != static_cast<size_t>(model.rows))
+  if (tokens->size() != static_cast<size_t>(model.rows))
     return fail(Code::corrupt,
                 "{}: tokenizer.ggml.tokens has {} entries for {} rows; name a vocabulary file with "
                 "--vocab",
-                name, strings->size(), model.rows);
-  const std::vector<std::string_view> views(strings->begin(), strings->end());
-  const std::vector<int32_t> kinds(numbers->begin(), numbers->end());
-  return checked(text::world_from_gguf(views, kinds, name), model);
+                name, tokens->size(), model.rows);
+  return checked(*kind_text == "rwkv" ? world_from_metadata(*tokens, *types, name)
+                                      : bpe_from_metadata(metadata, *tokens, *types, name),
+                 model);
+}
+
+// Where the files of the model lie: itself, if it is a folder.
+std::filesystem::path own_folder(const std::filesystem::path& model) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(model, ignored)) return model;
+  return model.has_parent_path() ? model.parent_path() : std::filesystem::path(".");
+}
+
+// The chat template, as text. Nothing of it is run, so what cannot be read is only not known.
+std::string chat_template(const ModelText& model) {
+  if (const auto* own = find_as<std::string>(*model.metadata, "tokenizer.chat_template"))
+    return *own;
+  const std::filesystem::path folder = own_folder(model.path);
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "chat_template.jinja", ignored)) {
+    const auto bytes = read_file(folder / "chat_template.jinja", limits::kHeaderBytes);
+    if (bytes) return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  }
+  if (!std::filesystem::exists(folder / "tokenizer_config.json", ignored)) return {};
+  const auto bytes = read_file(folder / "tokenizer_config.json", limits::kHeaderBytes);
+  if (!bytes) return {};
+  const auto json = parse_json({reinterpret_cast<const char*>(bytes->data()), bytes->size()},
+                               limits::kHeaderBytes);
+  const Json* found = json ? json->find("chat_template") : nullptr;
+  return found && found->string() ? *found->string() : std::string();
 }
 
 }  // namespace
 
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model) {
-  std::vector<std::filesystem::path> folders = {
-      model.has_parent_path() ? model.parent_path() : std::filesystem::path(".")};
+  std::vector<std::filesystem::path> folders = {own_folder(model)};
   if (const auto data = data_folder(); !data.empty()) folders.push_back(data / "vocab");
   return folders;
 }
@@ -96,22 +165,33 @@ Result<text::TokenizerPtr> find_tokenizer(const ModelText& model, const std::str
   if (own) return own;
   if (model.rows == text::byte_tokenizer_257()->size()) return text::byte_tokenizer_257();
   if (model.rows == text::byte_tokenizer_256()->size()) return text::byte_tokenizer_256();
-  const auto names = file_names(model.rows);
+  const std::vector<std::filesystem::path> folders = vocabulary_folders(model.path);
+  const std::span<const char* const> names = file_names(model.rows);
   const std::string file = escaped(model.path.filename().string());
-  if (names.empty())
-    return fail(Code::io,
-                "{}: no tokenizer is known for {} rows; name its vocabulary file with --vocab, or "
-                "work with token ids",
-                file, model.rows);
   std::string places;
   std::error_code ignored;
-  for (const auto& folder : vocabulary_folders(model.path)) {
+  for (const auto& folder : folders) {
     for (const char* name : names)
       if (std::filesystem::exists(folder / name, ignored)) return from_file(folder / name, model);
     places += (places.empty() ? "" : " or ") + escaped(folder.string());
   }
-  return fail(Code::io, "{}: its vocabulary was not found; put {} into {}, or name it with --vocab",
-              file, names[0], places);
+  if (!names.empty())
+    return fail(Code::io,
+                "{}: its vocabulary was not found; put {} into {}, or name it with --vocab", file,
+                names[0], places);
+  // The rows of other models say nothing, so only a file that lies with the model can be meant.
+  if (std::filesystem::exists(folders[0] / kHuggingFace, ignored))
+    return from_file(folders[0] / kHuggingFace, model);
+  return fail(Code::io,
+              "{}: no tokenizer is known for {} rows and no {} lies beside it; name its vocabulary "
+              "file with --vocab, or work with token ids",
+              file, model.rows, kHuggingFace);
+}
+
+const text::Profile& find_profile(const ModelText& model, const text::Tokenizer* tokenizer) {
+  const std::string name = model.path.filename().string();
+  const std::string own = chat_template(model);
+  return text::default_profile({model.rows, name, tokenizer, own});
 }
 
 }  // namespace skein

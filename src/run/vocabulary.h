@@ -6,19 +6,20 @@
 #include <vector>
 
 #include "run/model.h"
+#include "text/profile.h"
 #include "text/tokenizer.h"
 
 namespace skein {
 
-// Where a vocabulary file is looked for, in order: beside the model, then $SKEIN_HOME/vocab or
-// $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab).
+// Where a vocabulary file is looked for, in order: beside the model (inside, if it is a folder),
+// then $SKEIN_HOME/vocab or $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab).
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model);
 
-// The model's tokenizer: `vocab` if given; a GGUF's own; the byte vocabularies by size (257, 256);
-// World (65536 rows) and 20B (50277) from a file in those folders. A file that gives more ids than
-// the model has rows is a mismatch.
-// Errors: mismatch, io (no vocabulary found: the sentence says which file to put where), and those
-// of reading the file.
+// The model's tokenizer: `vocab` if given; a GGUF's own (World, 20B, Qwen2); the byte vocabularies
+// by size (257, 256); World (65536 rows) and 20B (50277) from a file in those folders; for other
+// sizes a tokenizer.json beside the model. A file that gives more ids than the model has rows is a
+// mismatch. Errors: mismatch, io (no vocabulary found: the sentence says which file to put where),
+// and those of reading the file.
 Result<text::TokenizerPtr> find_tokenizer(const Model& model, const std::string& vocab = {});
 
 // The same for a file that is not opened: its rows and its metadata decide.
@@ -26,7 +27,15 @@ struct ModelText {
   std::filesystem::path path;
   int64_t rows = 0;
   const Metadata* metadata = nullptr;
+
+  static ModelText of(const Model& model) {
+    return {model.path(), model.vocab(), &model.metadata()};
+  }
 };
 Result<text::TokenizerPtr> find_tokenizer(const ModelText& model, const std::string& vocab = {});
+
+// How the model is talked to: by its rows, its name, its tokenizer (may be null) and its own chat
+// template, which stands in its metadata or in the files of its Hugging Face folder.
+const text::Profile& find_profile(const ModelText& model, const text::Tokenizer* tokenizer);
 
 }  // namespace skein

@@ -21,14 +21,14 @@ class ByteTokenizer final : public Tokenizer {
  public:
   explicit ByteTokenizer(int32_t shift) : Tokenizer("bytes", byte_texts(shift)), shift_(shift) {}
 
-  Result<std::vector<int32_t>> encode(std::string_view text) const override {
+ private:
+  Result<std::vector<int32_t>> encode_text(std::string_view text, Special) const override {
     std::vector<int32_t> ids;
     ids.reserve(text.size());
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c) + shift_);
     return ids;
   }
 
- private:
   int32_t shift_;
 };
 

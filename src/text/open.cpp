@@ -10,8 +10,7 @@ Result<TokenizerPtr> open_tokenizer(std::span<const std::byte> bytes, std::strin
   if (start == std::string_view::npos || text[start] != '{')
     return world_from_vocab_file(bytes, file_name);
   SK_TRY(const Json root, parse_vocab_json(bytes, file_name));
-  return root.find("model") ? bpe_20b_from_object(root, file_name)
-                            : world_from_object(root, file_name);
+  return root.find("model") ? bpe_from_object(root, file_name) : world_from_object(root, file_name);
 }
 
 }  // namespace skein::text

@@ -15,9 +15,8 @@ constexpr std::pair<ThinkMode, std::string_view> kThinkNames[] = {
 };
 
 constexpr std::pair<StopPolicy, std::string_view> kStopNames[] = {
-    {StopPolicy::none, "none"},
-    {StopPolicy::blank_line, "blank_line"},
-    {StopPolicy::role, "role"},
+    {StopPolicy::none, "none"},           {StopPolicy::blank_line, "blank_line"},
+    {StopPolicy::role, "role"},           {StopPolicy::token, "token"},
     {StopPolicy::tentative, "tentative"},
 };
 
@@ -28,13 +27,20 @@ constexpr std::span<const ThinkMode> kNoThinking = std::span(kAllModes).first(1)
 
 constexpr std::string_view kChatWords[] = {"User", "Assistant", "System"};
 constexpr std::string_view kQaWords[] = {"Question", "Answer", "User", "Assistant"};
+constexpr std::string_view kInstructWords[] = {"Instruction", "Input", "Response"};
 constexpr std::string_view kRavenWords[] = {"Bob", "Alice", "User", "Assistant"};
 
-// Official recommendations: the chat demo's, and those of the G1 card.
+// Official recommendations: the chat demo's, those of the G1 card and of Qwen2.5.
 constexpr SamplerDefaults kChat = {1, 0.3f, 0, 0.5f, 0.5f, 0.996f};
 constexpr SamplerDefaults kThinking = {1, 0.5f, 100, 0, 0, 0.997f};
 constexpr SamplerDefaults kGreedy = {1, 0, 0, 0, 0, 0.996f};
+constexpr SamplerDefaults kQwen = {0.7f, 0.8f, 20, 0, 0, 0.996f};
 constexpr SamplerDefaults kCompletion = {1, 0.85f, 0, 0.2f, 0.2f, 0.996f};
+
+constexpr std::string_view kTurnBegin = "<|im_start|>";
+constexpr std::string_view kTurnEnd = "<|im_end|>";
+constexpr std::string_view kQwenSystem =
+    "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
 
 constexpr Profile kProfiles[] = {
     {.name = "g1",
@@ -84,6 +90,45 @@ constexpr Profile kProfiles[] = {
      .sampler = kChat,
      .thinking_sampler = kChat,
      .split_last_blank_line = true},
+    {.name = "instruct",
+     .about = "instruction-tuned World and Raven models: Instruction, Input and Response",
+     .user = "Instruction",
+     .assistant = "Response",
+     .system = "",
+     .preamble = "",
+     .material = "Input",
+     .role_words = kInstructWords,
+     .think_modes = kNoThinking,
+     .stop = StopPolicy::tentative,
+     .sampler = kChat,
+     .thinking_sampler = kChat,
+     .split_last_blank_line = true},
+    {.name = "chatml",
+     .about = "models grown from Qwen (QRWKV6, ARWKV): turns between <|im_start|> and <|im_end|>",
+     .user = "user",
+     .assistant = "assistant",
+     .system = "system",
+     .preamble = "",
+     .turn_begin = kTurnBegin,
+     .turn_end = kTurnEnd,
+     .role_words = {},
+     .think_modes = kNoThinking,
+     .stop = StopPolicy::token,
+     .sampler = kQwen,
+     .thinking_sampler = kQwen},
+    {.name = "qwen",
+     .about = "the same, introduced as Qwen2.5 introduces itself unless a system text is given",
+     .user = "user",
+     .assistant = "assistant",
+     .system = "system",
+     .preamble = kQwenSystem,
+     .turn_begin = kTurnBegin,
+     .turn_end = kTurnEnd,
+     .role_words = {},
+     .think_modes = kNoThinking,
+     .stop = StopPolicy::token,
+     .sampler = kQwen,
+     .thinking_sampler = kQwen},
     {.name = "bytes",
      .about = "the bundled model and others of 257 ids: User and Assistant",
      .user = "User",
@@ -178,17 +223,25 @@ const Profile* profile_by_name(std::string_view name) {
   return nullptr;
 }
 
-const Profile& default_profile(int64_t vocab_size, std::string_view file_name_hint) {
+const Profile& default_profile(const ProfileHints& hints) {
+  const bool has_turn_tokens = hints.tokenizer && hints.tokenizer->special_id(kTurnBegin) >= 0 &&
+                               hints.tokenizer->special_id(kTurnEnd) >= 0;
   std::string_view name = "plain";
-  if (vocab_size == 65536) name = names_g_series(file_name_hint) ? "g1" : "world";
-  if (vocab_size == 50277) name = "raven";
-  if (vocab_size == 257) name = "bytes";
+  if (hints.rows == 65536) name = names_g_series(hints.file_name) ? "g1" : "world";
+  if (hints.rows == 50277) name = "raven";
+  if (hints.rows == 257) name = "bytes";
+  if (has_turn_tokens) {
+    // Only a template that introduces the model does so: a system text that nobody wrote is words
+    // in the user's mouth.
+    const bool introduces = hints.chat_template.find(kQwenSystem) != std::string_view::npos;
+    name = introduces ? "qwen" : "chatml";
+  }
   return *profile_by_name(name);
 }
 
 bool role_holds_mass(std::span<const float> probabilities, const Tokenizer& tokenizer,
                      const Profile& profile) {
-  std::vector<int32_t> ids = {Tokenizer::end_of_text()};
+  std::vector<int32_t> ids(tokenizer.ends().begin(), tokenizer.ends().end());
   for (const std::string_view word : profile.role_words)
     if (const int32_t id = first_token(tokenizer, word); id >= 0) ids.push_back(id);
   std::sort(ids.begin(), ids.end());

@@ -57,7 +57,7 @@ std::string_view length_words(ThinkMode mode) {
 
 // The tags lack their ">": that is how the models were trained, and "></" is one token, so that a
 // lone ">" would rule out an empty thought.
-std::string_view opening_of(ThinkMode mode) {
+std::string opening_of(ThinkMode mode) {
   switch (mode) {
     case ThinkMode::none: return "";
     case ThinkMode::fake: return " <think>\n</think";
@@ -66,19 +66,82 @@ std::string_view opening_of(ThinkMode mode) {
   }
 }
 
-std::string user_turn(const Profile& profile, std::string_view text, ThinkMode mode) {
-  return named(profile.user, clean_text(text) + std::string(length_words(mode))) + "\n\n";
+// One turn up to its text's end.
+Prompt open_turn(const Profile& profile, std::string_view name, std::string_view text) {
+  Prompt out;
+  if (profile.has_turn_tokens()) {
+    out.add_marker(profile.turn_begin);
+    out.text += name;
+    out.text += '\n';
+    out.text += text;
+  } else {
+    out.text = named(name, clean_text(text));
+  }
+  return out;
 }
 
-std::string message_turn(const Profile& profile, const Message& message, ThinkMode mode) {
+void close_turn(const Profile& profile, Prompt& turn) {
+  if (profile.has_turn_tokens()) {
+    turn.add_marker(profile.turn_end);
+    turn.text += '\n';
+  } else {
+    turn.text += "\n\n";
+  }
+}
+
+Prompt whole_turn(const Profile& profile, std::string_view name, std::string_view text) {
+  Prompt out = open_turn(profile, name, text);
+  close_turn(profile, out);
+  return out;
+}
+
+// Where the model's answer is to follow.
+Prompt answer_begin(const Profile& profile) {
+  if (profile.has_turn_tokens()) return open_turn(profile, profile.assistant, "");
+  return {std::string(profile.assistant) + ":"};
+}
+
+// The answer's text as it stands behind answer_begin(), without what ends the turn.
+Prompt answer_text(const Profile& profile, std::string_view text) {
+  std::string answer = split_thinking(text).answer;
+  if (!profile.has_turn_tokens()) {
+    answer = clean_text(answer);
+    if (!answer.empty()) answer.insert(0, " ");
+  }
+  return {std::move(answer)};
+}
+
+Prompt user_turn(const Profile& profile, std::string_view text, std::string_view material,
+                 ThinkMode mode) {
+  std::string words(profile.has_turn_tokens() ? std::string(text) : clean_text(text));
+  words += length_words(mode);
+  if (material.empty()) return whole_turn(profile, profile.user, words);
+  if (profile.has_turn_tokens())
+    return whole_turn(profile, profile.user, std::string(material) + "\n\n" + words);
+  const Prompt about = whole_turn(profile, profile.material, material);
+  Prompt out;
+  if (profile.material.empty()) out.add(about);
+  out.add(whole_turn(profile, profile.user, words));
+  if (!profile.material.empty()) out.add(about);
+  return out;
+}
+
+Prompt tool_turn(const Profile& profile, const std::string& text) {
+  return whole_turn(profile, profile.user,
+                    profile.has_turn_tokens() ? "<tool_response>\n" + text + "\n</tool_response>"
+                                              : "Function output:\n" + text);
+}
+
+Prompt message_turn(const Profile& profile, const Message& message, ThinkMode mode) {
   switch (message.role) {
     case Role::system: return render_system(profile, message.text);
-    case Role::user: return user_turn(profile, message.text, mode);
-    case Role::tool:
-      return named(profile.user, clean_text("Function output:\n" + message.text)) + "\n\n";
+    case Role::user: return user_turn(profile, message.text, message.material, mode);
+    case Role::tool: return tool_turn(profile, message.text);
     case Role::assistant: break;
   }
-  return std::string(profile.assistant) + ":" + render_answer(profile, message.text);
+  Prompt out = answer_begin(profile);
+  out.add(render_answer(profile, message.text));
+  return out;
 }
 
 }  // namespace
@@ -99,46 +162,68 @@ std::string clean_text(std::string_view text) {
   return out;
 }
 
-std::string render_system(const Profile& profile, std::string_view text) {
-  if (!profile.has_template()) return std::string(text);
-  return named(profile.system, clean_text(text)) + "\n\n";
+void Prompt::add(const Prompt& other) {
+  for (const Marker& marker : other.markers)
+    markers.push_back({text.size() + marker.begin, marker.length});
+  text += other.text;
 }
 
-std::string render_answer(const Profile& profile, std::string_view text) {
-  if (!profile.has_template()) return std::string(text);
-  const std::string answer = clean_text(split_thinking(text).answer);
-  return (answer.empty() ? "" : " ") + answer + "\n\n";
+void Prompt::add_marker(std::string_view name) {
+  markers.push_back({text.size(), name.size()});
+  text += name;
+}
+
+std::optional<Prompt> Prompt::after(std::string_view words) const {
+  if (!text.starts_with(words)) return std::nullopt;
+  if (!markers.empty() && markers.front().begin < words.size()) return std::nullopt;
+  Prompt out{text.substr(words.size())};
+  for (const Marker& marker : markers)
+    out.markers.push_back({marker.begin - words.size(), marker.length});
+  return out;
+}
+
+Prompt render_system(const Profile& profile, std::string_view text) {
+  if (!profile.has_template()) return {std::string(text)};
+  return whole_turn(profile, profile.system, text);
+}
+
+Prompt render_answer(const Profile& profile, std::string_view text) {
+  if (!profile.has_template()) return {std::string(text)};
+  Prompt out = answer_text(profile, text);
+  close_turn(profile, out);
+  return out;
+}
+
+std::string render_fill_in(std::string_view prefix, std::string_view suffix) {
+  return fmt::format("✿prefix✿✿suffix✿{}✿middle✿{}", suffix, prefix);
 }
 
 Turn render_turn(const Profile& profile, std::string_view user_text, bool first, ThinkMode mode) {
-  if (!profile.has_template()) return {std::string(user_text), ""};
+  if (!profile.has_template()) return {{std::string(user_text)}, ""};
   if (!profile.supports(mode)) mode = ThinkMode::none;
   Turn turn;
   if (first && !profile.preamble.empty()) turn.prompt = render_system(profile, profile.preamble);
-  turn.prompt += user_turn(profile, user_text, mode);
-  turn.prompt += profile.assistant;
-  turn.prompt += ':';
+  turn.prompt.add(user_turn(profile, user_text, "", mode));
+  turn.prompt.add(answer_begin(profile));
   turn.opening = opening_of(mode);
   return turn;
 }
 
-std::string render(const Profile& profile, std::span<const Message> messages, ThinkMode mode) {
-  std::string out;
+Prompt render(const Profile& profile, std::span<const Message> messages, ThinkMode mode) {
+  Prompt out;
   if (!profile.has_template()) {
-    for (const Message& message : messages) out += message.text;
+    for (const Message& message : messages) out.add(message.text);
     return out;
   }
   if (!profile.supports(mode)) mode = ThinkMode::none;
   const bool has_system = !messages.empty() && messages.front().role == Role::system;
   if (!has_system && !profile.preamble.empty()) out = render_system(profile, profile.preamble);
-  for (const Message& message : messages) out += message_turn(profile, message, mode);
-  if (!messages.empty() && messages.back().role == Role::assistant) {
-    out.resize(strip_right(out).size());
-    return out;
-  }
-  out += profile.assistant;
-  out += ':';
-  return out += opening_of(mode);
+  const bool goes_on = !messages.empty() && messages.back().role == Role::assistant;
+  for (const Message& message : messages.first(messages.size() - (goes_on ? 1 : 0)))
+    out.add(message_turn(profile, message, mode));
+  out.add(answer_begin(profile));
+  out.add(goes_on ? answer_text(profile, messages.back().text) : Prompt{opening_of(mode)});
+  return out;
 }
 
 Thinking split_thinking(std::string_view text) {
@@ -155,14 +240,35 @@ Thinking split_thinking(std::string_view text) {
 }
 
 Result<std::vector<int32_t>> encode_prompt(const Tokenizer& tokenizer, const Profile& profile,
-                                           std::string_view prompt, bool fresh) {
-  SK_TRY(std::vector<int32_t> ids, tokenizer.encode(prompt));
-  if (profile.split_last_blank_line && !ids.empty() && tokenizer.bytes_of(ids.back()) == "\n\n") {
+                                           const Prompt& prompt, bool fresh) {
+  const std::string_view text = prompt.text;
+  std::vector<int32_t> ids;
+  const auto add_text = [&](size_t begin, size_t end) -> Status {
+    SK_TRY(const std::vector<int32_t> part, tokenizer.encode(text.substr(begin, end - begin)));
+    ids.insert(ids.end(), part.begin(), part.end());
+    return {};
+  };
+  size_t at = 0;
+  for (const Prompt::Marker& marker : prompt.markers) {
+    const std::string_view name = text.substr(marker.begin, marker.length);
+    const int32_t id = tokenizer.special_id(name);
+    if (id < 0)
+      return fail(Code::argument,
+                  "the {} vocabulary has no token {}, which the template {} is made of",
+                  tokenizer.name(), name, profile.name);
+    SK_TRY_STATUS(add_text(at, marker.begin));
+    ids.push_back(id);
+    at = marker.begin + marker.length;
+  }
+  SK_TRY_STATUS(add_text(at, text.size()));
+  if (profile.split_last_blank_line && tokenizer.blank_line_is_two() && !ids.empty() &&
+      tokenizer.bytes_of(ids.back()) == "\n\n") {
     SK_TRY(const std::vector<int32_t> line_end, tokenizer.encode("\n"));
     ids.pop_back();
     for (int n = 0; n < 2; ++n) ids.insert(ids.end(), line_end.begin(), line_end.end());
   }
-  if (fresh && profile.leading_end_of_text) ids.insert(ids.begin(), Tokenizer::end_of_text());
+  if (fresh && profile.leading_end_of_text && tokenizer.end_of_text() >= 0)
+    ids.insert(ids.begin(), tokenizer.end_of_text());
   return ids;
 }
 

@@ -1,5 +1,7 @@
 #include "text/tokenizer.h"
 
+#include <algorithm>
+
 namespace skein::text {
 
 TokenTexts::TokenTexts(std::span<const Entry> entries, int32_t size) {
@@ -12,16 +14,32 @@ TokenTexts::TokenTexts(std::span<const Entry> entries, int32_t size) {
   begin_.push_back(static_cast<uint32_t>(bytes_.size()));
 }
 
-Result<std::string> Tokenizer::decode(std::span<const int32_t> ids) const {
+Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, Special special) const {
   std::string out;
   for (size_t n = 0; n < ids.size(); ++n) {
     if (ids[n] < 0 || ids[n] >= size())
       return fail(Code::argument,
                   "token {} of the list is id {}, and the {} vocabulary has ids 0 to {}", n, ids[n],
                   name(), size() - 1);
-    out += bytes_of(ids[n]);
+    out += special == Special::as_token ? shown(ids[n]) : bytes_of(ids[n]);
   }
   return out;
+}
+
+bool Tokenizer::is_end(int32_t id) const {
+  return std::find(special_.ends.begin(), special_.ends.end(), id) != special_.ends.end();
+}
+
+int32_t Tokenizer::special_id(std::string_view name) const {
+  for (const auto& [known, id] : special_.tokens)
+    if (known == name) return id;
+  return -1;
+}
+
+std::string_view Tokenizer::special_name(int32_t id) const {
+  for (const auto& [name, known] : special_.tokens)
+    if (known == id) return name;
+  return {};
 }
 
 }  // namespace skein::text

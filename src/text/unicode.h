@@ -1,4 +1,4 @@
-// What the 20B tokenizer needs to know of Unicode, and the writing of characters as UTF-8.
+// What byte pair tokenizers need to know of Unicode, and the writing of characters as UTF-8.
 // unicode.cpp is the one file that knows utf8proc.
 #pragma once
 

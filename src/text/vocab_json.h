@@ -14,6 +14,6 @@ namespace skein::text {
 Result<Json> parse_vocab_json(std::span<const std::byte> bytes, std::string_view file_name);
 
 Result<TokenizerPtr> world_from_object(const Json& root, std::string_view file_name);
-Result<TokenizerPtr> bpe_20b_from_object(const Json& root, std::string_view file_name);
+Result<TokenizerPtr> bpe_from_object(const Json& root, std::string_view file_name);
 
 }  // namespace skein::text

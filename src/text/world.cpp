@@ -15,7 +15,8 @@ class WorldTokenizer final : public Tokenizer {
   WorldTokenizer(TokenTexts texts, Trie trie)
       : Tokenizer("World", std::move(texts)), trie_(std::move(trie)) {}
 
-  Result<std::vector<int32_t>> encode(std::string_view text) const override {
+ private:
+  Result<std::vector<int32_t>> encode_text(std::string_view text, Special) const override {
     std::vector<int32_t> ids;
     ids.reserve(text.size() / 4);
     while (!text.empty()) {
@@ -27,7 +28,6 @@ class WorldTokenizer final : public Tokenizer {
     return ids;
   }
 
- private:
   Trie trie_;
 };
 

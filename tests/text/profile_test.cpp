@@ -24,7 +24,7 @@ TEST(Profile, names_find_their_profile_and_differ) {
 
 TEST(Profile, rows_and_file_name_choose_the_default) {
   const auto name = [](int64_t rows, std::string_view file) {
-    return default_profile(rows, file).name;
+    return default_profile({.rows = rows, .file_name = file, .chat_template = ""}).name;
   };
   EXPECT_EQ(name(65536, "rwkv7-g1a-0.4b-20250905-ctx4096.pth"), "g1");
   EXPECT_EQ(name(65536, "RWKV7-G1-1.5B.gguf"), "g1");
@@ -38,6 +38,21 @@ TEST(Profile, rows_and_file_name_choose_the_default) {
   EXPECT_EQ(name(257, "bundled-0.pth"), "bytes");
   EXPECT_EQ(name(256, "tiny.bin"), "plain");
   EXPECT_EQ(name(20095, "RWKV-4-MIDI.pth"), "plain");
+}
+
+TEST(Profile, tokens_that_mark_turns_choose_their_template) {
+  const auto tokenizer = open_file(skein::test::fixture("tokenizer/qwen2_small.json"));
+  ProfileHints hints{.rows = 151936, .file_name = "qrwkv6.gguf", .chat_template = ""};
+  EXPECT_EQ(default_profile(hints).name, "plain");
+  hints.tokenizer = tokenizer.get();
+  EXPECT_EQ(default_profile(hints).name, "chatml");
+  hints.chat_template =
+      "{{ '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful "
+      "assistant.<|im_end|>' }}";
+  EXPECT_EQ(default_profile(hints).name, "qwen");
+  const auto bytes = byte_tokenizer_257();
+  hints.tokenizer = bytes.get();
+  EXPECT_EQ(default_profile(hints).name, "plain");
 }
 
 TEST(Profile, samplers_are_the_documented_rows) {
@@ -62,8 +77,8 @@ TEST(Profile, mode_and_policy_names_are_read_as_they_are_written) {
   for (const ThinkMode mode : {ThinkMode::none, ThinkMode::fake, ThinkMode::free, ThinkMode::bit,
                                ThinkMode::think, ThinkMode::lot, ThinkMode::zh})
     EXPECT_EQ(think_mode_by_name(think_mode_name(mode)), mode);
-  for (const StopPolicy policy :
-       {StopPolicy::none, StopPolicy::blank_line, StopPolicy::role, StopPolicy::tentative})
+  for (const StopPolicy policy : {StopPolicy::none, StopPolicy::blank_line, StopPolicy::role,
+                                  StopPolicy::tentative, StopPolicy::token})
     EXPECT_EQ(stop_policy_by_name(stop_policy_name(policy)), policy);
   EXPECT_FALSE(think_mode_by_name("deep"));
   EXPECT_FALSE(stop_policy_by_name(""));

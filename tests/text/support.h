@@ -41,7 +41,8 @@ struct Vector {
   std::vector<int32_t> ids;
 };
 
-inline std::vector<Vector> read_vectors(const std::filesystem::path& path) {
+inline std::vector<Vector> read_vectors(const std::filesystem::path& path,
+                                        std::string_view key = "ids") {
   std::vector<Vector> out;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -49,7 +50,7 @@ inline std::vector<Vector> read_vectors(const std::filesystem::path& path) {
     EXPECT_TRUE(json) << path << ": " << line;
     if (!json) continue;
     Vector vector{from_base64(*json->find("text")->string()), {}};
-    for (const Json& id : *json->find("ids")->array()) {
+    for (const Json& id : *json->find(key)->array()) {
       int64_t value = -1;
       EXPECT_TRUE(id.integer(value));
       vector.ids.push_back(static_cast<int32_t>(value));

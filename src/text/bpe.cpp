@@ -1,10 +1,10 @@
-// The 20B tokenizer (GPT-NeoX, RWKV-4 Pile and Raven): added tokens, NFC, words, byte pairs.
+// Byte pair tokenizers (20B of RWKV-4 Pile and Raven, Qwen2 of the hybrids): added tokens, NFC,
+// words, byte pairs. What differs between them is a row in split.cpp.
 #include <algorithm>
 
 #include "base/check.h"
 #include "text/bpe_file.h"
 #include "text/bpe_merge.h"
-#include "text/split_20b.h"
 #include "text/trie.h"
 #include "text/unicode.h"
 #include "text/vocab_json.h"
@@ -32,23 +32,30 @@ Status cut(std::string_view text, const Trie& trie, OnText on_text, OnToken on_t
   return start < at ? on_text(text.substr(start)) : Status();
 }
 
-class Bpe20b final : public Tokenizer {
- public:
-  Bpe20b(TokenTexts texts, MergeTable merges, Trie before_nfc, Trie after_nfc,
-         const std::array<int32_t, 256>& byte_ids)
-      : Tokenizer("20B BPE", std::move(texts)),
-        merges_(std::move(merges)),
-        before_nfc_(std::move(before_nfc)),
-        after_nfc_(std::move(after_nfc)),
-        byte_ids_(byte_ids) {}
+// The added tokens, by when they are cut out.
+struct Cuts {
+  Trie before_nfc;
+  Trie after_nfc;
+};
 
-  Result<std::vector<int32_t>> encode(std::string_view text) const override {
+class Bpe final : public Tokenizer {
+ public:
+  Bpe(TokenTexts texts, const BpeFile& file, MergeTable merges, Cuts plain, Cuts all)
+      : Tokenizer(std::string(file.splitter->name) + " BPE", std::move(texts), file.special),
+        first_word_(file.splitter->first_word),
+        merges_(std::move(merges)),
+        plain_(std::move(plain)),
+        all_(std::move(all)),
+        byte_ids_(file.byte_ids) {}
+
+ private:
+  Result<std::vector<int32_t>> encode_text(std::string_view text, Special special) const override {
     if (text.size() >= UINT32_MAX)
       return fail(Code::argument, "a text of {} bytes is too long", text.size());
     if (const size_t at = first_invalid_utf8(text); at != std::string_view::npos)
-      return fail(
-          Code::argument,
-          "the text is not valid UTF-8 at byte {}, and the 20B vocabulary has no ids for it", at);
+      return fail(Code::argument,
+                  "the text is not valid UTF-8 at byte {}, and {} takes nothing else", at, name());
+    const Cuts& cuts = special == Special::as_token ? all_ : plain_;
     std::vector<int32_t> ids;
     std::vector<int32_t> word;
     const auto token = [&](int32_t id) { ids.push_back(id); };
@@ -58,17 +65,16 @@ class Bpe20b final : public Tokenizer {
     };
     const auto normalize = [&](std::string_view piece) -> Status {
       SK_TRY(const std::string normalized, to_nfc(piece));
-      return cut(normalized, after_nfc_, words, token);
+      return cut(normalized, cuts.after_nfc, words, token);
     };
-    SK_TRY_STATUS(cut(text, before_nfc_, normalize, token));
+    SK_TRY_STATUS(cut(text, cuts.before_nfc, normalize, token));
     return ids;
   }
 
- private:
   void append_words(std::string_view piece, std::vector<int32_t>& word,
                     std::vector<int32_t>& ids) const {
     while (!piece.empty()) {
-      const size_t length = first_word(piece);
+      const size_t length = first_word_(piece);
       SK_CHECK(length > 0);
       word.clear();
       for (const char c : piece.substr(0, length))
@@ -79,17 +85,18 @@ class Bpe20b final : public Tokenizer {
     }
   }
 
+  size_t (*first_word_)(std::string_view);
   MergeTable merges_;
-  Trie before_nfc_;
-  Trie after_nfc_;
+  Cuts plain_;  // without the special tokens
+  Cuts all_;
   std::array<int32_t, 256> byte_ids_;
 };
 
-Result<Trie> added_trie(const BpeFile& file, bool normalized) {
+Result<Trie> added_trie(const BpeFile& file, bool normalized, bool with_special) {
   std::vector<std::string> texts;
   std::vector<int32_t> ids;
   for (const auto& token : file.added) {
-    if (token.normalized != normalized) continue;
+    if (token.normalized != normalized || (token.special && !with_special)) continue;
     SK_TRY(std::string text, normalized ? to_nfc(token.text) : Result<std::string>(token.text));
     texts.push_back(std::move(text));
     ids.push_back(token.id);
@@ -103,6 +110,13 @@ Result<Trie> added_trie(const BpeFile& file, bool normalized) {
       return fail(Code::corrupt, "added_tokens: ids {} and {} have the same text \"{}\"",
                   entries[n - 1].token, entries[n].token, escaped(entries[n].bytes, 64));
   return Trie(entries);
+}
+
+Result<Cuts> added_cuts(const BpeFile& file, bool with_special) {
+  Cuts out;
+  SK_TRY(out.before_nfc, added_trie(file, false, with_special));
+  SK_TRY(out.after_nfc, added_trie(file, true, with_special));
+  return out;
 }
 
 TokenTexts texts_of(const BpeFile& file) {
@@ -120,28 +134,32 @@ TokenTexts texts_of(const BpeFile& file) {
   return TokenTexts(entries, file.size);
 }
 
-Result<TokenizerPtr> build(const Json& root) {
-  SK_TRY(const BpeFile file, read_bpe_file(root));
-  SK_TRY(MergeTable merges, MergeTable::create(file.merges, file.size));
-  SK_TRY(Trie before_nfc, added_trie(file, false));
-  SK_TRY(Trie after_nfc, added_trie(file, true));
-  return std::make_shared<const Bpe20b>(texts_of(file), std::move(merges), std::move(before_nfc),
-                                        std::move(after_nfc), file.byte_ids);
+Result<TokenizerPtr> build(Result<BpeFile> read, std::string_view file_name) {
+  const auto made = [&]() -> Result<TokenizerPtr> {
+    SK_TRY(const BpeFile file, std::move(read));
+    SK_TRY(MergeTable merges, MergeTable::create(file.merges, file.size));
+    SK_TRY(Cuts plain, added_cuts(file, false));
+    SK_TRY(Cuts all, added_cuts(file, true));
+    return std::make_shared<const Bpe>(texts_of(file), file, std::move(merges), std::move(plain),
+                                       std::move(all));
+  }();
+  if (!made) return fail(made.error().code, "{}: {}", escaped(file_name), made.error().message);
+  return made;
 }
 
 }  // namespace
 
-Result<TokenizerPtr> bpe_20b_from_object(const Json& root, std::string_view file_name) {
-  auto tokenizer = build(root);
-  if (!tokenizer)
-    return fail(tokenizer.error().code, "{}: {}", escaped(file_name), tokenizer.error().message);
-  return tokenizer;
+Result<TokenizerPtr> bpe_from_object(const Json& root, std::string_view file_name) {
+  return build(read_bpe_json(root), file_name);
 }
 
-Result<TokenizerPtr> bpe_20b_from_json(std::span<const std::byte> bytes,
-                                       std::string_view file_name) {
+Result<TokenizerPtr> bpe_from_json(std::span<const std::byte> bytes, std::string_view file_name) {
   SK_TRY(const Json root, parse_vocab_json(bytes, file_name));
-  return bpe_20b_from_object(root, file_name);
+  return bpe_from_object(root, file_name);
+}
+
+Result<TokenizerPtr> bpe_from_gguf(const BpeMetadata& metadata, std::string_view file_name) {
+  return build(read_bpe_metadata(metadata), file_name);
 }
 
 }  // namespace skein::text
