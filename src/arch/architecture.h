@@ -2,7 +2,6 @@
 // knows a container, a device or a number type.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -31,10 +30,26 @@ enum class WeightClass : uint8_t {
 };
 const char* weight_class_name(WeightClass kind);
 
-enum class Presence : uint8_t {
-  required,
-  optional,  // the program is recorded without it when it is missing
-  unused,    // files may have it, in any shape; nothing reads it
+// What tensor names and shapes cannot say, as far as the container does: 0 where it does not, and
+// the design then has its own.
+struct Hints {
+  float norm_epsilon = 0;
+  float group_epsilon = 0;  // of the norm after the recurrence, over undivided outputs
+  int64_t head_size = 0;
+  int64_t key_value_heads = 0;  // heads that share keys and values, of Qwen-derived models
+};
+
+struct NamedModel {
+  NamedTensors tensors;
+  Hints hints;
+};
+
+// What loading makes of a vector, number by number, in double and rounded once.
+enum class Prepare : uint8_t {
+  none,
+  exp,
+  neg_exp,  // -exp(x)
+  decay,    // exp(-exp(x))
 };
 
 // One row of an architecture's weight list, which stands once and serves loading, inspection,
@@ -44,14 +59,23 @@ struct WeightSpec {
   Shape shape;  // official, without axes of length 1
   WeightClass kind = WeightClass::vector;
   bool stored_in_out = false;  // [in, out] in the file, used transposed
-  Presence presence = Presence::required;
+  bool unused = false;         // files may have it, in any shape; nothing reads it
+  // The program has this many matrices of it: along the first of three axes, or equal shares of the
+  // outputs.
+  int32_t parts = 1;
+  Prepare prepare = Prepare::none;
+  int64_t repeat = 1;  // each number of a vector stands for this many neighbouring channels
 };
+
+// Stands in a state for "nothing yet" where a number is an exponent: below every other, and finite.
+inline constexpr float kNoExponent = -1e30f;
 
 struct StateSpec {
   std::string name;  // "blocks.3.att.wkv"
   // Official shape, as the `rwkv` package keeps it, and how Skein's own memory differs from it.
   Shape shape;
   bool transposed = false;  // the last two axes are swapped in Skein's memory
+  float initial = 0;        // before the first token
 };
 
 struct Dimensions {
@@ -70,12 +94,12 @@ class Architecture {
   virtual std::vector<WeightSpec> weights() const = 0;
   // In the order of the program's slots.
   virtual std::vector<StateSpec> state() const = 0;
-  // `has[i]`: whether weight i of weights() is there.
-  virtual ops::Program forward(const std::vector<bool>& has) const = 0;
+  virtual ops::Program forward() const = 0;
 };
 
 // The tensors in the order of the architecture's weight list, checked against it, in the shape of
-// their use. Errors: mismatch, naming the tensor and both shapes.
+// their use: one entry for each part of a weight. Errors: mismatch, naming the tensor and both
+// shapes.
 Result<std::vector<ops::WeightData>> collect_weights(const Architecture& architecture,
                                                      const NamedTensors& tensors,
                                                      std::string_view file_name);

@@ -3,8 +3,15 @@
 #include <algorithm>
 #include <set>
 
+#include "arch/adapter.h"
+#include "arch/arwkv7.h"
 #include "arch/names/names.h"
+#include "arch/qrwkv6.h"
+#include "arch/rwkv4.h"
+#include "arch/rwkv5.h"
+#include "arch/rwkv6.h"
 #include "arch/rwkv7.h"
+#include "arch/rwkv7a.h"
 #include "arch/shapes.h"
 
 namespace skein::arch {
@@ -35,12 +42,12 @@ enum Id {
 };
 
 constexpr Design kDesigns[] = {
-    {"rwkv6qwen2", "QRWKV6 (RWKV-6 grown from Qwen2)", nullptr},
-    {"arwkv7", "ARWKV (RWKV-7 grown from Qwen2)", nullptr},
+    {"rwkv6qwen2", "QRWKV6 (RWKV-6 grown from Qwen2)", open_qrwkv6},
+    {"arwkv7", "ARWKV (RWKV-7 grown from Qwen2)", open_arwkv7},
     {"rwkv-x", "RWKV-X", nullptr},
     {"rwkv7b", "RWKV-7b", nullptr},
     {"rwkv8-rc00-hybrid", "RWKV-8 rc00 hybrid", nullptr},
-    {"rwkv7a", "RWKV-7a", nullptr},
+    {"rwkv7a", "RWKV-7a", open_rwkv7a},
     {"rwkv8-rc00", "RWKV-8 rc00", nullptr},
     {"rosa-lm", "ROSA language model", nullptr},
     {"rosa-qkv", "ROSA-QKV demo", nullptr},
@@ -50,11 +57,11 @@ constexpr Design kDesigns[] = {
     {"rwkv-tiny-attention", "RWKV with extra attention layers", nullptr},
     {"pre-converted", "RWKV converted by the official package for one strategy", nullptr},
     {"rwkv7", "RWKV-7 \"Goose\"", open_rwkv7},
-    {"rwkv6", "RWKV-6 \"Finch\"", nullptr},
-    {"rwkv5.2", "RWKV-5.2 \"Eagle\"", nullptr},
-    {"rwkv5.1", "RWKV-5.1", nullptr},
-    {"rwkv5.0", "RWKV-5.0", nullptr},
-    {"rwkv4", "RWKV-4 \"Dove\"", nullptr},
+    {"rwkv6", "RWKV-6 \"Finch\"", open_rwkv6},
+    {"rwkv5.2", "RWKV-5.2 \"Eagle\"", open_rwkv5},
+    {"rwkv5.1", "RWKV-5.1", open_rwkv5},
+    {"rwkv5.0", "RWKV-5.0", open_rwkv5},
+    {"rwkv4", "RWKV-4 \"Dove\"", open_rwkv4},
 };
 
 // A tensor name that gives a design away, tried in order: designs that share the marks of a plain
@@ -65,13 +72,13 @@ struct Mark {
   enum { whole, begin, inside } where;
 };
 constexpr Mark kMarks[] = {
-    {kPreConverted, ".weight_mx", Mark::inside},
     {kPreConverted, "_strategy", Mark::whole},
     {kPreConverted, "_version", Mark::whole},
     {kRwkvX, "moba.", Mark::begin},
     {k7b, "blocks.0.qkv.k_emb.weight", Mark::whole},
     {k8Hybrid, "blocks.0.qkv.ennk.weight", Mark::whole},
     {k7a, "blocks.0.ffn.s_emb.weight", Mark::whole},
+    {k7a, "blocks.0.ffn.s_emb_x.weight", Mark::whole},
     {k8Rc00, "blocks.0.ffn.enn.weight", Mark::whole},
     {k7b, ".qkv.", Mark::inside},
     {kRosaLm, "blocks.0.rosa.rosa_qkv.emb", Mark::whole},
@@ -85,6 +92,9 @@ constexpr Mark kMarks[] = {
     {kTinyAttention, "pos_emb_x", Mark::begin},
     {kTinyAttention, "head_q", Mark::begin},
     {kTinyAttention, "copy_mask", Mark::begin},
+    {kArwkv7, "model.layers.0.self_attn.time_mixer.r_k", Mark::whole},
+    {kQrwkv6, "model.layers.0.self_attn.time_maa_x", Mark::whole},
+    {kQrwkv6, "blocks.0.ffn.gate.weight", Mark::whole},  // or ARWKV, see find_design
     {kRwkv7, "blocks.0.att.r_k", Mark::whole},
     {kRwkv7, "model.layers.0.attn.k_k", Mark::whole},
     {kRwkv6, "blocks.0.att.time_maa_x", Mark::whole},
@@ -127,8 +137,11 @@ const Design* find_design(const Container& container) {
       if (arch == design.id) return &design;
     return nullptr;
   }
-  for (const Mark& mark : kMarks)
-    if (found(container, mark)) return &kDesigns[mark.id];
+  for (const Mark& mark : kMarks) {
+    if (!found(container, mark)) continue;
+    if (mark.id == kQrwkv6 && names::has(container, "blocks.0.att.r_k")) return &kDesigns[kArwkv7];
+    return &kDesigns[mark.id];
+  }
   for (const char* att : {"blocks.0.att.", "rwkv.blocks.0.attention."})
     if (const Design* design = old_generation(container, att)) return design;
   return nullptr;
@@ -148,9 +161,8 @@ std::string what_else(const Container& container) {
                        [&](const auto& t) { return t.name.find(part) != std::string::npos; });
   };
   if (all(".time_state")) return fmt::format("tuned initial states of {} layers", count);
-  if (found(container, {kRwkv7, "lora_A", Mark::inside}) ||
-      found(container, {kRwkv7, ".lora.0", Mark::inside}))
-    return "a LoRA, to be merged into a model";
+  if (const std::string adapter = describe_adapter(container); !adapter.empty())
+    return adapter + ", to be merged into a model";
   std::string list;
   for (size_t i = 0; i < std::min<size_t>(count, 3); ++i)
     list += (i ? ", " : "") + escaped(container.tensors[i].name, 80);
@@ -170,19 +182,19 @@ std::string Identified::title() const {
 Identified identify(const Container& container) {
   Identified out;
   for (const StoredTensor& tensor : container.tensors) out.parameters += tensor.shape.elements();
-  if (!container.list) out.design = find_design(container);
+  // An adapter can bring whole tensors along that a model is told by.
+  if (!container.list && identify_adapter(container) == AdapterKind::none)
+    out.design = find_design(container);
   if (!out.design) {
     out.hint = what_else(container);
     return out;
   }
-  const names::Naming* naming =
-      out.design == &kDesigns[kRwkv7] ? names::find_rwkv7_naming(container) : nullptr;
-  if (naming) out.naming = naming->title;
+  if (const names::Naming* naming = names::find_naming(container)) out.naming = naming->title;
   return out;
 }
 
-Result<NamedTensors> official_tensors(const Container& container, const Identified& what,
-                                      std::string_view file_name) {
+Result<NamedModel> official_model(const Container& container, const Identified& what,
+                                  std::string_view file_name) {
   if (!what.design)
     return fail(Code::unsupported, "{}: no model in this file; it is {}", file_name, what.hint);
   if (!what.design->open) {
@@ -193,7 +205,7 @@ Result<NamedTensors> official_tensors(const Container& container, const Identifi
                   file_name);
     return fail(Code::unsupported, "{}: {}: not runnable yet", file_name, what.title());
   }
-  const names::Naming* naming = names::find_rwkv7_naming(container);
+  const names::Naming* naming = names::find_naming(container);
   if (!naming)
     return fail(Code::mismatch, "{}: {} with tensor names of no known program", file_name,
                 what.title());

@@ -13,7 +13,7 @@ struct Design {
   const char* id;     // "rwkv7"
   const char* title;  // RWKV-7 "Goose"
   // Nobody runs it yet when this is null: the file is named, not opened.
-  Result<std::unique_ptr<Architecture>> (*open)(const NamedTensors&, std::string_view file_name);
+  Result<std::unique_ptr<Architecture>> (*open)(const NamedModel&, std::string_view file_name);
 };
 
 std::span<const Design> designs();
@@ -31,8 +31,8 @@ Identified identify(const Container& container);
 
 // Tensors under official names. Errors: unsupported (not runnable, or no model: the sentence says
 // what it is), mismatch.
-Result<NamedTensors> official_tensors(const Container& container, const Identified& what,
-                                      std::string_view file_name);
+Result<NamedModel> official_model(const Container& container, const Identified& what,
+                                  std::string_view file_name);
 
 // Names in `tensors` that the architecture does not read, in order.
 std::vector<std::string> unknown_tensors(const Architecture& architecture,

@@ -1,11 +1,12 @@
+// RWKV-7 "Goose".
 #pragma once
 
 #include "arch/architecture.h"
 
 namespace skein::arch {
 
-// RWKV-7 "Goose". Errors: mismatch (sizes that contradict each other), unsupported (beyond limits).
-Result<std::unique_ptr<Architecture>> open_rwkv7(const NamedTensors& tensors,
+// Errors: mismatch, unsupported (sizes beyond the limits).
+Result<std::unique_ptr<Architecture>> open_rwkv7(const NamedModel& model,
                                                  std::string_view file_name);
 
 }  // namespace skein::arch

@@ -19,6 +19,14 @@ Result<Shape> Shapes::of(std::string_view name, int rank) const {
   return shape;
 }
 
+Result<int64_t> Shapes::rank_of(std::string_view name) const {
+  SK_TRY(const Shape shape, of(name, 2));
+  if (shape[1] < 1 || shape[1] > static_cast<int64_t>(limits::kWidth))
+    return fail(Code::mismatch, "{}: tensor {} is {}, a low-rank size of {}; it has to be 1 to {}",
+                file_name_, name, shape.text(), shape[1], limits::kWidth);
+  return shape[1];
+}
+
 Result<int64_t> Shapes::layers() const {
   constexpr std::string_view kPrefix = "blocks.";
   std::set<int64_t> seen;

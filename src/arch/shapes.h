@@ -14,6 +14,8 @@ class Shapes {
 
   // The tensor's shape. `rank` 0 accepts any. Error: mismatch (missing, or of another rank).
   Result<Shape> of(std::string_view name, int rank) const;
+  // The inner size of a low-rank pair by the first of the two, [in, rank]. Error: mismatch.
+  Result<int64_t> rank_of(std::string_view name) const;
   // 1 + the largest i of "blocks.i."; every block below has to be there. Error: mismatch.
   Result<int64_t> layers() const;
   // Error: mismatch (one of the two is missing).

@@ -1,13 +1,18 @@
 #include "arch/names/names.h"
 
-#include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace skein::arch::names {
 
+const StoredTensor* find(const Container& container, std::string_view name) {
+  for (const StoredTensor& tensor : container.tensors)
+    if (tensor.name == name) return &tensor;
+  return nullptr;
+}
+
 bool has(const Container& container, std::string_view name) {
-  return std::any_of(container.tensors.begin(), container.tensors.end(),
-                     [&](const StoredTensor& tensor) { return tensor.name == name; });
+  return find(container, name) != nullptr;
 }
 
 std::string_view text_of(const Container& container, std::string_view key) {
@@ -17,20 +22,43 @@ std::string_view text_of(const Container& container, std::string_view key) {
   return text ? std::string_view(*text) : std::string_view();
 }
 
+double number_of(const Container& container, std::string_view key) {
+  const auto found = container.metadata.find(key);
+  if (found == container.metadata.end()) return 0;
+  const MetaValue& value = found->second;
+  if (const auto* u = std::get_if<uint64_t>(&value)) return static_cast<double>(*u);
+  if (const auto* i = std::get_if<int64_t>(&value)) return static_cast<double>(*i);
+  if (const auto* d = std::get_if<double>(&value)) return std::isfinite(*d) ? *d : 0;
+  // safetensors has nothing but text.
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+    if (error == std::errc() && end == text->data() + text->size() && std::isfinite(number))
+      return number;
+  }
+  return 0;
+}
+
 bool split_layer(std::string_view name, std::string_view prefix, int64_t& layer,
                  std::string_view& rest) {
   if (!name.starts_with(prefix)) return false;
   name.remove_prefix(prefix.size());
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
   const auto digits = static_cast<size_t>(end - name.data());
-  if (error != std::errc() || digits == name.size() || *end != '.') return false;
+  if (error != std::errc() || layer < 0 || digits == name.size() || *end != '.') return false;
   rest = name.substr(digits + 1);
   return true;
 }
 
-const Naming* find_rwkv7_naming(const Container& container) {
-  // web-rwkv before official: the same names, told apart by a shape.
-  for (const Naming* naming : {&kGguf7, &kGgmf7, &kFla7, &kWebRwkv7, &kOfficial})
+std::span<const Naming* const> namings() {
+  // web-rwkv before official: the same names, told apart by shapes.
+  static constexpr const Naming* kAll[] = {&kGguf,        &kGgmf, &kPacked,  &kFla,
+                                           &kHuggingFace, &kQwen, &kWebRwkv, &kOfficial};
+  return kAll;
+}
+
+const Naming* find_naming(const Container& container) {
+  for (const Naming* naming : namings())
     if (naming->matches(container)) return naming;
   return nullptr;
 }

@@ -1,70 +1,185 @@
-// Official names, and web-rwkv's: the same names for RWKV-7, with the low-rank pairs transposed.
-#include "arch/names/names.h"
+// Official names, and web-rwkv's: nearly the same, with the low-rank pairs transposed and RWKV-6's
+// `maa` called `mix` again.
+#include "arch/names/table.h"
+#include "quant/imports/pip_i8.h"
 
 namespace skein::arch::names {
 namespace {
 
-const StoredTensor* find(const Container& container, std::string_view name) {
-  for (const StoredTensor& tensor : container.tensors)
-    if (tensor.name == name) return &tensor;
-  return nullptr;
-}
-
 bool is_official(const Container& container) {
-  return has(container, "blocks.0.att.r_k") && container.format != Format::ggmf;
+  // Not by one tensor: of a file that lacks it the message should name it.
+  return (has(container, "emb.weight") || has(container, "blocks.0.ln1.weight")) &&
+         container.format != Format::ggmf && container.format != Format::gguf &&
+         container.format != Format::packed;
 }
 
-// Officially w1 is [D, R]. A converted file has [R, D]; when R equals D the shape says nothing, and
-// then a file is taken as official unless it says otherwise in its metadata.
-bool is_web_rwkv(const Container& container) {
+// RWKV-7 has the same names on both sides. Officially w1 is [D, R]; a converted file has [R, D].
+// When R equals D the shape says nothing, and a file is taken as official.
+bool swapped_pairs(const Container& container) {
   const StoredTensor* w1 = find(container, "blocks.0.att.w1");
   const StoredTensor* emb = find(container, "emb.weight");
-  if (!is_official(container) || !w1 || !emb || w1->shape.rank() < 2 || emb->shape.rank() != 2)
-    return false;
+  if (!w1 || !emb || w1->shape.rank() < 2 || emb->shape.rank() != 2) return false;
   const Shape shape = w1->shape.squeezed();
   return shape.rank() == 2 && shape[1] == emb->shape[1] && shape[0] != emb->shape[1];
 }
 
-// Names that web-rwkv's converter stores with the last two axes swapped.
+// web-rwkv calls time_faaaa time_first, as a whole vector. What is officially time_first is the
+// logarithm of a number for each head (RWKV-5.0, 5.1), or belongs to RWKV-4, which has no ln_x.
+bool renamed_bonus(const Container& container) {
+  const StoredTensor* first = find(container, "blocks.0.att.time_first");
+  const StoredTensor* emb = find(container, "emb.weight");
+  return first && emb && emb->shape.rank() == 2 && has(container, "blocks.0.att.ln_x.weight") &&
+         first->shape.elements() == emb->shape[1];
+}
+
+bool is_web_rwkv(const Container& container) {
+  return is_official(container) && (swapped_pairs(container) || renamed_bonus(container) ||
+                                    has(container, "blocks.0.att.time_mix_x"));
+}
+
+bool is_packed(const Container& container) { return container.format == Format::packed; }
+
+// Names (after their own) that web-rwkv's converter stores with the last two axes swapped, and we
+// in a packed file.
 bool swapped(std::string_view name) {
   for (const char* part : {"att.w1", "att.w2", "att.a1", "att.a2", "att.g1", "att.g2", "att.v1",
-                           "att.v2", "time_state"})
+                           "att.v2", "att.time_maa_w1", "att.time_maa_w2", "att.time_decay_w1",
+                           "att.time_decay_w2", "ffn.s1", "ffn.s2", "time_state"})
     if (name.ends_with(part)) return true;
   return false;
 }
 
-// Matrices may come with axes of length 1 around them; vectors are compared by element count.
-StoredTensor plain(const StoredTensor& tensor) {
-  if (tensor.shape.rank() <= 2) return tensor;
-  const Shape squeezed = tensor.shape.squeezed();
-  if (squeezed.rank() > 2 || tensor.strides != tensor.shape.contiguous_strides()) return tensor;
-  return tensor.reshaped(squeezed);
+// What a file of ours says besides its tensors.
+Hints own_hints(const Container& container) {
+  Hints hints;
+  hints.norm_epsilon = static_cast<float>(number_of(container, "skein.norm_epsilon"));
+  hints.group_epsilon = static_cast<float>(number_of(container, "skein.group_epsilon"));
+  const auto whole = [&](const char* key) {
+    const double value = number_of(container, key);
+    return value >= 1 && value <= 65536 ? static_cast<int64_t>(value) : 0;
+  };
+  hints.head_size = whole("skein.head_size");
+  hints.key_value_heads = whole("skein.key_value_heads");
+  return hints;
 }
 
-Result<NamedTensors> keep_names(const Container& container, std::string_view) {
-  NamedTensors out;
-  for (const StoredTensor& tensor : container.tensors) out.emplace(tensor.name, plain(tensor));
-  return out;
+// A matrix that the `rwkv` package's i8 scheme made five tensors of becomes one again.
+Status join_pip_int8(NamedTensors& tensors) {
+  constexpr std::string_view kRange = "_mx";
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors)
+    if (name.ends_with(kRange)) names.push_back(name.substr(0, name.size() - kRange.size()));
+  for (const std::string& name : names) {
+    quant::PipI8Tensors parts;
+    const auto take = [&](const char* suffix, StoredTensor& place) {
+      const auto found = tensors.find(name + suffix);
+      if (found == tensors.end()) return false;
+      place = found->second;
+      tensors.erase(found);
+      return true;
+    };
+    if (!take("", parts.codes) || !take("_mx", parts.mx) || !take("_rx", parts.rx) ||
+        !take("_my", parts.my) || !take("_ry", parts.ry))
+      return fail(Code::mismatch, "of the five tensors of {} one is missing", escaped(name));
+    SK_TRY(StoredTensor joined, quant::pip_i8_tensor(name, parts));
+    tensors.emplace(name, joined.transposed());
+  }
+  return {};
 }
 
-Result<NamedTensors> swap_back(const Container& container, std::string_view file_name) {
-  NamedTensors out;
+Result<NamedModel> keep_names(const Container& container, std::string_view file_name) {
+  NamedModel model = {.tensors = {}, .hints = own_hints(container)};
+  for (const StoredTensor& tensor : container.tensors)
+    model.tensors.emplace(tensor.name, squeezed(tensor));
+  if (auto joined = join_pip_int8(model.tensors); !joined)
+    return fail(joined.error().code, "{}: {}", file_name, joined.error().message);
+  return model;
+}
+
+Result<NamedModel> undo_web_rwkv(const Container& container, std::string_view file_name) {
+  NamedModel model;
+  const bool six = has(container, "blocks.0.att.time_mix_x");
   for (const StoredTensor& tensor : container.tensors) {
-    StoredTensor official = plain(tensor);
-    if (swapped(tensor.name)) {
+    std::string name = tensor.name;
+    const auto replace = [&](std::string_view from, std::string_view to) {
+      if (const size_t at = name.find(from); at != std::string::npos)
+        name.replace(at, from.size(), to);
+    };
+    if (six) replace(".time_mix_", ".time_maa_");
+    replace(".att.time_first", ".att.time_faaaa");
+    StoredTensor official = squeezed(tensor);
+    if (swapped(name)) {
       if (official.shape.rank() < 2)
         return fail(Code::mismatch, "{}: tensor {} is {}, expected a matrix", file_name,
                     escaped(tensor.name), tensor.shape.text());
       official = official.transposed();
     }
-    out.emplace(tensor.name, std::move(official));
+    model.tensors.emplace(std::move(name), std::move(official));
   }
+  return model;
+}
+
+Result<NamedModel> turn_back(const Container& container, std::string_view file_name) {
+  SK_TRY(NamedModel model, keep_names(container, file_name));
+  for (auto& [name, tensor] : model.tensors) {
+    if (!swapped(name)) continue;
+    if (tensor.shape.rank() < 2)
+      return fail(Code::mismatch, "{}: tensor {} is {}, expected a matrix", file_name,
+                  escaped(name), tensor.shape.text());
+    tensor = tensor.transposed();
+  }
+  return model;
+}
+
+// Vectors that official files keep as [1, 1, D], which training code compares when it loads one.
+bool three_axes(std::string_view name, std::string_view design) {
+  int64_t layer = 0;
+  std::string_view local;
+  if (!split_layer(name, "blocks.", layer, local)) return false;
+  for (const char* begin :
+       {"att.x_", "ffn.x_", "att.time_mix_", "ffn.time_mix_", "att.time_maa_", "ffn.time_maa_"})
+    if (local.starts_with(begin)) return !swapped(name);
+  for (const char* whole : {"att.w0", "att.a0", "att.v0", "att.k_k", "att.k_a", "ffn.s0"})
+    if (local == whole) return true;
+  return local == "att.time_decay" && (design == "rwkv6" || design == "rwkv6qwen2");
+}
+
+Result<std::vector<ForeignTensor>> write(const NamedModel& model, std::string_view design) {
+  std::vector<ForeignTensor> out;
+  for (const auto& [name, tensor] : model.tensors) {
+    const bool vector = tensor.shape.squeezed().rank() <= 1;
+    const Shape shape =
+        vector && three_axes(name, design) ? Shape{1, 1, tensor.shape.elements()} : tensor.shape;
+    out.push_back({.name = name, .official = name, .shape = shape, .parts = {tensor}});
+  }
+  return out;
+}
+
+Result<std::vector<ForeignTensor>> write_turned(const NamedModel& model, std::string_view design) {
+  SK_TRY(std::vector<ForeignTensor> out, write(model, design));
+  for (ForeignTensor& tensor : out) {
+    if (!swapped(tensor.name) || tensor.shape.rank() < 2) continue;
+    tensor.parts[0] = tensor.parts[0].transposed();
+    tensor.shape = tensor.parts[0].shape;
+  }
+  return out;
+}
+
+Metadata describe(const NamedModel& model, const Architecture&, std::string_view design) {
+  Metadata out;
+  out["skein.design"] = std::string(design);
+  const Hints& hints = model.hints;
+  if (hints.norm_epsilon > 0) out["skein.norm_epsilon"] = double{hints.norm_epsilon};
+  if (hints.group_epsilon > 0) out["skein.group_epsilon"] = double{hints.group_epsilon};
+  if (hints.head_size > 0) out["skein.head_size"] = hints.head_size;
+  if (hints.key_value_heads > 0) out["skein.key_value_heads"] = hints.key_value_heads;
   return out;
 }
 
 }  // namespace
 
-const Naming kOfficial = {"official", is_official, keep_names};
-const Naming kWebRwkv7 = {"web-rwkv", is_web_rwkv, swap_back};
+const Naming kOfficial = {"official", "official", is_official, keep_names, write, describe};
+const Naming kPacked = {"packed", "Skein", is_packed, turn_back, write_turned, describe};
+const Naming kWebRwkv = {"web-rwkv", "web-rwkv", is_web_rwkv, undo_web_rwkv};
 
 }  // namespace skein::arch::names

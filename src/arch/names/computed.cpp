@@ -1,0 +1,114 @@
+#include "arch/names/computed.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "quant/read.h"
+
+namespace skein::arch::names {
+namespace {
+
+int64_t row_elements(const StoredTensor& tensor) {
+  return tensor.shape.rank() < 2 ? 1
+                                 : tensor.shape.elements() / std::max<int64_t>(1, tensor.shape[0]);
+}
+
+// The row-major elements [first, first + out.size()) of a tensor.
+Status read_range(const StoredTensor& tensor, int64_t first, std::span<float> out) {
+  const int64_t width = row_elements(tensor);
+  if (out.empty()) return {};
+  const int64_t row = first / width;
+  const auto count = static_cast<int64_t>(out.size());
+  const int64_t rows = (first + count - 1) / width - row + 1;
+  if (first % width == 0 && rows * width == count)
+    return quant::read_rows_f32(tensor, row, rows, out);
+  std::vector<float> whole(static_cast<size_t>(rows * width));
+  SK_TRY_STATUS(quant::read_rows_f32(tensor, row, rows, whole));
+  std::copy_n(whole.begin() + (first - row * width), count, out.begin());
+  return {};
+}
+
+StoredTensor computed(std::string name, DType dtype, const Shape& shape,
+                      std::shared_ptr<const ComputedTensor> source) {
+  StoredTensor out;
+  out.name = std::move(name);
+  out.dtype = dtype;
+  out.shape = shape;
+  out.strides = shape.contiguous_strides();
+  out.computed = std::move(source);
+  return out;
+}
+
+class Concatenated final : public ComputedTensor {
+ public:
+  explicit Concatenated(std::vector<StoredTensor> parts) : parts_(std::move(parts)) {
+    for (const StoredTensor& part : parts_) elements_ += part.shape.elements();
+  }
+  int64_t elements() const override { return elements_; }
+
+  Status read(int64_t first, std::span<float> out) const override {
+    for (const StoredTensor& part : parts_) {
+      const int64_t size = part.shape.elements();
+      if (first < size && !out.empty()) {
+        const auto count = std::min(out.size(), static_cast<size_t>(size - first));
+        SK_TRY_STATUS(read_range(part, first, out.first(count)));
+        out = out.subspan(count);
+        first += static_cast<int64_t>(count);
+      }
+      first -= size;
+    }
+    return {};
+  }
+
+ private:
+  std::vector<StoredTensor> parts_;
+  int64_t elements_ = 0;
+};
+
+template <typename F>
+class Mapped final : public ComputedTensor {
+ public:
+  Mapped(StoredTensor tensor, F f) : tensor_(std::move(tensor)), f_(f) {}
+  int64_t elements() const override { return tensor_.shape.elements(); }
+
+  Status read(int64_t first, std::span<float> out) const override {
+    SK_TRY_STATUS(read_range(tensor_, first, out));
+    for (float& x : out) x = static_cast<float>(f_(double{x}));
+    return {};
+  }
+
+ private:
+  StoredTensor tensor_;
+  F f_;
+};
+
+}  // namespace
+
+StoredTensor concatenated(std::string name, std::vector<StoredTensor> parts) {
+  Shape shape = parts[0].shape;
+  shape[0] = 0;
+  for (const StoredTensor& part : parts) shape[0] += part.shape[0];
+  return computed(std::move(name), DType::f32, shape,
+                  std::make_shared<Concatenated>(std::move(parts)));
+}
+
+StoredTensor mapped(StoredTensor tensor, double (*f)(double)) {
+  const Shape shape = tensor.shape;
+  std::string name = tensor.name;
+  return computed(std::move(name), DType::f32, shape,
+                  std::make_shared<Mapped<double (*)(double)>>(std::move(tensor), f));
+}
+
+StoredTensor scaled(StoredTensor tensor, int exponent) {
+  if (exponent == 0) return tensor;
+  const Shape shape = tensor.shape;
+  const DType type = block_size(tensor.dtype).elements == 1 ? tensor.dtype : DType::f32;
+  std::string name = tensor.name;
+  const auto f = [factor = std::ldexp(1.0, exponent)](double x) { return x * factor; };
+  return computed(std::move(name), type, shape,
+                  std::make_shared<Mapped<decltype(f)>>(std::move(tensor), f));
+}
+
+}  // namespace skein::arch::names

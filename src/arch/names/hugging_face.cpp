@@ -1,0 +1,49 @@
+// Names of transformers' RwkvForCausalLM (RWKV-4) and of the RWKV/rwkv-5-world and rwkv-6-world
+// repositories: official ones with the words spelled out. Nothing is transposed or rescaled.
+#include "arch/names/table.h"
+
+namespace skein::arch::names {
+namespace {
+
+constexpr std::string_view kPrefix = "rwkv.";
+
+bool is_hugging_face(const Container& container) {
+  return has(container, "rwkv.embeddings.weight");
+}
+
+struct Word {
+  std::string_view from, to;
+};
+constexpr Word kWords[] = {
+    {"embeddings.", "emb."},
+    {".pre_ln.", ".ln0."},
+    {".attention.", ".att."},
+    {".feed_forward.", ".ffn."},
+    {".time_mix_key", ".time_mix_k"},
+    {".time_mix_value", ".time_mix_v"},
+    {".time_mix_receptance", ".time_mix_r"},
+    {".time_mix_gate", ".time_mix_g"},
+};
+
+Result<NamedModel> translate(const Container& container, std::string_view) {
+  NamedModel model;
+  model.hints.norm_epsilon = static_cast<float>(number_of(container, "config.layer_norm_epsilon"));
+  for (const StoredTensor& tensor : container.tensors) {
+    std::string name = tensor.name;
+    if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
+    for (const Word& word : kWords)
+      if (const size_t at = name.find(word.from); at != std::string::npos)
+        name.replace(at, word.from.size(), word.to);
+    model.tensors.emplace(std::move(name), squeezed(tensor));
+  }
+  // tie_word_embeddings: the head is the embedding, before ln0.
+  if (const auto emb = model.tensors.find("emb.weight"); emb != model.tensors.end())
+    model.tensors.try_emplace("head.weight", emb->second);
+  return model;
+}
+
+}  // namespace
+
+const Naming kHuggingFace = {"hf", "Hugging Face transformers", is_hugging_face, translate};
+
+}  // namespace skein::arch::names

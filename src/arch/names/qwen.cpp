@@ -1,0 +1,97 @@
+// Hugging Face names of models grown from Qwen2: RWKV6Qwen2ForCausalLM (QRWKV6) and
+// RwkvHybridForCausalLM (ARWKV).
+#include "arch/names/mixes6.h"
+#include "arch/names/table.h"
+
+namespace skein::arch::names {
+namespace {
+
+constexpr Row kTop[] = {
+    {"model.embed_tokens.weight", "emb.weight"},
+    {"lm_head.weight", "head.weight"},
+    {"model.norm.weight", "ln_out.weight"},
+};
+
+constexpr Row kLayer[] = {
+    {"input_layernorm.weight", "ln1.weight"},    {"post_attention_layernorm.weight", "ln2.weight"},
+    {"mlp.gate_proj.weight", "ffn.gate.weight"}, {"mlp.up_proj.weight", "ffn.up.weight"},
+    {"mlp.down_proj.weight", "ffn.down.weight"},
+};
+
+constexpr std::string_view kMixer7 = "self_attn.time_mixer.";  // official names follow
+
+constexpr Row kLayer6[] = {
+    {"self_attn.q_proj.weight", "att.receptance.weight"},
+    {"self_attn.q_proj.bias", "att.receptance.bias"},
+    {"self_attn.k_proj.weight", "att.key.weight"},
+    {"self_attn.k_proj.bias", "att.key.bias"},
+    {"self_attn.v_proj.weight", "att.value.weight"},
+    {"self_attn.v_proj.bias", "att.value.bias"},
+    {"self_attn.gate.weight", "att.gate.weight"},
+    {"self_attn.o_proj.weight", "att.output.weight"},
+    {"self_attn.time_maa_x", "att.time_maa_x"},
+    {"self_attn.time_maa_w", "att.time_maa_w"},
+    {"self_attn.time_maa_k", "att.time_maa_k"},
+    {"self_attn.time_maa_v", "att.time_maa_v"},
+    {"self_attn.time_maa_r", "att.time_maa_r"},
+    {"self_attn.time_maa_g", "att.time_maa_g"},
+    {"self_attn.time_decay", "att.time_decay"},
+    {"self_attn.time_decay_w1", "att.time_decay_w1"},
+    {"self_attn.time_decay_w2", "att.time_decay_w2"},
+};
+
+bool is_qwen(const Container& container) {
+  return has(container, "model.layers.0.self_attn.time_maa_x") ||
+         has(container, "model.layers.0.self_attn.time_mixer.r_k");
+}
+
+Result<NamedModel> translate(const Container& container, std::string_view file_name) {
+  const auto special = [&](const StoredTensor& tensor, int64_t layer, std::string_view local,
+                           NamedTensors& out) -> Result<bool> {
+    const auto put = [&](std::string_view name, StoredTensor value) {
+      out.emplace(fmt::format("blocks.{}.att.{}", layer, name), std::move(value));
+      return true;
+    };
+    if (local.starts_with(kMixer7)) return put(local.substr(kMixer7.size()), squeezed(tensor));
+    if (local == "self_attn.time_maa_w1") {
+      SK_TRY_STATUS(check_fifths(tensor, 1, file_name));
+      return put("time_maa_w1",
+                 reordered_fifths(tensor.transposed(), inverse(kQwenMixes)).transposed());
+    }
+    if (local == "self_attn.time_maa_w2") {
+      if (tensor.shape.rank() != 3 || tensor.shape[0] != 5)
+        return fail(Code::mismatch, "{}: tensor {} is {}, expected five matrices", file_name,
+                    escaped(tensor.name), tensor.shape.text());
+      const StoredTensor rows = reordered_stack(tensor, inverse(kQwenMixes));
+      return put("time_maa_w2", rows.reshaped(tensor.shape));
+    }
+    return false;
+  };
+  const Table table = {
+      .layer_prefix = "model.layers.", .top = {kTop}, .in_layer = {kLayer, kLayer6}};
+  NamedModel model;
+  SK_TRY(model.tensors, read_names(container, table, file_name, special));
+  const auto config = [&](const char* key) {
+    return number_of(container, fmt::format("config.{}", key));
+  };
+  model.hints.norm_epsilon = static_cast<float>(config("rms_norm_eps"));
+  const double divisor = config("head_size_divisor");
+  model.hints.group_epsilon = static_cast<float>(1e-5 * divisor * divisor);
+  double head_size = config("head_dim");
+  if (head_size < 1) head_size = config("head_size");
+  if (head_size < 1 && config("num_attention_heads") >= 1)
+    head_size = config("hidden_size") / config("num_attention_heads");
+  if (head_size >= 1 && head_size <= 65536) model.hints.head_size = static_cast<int64_t>(head_size);
+  if (const double shared = config("num_key_value_heads"); shared >= 1 && shared <= 65536)
+    model.hints.key_value_heads = static_cast<int64_t>(shared);
+  // tie_word_embeddings
+  if (const auto emb = model.tensors.find("emb.weight"); emb != model.tensors.end())
+    model.tensors.try_emplace("head.weight", emb->second);
+  return model;
+}
+
+}  // namespace
+
+const Naming kQwen = {"qwen", "Hugging Face Qwen2", is_qwen, translate};
+
+}  // namespace skein::arch::names

@@ -1,0 +1,12 @@
+// RWKV-5.0, 5.1 and 5.2 "Eagle" (arXiv 2404.05892).
+#pragma once
+
+#include "arch/architecture.h"
+
+namespace skein::arch {
+
+// Errors: mismatch, unsupported (sizes beyond the limits).
+Result<std::unique_ptr<Architecture>> open_rwkv5(const NamedModel& model,
+                                                 std::string_view file_name);
+
+}  // namespace skein::arch
