@@ -21,8 +21,8 @@ Result<Vocabulary> sk_model::vocabulary() const {
   const std::lock_guard lock(mutex_);
   if (!found_.tokenizer) {
     SK_TRY(const text::TokenizerPtr tokenizer, find_tokenizer(*model, vocab_file));
-    auto traits = std::make_shared<const TokenTraits>(
-        token_traits(model->vocab(), [&](int32_t id) { return tokenizer->bytes_of(id); }));
+    auto traits = std::make_shared<const TokenTraits>(token_traits(
+        model->vocab(), [&](int32_t id) { return tokenizer->bytes_of(id); }, tokenizer->ends()));
     found_ = {tokenizer, std::move(traits)};
   }
   return found_;

@@ -8,10 +8,12 @@ namespace skein::cli {
 CommandPtr make_bench();
 CommandPtr make_complete();
 CommandPtr make_completion();
+CommandPtr make_convert();
 CommandPtr make_detokenize();
 CommandPtr make_doctor();
 CommandPtr make_help();
 CommandPtr make_inspect();
+CommandPtr make_quantize();
 CommandPtr make_run();
 CommandPtr make_state_diff();
 CommandPtr make_state_export();
@@ -33,6 +35,9 @@ constexpr CommandEntry kCommands[] = {
     {"run", kText, "chat with a model, or one answer to a prompt or a pipe", make_run},
     {"complete", kText, "continue a text, without a template", make_complete},
     {"inspect", kFiles, "say what a file is and what keeps it from running", make_inspect},
+    {"convert", kFiles, "write a model in another container, with other names or types",
+     make_convert},
+    {"quantize", kFiles, "write a model with quantised matrices", make_quantize},
     {"state show", kFiles, "say what a state belongs to and stands for", make_state_show},
     {"state export", kFiles, "write a state in another program's layout", make_state_export},
     {"state import", kFiles, "read a state of another program's layout", make_state_import},

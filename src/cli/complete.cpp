@@ -14,6 +14,7 @@
 #include "io/pth_writer.h"
 #include "run/generate.h"
 #include "run/state_file.h"
+#include "run/vocabulary.h"
 #include "text/template.h"
 
 namespace skein::cli {
@@ -71,7 +72,7 @@ class Complete final : public Command {
   std::vector<std::string> stops_;
   int64_t limit_ = 256;
   std::optional<int64_t> logprobs_;
-  bool jsonl_ = false, stats_ = false, ignore_end_ = false;
+  bool jsonl_ = false, stats_ = false, ignore_end_ = false, special_ = false;
 
   std::shared_ptr<Model> model_;
   text::TokenizerPtr tokenizer_;  // null: ids only
@@ -99,10 +100,13 @@ void Complete::declare(Options& options) {
   options.value("-n,--predict", limit_, "N", "how many tokens at most; -1: until the text ends")
       .range(-1, std::nullopt);
   options.value("--stop", stops_, "TEXT", "end before this text; may stand several times");
+  options.flag("--special", special_,
+               "take <|...|> in the text for the vocabulary's special tokens");
   options.flag("--ignore-eos", ignore_end_, "go on where the model would end the text");
   options
       .value("--leading-zero", leading_, "WHEN",
-             "begin a fresh sequence with id 0: auto (as the model was trained), yes or no")
+             "begin a fresh sequence with the end of a text: auto (as the model was trained), yes "
+             "or no")
       .one_of({"auto", "yes", "no"});
   std::vector<std::string> names;
   for (const text::Profile& one : text::profiles()) names.emplace_back(one.name);
@@ -184,14 +188,17 @@ Status Complete::open(Console& console) {
     return tl::unexpected(tokenizer.error());
   }
   SK_TRY(model_, model_options_.open(console));
-  profile_ = profile_name_.empty()
-                 ? &text::default_profile(model_->vocab(), model_->path().filename().string())
-                 : text::profile_by_name(profile_name_);
-  traits_ = tokenizer_ ? token_traits(model_->vocab(),
-                                      [&](int32_t id) { return tokenizer_->bytes_of(id); })
+  profile_ = profile_name_.empty() ? &find_profile(ModelText::of(*model_), tokenizer_.get())
+                                   : text::profile_by_name(profile_name_);
+  traits_ = tokenizer_ ? token_traits(
+                             model_->vocab(), [&](int32_t id) { return tokenizer_->bytes_of(id); },
+                             tokenizer_->ends())
                        : token_traits(model_->vocab());
   SK_TRY(sampling_, sampling_options_.sampling(*profile_, text::ThinkMode::none));
-  if (ignore_end_) sampling_.banned.push_back(text::Tokenizer::end_of_text());
+  if (ignore_end_) {
+    const std::span<const int32_t> ends = tokenizer_ ? tokenizer_->ends() : kEndOfDocument;
+    sampling_.banned.insert(sampling_.banned.end(), ends.begin(), ends.end());
+  }
   return {};
 }
 
@@ -238,11 +245,13 @@ Status Complete::read_prompt(Console& console) {
   if (facts.closed_think_tag)
     console.warn(
         "the text ends in <think>; without the > the model could also leave out a thought");
-  SK_TRY(prompt_, tokenizer_->encode(prompt_text_));
+  SK_TRY(prompt_, tokenizer_->encode(prompt_text_,
+                                     special_ ? text::Special::as_token : text::Special::as_text));
   const bool zero =
       fresh && (leading_ == "yes" ||
                 (leading_ == "auto" && (profile_->leading_end_of_text || prompt_.empty())));
-  if (zero) prompt_.insert(prompt_.begin(), text::Tokenizer::end_of_text());
+  if (zero && tokenizer_->end_of_text() >= 0)
+    prompt_.insert(prompt_.begin(), tokenizer_->end_of_text());
   if (prompt_.empty()) return fail(Code::argument, "the text is empty");
   if (prompt_.size() > limits::kPromptTokens)
     return fail(Code::argument, "the text has {} tokens, more than the limit of {}", prompt_.size(),

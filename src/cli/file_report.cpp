@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/adapter.h"
 #include "arch/registry.h"
 #include "base/file.h"
 #include "cli/console.h"
-#include "io/container.h"
+#include "io/model_files.h"
 #include "quant/formats.h"
 #include "quant/read.h"
 #include "run/vocabulary.h"
@@ -40,9 +41,7 @@ FileKind kind_of(const Container& container, const arch::Identified& what) {
   };
   if (!tensors.empty() && std::all_of(tensors.begin(), tensors.end(), named(".time_state")))
     return FileKind::tuned_state;
-  if (std::any_of(tensors.begin(), tensors.end(), named("lora_A")) ||
-      std::any_of(tensors.begin(), tensors.end(), named(".lora.0")))
-    return FileKind::lora;
+  if (arch::identify_adapter(container) != arch::AdapterKind::none) return FileKind::adapter;
   return FileKind::container;
 }
 
@@ -51,7 +50,7 @@ int64_t count_in(std::span<const float> values) {
 }
 
 // How many numbers of a tensor's whole storage are not finite. Memory does not grow with it.
-Result<int64_t> count_in_storage(const File& file, const StoredTensor& tensor,
+Result<int64_t> count_in_storage(const io::ModelFiles& files, const StoredTensor& tensor,
                                  const std::function<void(size_t)>& read) {
   const BlockSize block = block_size(tensor.dtype);
   const auto piece = static_cast<size_t>(kPiece / block.elements * block.bytes);
@@ -62,10 +61,10 @@ Result<int64_t> count_in_storage(const File& file, const StoredTensor& tensor,
     const auto part = std::span(values).first(now.size() / static_cast<size_t>(block.bytes) *
                                               static_cast<size_t>(block.elements));
     if (auto status = quant::decode(tensor.dtype, now, part); !status)
-      return fail(status.error().code, "{}: tensor {}: {}", file.name(), escaped(tensor.name),
+      return fail(status.error().code, "{}: tensor {}: {}", files.name(), escaped(tensor.name),
                   status.error().message);
     count += count_in(part);
-    file.drop(now);
+    files.drop(now);
     rest = rest.subspan(now.size());
     read(now.size());
   }
@@ -91,11 +90,11 @@ Result<int64_t> count_in_view(const StoredTensor& tensor, int64_t of_storage) {
 }
 
 // Each storage is read once, however many tensors lie in it.
-Status check_tensors(const File& file, const Container& container, FileReport& report,
+Status check_tensors(const io::ModelFiles& files, const Container& container, FileReport& report,
                      const Progress& progress) {
   std::map<std::pair<const std::byte*, DType>, int64_t> counts;
   int64_t done = 0;
-  const auto total = static_cast<int64_t>(file.bytes().size());
+  const auto total = static_cast<int64_t>(files.total_bytes());
   const auto read = [&](size_t bytes) {
     done += static_cast<int64_t>(bytes);
     progress(std::min(done, total), total);
@@ -105,11 +104,11 @@ Status check_tensors(const File& file, const Container& container, FileReport& r
     if (!quant::decodable(tensor.dtype)) continue;
     const auto [count, fresh] = counts.try_emplace({tensor.storage.data(), tensor.dtype}, 0);
     if (fresh) {
-      SK_TRY(count->second, count_in_storage(file, tensor, read));
+      SK_TRY(count->second, count_in_storage(files, tensor, read));
     }
     SK_TRY(report.tensors[i].not_finite, count_in_view(tensor, count->second));
   }
-  if (!file.intact()) return fail(Code::io, "{}: became shorter while it was read", file.name());
+  if (!files.intact()) return fail(Code::io, "{}: became shorter while it was read", files.name());
   report.checked = true;
   return {};
 }
@@ -148,8 +147,9 @@ Status find_text(const Container& container, int64_t rows, FileReport& report) {
 
 Status describe_model(const Container& container, const arch::Identified& what,
                       const std::string& name, FileReport& report) {
-  SK_TRY(const arch::NamedTensors tensors, arch::official_tensors(container, what, name));
-  SK_TRY(const auto architecture, what.design->open(tensors, name));
+  SK_TRY(const arch::NamedModel model, arch::official_model(container, what, name));
+  SK_TRY(const auto architecture, what.design->open(model, name));
+  const arch::NamedTensors& tensors = model.tensors;
   report.by_class = shares(*architecture, tensors);
   SK_TRY(report.model, Model::outline(report.path));
   report.notes = report.model->info.notes;
@@ -170,7 +170,7 @@ const char* file_kind_name(FileKind kind) {
     case FileKind::state: return "state";
     case FileKind::full_state: return "full state";
     case FileKind::tuned_state: return "tuned state";
-    case FileKind::lora: return "LoRA";
+    case FileKind::adapter: return "adapter";
     case FileKind::container: return "container";
   }
   return "unknown";
@@ -178,22 +178,27 @@ const char* file_kind_name(FileKind kind) {
 
 Result<FileReport> report_file(const std::filesystem::path& path, bool check,
                                const Progress& progress) {
-  SK_TRY(const File file, File::map(path));
-  const std::string name = file.name();
   FileReport report;
   report.path = path.string();
-  report.file_bytes = file.bytes().size();
-  if (is_saved_state(file.bytes())) {
-    report.kind = FileKind::state;
-    report.format = "Skein state";
-    SK_TRY(report.state, parse_saved_state(file.bytes(), name));
-    report.title = fmt::format("a state of {}", escaped(report.state->design, 64));
-    report.checked = check;
-    return report;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) {
+    SK_TRY(const File file, File::map(path));
+    if (is_saved_state(file.bytes())) {
+      report.kind = FileKind::state;
+      report.format = "Skein state";
+      report.file_bytes = file.bytes().size();
+      SK_TRY(report.state, parse_saved_state(file.bytes(), file.name()));
+      report.title = fmt::format("a state of {}", escaped(report.state->design, 64));
+      report.checked = check;
+      return report;
+    }
   }
 
-  SK_TRY(const Container container, io::read_container(file.bytes(), name));
-  report.format = format_name(container.format);
+  SK_TRY(const io::ModelFiles files, io::ModelFiles::open(path));
+  const std::string name = files.name();
+  const Container& container = files.container();
+  report.file_bytes = files.total_bytes();
+  report.format = files.description();
   report.version = container.version;
   report.notes = container.notes;
   for (const StoredTensor& tensor : container.tensors) {
@@ -207,9 +212,9 @@ Result<FileReport> report_file(const std::filesystem::path& path, bool check,
   report.parameters = what.parameters;
 
   if (check) {
-    SK_TRY_STATUS(io::verify_container(file.bytes(), container, name));
-    file.drop(file.bytes());
-    SK_TRY_STATUS(check_tensors(file, container, report, progress));
+    SK_TRY_STATUS(files.verify());
+    for (const File& file : files.files()) file.drop(file.bytes());
+    SK_TRY_STATUS(check_tensors(files, container, report, progress));
   }
   if (report.kind == FileKind::model) {
     if (auto status = describe_model(container, what, name, report); !status) {

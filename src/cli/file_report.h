@@ -20,7 +20,7 @@ enum class FileKind {
   state,        // of Skein's own format
   full_state,   // a list of tensors, as the `rwkv` package saves it
   tuned_state,  // time_state tensors
-  lora,
+  adapter,
   container,  // well formed, and none of the above
 };
 const char* file_kind_name(FileKind kind);

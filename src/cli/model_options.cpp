@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/platform.h"
+#include "cli/adapter_option.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "run/vocabulary.h"
@@ -20,6 +21,8 @@ void ModelOptions::declare(Options& options) {
   options.stand_in("-m,--model", "MODEL", "FILE");
   options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
       .range(0, static_cast<double>(limits::kThreads));
+  options.value("--lora", adapters_, "FILE[,...]",
+                "merge a LoRA, PiSSA or Bone; FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
   options.value("--vocab", vocab_, "FILE", "its vocabulary, if it is not found by itself").file();
   options.value("--chunk", chunk_, "N", "prompt tokens that go through the layers together; 0: 512")
       .range(0, 4096);
@@ -37,6 +40,10 @@ Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
     progress.update(done, total);
     return !interrupt::requested();
   };
+  for (const std::string& text : adapters_) {
+    SK_TRY(AdapterFile adapter, parse_adapter(text));
+    options.adapters.push_back(std::move(adapter));
+  }
   options.before_load = [&](const ModelInfo& info, const MemoryEstimate& memory) {
     const uint64_t free = memory_available();
     const auto peak = static_cast<uint64_t>(memory.peak);

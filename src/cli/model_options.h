@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/console.h"
 #include "cli/options.h"
@@ -15,7 +16,7 @@ namespace skein::cli {
 
 class ModelOptions {
  public:
-  // MODEL, -m, -t, --vocab, --chunk. Call it first, so that MODEL is the first argument.
+  // MODEL, -m, -t, --lora, --vocab, --chunk. Call it first, so that MODEL is the first argument.
   void declare(Options& options);
 
   // Errors: those of Model::open; io "interrupted".
@@ -32,6 +33,7 @@ class ModelOptions {
 
   std::string path_;
   std::string vocab_;
+  std::vector<std::string> adapters_;
   int64_t threads_ = 0;
   int64_t chunk_ = 0;
 };

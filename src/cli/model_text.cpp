@@ -22,8 +22,9 @@ Result<TextTools> open_text(const std::string& model, const std::string& vocab) 
   SK_TRY(const ModelOutline outline, Model::outline(model));
   const std::filesystem::path path = model;
   const int64_t rows = outline.info.dimensions.vocab;
-  SK_TRY(out.tokenizer, find_tokenizer(ModelText{path, rows, &outline.metadata}, vocab));
-  out.profile = &text::default_profile(rows, path.filename().string());
+  const ModelText text{path, rows, &outline.metadata};
+  SK_TRY(out.tokenizer, find_tokenizer(text, vocab));
+  out.profile = &find_profile(text, out.tokenizer.get());
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
+#include "run/vocabulary.h"
 
 namespace skein::cli {
 namespace {
@@ -96,8 +97,7 @@ Result<std::string> Run::prompt(Console& console) const {
 Status Run::open(Console& console) {
   SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(console));
   SK_TRY(model_, model_options_.open(console));
-  const std::string file = model_->path().filename().string();
-  sampling_profile_ = profile_name_.empty() ? &text::default_profile(model_->vocab(), file)
+  sampling_profile_ = profile_name_.empty() ? &find_profile(ModelText::of(*model_), tokenizer.get())
                                             : text::profile_by_name(profile_name_);
   ChatSettings settings;
   settings.profile =

@@ -73,15 +73,17 @@ std::vector<float> linear(const Kernels& k, const Inputs& in, cpu::PanelType typ
   return y;
 }
 
-std::vector<float> norm(const Kernels& k, const Inputs& in, int64_t groups, bool affine) {
+enum class NormWeights { none, weight, weight_and_bias };
+
+std::vector<float> norm(const Kernels& k, const Inputs& in, int64_t groups, NormWeights weights) {
   std::vector<float> y(static_cast<size_t>(kRows * kStride));
   k.norm({.x = in.a.data(),
           .y = y.data(),
           .stride = kStride,
           .width = kWidth,
           .groups = groups,
-          .weight = affine ? in.weight.data() : nullptr,
-          .bias = in.bias.data(),
+          .weight = weights == NormWeights::none ? nullptr : in.weight.data(),
+          .bias = weights == NormWeights::weight_and_bias ? in.bias.data() : nullptr,
           .epsilon = 1e-5f},
          Range{0, kRows});
   return y;
@@ -114,6 +116,57 @@ std::vector<float> bonus(const Kernels& k, const Inputs& in) {
            .heads = kWidth / kHead},
           Range{0, kRows});
   return y;
+}
+
+std::vector<float> token_matmul(const Kernels& k, const Inputs& in) {
+  std::vector<float> y(static_cast<size_t>(kRows * kStride));
+  constexpr int64_t kParts = 5;
+  k.token_matmul({.x = in.a.data(),
+                  .x_stride = kStride,
+                  .m = in.b.data(),
+                  .m_stride = kStride,
+                  .y = y.data(),
+                  .y_stride = kStride,
+                  .in = kParts,
+                  .out = kWidth / kParts},
+                 Range{0, kRows});
+  return y;
+}
+
+std::vector<float> wkv4(const Kernels& k, const Inputs& in) {
+  // The state after the outputs, so that both are compared; the sums begin above 0.
+  std::vector<float> out(static_cast<size_t>((kRows + 3) * kStride), 0.25f);
+  float* state = out.data() + kRows * kStride;
+  k.wkv4({.k = in.a.data(),
+          .v = in.b.data(),
+          .w = in.c.data(),
+          .u = in.d.data(),
+          .y = out.data(),
+          .aa = state,
+          .bb = state + kStride,
+          .pp = state + 2 * kStride,
+          .stride = kStride,
+          .tokens = kRows,
+          .width = kWidth},
+         Range{0, (kWidth + 15) / 16});
+  return out;
+}
+
+std::vector<float> wkv6(const Kernels& k, const Inputs& in, bool bonus) {
+  std::vector<float> out(static_cast<size_t>(kRows * kStride + kHead * kHead), 0.25f);
+  k.wkv6({.r = in.a.data(),
+          .k = in.b.data(),
+          .v = in.c.data(),
+          .w = in.d.data(),
+          .w_stride = kStride,
+          .u = bonus ? in.weight.data() : nullptr,
+          .scale = 0.5f,
+          .y = out.data(),
+          .state = out.data() + kRows * kStride,
+          .stride = kStride,
+          .tokens = kRows,
+          .size = kHead});
+  return out;
 }
 
 std::vector<float> wkv7(const Kernels& k, const Inputs& in) {
@@ -151,7 +204,8 @@ std::vector<Test> tests() {
     });
   for (const auto& [name, function] :
        {std::pair{"relu2", Unary::relu2}, std::pair{"sigmoid", Unary::sigmoid},
-        std::pair{"tanh", Unary::tanh}, std::pair{"decay7", Unary::decay7}})
+        std::pair{"tanh", Unary::tanh}, std::pair{"silu", Unary::silu},
+        std::pair{"decay", Unary::decay}, std::pair{"decay7", Unary::decay7}})
     add(name, [function = function](const Kernels& k, const Inputs& in) {
       return elementwise(k, in, OpKind::unary, function);
     });
@@ -160,12 +214,20 @@ std::vector<Test> tests() {
     add(name, [kind = kind](const Kernels& k, const Inputs& in) {
       return elementwise(k, in, kind, Unary::none);
     });
-  add("layer norm", [](const Kernels& k, const Inputs& in) { return norm(k, in, 1, true); });
-  add("group norm",
-      [](const Kernels& k, const Inputs& in) { return norm(k, in, kWidth / kHead, true); });
-  add("l2 norm",
-      [](const Kernels& k, const Inputs& in) { return norm(k, in, kWidth / kHead, false); });
+  constexpr int64_t kHeads = kWidth / kHead;
+  for (const auto& [name, groups, weights] :
+       {std::tuple{"layer norm", int64_t{1}, NormWeights::weight_and_bias},
+        std::tuple{"rms norm", int64_t{1}, NormWeights::weight},
+        std::tuple{"group norm", kHeads, NormWeights::weight_and_bias},
+        std::tuple{"l2 norm", kHeads, NormWeights::none}})
+    add(name, [groups = groups, weights = weights](const Kernels& k, const Inputs& in) {
+      return norm(k, in, groups, weights);
+    });
   add("bonus", bonus);
+  add("token matmul", token_matmul);
+  add("wkv4", wkv4);
+  add("wkv6", [](const Kernels& k, const Inputs& in) { return wkv6(k, in, true); });
+  add("wkv6 without bonus", [](const Kernels& k, const Inputs& in) { return wkv6(k, in, false); });
   add("wkv7", wkv7);
   return out;
 }

@@ -29,7 +29,7 @@ Result<std::vector<StatePart>> parts_of(const Container& container, std::string_
     if (auto status = quant::read_f32(tensor, values); !status)
       return fail(status.error().code, "{}: {}", name, status.error().message);
     for (const float x : values)
-      if (!std::isfinite(x) || std::fabs(x) >= limits::kStateMagnitude)
+      if ((!std::isfinite(x) || std::fabs(x) >= limits::kStateMagnitude) && x != arch::kNoExponent)
         return fail(Code::corrupt, "{}: tensor {} has the number {}, no model computes that", name,
                     escaped(tensor.name), x);
     out.push_back({tensor.name, std::move(values)});

@@ -44,6 +44,10 @@ class Template final : public Command {
     options.value("--user", users_, "TEXT", "what the user says; may stand several times");
     options.value("--assistant", answers_, "TEXT",
                   "what was answered, in turn with --user; may stand several times");
+    options.value("--material", material_, "TEXT", "what the last --user is about");
+    options.value("--fill-prefix", fill_prefix_, "TEXT",
+                  "for a text to fill in: what stands before it");
+    options.value("--fill-suffix", fill_suffix_, "TEXT", "and what stands after it");
     std::vector<std::string> modes;
     for (const text::ThinkMode mode :
          {text::ThinkMode::none, text::ThinkMode::fake, text::ThinkMode::free, text::ThinkMode::bit,
@@ -62,16 +66,24 @@ class Template final : public Command {
       return console.error({Code::argument, "more --assistant than --user"});
     if (users_.size() > answers_.size() + 1)
       return console.error({Code::argument, "an --assistant is missing between two --user"});
+    const bool fills = fill_prefix_ || fill_suffix_;
+    if (fills && !users_.empty())
+      return console.error(
+          {Code::argument, "a text to fill in is no conversation: give one of both"});
+    if (!material_.empty() && users_.empty())
+      return console.error({Code::argument, "--material needs a --user that asks about it"});
     const text::ThinkMode mode =
         think_.empty() ? profile().think : *text::think_mode_by_name(think_);
     if (!profile().supports(mode))
       console.warn(
           fmt::format("models of the profile {} do not know think mode {}; it acts as none",
                       profile().name, think_));
-    if (users_.empty()) return describe(console, mode);
-    const std::string text = text::render(profile(), messages(users_, answers_), mode);
+    if (users_.empty() && !fills) return describe(console, mode);
+    const text::Prompt text = fills ? text::Prompt{text::render_fill_in(fill_prefix_.value_or(""),
+                                                                        fill_suffix_.value_or(""))}
+                                    : text::render(profile(), messages(users_, answers_), mode);
     if (!tokens_ && !console.json()) {
-      console.out(visible_ ? visible(text) : text);
+      console.out(visible_ ? visible(text.text) : text.text);
       if (console.stdout_is_terminal()) console.out("\n");
       return kFine;
     }
@@ -106,6 +118,11 @@ class Template final : public Command {
       out.push_back({text::Role::user, users[i]});
       if (i < answers.size()) out.push_back({text::Role::assistant, answers[i]});
     }
+    for (size_t i = out.size(); i-- > 0 && !material_.empty();)
+      if (out[i].role == text::Role::user) {
+        out[i].material = material_;
+        break;
+      }
     return out;
   }
 
@@ -117,7 +134,7 @@ class Template final : public Command {
       modes += (modes.empty() ? "" : ", ") + std::string(text::think_mode_name(known));
     const text::SamplerDefaults& s = p.sampler_for(mode);
     const std::string example =
-        text::render(p, messages({"{first question}", "{next question}"}, {"{answer}"}), mode);
+        text::render(p, messages({"{first question}", "{next question}"}, {"{answer}"}), mode).text;
     if (console.json()) {
       JsonWriter json;
       json.begin_object().member("profile", p.name).member("about", p.about);
@@ -146,7 +163,7 @@ class Template final : public Command {
     return kFine;
   }
 
-  int print_tokens(Console& console, const std::string& text) const {
+  int print_tokens(Console& console, const text::Prompt& text) const {
     std::vector<int32_t> ids;
     if (tokenizer_) {
       auto encoded = text::encode_prompt(*tokenizer_, profile(), text, true);
@@ -157,11 +174,11 @@ class Template final : public Command {
     }
     if (!console.json()) {
       for (const int32_t id : ids)
-        console.line(fmt::format("{:>6}  {}", id, escaped(tokenizer_->bytes_of(id))));
+        console.line(fmt::format("{:>6}  {}", id, escaped(tokenizer_->shown(id))));
       return kFine;
     }
     JsonWriter json;
-    json.begin_object().member("profile", profile().name).member("text", text);
+    json.begin_object().member("profile", profile().name).member("text", text.text);
     json.key("ids");
     if (tokenizer_) {
       json.begin_array();
@@ -174,7 +191,8 @@ class Template final : public Command {
     return kFine;
   }
 
-  std::string model_, profile_, system_, think_, vocab_;
+  std::string model_, profile_, system_, think_, vocab_, material_;
+  std::optional<std::string> fill_prefix_, fill_suffix_;
   std::vector<std::string> users_, answers_;
   bool visible_ = false;
   bool tokens_ = false;

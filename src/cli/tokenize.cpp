@@ -36,6 +36,8 @@ class Tokenize final : public Command {
     options.value("-f,--file", file_, "FILE", "the text is in this file or pipe").file();
     options.value("--vocab", vocab_, "FILE", "the vocabulary").file();
     options.flag("--ids", ids_only_, "only the ids, on one line");
+    options.flag("--special", special_,
+                 "take <|...|> in the text for the vocabulary's special tokens");
   }
 
   int run(Console& console) override {
@@ -44,7 +46,8 @@ class Tokenize final : public Command {
     if (!tools) return console.error(tools.error());
     const auto text = read();
     if (!text) return console.error(text.error());
-    const auto ids = tools->tokenizer->encode(*text);
+    const auto ids = tools->tokenizer->encode(
+        *text, special_ ? text::Special::as_token : text::Special::as_text);
     if (!ids) return console.error(ids.error());
     print(console, *tools->tokenizer, *ids);
     return kFine;
@@ -69,7 +72,7 @@ class Tokenize final : public Command {
       json.member("count", static_cast<int64_t>(ids.size())).key("ids").begin_array();
       for (const int32_t id : ids) json.value(id);
       json.end_array().key("texts").begin_array();
-      for (const int32_t id : ids) json.value(escaped(tokenizer.bytes_of(id), limits::kTokenBytes));
+      for (const int32_t id : ids) json.value(escaped(tokenizer.shown(id), limits::kTokenBytes));
       console.object(json.end_array().end_object());
       return;
     }
@@ -79,14 +82,13 @@ class Tokenize final : public Command {
       return console.line(line);
     }
     for (const int32_t id : ids)
-      console.line(
-          fmt::format("{:>6}  {}", id, escaped(tokenizer.bytes_of(id), limits::kTokenBytes)));
+      console.line(fmt::format("{:>6}  {}", id, escaped(tokenizer.shown(id), limits::kTokenBytes)));
     console.note(fmt::format("{} tokens, {}", ids.size(), tokenizer.name()));
   }
 
   std::string model_, file_, vocab_;
   std::vector<std::string> text_;
-  bool ids_only_ = false;
+  bool ids_only_ = false, special_ = false;
 };
 
 class Detokenize final : public Command {

@@ -47,20 +47,25 @@ NO_COLOR, CLICOLOR_FORCE, TERM=dumb
 130  interrupted
 )"},
     {"models", "which files are models, and their vocabularies",
-     R"(A model is one file; its content and not its name says what it is:
+     R"(A model is a file, or a folder as Hugging Face publishes them; its content and not its name says
+what it is: RWKV-4 to 7, 7a, QRWKV6 or ARWKV.
 
   .pth                 as PyTorch writes it, new or old; no code in it is ever run
   .safetensors, .st    with official, Hugging Face or web-rwkv names
   .gguf                version 2 or 3
   .bin                 of rwkv.cpp
+  .skein               Skein's own, mapped and used in place
+  a folder             config.json with one or several .safetensors
 
-skein inspect FILE says what a file is and what keeps it from running.
+skein inspect FILE says what a file is and what keeps it from running; skein convert and skein
+quantize write it as another. --lora FILE,alpha=32 merges a LoRA, PiSSA or Bone while loading.
 
 A GGUF brings its vocabulary, and models of 256 or 257 ids need none. For others it is looked for
 beside the model and in $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab):
 
   65536 ids            rwkv_vocab_v20230424.txt
   50277 ids            20B_tokenizer.json
+  others               tokenizer.json, beside the model only
 
 --vocab FILE names another.
 )"},

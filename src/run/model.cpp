@@ -10,9 +10,11 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/platform.h"
-#include "io/container.h"
+#include "io/model_files.h"
 #include "ops/plan.h"
 #include "quant/read.h"
+#include "run/adapters.h"
+#include "run/state_file.h"
 
 namespace skein {
 namespace {
@@ -27,6 +29,9 @@ int64_t trained_context(std::string_view name) {
   return error == std::errc() && end != begin && value > 0 ? value : 0;
 }
 
+// An initial state that a model file carries beside its weights.
+bool is_tuned_state(std::string_view tensor) { return tensor.ends_with(".att.time_state"); }
+
 // Names the weights by their values, not by their container: a hash over the official names and
 // sizes, all vectors and sixteen rows of each matrix, as f32. A .pth, a GGUF and a safetensors of
 // one model agree; a quantised or further trained copy does not. A copy that was changed by hand in
@@ -37,7 +42,7 @@ Result<Digest> fingerprint(const arch::Architecture& architecture,
   std::vector<float> values;
   for (const arch::WeightSpec& spec : architecture.weights()) {
     const auto found = tensors.find(spec.name);
-    if (found == tensors.end() || spec.presence == arch::Presence::unused) continue;
+    if (found == tensors.end() || spec.unused) continue;
     const StoredTensor& tensor = found->second;
     hash.update(fmt::format("{} {};", spec.name, spec.shape.text()));
     if (spec.kind == arch::WeightClass::vector) {
@@ -47,7 +52,7 @@ Result<Digest> fingerprint(const arch::Architecture& architecture,
       continue;
     }
     const int64_t rows = tensor.shape[0];
-    values.resize(static_cast<size_t>(tensor.shape[1]));
+    values.resize(static_cast<size_t>(tensor.shape.elements() / rows));
     constexpr int64_t kRows = 16;
     for (int64_t i = 0; i < kRows; ++i) {
       SK_TRY_STATUS(quant::read_rows_f32(tensor, (rows - 1) * i / (kRows - 1), 1, values));
@@ -57,9 +62,12 @@ Result<Digest> fingerprint(const arch::Architecture& architecture,
   return hash.finish();
 }
 
-std::shared_ptr<const StateLayout> make_layout(const arch::Architecture& architecture,
-                                               const ops::Program& program, std::string design,
-                                               const Digest& fingerprint) {
+Result<std::shared_ptr<const StateLayout>> make_layout(const arch::Architecture& architecture,
+                                                       const arch::NamedTensors& tensors,
+                                                       const ops::Program& program,
+                                                       std::string design,
+                                                       const Digest& fingerprint,
+                                                       std::string_view name) {
   auto layout = std::make_shared<StateLayout>();
   layout->design = std::move(design);
   layout->fingerprint = fingerprint;
@@ -70,6 +78,11 @@ std::shared_ptr<const StateLayout> make_layout(const arch::Architecture& archite
     layout->offsets.push_back(program.slots[i].offset);
   }
   layout->size = program.state_size();
+  if (std::any_of(tensors.begin(), tensors.end(),
+                  [](const auto& tensor) { return is_tuned_state(tensor.first); })) {
+    SK_TRY(const State tuned, from_time_state(tensors, layout, /*swapped=*/false, name));
+    layout->tuned.assign(tuned.values().begin(), tuned.values().end());
+  }
   return layout;
 }
 
@@ -89,8 +102,8 @@ Result<T> in_file(const std::string& name, Result<T> result) {
 
 struct Prepared {
   std::unique_ptr<ops::Backend> backend;
-  File file;
-  Container container;
+  io::ModelFiles files;
+  std::vector<io::ModelFiles> adapters;  // have to stay until the weights have been read
   const arch::Design* design = nullptr;
   arch::NamedTensors tensors;
   std::unique_ptr<arch::Architecture> architecture;
@@ -117,17 +130,19 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   SK_TRY_STATUS(check_chunk(options.chunk));
   SK_TRY(std::unique_ptr<ops::Backend> backend,
          backends::open_device(options.device, {.threads = options.threads, .isa = options.isa}));
-  SK_TRY(File file, File::map(path));
-  const std::string name = file.name();
-  SK_TRY(Container container, io::read_container(file.bytes(), name));
+  SK_TRY(io::ModelFiles files, io::ModelFiles::open(path));
+  const std::string name = files.name();
+  const Container& container = files.container();
   const arch::Identified what = arch::identify(container);
-  SK_TRY(arch::NamedTensors tensors, arch::official_tensors(container, what, name));
-  SK_TRY(auto architecture, what.design->open(tensors, name));
+  SK_TRY(arch::NamedModel named, arch::official_model(container, what, name));
+  SK_TRY(auto architecture, what.design->open(named, name));
+  arch::NamedTensors& tensors = named.tensors;
+  SK_TRY(std::vector<io::ModelFiles> adapters, merge_adapters(options.adapters, tensors));
   SK_TRY(std::vector<ops::WeightData> weights, arch::collect_weights(*architecture, tensors, name));
 
   ModelInfo info;
   info.file = path.string();
-  info.format = format_name(container.format);
+  info.format = files.description();
   info.design = what.design->id;
   info.title = what.title();
   info.naming = what.naming;
@@ -136,70 +151,68 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   info.parameters = what.parameters;
   info.trained_context = trained_context(name);
   info.notes = container.notes;
-  if (const auto unknown = arch::unknown_tensors(*architecture, tensors); !unknown.empty())
+  auto unknown = arch::unknown_tensors(*architecture, tensors);
+  std::erase_if(unknown, [](const std::string& tensor) { return is_tuned_state(tensor); });
+  if (!unknown.empty())
     info.notes.push_back(fmt::format("{} tensors that {} does not have were ignored: {}{}",
                                      unknown.size(), info.design, escaped(unknown[0], 80),
                                      unknown.size() > 1 ? " ..." : ""));
 
-  std::vector<bool> has;
-  for (const ops::WeightData& weight : weights) has.push_back(weight.present);
-  ops::Program program = architecture->forward(has);
+  ops::Program program = architecture->forward();
   info.state_bytes = program.state_size() * int64_t{sizeof(float)};
   const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
   const MemoryEstimate memory = estimate(*backend, weights, program, chunk);
-  return Prepared{std::move(backend),   std::move(file),
-                  std::move(container), what.design,
-                  std::move(tensors),   std::move(architecture),
-                  std::move(weights),   std::move(program),
-                  std::move(info),      memory};
+  return Prepared{std::move(backend),  std::move(files),
+                  std::move(adapters), what.design,
+                  std::move(tensors),  std::move(architecture),
+                  std::move(weights),  std::move(program),
+                  std::move(info),     memory};
 }
 
 }  // namespace
 
-Model::Model(File file, ModelInfo info, Metadata metadata, int chunk)
-    : file_(std::move(file)),
+Model::Model(io::ModelFiles files, ModelInfo info, int chunk)
+    : files_(std::move(files)),
       info_(std::move(info)),
-      metadata_(std::move(metadata)),
       chunk_(static_cast<size_t>(chunk ? chunk : kDefaultChunk)),
-      intact_([this] { return file_.intact(); }) {}
+      intact_([this] { return files_.intact(); }) {}
 
 Model::~Model() = default;
 
-const std::filesystem::path& Model::path() const { return file_.path(); }
+const std::filesystem::path& Model::path() const { return files_.path(); }
 
 Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
                                            const ModelOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   SK_TRY(Prepared ready, prepare(path, options));
-  auto model =
-      std::shared_ptr<Model>(new Model(std::move(ready.file), std::move(ready.info),
-                                       std::move(ready.container.metadata), options.chunk));
+  auto model = std::shared_ptr<Model>(
+      new Model(std::move(ready.files), std::move(ready.info), options.chunk));
   if (options.before_load) options.before_load(model->info_, ready.memory);
   if (const uint64_t total = memory_total();
       total > 0 && static_cast<uint64_t>(ready.memory.peak) > total)
     return fail(Code::memory, "{}: needs {:.1f} GiB, this machine has {:.1f} GiB",
-                model->file_.name(), static_cast<double>(ready.memory.peak) / (1 << 30),
+                model->files_.name(), static_cast<double>(ready.memory.peak) / (1 << 30),
                 static_cast<double>(total) / (1 << 30));
 
-  const int64_t total = static_cast<int64_t>(model->file_.bytes().size());
+  const int64_t total = static_cast<int64_t>(model->files_.total_bytes());
   const ops::Progress progress = [&](int64_t done) {
     return !options.progress || options.progress(std::min(done, total), total);
   };
   const auto done = [&](const ops::WeightData& weight) {
-    model->file_.drop(weight.tensor.storage);
+    model->files_.drop(weight.tensor.storage);
   };
-  const std::string name = model->file_.name();
+  const std::string name = model->files_.name();
   // Before the weights are packed, which is when the pages that it reads are let go of again.
   SK_TRY(model->info_.fingerprint, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
   SK_TRY(model->executable_,
          in_file(name, ready.backend->compile(ready.program, ready.weights, done, progress)));
-  if (!model->file_.intact())
+  if (!model->files_.intact())
     return fail(Code::io, "{}: became shorter while it was loaded; load it again when it is whole",
-                model->file_.name());
+                model->files_.name());
   if (options.progress) options.progress(total, total);
 
-  model->layout_ =
-      make_layout(*ready.architecture, ready.program, ready.design->id, model->info_.fingerprint);
+  SK_TRY(model->layout_, make_layout(*ready.architecture, ready.tensors, ready.program,
+                                     ready.design->id, model->info_.fingerprint, name));
   model->backend_ = std::move(ready.backend);
   model->info_.weight_bytes = model->executable_->weight_bytes();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();
@@ -212,15 +225,16 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
 Result<ModelOutline> Model::outline(const std::filesystem::path& path,
                                     const ModelOptions& options) {
   SK_TRY(Prepared ready, prepare(path, options));
-  return ModelOutline{std::move(ready.info), ready.memory, std::move(ready.container.metadata)};
+  return ModelOutline{std::move(ready.info), ready.memory, ready.files.container().metadata};
 }
 
 Result<std::shared_ptr<const StateLayout>> Model::read_layout(const std::filesystem::path& path) {
   // The layout is the same on every device; this backend needs no threads.
   SK_TRY(const Prepared ready, prepare(path, {.device = "reference"}));
-  SK_TRY(const Digest digest,
-         in_file(path.filename().string(), fingerprint(*ready.architecture, ready.tensors)));
-  return make_layout(*ready.architecture, ready.program, ready.design->id, digest);
+  const std::string name = path.filename().string();
+  SK_TRY(const Digest digest, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
+  return make_layout(*ready.architecture, ready.tensors, ready.program, ready.design->id, digest,
+                     name);
 }
 
 Status Model::check(std::span<const Job> jobs) const {
@@ -250,28 +264,34 @@ namespace {
 // Puts states back unless told that all went well, whether the way out is an error or an exception.
 class Restorer {
  public:
-  explicit Restorer(std::span<const Job> jobs) : jobs_(jobs) {
-    kept_.reserve(jobs.size());
-    for (const Job& job : jobs) kept_.push_back(*job.state);
+  // `kept` is for the copies, and stays with its owner so that a step need not make them anew.
+  Restorer(std::span<const Job> jobs, std::vector<State>& kept) : jobs_(jobs), kept_(kept) {
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      if (i < kept_.size())
+        kept_[i] = *jobs[i].state;
+      else
+        kept_.push_back(*jobs[i].state);
+    }
   }
   ~Restorer() {
-    for (size_t i = 0; i < kept_.size(); ++i) *jobs_[i].state = std::move(kept_[i]);
+    for (size_t i = 0; i < jobs_.size(); ++i) std::swap(*jobs_[i].state, kept_[i]);
   }
-  void keep_new() { kept_.clear(); }
+  void keep_new() { jobs_ = {}; }
 
  private:
   std::span<const Job> jobs_;
-  std::vector<State> kept_;
+  std::vector<State>& kept_;
 };
 
 }  // namespace
 
 Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
-  // One pass fails before it changes anything; of several a later one may fail.
+  // One pass fails before it changes anything, unless it reads weights from a file that others may
+  // cut; of several passes a later one may fail.
   size_t tokens = 0;
   for (const Job& job : jobs) tokens += job.tokens.size();
   std::optional<Restorer> restorer;
-  if (tokens > chunk_) restorer.emplace(jobs);
+  if (tokens > chunk_ || executable_->reads_file()) restorer.emplace(jobs, kept_);
   // Each pass takes up to chunk_ tokens, job after job, a long job over several passes.
   const auto vocab_size = static_cast<size_t>(vocab());
   size_t job_index = 0, position = 0;

@@ -6,12 +6,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "arch/registry.h"
-#include "base/file.h"
+#include "io/model_files.h"
 #include "ops/backend.h"
 #include "run/state.h"
 
@@ -19,7 +20,7 @@ namespace skein {
 
 struct ModelInfo {
   std::string file;    // path as it was given
-  std::string format;  // ".pth (zip)"
+  std::string format;  // ".pth (zip)", "safetensors, 3 shards"
   std::string design;  // "rwkv7"
   std::string title;   // RWKV-7 "Goose" 0.1B
   std::string naming;  // "official"
@@ -42,11 +43,21 @@ struct MemoryEstimate {
   int64_t peak = 0;     // weights, the largest source tensor, and working memory of a prompt
 };
 
+// A file that RWKV-PEFT made beside a model, to be merged into it while it is loaded.
+struct AdapterFile {
+  std::filesystem::path path{};
+  std::optional<double> alpha{};    // what a LoRA was trained with
+  double blend = 1;                 // of the change; 0 leaves the model as it is
+  std::string pattern = "*";        // glob over the names of the tensors to change
+  std::filesystem::path initial{};  // PiSSA's initial pair (init_pissa.pth), or empty
+};
+
 struct ModelOptions {
   int threads = 0;       // 0: SKEIN_THREADS, or one for each physical core
   int chunk = 0;         // tokens of a prompt that go through the layers together; 0: kDefaultChunk
   std::string isa{};     // empty: SKEIN_ISA, or the widest this processor supports
   std::string device{};  // a name of backends::devices(); empty takes the first
+  std::vector<AdapterFile> adapters{};  // merged one after the other
   std::function<void(const ModelInfo&, const MemoryEstimate&)> before_load{};
   // Bytes of the file done and in all; false gives up with Code::io, "interrupted".
   std::function<bool(int64_t done, int64_t total)> progress{};
@@ -87,8 +98,8 @@ class Model {
 
   const ModelInfo& info() const { return info_; }
   int32_t vocab() const { return static_cast<int32_t>(info_.dimensions.vocab); }
-  // The file's own metadata (a GGUF's vocabulary is there).
-  const Metadata& metadata() const { return metadata_; }
+  // The file's own metadata (a GGUF's vocabulary is there, a folder's config.json).
+  const Metadata& metadata() const { return files_.container().metadata; }
   const std::filesystem::path& path() const;
 
   State new_state() const { return State(layout_); }
@@ -110,19 +121,18 @@ class Model {
                const ops::Trace& sink);
 
  private:
-  Model(File file, ModelInfo info, Metadata metadata, int chunk);
+  Model(io::ModelFiles files, ModelInfo info, int chunk);
 
   Status check(std::span<const Job> jobs) const;
   Status run(std::span<const Job> jobs, const ops::Trace* trace);
 
-  File file_;
+  io::ModelFiles files_;
   ModelInfo info_;
-  Metadata metadata_;
   size_t chunk_;
   std::shared_ptr<const StateLayout> layout_;
   std::unique_ptr<ops::Backend> backend_;
   std::unique_ptr<ops::Executable> executable_;
-  std::function<bool()> intact_;  // file_.intact(), for the executor to ask in mid-step
+  std::function<bool()> intact_;  // files_.intact(), for the executor to ask in mid-step
 
   std::mutex mutex_;  // one step at a time; what follows belongs to it
   std::vector<int32_t> tokens_;
@@ -130,6 +140,7 @@ class Model {
   std::vector<ops::Sequence> sequences_;
   std::vector<float*> targets_;
   std::vector<float> gathered_;
+  std::vector<State> kept_;  // what states were before a step that may fail in its middle
 };
 
 }  // namespace skein

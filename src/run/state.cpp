@@ -1,11 +1,21 @@
 #include "run/state.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace skein {
 
 State::State(std::shared_ptr<const StateLayout> layout)
-    : layout_(std::move(layout)), values_(static_cast<size_t>(layout_->size), 0.0f) {}
+    : layout_(std::move(layout)), values_(static_cast<size_t>(layout_->size), 0.0f) {
+  if (!layout_->tuned.empty()) {
+    values_.assign(layout_->tuned.begin(), layout_->tuned.end());
+    return;
+  }
+  for (size_t i = 0; i < layout_->parts.size(); ++i)
+    if (const float initial = layout_->parts[i].initial; initial != 0)
+      std::fill_n(values_.begin() + layout_->offsets[i], layout_->parts[i].shape.elements(),
+                  initial);
+}
 
 std::span<const float> State::part(size_t index) const {
   return std::span(values_).subspan(static_cast<size_t>(layout_->offsets[index]),

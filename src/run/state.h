@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "arch/architecture.h"
+#include "base/aligned.h"
 #include "base/error.h"
 #include "base/hash.h"
 
@@ -20,11 +21,12 @@ struct StateLayout {
   std::vector<arch::StateSpec> parts;
   std::vector<int64_t> offsets;  // of each part, in floats
   int64_t size = 0;              // in floats
+  std::vector<float> tuned;      // what a fresh state is where the model file says so, else empty
 };
 
 class State {
  public:
-  // A fresh one: zeros, as before the first token.
+  // A fresh one: as before the first token.
   explicit State(std::shared_ptr<const StateLayout> layout);
 
   const StateLayout& layout() const { return *layout_; }
@@ -43,7 +45,7 @@ class State {
 
  private:
   std::shared_ptr<const StateLayout> layout_;
-  std::vector<float> values_;
+  AlignedVector<float> values_;
   uint64_t tokens_read_ = 0;
   uint64_t tokens_hash_ = 0;
 };

@@ -48,7 +48,8 @@ std::vector<T> array(Reader& reader, uint64_t count) {
 }
 
 bool loadable(float value) {
-  return std::isfinite(value) && std::fabs(value) < limits::kStateMagnitude;
+  return (std::isfinite(value) && std::fabs(value) < limits::kStateMagnitude) ||
+         value == arch::kNoExponent;
 }
 
 Status check_values(std::span<const float> values, std::string_view name) {
@@ -59,14 +60,14 @@ Status check_values(std::span<const float> values, std::string_view name) {
   return {};
 }
 
-// Copies one part between its official layout and ours (the same when it is not transposed).
-void copy_part(const arch::StateSpec& spec, const float* from, float* to) {
-  if (!spec.transposed) {
-    std::copy_n(from, spec.shape.elements(), to);
+// Copies one part, with the last two of its axes swapped or not.
+void copy_part(const Shape& shape, bool turn, const float* from, float* to) {
+  if (!turn) {
+    std::copy_n(from, shape.elements(), to);
     return;
   }
-  const int64_t rows = spec.shape[1], columns = spec.shape[2];
-  for (int64_t head = 0; head < spec.shape[0]; ++head)
+  const int64_t rows = shape[1], columns = shape[2];
+  for (int64_t head = 0; head < shape[0]; ++head)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < columns; ++c)
         to[(head * columns + c) * rows + r] = from[(head * rows + r) * columns + c];
@@ -84,14 +85,15 @@ OfficialParts official_parts(const State& state) {
   for (size_t i = 0; i < layout.parts.size(); ++i) {
     const arch::StateSpec& spec = layout.parts[i];
     auto& data = out.data.emplace_back(static_cast<size_t>(spec.shape.elements()));
-    copy_part(spec, state.part(i).data(), data.data());
+    copy_part(spec.shape, spec.transposed, state.part(i).data(), data.data());
     out.tensors.push_back({spec.name, spec.shape, data});
   }
   return out;
 }
 
 // One tensor of a file into part `index`.
-Status take_part(State& state, size_t index, const StoredTensor& tensor, std::string_view name) {
+Status take_part(State& state, size_t index, const StoredTensor& tensor, bool turn,
+                 std::string_view name) {
   const arch::StateSpec& spec = state.layout().parts[index];
   if (tensor.shape.squeezed() != spec.shape.squeezed())
     return fail(Code::mismatch, "{}: tensor {} is {}, but {} of this model is {}", name,
@@ -99,9 +101,29 @@ Status take_part(State& state, size_t index, const StoredTensor& tensor, std::st
   std::vector<float> values(static_cast<size_t>(spec.shape.elements()));
   SK_TRY_STATUS(quant::read_f32(tensor, values));
   SK_TRY_STATUS(check_values(values, name));
-  float* to = state.values().data() + state.layout().offsets[index];
-  copy_part(spec, values.data(), to);
+  copy_part(spec.shape, turn, values.data(), state.values().data() + state.layout().offsets[index]);
   return {};
+}
+
+// RWKV-4 divides by its second memory.
+Status check_denominators(const State& state, std::string_view name) {
+  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
+    if (!state.layout().parts[i].name.ends_with(".att.bb")) continue;
+    for (const float bb : state.part(i))
+      if (bb < 0)
+        return fail(Code::corrupt, "{}: {} has the number {}, no model computes that", name,
+                    state.layout().parts[i].name, bb);
+  }
+  return {};
+}
+
+constexpr std::string_view kMatrix = ".att.wkv";
+constexpr std::string_view kTuned = ".att.time_state";
+
+// The name of the tuned state of a part, or nothing if the part is not a matrix of memory.
+std::optional<std::string> tuned_name(const arch::StateSpec& part) {
+  if (!part.name.ends_with(kMatrix)) return std::nullopt;
+  return part.name.substr(0, part.name.size() - kMatrix.size()) + std::string(kTuned);
 }
 
 Result<State> from_list(const Container& container, std::shared_ptr<const StateLayout> layout,
@@ -112,36 +134,9 @@ Result<State> from_list(const Container& container, std::shared_ptr<const StateL
     return fail(Code::mismatch, "{}: a state of {} tensors, but this model's has {}", name,
                 container.tensors.size(), expected);
   for (size_t i = 0; i < expected; ++i)
-    SK_TRY_STATUS(take_part(state, i, container.tensors[i], name));
-  return state;
-}
-
-Result<State> from_time_state(const Container& container, std::shared_ptr<const StateLayout> layout,
-                              bool swapped, std::string_view name) {
-  constexpr std::string_view kEnd = ".att.time_state";
-  State state(std::move(layout));
-  size_t found = 0;
-  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
-    const std::string& part = state.layout().parts[i].name;
-    const size_t suffix = part.rfind(".att.wkv");
-    if (suffix == std::string::npos) continue;
-    const std::string wanted = part.substr(0, suffix) + std::string(kEnd);
-    const auto tensor = std::find_if(container.tensors.begin(), container.tensors.end(),
-                                     [&](const auto& t) { return t.name == wanted; });
-    if (tensor == container.tensors.end())
-      return fail(Code::mismatch, "{}: tensor {} is missing, which this model needs", name, wanted);
-    if (swapped && tensor->shape.rank() < 2)
-      return fail(Code::mismatch, "{}: tensor {} is {}, expected {}", name, wanted,
-                  tensor->shape.text(), state.layout().parts[i].shape.text());
-    SK_TRY_STATUS(take_part(state, i, swapped ? tensor->transposed() : *tensor, name));
-    ++found;
-  }
-  const auto is_state = [&](const auto& t) { return t.name.ends_with(kEnd); };
-  const auto all = static_cast<size_t>(
-      std::count_if(container.tensors.begin(), container.tensors.end(), is_state));
-  if (all != found)
-    return fail(Code::mismatch, "{}: tuned states of {} layers, but this model has {}", name, all,
-                found);
+    SK_TRY_STATUS(
+        take_part(state, i, container.tensors[i], state.layout().parts[i].transposed, name));
+  SK_TRY_STATUS(check_denominators(state, name));
   return state;
 }
 
@@ -239,15 +234,48 @@ Result<std::vector<std::byte>> export_pth(const State& state) {
 }
 
 Result<std::vector<std::byte>> export_time_state(const State& state) {
-  const OfficialParts parts = official_parts(state);
+  std::vector<std::vector<float>> data;
   std::vector<io::NamedTensor> tuned;
-  for (io::NamedTensor tensor : parts.tensors) {
-    const size_t suffix = tensor.name.rfind(".att.wkv");
-    if (suffix == std::string::npos) continue;
-    tensor.name = tensor.name.substr(0, suffix) + ".att.time_state";
-    tuned.push_back(std::move(tensor));
+  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
+    const arch::StateSpec& spec = state.layout().parts[i];
+    const auto name = tuned_name(spec);
+    if (!name) continue;
+    auto& values = data.emplace_back(static_cast<size_t>(spec.shape.elements()));
+    copy_part(spec.shape, /*turn=*/true, state.part(i).data(), values.data());
+    tuned.push_back({*name, spec.shape, values});
   }
+  if (tuned.empty())
+    return fail(Code::unsupported, "{} models have no matrices of memory to start from",
+                state.layout().design);
   return io::write_pth(tuned, /*as_list=*/false);
+}
+
+Result<State> from_time_state(const arch::NamedTensors& tensors,
+                              std::shared_ptr<const StateLayout> layout, bool swapped,
+                              std::string_view name) {
+  State state(std::move(layout));
+  size_t found = 0;
+  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
+    const auto wanted = tuned_name(state.layout().parts[i]);
+    if (!wanted) continue;
+    const auto tensor = tensors.find(*wanted);
+    if (tensor == tensors.end())
+      return fail(Code::mismatch, "{}: tensor {} is missing, which this model needs", name,
+                  *wanted);
+    SK_TRY_STATUS(take_part(state, i, tensor->second, /*turn=*/!swapped, name));
+    ++found;
+  }
+  if (found == 0)
+    return fail(Code::mismatch, "{}: tuned initial states, which {} models cannot have", name,
+                state.layout().design);
+  const auto all =
+      static_cast<size_t>(std::count_if(tensors.begin(), tensors.end(), [](const auto& tensor) {
+        return tensor.first.ends_with(kTuned);
+      }));
+  if (all != found)
+    return fail(Code::mismatch, "{}: tuned states of {} layers, but this model has {}", name, all,
+                found);
+  return state;
 }
 
 std::vector<float> official_values(const State& state) {
@@ -269,9 +297,11 @@ Result<State> from_official_values(std::span<const float> values,
   const StateLayout& to = state.layout();
   const float* from = values.data();
   for (size_t i = 0; i < to.parts.size(); ++i) {
-    copy_part(to.parts[i], from, state.values().data() + to.offsets[i]);
+    copy_part(to.parts[i].shape, to.parts[i].transposed, from,
+              state.values().data() + to.offsets[i]);
     from += to.parts[i].shape.elements();
   }
+  SK_TRY_STATUS(check_denominators(state, name));
   return state;
 }
 
@@ -284,15 +314,16 @@ Result<State> import_state(std::span<const std::byte> file, std::string_view nam
   }
   SK_TRY(const Container container, io::read_container(file, name));
   if (container.list) return from_list(container, std::move(layout), name);
-  const bool tuned = std::any_of(container.tensors.begin(), container.tensors.end(),
-                                 [](const auto& t) { return t.name.ends_with(".att.time_state"); });
-  if (!tuned)
+  arch::NamedTensors tensors;
+  for (const StoredTensor& tensor : container.tensors) tensors.emplace(tensor.name, tensor);
+  if (std::none_of(tensors.begin(), tensors.end(),
+                   [](const auto& tensor) { return tensor.first.ends_with(kTuned); }))
     return fail(Code::unsupported,
                 "{}: no state in this file; a state is Skein's own, a list of tensors, or "
                 "time_state tensors",
                 name);
   const bool swapped = transposed_time_state.value_or(name.ends_with(".st"));
-  return from_time_state(container, std::move(layout), swapped, name);
+  return from_time_state(tensors, std::move(layout), swapped, name);
 }
 
 }  // namespace skein

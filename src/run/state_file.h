@@ -46,9 +46,15 @@ Result<State> to_state(const SavedState& saved, std::shared_ptr<const StateLayou
 // The `rwkv` package's list of 3 L tensors, as torch.save writes it. Import takes the list in any
 // float type. Errors: corrupt, mismatch.
 Result<std::vector<std::byte>> export_pth(const State& state);
-// Tuned initial states: blocks.i.att.time_state [H, N value, N key] as official tools keep them, or
-// with the last axes swapped in web-rwkv's .st. The other parts are zero.
+// Tuned initial states as official tools keep them: blocks.i.att.time_state [H, N value, N key],
+// for every generation that has them. Error: unsupported (RWKV-4).
 Result<std::vector<std::byte>> export_time_state(const State& state);
+
+// The state that tuned initial states make. `swapped`: as web-rwkv keeps them, [H, N key, N value];
+// otherwise [H, N value, N key], for every generation. Error: mismatch.
+Result<State> from_time_state(const arch::NamedTensors& tensors,
+                              std::shared_ptr<const StateLayout> layout, bool swapped,
+                              std::string_view name);
 
 // The numbers of that list one after the other, without names or header.
 std::vector<float> official_values(const State& state);

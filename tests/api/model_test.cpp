@@ -151,7 +151,6 @@ TEST(ApiModel, every_kind_of_bad_file_has_its_code) {
   };
   SK_EXPECT_FAILS(SK_IO, "nowhere.pth", open("nowhere.pth"));
   SK_EXPECT_FAILS(SK_CORRUPT, "storage_short.pth", open("malformed/storage_short.pth"));
-  SK_EXPECT_FAILS(SK_UNSUPPORTED, "RWKV-6", open("models/tiny_v6.gguf"));
   SK_EXPECT_FAILS(SK_UNSUPPORTED, "v7.state.pth", open("models/v7.state.pth"));
   EXPECT_EQ(model, nullptr);
 }

@@ -98,7 +98,7 @@ TEST(Usage, the_exit_code_tells_the_kind_of_failure) {
   EXPECT_EQ(run({"inspect", "/nonexistent/model.pth"}).code, 1);
   EXPECT_EQ(run({"complete", "/nonexistent/model.pth", "x"}).code, 1);
   EXPECT_EQ(run({"complete", fixture("malformed/no_stop.pth").string(), "x"}).code, 3);
-  EXPECT_EQ(run({"complete", fixture("models/tiny_v6.gguf").string(), "x"}).code, 3);
+  EXPECT_EQ(run({"complete", fixture("models/v7.state.pth").string(), "x"}).code, 3);
   EXPECT_EQ(run({"complete", kModel, "x", "-n", "1"}, {.environment = {"SKEIN_ISA=sse9"}}).code, 2);
   EXPECT_EQ(run({"complete", kModel, "x"}, {.environment = {"SKEIN_THREADS=0x"}}).code, 2);
 }
@@ -188,7 +188,8 @@ TEST(Usage, a_reader_that_goes_away_is_no_failure) {
 
 TEST(Usage, text_lost_in_a_closed_standard_output_is_a_failure) {
   for (const std::vector<std::string>& args :
-       {std::vector<std::string>{"doctor", "--limits"}, {"complete", kModel, "x", "-n", "3"}}) {
+       {std::vector<std::string>{"doctor", "--limits"},
+        {"complete", kModel, "x", "--temp", "0", "-n", "3"}}) {
     const Ran ran = run(args, {.close_out = true});
     EXPECT_EQ(ran.code, 1);
     EXPECT_EQ(ran.err, "error: standard output: Bad file descriptor\n");

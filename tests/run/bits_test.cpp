@@ -7,6 +7,7 @@
 #include "cpu/dispatch.h"
 #include "run/state_file.h"
 #include "support/allocations.h"
+#include "support/make_model.h"
 #include "support/models.h"
 #include "support/random.h"
 
@@ -35,13 +36,45 @@ Result_ run(Model& model, std::span<const int32_t> tokens, size_t chunk) {
   return out;
 }
 
-class Bits : public testing::TestWithParam<const char*> {
+// Golden models, and a random one of every design in sizes that fill no vector.
+std::vector<std::string> all_models() {
+  std::vector<std::string> out = {"v7.pth", "tiny_v7.pth", "tiny_v6.gguf",
+                                  "v4.pth", "v5_2.pth",    "bundled-0.pth"};
+  for (const std::string& design : test::runnable_designs()) out.push_back("random " + design);
+  return out;
+}
+
+class Bits : public testing::TestWithParam<std::string> {
  protected:
-  std::filesystem::path path() const {
-    const std::string name = GetParam();
-    return name == "bundled-0.pth" ? std::filesystem::path(SKEIN_SOURCE_DIR) / "models" / name
-                                   : test::fixture("models/" + name);
+  void TearDown() override {
+    if (!made_.empty()) std::filesystem::remove(made_);
   }
+
+  std::filesystem::path path() {
+    const std::string& name = GetParam();
+    if (name == "bundled-0.pth") return std::filesystem::path(SKEIN_SOURCE_DIR) / "models" / name;
+    if (!name.starts_with("random ")) return test::fixture("models/" + name);
+    if (!made_.empty()) return made_;
+    const test::ModelSizes sizes = {.layers = 2,
+                                    .width = 120,
+                                    .heads = 3,
+                                    .inner = 200,
+                                    .vocab = 60,
+                                    .rank_w = 12,
+                                    .rank_a = 20,
+                                    .rank_v = 7,
+                                    .rank_g = 9,
+                                    .design = name.substr(7),
+                                    .groups = name.ends_with("qwen2") ? 1 : 0};
+    made_ = std::filesystem::temp_directory_path() / fmt::format("skein_bits_{}.st", getpid());
+    const auto bytes = test::as_safetensors(test::random_model(sizes), hints_of(sizes));
+    const std::span<const std::byte> parts[] = {bytes};
+    EXPECT_TRUE(write_file(made_, parts));
+    return made_;
+  }
+
+ private:
+  std::filesystem::path made_;
 };
 
 TEST_P(Bits, do_not_depend_on_instruction_set_threads_or_chunks) {
@@ -137,12 +170,12 @@ TEST_P(Bits, survive_saving_and_restoring) {
   EXPECT_TRUE(*back == straight);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Bits, testing::Values("v7.pth", "tiny_v7.pth", "bundled-0.pth"),
-                         [](const auto& test) {
-                           return std::string(test.param).substr(0, 4) == "bund" ? "bundled"
-                                  : test.param[0] == 't'                         ? "tiny"
-                                                                                 : "v7";
-                         });
+INSTANTIATE_TEST_SUITE_P(Models, Bits, testing::ValuesIn(all_models()), [](const auto& test) {
+  std::string name = test.param;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return name;
+});
 
 TEST(Eval, a_refused_call_leaves_the_state_as_it_was) {
   const auto model = test::open_model(test::fixture("models/tiny_v7.pth"));

@@ -252,7 +252,7 @@ TEST_F(ChatTest, a_thought_leaves_the_history) {
   const State end = state(*c);
   const std::string text = *c->transcript();
   EXPECT_EQ(text, "User: Tell me a story.\n\nAssistant:" +
-                      text::render_answer(*with.profile, reply.text));
+                      text::render_answer(*with.profile, reply.text).text);
   State wanted = model_->new_state();
   ASSERT_TRUE(model_->eval(wanted, *text::byte_tokenizer_257()->encode(text), Want::none, nullptr));
   EXPECT_TRUE(end == wanted);

@@ -321,7 +321,7 @@ TEST(Generate, a_thought_is_told_apart_and_its_budget_closes_it) {
   const Bench bench;
   const text::Profile& g1 = *text::profile_by_name("g1");
   const text::Turn turn = text::render_turn(g1, "Tell me a story.", true, text::ThinkMode::free);
-  Session session = bench.session(bench.prompt(turn.prompt + turn.opening));
+  Session session = bench.session(bench.prompt(turn.prompt.text + turn.opening));
   GenerateOptions options;
   options.max_tokens = 120;
   options.stops = {.policy = text::StopPolicy::blank_line,

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "arch/rwkv7.h"
 #include "cpu/dispatch.h"
 #include "cpu/schedule.h"
 #include "support/make_model.h"
@@ -17,8 +16,8 @@ class ShapesTest : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(path_); }
 
-  const std::filesystem::path& write(const test::ModelData& model) {
-    const auto bytes = test::as_safetensors(model);
+  const std::filesystem::path& write(const test::ModelData& model, const arch::Hints& hints = {}) {
+    const auto bytes = test::as_safetensors(model, hints);
     const std::span<const std::byte> parts[] = {bytes};
     EXPECT_TRUE(write_file(path_, parts));
     return path_;
@@ -49,18 +48,16 @@ bool may_touch_each_others_rows(const ops::Program& program, const ops::Plan& pl
 
 TEST(ShapesSchedule, rows_of_one_thread_are_never_overwritten_by_another) {
   test::Random random(1);
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 400; ++round) {
     ModelSizes sizes;
     sizes.width = 64 * static_cast<int64_t>(1 + random.below(8));
     sizes.heads = sizes.width / 64;
     sizes.inner = 16 * static_cast<int64_t>(1 + random.below(40));
     for (int64_t* rank : {&sizes.rank_w, &sizes.rank_a, &sizes.rank_v, &sizes.rank_g})
       *rank = 16 * static_cast<int64_t>(1 + random.below(24));
-    const auto tensors = test::shapes_only(sizes);
-    const auto architecture = arch::open_rwkv7(tensors, "model");
-    ASSERT_TRUE(architecture) << architecture.error().message;
-    const auto program =
-        (*architecture)->forward(std::vector<bool>((*architecture)->weights().size(), true));
+    const auto designs = test::runnable_designs();
+    sizes.design = designs[random.below(designs.size())];
+    const auto program = test::make_architecture(sizes)->forward();
     const ops::Plan plan = ops::make_plan(program);
     const auto schedule = cpu::make_schedule(program, plan, false);
     for (size_t i = 0; i < schedule.size(); ++i) {
@@ -75,8 +72,8 @@ TEST(ShapesSchedule, rows_of_one_thread_are_never_overwritten_by_another) {
           clash = clash || may_touch_each_others_rows(program, plan, b.out, in);
         ASSERT_FALSE(clash) << program.values[static_cast<size_t>(a.out)].name << " and "
                             << program.values[static_cast<size_t>(b.out)].name << ", width "
-                            << sizes.width << ", ranks " << sizes.rank_w << " " << sizes.rank_a
-                            << " " << sizes.rank_v << " " << sizes.rank_g;
+                            << sizes.width << " of " << sizes.design << ", ranks " << sizes.rank_w
+                            << " " << sizes.rank_a << " " << sizes.rank_v << " " << sizes.rank_g;
       }
     }
   }
@@ -84,57 +81,69 @@ TEST(ShapesSchedule, rows_of_one_thread_are_never_overwritten_by_another) {
 
 // Wide enough for single tokens to be shared among threads, with ranks that make values reuse each
 // other's memory at odd places.
-TEST_F(ShapesTest, wide_model_of_odd_ranks_gives_the_same_bits_on_any_number_of_threads) {
-  const ModelSizes sizes = {.layers = 2,
-                            .width = 512,
-                            .heads = 8,
-                            .inner = 1040,
-                            .vocab = 50,
-                            .rank_w = 128,
-                            .rank_a = 256,
-                            .rank_v = 128,
-                            .rank_g = 384};
-  const auto& path = write(test::random_model(sizes));
-  std::vector<int32_t> tokens;
-  for (int32_t i = 0; i < 70; ++i) tokens.push_back(i * 7 % 50);
-  std::vector<float> first;
-  for (const int threads : {1, 2, 3, 4}) {
-    ModelOptions options;
-    options.threads = threads;
-    const auto model = test::open_model(path, options);
-    ASSERT_TRUE(model);
-    ASSERT_GT(model->info().flops_per_token, 4'000'000);
-    for (const size_t chunk : {size_t{1}, size_t{5}, size_t{70}}) {
-      State state = model->new_state();
-      const auto logits = test::logits_of(*model, state, tokens, chunk);
-      if (first.empty()) first = logits;
-      EXPECT_TRUE(test::same_bits(logits, first)) << threads << " threads, chunks of " << chunk;
+TEST_F(ShapesTest, wide_models_of_odd_ranks_give_the_same_bits_on_any_number_of_threads) {
+  for (const std::string& design : test::runnable_designs()) {
+    const ModelSizes sizes = {.layers = 2,
+                              .width = 512,
+                              .heads = 8,
+                              .inner = 1040,
+                              .vocab = 50,
+                              .rank_w = 128,
+                              .rank_a = 256,
+                              .rank_v = 128,
+                              .rank_g = 384,
+                              .design = design};
+    const auto& path = write(test::random_model(sizes), hints_of(sizes));
+    std::vector<int32_t> tokens;
+    for (int32_t i = 0; i < 70; ++i) tokens.push_back(i * 7 % 50);
+    std::vector<float> first;
+    for (const int threads : {1, 2, 3, 4}) {
+      ModelOptions options;
+      options.threads = threads;
+      const auto model = test::open_model(path, options);
+      ASSERT_TRUE(model);
+      ASSERT_EQ(model->info().design, design);
+      ASSERT_GT(model->info().flops_per_token, 4'000'000);
+      for (const size_t chunk : {size_t{1}, size_t{5}, size_t{70}}) {
+        State state = model->new_state();
+        const auto logits = test::logits_of(*model, state, tokens, chunk);
+        if (first.empty()) first = logits;
+        EXPECT_TRUE(test::same_bits(logits, first))
+            << design << ", " << threads << " threads, chunks of " << chunk;
+      }
     }
   }
 }
 
 TEST_F(ShapesTest, heads_that_fill_no_vector_agree_with_the_reference) {
-  const ModelSizes sizes = {.layers = 2,
-                            .width = 40,
-                            .heads = 2,
-                            .inner = 33,
-                            .vocab = 17,
-                            .rank_w = 3,
-                            .rank_a = 5,
-                            .rank_v = 7,
-                            .rank_g = 1};
-  const auto& path = write(test::random_model(sizes));
-  const std::vector<int32_t> tokens = {1, 16, 0, 5, 5, 9};
-  std::vector<float> expected;
-  for (const char* device : {"reference", "cpu"}) {
-    ModelOptions options;
-    options.device = device;
-    const auto model = test::open_model(path, options);
-    ASSERT_TRUE(model);
-    State state = model->new_state();
-    const auto logits = test::logits_of(*model, state, tokens);
-    if (expected.empty()) expected = logits;
-    EXPECT_LE(test::relative_error(logits, expected), 5e-6);
+  for (const std::string& design : test::runnable_designs()) {
+    for (const int64_t groups : {0, 1}) {
+      if (groups && design != "rwkv6qwen2") continue;
+      const ModelSizes sizes = {.layers = 2,
+                                .width = 40,
+                                .heads = 2,
+                                .inner = 33,
+                                .vocab = 17,
+                                .rank_w = 3,
+                                .rank_a = 5,
+                                .rank_v = 7,
+                                .rank_g = 1,
+                                .design = design,
+                                .groups = groups};
+      const auto& path = write(test::random_model(sizes), hints_of(sizes));
+      const std::vector<int32_t> tokens = {1, 16, 0, 5, 5, 9};
+      std::vector<float> expected;
+      for (const char* device : {"reference", "cpu"}) {
+        ModelOptions options;
+        options.device = device;
+        const auto model = test::open_model(path, options);
+        ASSERT_TRUE(model);
+        State state = model->new_state();
+        const auto logits = test::logits_of(*model, state, tokens);
+        if (expected.empty()) expected = logits;
+        EXPECT_LE(test::relative_error(logits, expected), 5e-6) << design;
+      }
+    }
   }
 }
 
@@ -191,15 +200,27 @@ TEST_F(ShapesTest, sizes_that_contradict_each_other_are_a_mismatch_that_names_th
 }
 
 TEST_F(ShapesTest, every_single_missing_tensor_is_named) {
-  const auto whole = test::random_model({});
-  for (const auto& [name, value] : whole) {
-    auto model = whole;
-    model.erase(name);
-    const auto opened = Model::open(write(model));
-    ASSERT_FALSE(opened) << name;
-    if (name == "blocks.0.att.r_k") continue;  // then it is no RWKV-7 at all
-    EXPECT_EQ(opened.error().code, Code::mismatch) << name;
-    EXPECT_NE(opened.error().message.find(name), std::string::npos) << opened.error().message;
+  for (const std::string& design : test::runnable_designs()) {
+    const ModelSizes sizes = {.design = design};
+    const auto whole = test::random_model(sizes);
+    for (const auto& [name, value] : whole) {
+      auto model = whole;
+      model.erase(name);
+      const auto opened = Model::open(write(model, hints_of(sizes)));
+      ASSERT_FALSE(opened) << design << " without " << name;
+      // Without one of these it is a file of another design, or of none.
+      const bool mark = opened.error().code == Code::unsupported ||
+                        opened.error().message.find(name) == std::string::npos;
+      static constexpr std::string_view kMarks[] = {
+          "blocks.0.att.r_k",        "blocks.0.att.time_maa_x",  "blocks.0.att.time_decay",
+          "blocks.0.att.time_first", "blocks.0.ffn.gate.weight", "blocks.0.ffn.s_emb.weight",
+          "blocks.0.att.ln_x.weight"};
+      if (mark)
+        EXPECT_NE(std::find(std::begin(kMarks), std::end(kMarks), name), std::end(kMarks))
+            << design << " without " << name << ": " << opened.error().message;
+      else
+        EXPECT_EQ(opened.error().code, Code::mismatch) << design << " without " << name;
+    }
   }
 }
 

@@ -1,11 +1,12 @@
-// RWKV-7 models of any sizes, made in the test: for shapes that no released model has.
+// Models of every design and of any sizes, made in the test: for shapes that no released model has.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "arch/architecture.h"
+#include "arch/registry.h"
 #include "io/pth_writer.h"
 #include "support/random.h"
 
@@ -14,50 +15,78 @@ namespace skein::test {
 struct ModelSizes {
   int64_t layers = 2, width = 64, heads = 1, inner = 96, vocab = 40;
   int64_t rank_w = 16, rank_a = 24, rank_v = 8, rank_g = 40;
+  std::string design = "rwkv7";
+  bool gate = true, group_norm = true;  // of ARWKV
+  bool biases = true;                   // of QRWKV6
+  int64_t groups = 0;                   // of QRWKV6: heads of keys and values, 0: all
 };
 
-// Official names and shapes of such a model.
-inline std::map<std::string, Shape> model_shapes(const ModelSizes& m) {
-  const Shape d = {m.width}, square = {m.width, m.width};
-  std::map<std::string, Shape> out = {{"emb.weight", {m.vocab, m.width}},
-                                      {"head.weight", {m.vocab, m.width}},
-                                      {"ln_out.weight", d},
-                                      {"ln_out.bias", d},
-                                      {"blocks.0.ln0.weight", d},
-                                      {"blocks.0.ln0.bias", d}};
-  for (int64_t i = 0; i < m.layers; ++i) {
-    const std::string block = fmt::format("blocks.{}.", i);
-    for (const char* name :
-         {"ln1.weight", "ln1.bias", "ln2.weight", "ln2.bias", "att.x_r", "att.x_w", "att.x_k",
-          "att.x_v", "att.x_a", "att.x_g", "att.w0", "att.a0", "att.k_k", "att.k_a",
-          "att.ln_x.weight", "att.ln_x.bias", "ffn.x_k"})
-      out[block + name] = d;
-    for (const char* name : {"receptance", "key", "value", "output"})
-      out[block + "att." + name + ".weight"] = square;
-    out[block + "att.r_k"] = {m.heads, m.width / m.heads};
-    out[block + "ffn.key.weight"] = {m.inner, m.width};
-    out[block + "ffn.value.weight"] = {m.width, m.inner};
-    const auto pair = [&](char letter, int64_t rank) {
-      out[fmt::format("{}att.{}1", block, letter)] = {m.width, rank};
-      out[fmt::format("{}att.{}2", block, letter)] = {rank, m.width};
-    };
-    pair('w', m.rank_w), pair('a', m.rank_a), pair('g', m.rank_g);
-    if (i > 0) pair('v', m.rank_v), out[block + "att.v0"] = d;
-  }
+inline std::vector<std::string> runnable_designs() {
+  std::vector<std::string> out;
+  for (const arch::Design& design : arch::designs())
+    if (design.open) out.push_back(design.id);
   return out;
 }
 
-// The same without numbers, for what looks at shapes only.
-inline arch::NamedTensors shapes_only(const ModelSizes& sizes) {
-  arch::NamedTensors out;
-  for (const auto& [name, shape] : model_shapes(sizes)) {
+inline arch::Hints hints_of(const ModelSizes& m) {
+  return {.head_size = m.width / m.heads, .key_value_heads = m.groups};
+}
+
+// The tensors whose presence and shapes say everything about a model of this design.
+inline std::map<std::string, Shape> telling_shapes(const ModelSizes& m) {
+  const int64_t D = m.width, H = m.heads, N = D / H;
+  const bool qwen = m.design == "rwkv6qwen2" || m.design == "arwkv7";
+  std::map<std::string, Shape> out = {{"emb.weight", {m.vocab, D}}};
+  for (int64_t i = 0; i < m.layers; ++i) out[fmt::format("blocks.{}.ln1.weight", i)] = {D};
+  const auto first = [&](const char* name, const Shape& shape) {
+    out[fmt::format("blocks.0.{}", name)] = shape;
+  };
+  first(qwen ? "ffn.gate.weight" : "ffn.key.weight", {m.inner, D});
+  if (!qwen) first("ln0.weight", {D}), first("ln0.bias", {D});
+  if (m.design == "rwkv5.0") first("att.time_decay", {H}), first("att.time_first", {H});
+  if (m.design == "rwkv5.1") first("att.time_decay", {H}), first("att.time_faaaa", {H});
+  if (m.design == "rwkv5.2") first("att.time_decay", {H, N}), first("att.time_faaaa", {H, N});
+  if (m.design == "rwkv5.1" || m.design == "rwkv5.2")
+    first("att.gate.weight", {D, D}), first("att.time_mix_g", {D});
+  if (m.design == "rwkv6" || m.design == "rwkv6qwen2") {
+    first("att.time_maa_w1", {D, 5 * m.rank_w});
+    first("att.time_decay_w1", {D, m.rank_a});
+    if (!qwen) first("att.time_faaaa", {H, N});
+    if (qwen && m.biases)
+      for (const char* bias : {"att.receptance.bias", "att.key.bias", "att.value.bias"})
+        first(bias, {D});
+  }
+  if (m.design == "rwkv7" || m.design == "rwkv7a" || m.design == "arwkv7") {
+    first("att.r_k", {H, N});
+    first("att.w1", {D, m.rank_w}), first("att.a1", {D, m.rank_a});
+    if (m.gate) first("att.g1", {D, m.rank_g}), first("att.g2", {m.rank_g, D});
+    if (m.group_norm) first("att.ln_x.weight", {D}), first("att.ln_x.bias", {D});
+    if (m.layers > 1) out["blocks.1.att.v1"] = {D, m.rank_v};
+  }
+  if (m.design == "rwkv7a") first("ffn.s1", {D, 12}), first("ffn.s_emb.weight", {m.vocab, 12 * 20});
+  return out;
+}
+
+inline arch::NamedModel without_numbers(const std::map<std::string, Shape>& shapes,
+                                        const arch::Hints& hints) {
+  arch::NamedModel out = {.tensors = {}, .hints = hints};
+  for (const auto& [name, shape] : shapes) {
     StoredTensor tensor;
     tensor.name = name;
     tensor.shape = shape;
     tensor.strides = shape.contiguous_strides();
-    out.emplace(name, tensor);
+    out.tensors.emplace(name, tensor);
   }
   return out;
+}
+
+inline std::unique_ptr<arch::Architecture> make_architecture(const ModelSizes& sizes) {
+  const auto designs = arch::designs();
+  const auto design = std::find_if(designs.begin(), designs.end(),
+                                   [&](const auto& row) { return row.id == sizes.design; });
+  auto opened = design->open(without_numbers(telling_shapes(sizes), hints_of(sizes)), "model");
+  EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
+  return opened ? std::move(*opened) : nullptr;
 }
 
 // A safetensors file of random weights. `change` may alter names, shapes and data before writing.
@@ -70,20 +99,26 @@ using ModelData = std::map<std::string, NamedData>;
 inline ModelData random_model(const ModelSizes& sizes, uint64_t seed = 1) {
   Random random(seed);
   ModelData out;
-  for (const auto& [name, shape] : model_shapes(sizes)) {
-    const bool norm = name.find("ln") != std::string::npos && name.ends_with("weight");
-    auto data = random.floats(static_cast<size_t>(shape.elements()), -0.3f, 0.3f);
+  for (const arch::WeightSpec& spec : make_architecture(sizes)->weights()) {
+    if (spec.unused) continue;
+    const bool norm = spec.name.find("ln") != std::string::npos && spec.name.ends_with("weight");
+    auto data = random.floats(static_cast<size_t>(spec.shape.elements()), -0.3f, 0.3f);
     if (norm)
       for (float& x : data) x += 1;
-    out[name] = {shape, std::move(data)};
+    out[spec.name] = {spec.shape, std::move(data)};
   }
   return out;
 }
 
-inline std::vector<std::byte> as_safetensors(const ModelData& model) {
+inline std::vector<std::byte> as_safetensors(const ModelData& model,
+                                             const arch::Hints& hints = {}) {
   std::vector<io::NamedTensor> tensors;
   for (const auto& [name, value] : model) tensors.push_back({name, value.shape, value.data});
-  auto file = io::write_safetensors(tensors, {});
+  std::map<std::string, std::string, std::less<>> metadata;
+  if (hints.head_size > 0) metadata["skein.head_size"] = std::to_string(hints.head_size);
+  if (hints.key_value_heads > 0)
+    metadata["skein.key_value_heads"] = std::to_string(hints.key_value_heads);
+  auto file = io::write_safetensors(tensors, metadata);
   EXPECT_TRUE(file) << (file ? "" : file.error().message);
   return file ? *file : std::vector<std::byte>();
 }

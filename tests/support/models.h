@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -66,11 +67,12 @@ inline std::vector<float> logits_of(Model& model, State& state, std::span<const 
   return out;
 }
 
-// Largest difference over largest expected value.
+// Largest difference over largest expected value; of what is not finite, infinity.
 inline double relative_error(const std::vector<float>& actual, const std::vector<float>& expected) {
   EXPECT_EQ(actual.size(), expected.size());
   double most = 0, scale = 0;
   for (size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
+    if (!std::isfinite(actual[i])) return std::numeric_limits<double>::infinity();
     most = std::max<double>(most, std::fabs(actual[i] - expected[i]));
     scale = std::max<double>(scale, std::fabs(expected[i]));
   }

@@ -1,0 +1,190 @@
+// skein convert, skein quantize: any model file into another.
+#include "run/convert.h"
+
+#include <algorithm>
+#include <map>
+
+#include "arch/shapes.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "cli/adapter_option.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+
+namespace skein::cli {
+namespace {
+
+class Convert : public Command {
+ public:
+  void declare(Options& options) override {
+    options.argument("IN", in_, "a model file of any kind, or a folder").file();
+    options.argument("OUT", out_, "the new file: .pth, .safetensors, .gguf or .skein").file();
+    options.section("What is written");
+    declare_types(options);
+    options.value("--tensor", overrides_, "PATTERN=TYPE", "another type for some tensors");
+    options.value("--format", format_, "FORMAT", "pth, safetensors, gguf or packed; else by OUT");
+    options.value("--names", names_, "NAMES", "official or fla (with a config.json)");
+    options.value("--lora", adapters_, "FILE[,...]",
+                  "merge a LoRA, PiSSA or Bone; FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
+    options.value("--vocab", vocab_, "FILE", "the vocabulary for a GGUF, if it is not found")
+        .file();
+    options.section("Options");
+    options.flag("--dry-run", dry_run_, "say what would be written, and how large, and stop");
+    options.flag("--tensors", list_, "list every tensor with its type and the reason");
+    options.flag("-f,--force", force_, "replace a file that is there already");
+    options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
+        .range(0, static_cast<double>(limits::kThreads));
+  }
+
+  int run(Console& console) override {
+    std::error_code ignored;
+    if (!dry_run_ && !force_ && std::filesystem::exists(out_, ignored))
+      return console.error({Code::argument, escaped(out_) + " is there already; -f replaces it"});
+    auto conversion = prepare(console);
+    if (!conversion) return console.error(conversion.error());
+    for (const std::string& note : conversion->notes()) console.warn(note);
+    if (list_ && !console.json()) list_tensors(console, *conversion);
+    if (!dry_run_)
+      if (auto status = write(console, *conversion); !status) return console.error(status.error());
+    report(console, *conversion);
+    return kFine;
+  }
+
+ protected:
+  virtual void declare_types(Options& options) {
+    options.value("--dtype", type_, "TYPE", "f32, f16 or bf16 for all; else each keeps its own");
+    options.value("--quant", quant_, "TYPE",
+                  fmt::format("a quantised type or preset: {}, pip-int8",
+                              fmt::join(arch::quant_targets(), ", ")));
+  }
+
+  std::string quant_;
+
+ private:
+  Result<Conversion> prepare(Console& console) {
+    ConvertOptions options;
+    options.names = names_;
+    options.quant = quant_;
+    options.vocab = vocab_;
+    const std::string by =
+        format_.empty() ? std::filesystem::path(out_).extension().string() : format_;
+    if (!io::write_format_from(by, options.format))
+      return fail(Code::argument,
+                  "{}: not the ending of a model file; say --format pth, safetensors, gguf "
+                  "or packed",
+                  escaped(format_.empty() ? out_ : format_));
+    if (!type_.empty()) {
+      options.type = dtype_named(type_);
+      if (options.type != DType::f32 && options.type != DType::f16 && options.type != DType::bf16)
+        return fail(Code::argument, "--dtype: \"{}\" is not f32, f16 or bf16; see --quant",
+                    escaped(type_));
+      if (!quant_.empty()) return fail(Code::argument, "--dtype and --quant exclude each other");
+    }
+    for (const std::string& text : overrides_) {
+      SK_TRY(arch::QuantOverride override, arch::parse_quant_override(text));
+      options.overrides.push_back(std::move(override));
+    }
+    for (const std::string& text : adapters_) {
+      SK_TRY(AdapterFile adapter, parse_adapter(text));
+      options.adapters.push_back(std::move(adapter));
+    }
+    console.suggest("skein inspect " + escaped(in_));
+    return Conversion::prepare(in_, std::move(options));
+  }
+
+  Status write(Console& console, const Conversion& conversion) {
+    console.suggest("");
+    const interrupt::Scope scope;
+    Progress progress(console, "writing", Progress::Unit::bytes);
+    io::WriteOptions options;
+    options.overwrite = force_;
+    options.threads = static_cast<int>(threads_);
+    options.progress = [&](uint64_t done, uint64_t total) {
+      progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
+      return !interrupt::requested();
+    };
+    SK_TRY_STATUS(conversion.write(out_, options));
+    if (conversion.config().empty()) return {};
+    const auto config = std::filesystem::path(out_).parent_path() / "config.json";
+    if (std::filesystem::exists(config) && !force_) {
+      console.warn(config.string() + " was there already and stays; --force replaces it");
+      return {};
+    }
+    const std::span<const std::byte> parts[] = {std::as_bytes(std::span(conversion.config()))};
+    return write_file(config, parts);
+  }
+
+  static void list_tensors(Console& console, const Conversion& conversion) {
+    for (const ConvertedTensor& row : conversion.tensors())
+      console.line(fmt::format("{:<44} {:<18} {:>5} -> {:<6} {}", escaped(row.name),
+                               row.shape.text(), dtype_name(row.from), dtype_name(row.to),
+                               row.why));
+  }
+
+  void report(Console& console, const Conversion& conversion) const {
+    std::map<std::string, int64_t> types;
+    for (const ConvertedTensor& row : conversion.tensors())
+      types[std::string(dtype_name(row.to))] += row.shape.elements();
+    if (console.json()) {
+      JsonWriter json;
+      json.begin_object();
+      json.member("in", in_).member("out", out_).member("model", conversion.title());
+      json.member("written", !dry_run_);
+      json.member("bytes", conversion.size()).member("source_bytes", conversion.source_size());
+      json.key("parameters_by_type").begin_object();
+      for (const auto& [type, count] : types) json.member(type, count);
+      json.end_object();
+      if (list_) {
+        json.key("tensors").begin_array();
+        for (const ConvertedTensor& row : conversion.tensors()) {
+          json.begin_object();
+          json.member("name", row.name).member("official", row.official);
+          json.member("class", arch::weight_class_name(row.kind));
+          json.member("from", dtype_name(row.from)).member("to", dtype_name(row.to));
+          json.key("shape").begin_array();
+          for (const int64_t axis : row.shape.axes()) json.value(axis);
+          json.end_array();
+          json.member("why", row.why).end_object();
+        }
+        json.end_array();
+      }
+      json.key("notes").begin_array();
+      for (const std::string& note : conversion.notes()) json.value(note);
+      json.end_array().end_object();
+      console.object(json);
+      return;
+    }
+    std::string mix;
+    for (const auto& [type, count] : types)
+      mix += fmt::format("{}{} {}", mix.empty() ? "" : ", ", type, arch::size_name(count));
+    console.line(fmt::format("{} {}: {}, {} from {} ({})", dry_run_ ? "would write" : "wrote",
+                             escaped(out_), conversion.title(),
+                             bytes_text(static_cast<double>(conversion.size())),
+                             bytes_text(static_cast<double>(conversion.source_size())), mix));
+  }
+
+  std::string in_, out_, format_, names_, type_, vocab_;
+  std::vector<std::string> overrides_, adapters_;
+  bool dry_run_ = false, list_ = false, force_ = false;
+  int64_t threads_ = 0;
+};
+
+// The same with the type as an argument, as people know it from elsewhere.
+class Quantize final : public Convert {
+  void declare(Options& options) override {
+    Convert::declare(options);
+    options.argument("TYPE", quant_,
+                     fmt::format("one of {}, pip-int8", fmt::join(arch::quant_targets(), ", ")));
+  }
+  void declare_types(Options&) override {}
+};
+
+}  // namespace
+
+CommandPtr make_convert() { return std::make_unique<Convert>(); }
+CommandPtr make_quantize() { return std::make_unique<Quantize>(); }
+
+}  // namespace skein::cli

@@ -1,0 +1,346 @@
+#include "run/convert.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "base/json.h"
+#include "quant/imports/pip_i8.h"
+#include "run/adapters.h"
+#include "run/vocabulary.h"
+#include "text/gguf_vocabulary.h"
+
+namespace skein {
+namespace {
+
+namespace names = arch::names;
+
+constexpr std::string_view kPipInt8 = "pip-int8";
+
+const names::Naming* naming_by_id(std::string_view id) {
+  for (const names::Naming* naming : names::namings())
+    if (naming->write && naming->id == id) return naming;
+  return nullptr;
+}
+
+Result<const names::Naming*> choose_naming(io::WriteFormat format, std::string_view asked) {
+  if (format == io::WriteFormat::gguf || format == io::WriteFormat::packed) {
+    const names::Naming* own = format == io::WriteFormat::gguf ? &names::kGguf : &names::kPacked;
+    if (!asked.empty() && asked != own->id)
+      return fail(Code::argument, "files of {} have {} names", own->title, own->title);
+    return own;
+  }
+  const names::Naming* naming = asked.empty() ? &names::kOfficial : naming_by_id(asked);
+  if (!naming || naming == &names::kGguf || naming == &names::kPacked)
+    return fail(Code::argument, "\"{}\" is no naming for such a file; there are official and fla",
+                escaped(asked));
+  return naming;
+}
+
+bool blocks(DType type) { return block_size(type).elements > 1; }
+
+bool holds_blocks(io::WriteFormat format) {
+  return format == io::WriteFormat::gguf || format == io::WriteFormat::packed;
+}
+
+// The type a tensor keeps where nobody asks for another.
+DType kept_type(DType source, io::WriteFormat format, std::string& why) {
+  if (blocks(source) && !holds_blocks(format)) {
+    why = fmt::format("this format holds no {}", dtype_name(source));
+    return DType::f16;
+  }
+  switch (source) {
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16: return source;
+    default: return blocks(source) ? source : DType::f32;
+  }
+}
+
+// The five tensors that the pip scheme makes of a matrix. It is encoded when the first number of
+// any of them is read, and let go of after the last.
+class PipGroup {
+ public:
+  enum Part { codes, mx, rx, my, ry };
+
+  explicit PipGroup(StoredTensor weight) : weight_(std::move(weight)) {}
+
+  int64_t elements(Part part) const {
+    const Shape& shape = weight_.shape;
+    if (part == codes) return shape.elements();
+    return part == mx || part == rx ? shape[0] : shape[1];
+  }
+
+  Status read(Part part, int64_t first, std::span<float> out) {
+    const std::lock_guard lock(mutex_);
+    if (!encoded_) {
+      SK_TRY(encoded_, quant::encode_pip_i8(weight_));
+    }
+    const auto copy = [&](const auto& from) {
+      std::copy_n(from.begin() + first, out.size(), out.begin());
+    };
+    switch (part) {
+      case codes: copy(encoded_->codes); break;
+      case mx: copy(encoded_->mx); break;
+      case rx: copy(encoded_->rx); break;
+      case my: copy(encoded_->my); break;
+      case ry: copy(encoded_->ry); break;
+    }
+    read_ += static_cast<int64_t>(out.size());
+    if (read_ >= elements(codes) + 2 * elements(mx) + 2 * elements(my)) {
+      encoded_.reset();
+      read_ = 0;
+    }
+    return {};
+  }
+
+ private:
+  std::mutex mutex_;  // several threads encode what a file is written from
+  StoredTensor weight_;
+  std::optional<quant::PipI8Matrix> encoded_;
+  int64_t read_ = 0;
+};
+
+class PipPart final : public ComputedTensor {
+ public:
+  PipPart(std::shared_ptr<PipGroup> group, PipGroup::Part part)
+      : group_(std::move(group)), part_(part) {}
+  int64_t elements() const override { return group_->elements(part_); }
+  Status read(int64_t first, std::span<float> out) const override {
+    return group_->read(part_, first, out);
+  }
+
+ private:
+  std::shared_ptr<PipGroup> group_;
+  PipGroup::Part part_;
+};
+
+void add_pip_int8(const names::ForeignTensor& tensor, std::vector<io::OutputTensor>& out) {
+  const auto group = std::make_shared<PipGroup>(tensor.parts[0]);
+  const struct {
+    PipGroup::Part part;
+    const char* suffix;
+    Shape shape;
+  } rows[] = {{PipGroup::codes, "", {tensor.shape[1], tensor.shape[0]}},
+              {PipGroup::mx, "_mx", {tensor.shape[0]}},
+              {PipGroup::rx, "_rx", {tensor.shape[0]}},
+              {PipGroup::my, "_my", {tensor.shape[1], 1}},
+              {PipGroup::ry, "_ry", {tensor.shape[1], 1}}};
+  for (const auto& row : rows) {
+    StoredTensor part;
+    part.name = tensor.name + row.suffix;
+    part.shape = row.shape;
+    part.strides = part.shape.contiguous_strides();
+    part.computed = std::make_shared<PipPart>(group, row.part);
+    out.push_back({.name = part.name,
+                   .dtype = row.part == PipGroup::codes ? DType::u8 : DType::f16,
+                   .shape = part.shape,
+                   .parts = {part}});
+  }
+}
+
+// What config.json says, from the "config." entries, which are taken out of `metadata`.
+std::string take_config(Metadata& metadata) {
+  constexpr std::string_view kPrefix = "config.";
+  JsonWriter json;
+  json.begin_object();
+  bool any = false;
+  for (auto it = metadata.begin(); it != metadata.end();) {
+    if (!it->first.starts_with(kPrefix)) {
+      ++it;
+      continue;
+    }
+    any = true;
+    json.key(std::string_view(it->first).substr(kPrefix.size()));
+    std::visit(
+        [&](const auto& value) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<std::string>>) {
+            json.begin_array();
+            for (const std::string& text : value) json.value(text);
+            json.end_array();
+          } else if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>> ||
+                               std::is_same_v<std::decay_t<decltype(value)>, std::string>) {
+            json.value(value);
+          } else {
+            json.null();
+          }
+        },
+        it->second);
+    it = metadata.erase(it);
+  }
+  json.end_object();
+  return any ? json.text() + "\n" : "";
+}
+
+// llama.cpp's number for the mixture of types, which it prints and does not need.
+uint64_t file_type(DType type) {
+  switch (type) {
+    case DType::f32: return 0;
+    case DType::f16: return 1;
+    case DType::q4_0: return 2;
+    case DType::q4_1: return 3;
+    case DType::q8_0: return 7;
+    case DType::q5_0: return 8;
+    case DType::q5_1: return 9;
+    case DType::q2_k: return 10;
+    case DType::q3_k: return 12;
+    case DType::q4_k: return 15;
+    case DType::q5_k: return 17;
+    case DType::q6_k: return 18;
+    case DType::iq4_nl: return 25;
+    case DType::iq4_xs: return 30;
+    case DType::bf16: return 32;
+    default: return 1024;  // "guessed"
+  }
+}
+
+}  // namespace
+
+Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertOptions options) {
+  Conversion out;
+  out.format_ = options.format;
+  SK_TRY(io::ModelFiles files, io::ModelFiles::open(in));
+  out.files_ = std::make_unique<io::ModelFiles>(std::move(files));
+  const Container& container = out.files_->container();
+  const std::string name = out.files_->name();
+  const arch::Identified what = arch::identify(container);
+  SK_TRY(arch::NamedModel model, arch::official_model(container, what, name));
+  SK_TRY(const auto architecture, what.design->open(model, name));
+  SK_TRY(out.adapters_, merge_adapters(options.adapters, model.tensors));
+  // Checks shapes, so that nothing is written that could not be loaded.
+  SK_TRY_STATUS(arch::collect_weights(*architecture, model.tensors, name));
+  out.title_ = what.title();
+  out.notes_ = container.notes;
+
+  SK_TRY(const names::Naming* naming, choose_naming(options.format, options.names));
+  const std::string_view design = what.design->id;
+  if (options.format == io::WriteFormat::pth &&
+      (design == "rwkv6qwen2" || model.hints.group_epsilon > 0))
+    return fail(Code::unsupported,
+                "{}: a .pth has no place for what this model says besides its tensors (head size, "
+                "epsilon); write safetensors",
+                name);
+  for (const std::string& unknown : arch::unknown_tensors(*architecture, model.tensors)) {
+    if (unknown.ends_with(".att.time_state") && options.format != io::WriteFormat::gguf) continue;
+    out.notes_.push_back(fmt::format("{} is not of this design and was left out", unknown));
+    model.tensors.erase(unknown);
+  }
+  SK_TRY(std::vector<names::ForeignTensor> tensors, naming->write(model, design));
+  SK_TRY_STATUS(out.choose_types(options, *architecture, std::move(tensors)));
+  SK_TRY_STATUS(out.describe(options, model, *architecture, *naming, design));
+  SK_TRY(out.size_, io::written_size(out.format_, out.outputs_, out.metadata_));
+  return out;
+}
+
+Status Conversion::choose_types(const ConvertOptions& options,
+                                const arch::Architecture& architecture,
+                                std::vector<names::ForeignTensor> tensors) {
+  std::map<std::string, arch::WeightSpec, std::less<>> specs;
+  for (arch::WeightSpec& spec : architecture.weights()) specs.emplace(spec.name, std::move(spec));
+  const bool gguf = options.format == io::WriteFormat::gguf;
+  const bool pip = options.quant == kPipInt8;
+  std::optional<arch::QuantPolicy> policy;
+  if (pip && holds_blocks(options.format))
+    return fail(Code::argument, "pip-int8 is written as safetensors or pth");
+  if (!options.quant.empty() && !pip) {
+    const auto rules = gguf ? arch::QuantRules::llama_cpp : arch::QuantRules::skein;
+    SK_TRY(policy, arch::QuantPolicy::make(options.quant, rules, options.overrides));
+  } else if (!options.overrides.empty()) {
+    return fail(Code::argument, "patterns choose among the types of --quant, which is not given");
+  }
+
+  for (names::ForeignTensor& tensor : tensors) {
+    const auto found = specs.find(tensor.official);
+    const arch::WeightSpec spec = found == specs.end()
+                                      ? arch::WeightSpec{.name = tensor.official, .shape = {}}
+                                      : found->second;
+    const StoredTensor& source = tensor.parts[0];
+    ConvertedTensor& row = plan_.emplace_back();
+    row.name = tensor.name;
+    row.official = tensor.official;
+    row.kind = spec.kind;
+    row.from = source.dtype;
+    row.shape = tensor.shape;
+    const bool vector = spec.kind == arch::WeightClass::vector;
+    if (policy) {
+      const arch::QuantChoice choice = policy->choose(spec, tensor.shape[tensor.shape.rank() - 1]);
+      row.to = choice.type;
+      row.why = choice.why;
+    } else if (gguf && (vector || spec.kind == arch::WeightClass::low_rank)) {
+      row.to = DType::f32;
+      row.why = "F32 for llama.cpp";
+    } else {
+      row.to = options.type.value_or(kept_type(source.dtype, options.format, row.why));
+    }
+    if (blocks(row.to) && !holds_blocks(options.format))
+      return fail(Code::argument, "{} holds no {}; write a GGUF or a .skein file",
+                  options.format == io::WriteFormat::pth ? "a .pth" : "safetensors",
+                  dtype_name(row.to));
+    const bool large = spec.kind == arch::WeightClass::attention ||
+                       spec.kind == arch::WeightClass::feed_forward ||
+                       spec.kind == arch::WeightClass::head;
+    if (pip && large) {
+      row.to = DType::u8;
+      row.why = "INT8 with ranges of rows and columns";
+      add_pip_int8(tensor, outputs_);
+      continue;
+    }
+    // In place of the pages of a matrix the CPU would otherwise arrange it anew at every start.
+    const bool panels = options.format == io::WriteFormat::packed && !vector && !blocks(row.to) &&
+                        spec.kind != arch::WeightClass::embedding && tensor.shape.rank() == 2;
+    outputs_.push_back({.name = std::move(tensor.name),
+                        .dtype = row.to,
+                        .shape = tensor.shape,
+                        .parts = std::move(tensor.parts),
+                        .layout = panels ? Layout::panels16 : Layout::rows});
+  }
+  return {};
+}
+
+Status Conversion::describe(const ConvertOptions& options, const arch::NamedModel& model,
+                            const arch::Architecture& architecture, const names::Naming& naming,
+                            std::string_view design) {
+  const Metadata& source = files_->container().metadata;
+  if (naming.describe) metadata_ = naming.describe(model, architecture, design);
+  const bool holds_lists = holds_blocks(options.format);
+  for (const auto& [key, value] : source)
+    if (key == "general.name" || (holds_lists && key.starts_with("tokenizer.")))
+      metadata_.insert_or_assign(key, value);
+  if (options.format == io::WriteFormat::safetensors) metadata_.emplace("format", "pt");
+  config_ = take_config(metadata_);
+  if (options.format != io::WriteFormat::gguf) return {};
+
+  metadata_.try_emplace("general.name", title_);
+  std::map<DType, int64_t> types;
+  for (const ConvertedTensor& row : plan_)
+    if (row.kind == arch::WeightClass::attention || row.kind == arch::WeightClass::feed_forward)
+      types[row.to] += row.shape.elements();
+  if (!types.empty())
+    metadata_["general.file_type"] =
+        file_type(std::max_element(types.begin(), types.end(), [](const auto& a, const auto& b) {
+                    return a.second < b.second;
+                  })->first);
+  if (metadata_.contains("tokenizer.ggml.tokens")) return {};
+  const int64_t rows = architecture.dimensions().vocab;
+  const auto tokenizer = find_tokenizer(ModelText{files_->path(), rows, &source}, options.vocab);
+  Result<Metadata> vocabulary = tl::unexpected(Error());
+  if (tokenizer)
+    vocabulary = text::gguf_vocabulary(**tokenizer, rows);
+  else
+    vocabulary = tl::unexpected(tokenizer.error());
+  if (vocabulary) {
+    metadata_.merge(*vocabulary);
+  } else if (!options.vocab.empty()) {
+    return tl::unexpected(vocabulary.error());
+  } else {
+    notes_.push_back("the file has no vocabulary: " + vocabulary.error().message);
+    metadata_["tokenizer.ggml.model"] = std::string("none");
+  }
+  return {};
+}
+
+Status Conversion::write(const std::filesystem::path& out, const io::WriteOptions& options) const {
+  return io::write_model(out, format_, outputs_, metadata_, options);
+}
+
+}  // namespace skein

@@ -1,0 +1,105 @@
+// skein convert and skein quantize.
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "cli/program.h"
+#include "support/fixtures.h"
+
+namespace skein::test {
+namespace {
+
+class ConvertCommand : public testing::Test {
+ protected:
+  std::string out(const char* name) const { return (folder_ / name).string(); }
+  // What a greedy continuation of some ids is.
+  static std::string answer(const std::string& model) {
+    return run({"complete", model, "--tokens", "1,2,3", "-n", "5", "--temp", "0"}).out;
+  }
+
+  const Folder folder_;
+  const std::string model_ = fixture("models/v7.pth").string();
+};
+
+TEST_F(ConvertCommand, announces_the_exact_size_and_writes_nothing_when_dry) {
+  const std::vector<std::string> args = {"convert", model_, out("a.gguf"), "--json"};
+  auto dry = args;
+  dry.push_back("--dry-run");
+  const Ran before = run(dry);
+  ASSERT_EQ(before.code, 0) << before.err;
+  EXPECT_FALSE(std::filesystem::exists(out("a.gguf")));
+  const auto json = parse_json(before.out, 1 << 20);
+  ASSERT_TRUE(json) << before.out;
+  int64_t bytes = 0;
+  ASSERT_TRUE(json->find("bytes")->integer(bytes));
+  ASSERT_EQ(run(args).code, 0);
+  EXPECT_EQ(std::filesystem::file_size(out("a.gguf")), static_cast<uint64_t>(bytes));
+}
+
+TEST_F(ConvertCommand, the_new_file_answers_as_the_old_one) {
+  const std::string expected = answer(model_);
+  ASSERT_FALSE(expected.empty());
+  for (const char* name : {"a.gguf", "a.safetensors", "a.st", "a.pth", "a.skein"}) {
+    const Ran ran = run({"convert", model_, out(name)});
+    ASSERT_EQ(ran.code, 0) << name << ran.err;
+    EXPECT_EQ(answer(out(name)), expected) << name;
+  }
+  ASSERT_EQ(run({"convert", model_, out("fla.safetensors"), "--names", "fla"}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(out("config.json")));
+  EXPECT_EQ(answer(out("fla.safetensors")), expected);
+}
+
+TEST_F(ConvertCommand, a_file_that_is_there_stays_without_force) {
+  ASSERT_EQ(run({"convert", model_, out("a.pth")}).code, 0);
+  const auto size = std::filesystem::file_size(out("a.pth"));
+  const Ran refused = run({"convert", model_, out("a.pth"), "--dtype", "f32"});
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_EQ(std::filesystem::file_size(out("a.pth")), size);
+  EXPECT_EQ(run({"convert", model_, out("a.pth"), "--dtype", "f32", "--force"}).code, 0);
+  EXPECT_GT(std::filesystem::file_size(out("a.pth")), size);
+}
+
+TEST_F(ConvertCommand, a_model_can_be_written_over_itself) {
+  std::filesystem::copy_file(model_, out("a.pth"));
+  const std::string expected = answer(model_);
+  ASSERT_EQ(run({"convert", out("a.pth"), out("a.pth"), "--dtype", "f32", "-f"}).code, 0);
+  EXPECT_EQ(answer(out("a.pth")), expected);
+}
+
+TEST_F(ConvertCommand, quantize_says_which_type_each_tensor_got_and_why) {
+  const Ran ran = run({"quantize", model_, out("q.gguf"), "Q4_0", "--tensors", "--tensor",
+                       "blocks.1.*.value.weight=Q8_0"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("pattern blocks.1.*.value.weight"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("layer 0's output: at least 8 bits"), std::string::npos) << ran.out;
+  EXPECT_EQ(run({"complete", out("q.gguf"), "--tokens", "1", "-n", "1"}).code, 0);
+}
+
+TEST_F(ConvertCommand, mistakes_are_answered_by_one_sentence) {
+  const struct {
+    std::vector<std::string> args;
+    int code;
+    const char* says;
+  } rows[] = {
+      {{"convert", model_, out("a.bin")}, 2, "not the ending"},
+      {{"convert", model_, out("a.pth"), "--dtype", "q4"}, 2, "q4"},
+      {{"convert", model_, out("a.gguf"), "--quant", "Q4_9"}, 2, "Q4_9"},
+      {{"convert", model_, out("a.gguf"), "--quant", "Q4_0", "--dtype", "f16"}, 2, "exclude"},
+      {{"convert", model_, out("a.gguf"), "--quant", "Q4_0", "--tensor", "x"}, 2, "PATTERN=TYPE"},
+      {{"convert", model_, out("a.pth"), "--lora", "x.pth,alpha=much"}, 2, "much"},
+      {{"convert", model_, out("a.pth"), "--lora", "x.pth,beta=1"}, 2, "beta"},
+      {{"convert", model_, out("a.pth"), "--lora", "/nonexistent.pth,alpha=1"}, 1, "nonexistent"},
+      {{"convert", "/nonexistent.pth", out("a.pth")}, 1, "nonexistent"},
+      {{"convert", model_, "/nonexistent/a.pth"}, 1, "nonexistent"},
+      {{"convert", fixture("models/v7.state.pth").string(), out("a.pth")}, 3, "no model"},
+      {{"quantize", model_, out("a.pth"), "Q4_0"}, 2, "holds no"},
+      {{"quantize", model_, out("a.gguf")}, 2, "TYPE"}};
+  for (const auto& row : rows) {
+    const Ran ran = run(row.args);
+    EXPECT_EQ(ran.code, row.code) << ran.err;
+    EXPECT_NE(ran.err.find(row.says), std::string::npos) << ran.err;
+    EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << row.says << ": left something behind";
+  }
+}
+
+}  // namespace
+}  // namespace skein::test

@@ -1,0 +1,226 @@
+// Conversions: every design through every container and back, bit for bit; quantised files against
+// the f32 run of what they decode to.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "run/convert.h"
+#include "support/make_model.h"
+#include "support/models.h"
+
+namespace skein {
+namespace {
+
+using io::WriteFormat;
+
+class Convert : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / fmt::format("skein_convert_{}", getpid());
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // Converts, and checks that the file has exactly the size that was announced.
+  std::filesystem::path convert(const std::filesystem::path& in, const std::string& name,
+                                ConvertOptions options) {
+    const auto out = folder_ / name;
+    auto conversion = Conversion::prepare(in, std::move(options));
+    EXPECT_TRUE(conversion) << (conversion ? "" : conversion.error().message);
+    if (!conversion) return out;
+    io::WriteOptions write;
+    write.overwrite = true;
+    const Status done = conversion->write(out, write);
+    EXPECT_TRUE(done) << (done ? "" : done.error().message);
+    EXPECT_EQ(std::filesystem::file_size(out), conversion->size()) << out;
+    return out;
+  }
+
+  std::filesystem::path random_model(const std::string& design, int64_t width = 64) {
+    const test::ModelSizes sizes = {
+        .width = width, .heads = 2, .design = design, .groups = design == "rwkv6qwen2" ? 1 : 0};
+    const auto path = folder_ / (design + ".safetensors");
+    const auto bytes = test::as_safetensors(test::random_model(sizes), hints_of(sizes));
+    const std::span<const std::byte> parts[] = {bytes};
+    EXPECT_TRUE(write_file(path, parts));
+    return path;
+  }
+
+  std::filesystem::path folder_;
+};
+
+// The weights that a program reads, under official names, as f32 bits.
+std::map<std::string, std::vector<float>> weights_of(const std::filesystem::path& path) {
+  std::map<std::string, std::vector<float>> out;
+  auto files = io::ModelFiles::open(path);
+  EXPECT_TRUE(files) << (files ? "" : files.error().message);
+  const auto what = arch::identify(files->container());
+  auto model = arch::official_model(files->container(), what, "model");
+  EXPECT_TRUE(model) << (model ? "" : model.error().message);
+  const auto architecture = what.design->open(*model, "model");
+  EXPECT_TRUE(architecture);
+  for (const arch::WeightSpec& spec : (*architecture)->weights()) {
+    if (spec.unused) continue;
+    const StoredTensor& tensor = model->tensors.at(spec.name);
+    auto& values = out[spec.name];
+    values.resize(static_cast<size_t>(tensor.shape.elements()));
+    EXPECT_TRUE(quant::read_f32(tensor, values)) << spec.name;
+  }
+  return out;
+}
+
+std::vector<float> logits_of(const std::filesystem::path& path) {
+  const auto model = test::open_model(path);
+  if (!model) return {};
+  State state = model->new_state();
+  return test::logits_of(*model, state, std::vector<int32_t>{1, 5, 9, 2, 2, 30, 7});
+}
+
+TEST_F(Convert, every_design_survives_every_container_bit_for_bit) {
+  for (const std::string& design : test::runnable_designs()) {
+    const auto source = random_model(design);
+    const auto expected = weights_of(source);
+    const auto logits = logits_of(source);
+    const bool in_gguf =
+        design == "rwkv6" || design == "rwkv7" || design == "rwkv6qwen2" || design == "arwkv7";
+    const bool in_fla = design == "rwkv6" || design == "rwkv7";
+    std::vector<std::pair<std::string, ConvertOptions>> steps;
+    if (design != "rwkv6qwen2") steps.push_back({"a.pth", {.format = WriteFormat::pth}});
+    if (in_gguf) steps.push_back({"b.gguf", {.format = WriteFormat::gguf}});
+    if (in_fla) steps.push_back({"c.st", {.format = WriteFormat::safetensors, .names = "fla"}});
+    steps.push_back({"d.skein", {.format = WriteFormat::packed}});
+    steps.push_back({"e.safetensors", {.format = WriteFormat::safetensors}});
+    // One after the other, so that each reads what the one before wrote.
+    auto path = source;
+    for (const auto& [name, options] : steps) {
+      path = convert(path, design + name, options);
+      EXPECT_EQ(weights_of(path), expected) << path;
+      EXPECT_TRUE(test::same_bits(logits_of(path), logits)) << path;
+    }
+  }
+}
+
+TEST_F(Convert, a_round_trip_ends_in_the_source_type_with_the_same_bytes) {
+  const auto source = test::fixture("models/v7.pth");  // bf16
+  auto path = convert(source, "a.gguf", {.format = WriteFormat::gguf});
+  path = convert(path, "b.safetensors", {.format = WriteFormat::safetensors, .type = DType::bf16});
+  path = convert(path, "c.pth", {.format = WriteFormat::pth});
+  const auto before = io::ModelFiles::open(source), after = io::ModelFiles::open(path);
+  ASSERT_TRUE(before && after);
+  size_t compared = 0;
+  for (const StoredTensor& tensor : after->container().tensors) {
+    const auto& all = before->container().tensors;
+    const auto twin = std::find_if(all.begin(), all.end(),
+                                   [&](const auto& other) { return other.name == tensor.name; });
+    ASSERT_NE(twin, all.end()) << tensor.name;
+    EXPECT_EQ(tensor.dtype, twin->dtype) << tensor.name;
+    EXPECT_EQ(tensor.shape, twin->shape) << tensor.name;
+    ASSERT_TRUE(tensor.contiguous() && twin->contiguous());
+    EXPECT_TRUE(std::equal(tensor.storage.begin(), tensor.storage.end(), twin->storage.begin(),
+                           twin->storage.end()))
+        << tensor.name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, before->container().tensors.size());
+}
+
+TEST_F(Convert, a_rescaled_gguf_is_written_without_its_rescaling) {
+  const auto source = test::fixture("models/tiny_v6.gguf");
+  const auto expected = logits_of(source);
+  const auto again = convert(source, "again.gguf", {.format = WriteFormat::gguf});
+  EXPECT_TRUE(test::same_bits(logits_of(again), expected));
+  const auto official = convert(source, "official.pth", {.format = WriteFormat::pth});
+  EXPECT_TRUE(test::same_bits(logits_of(official), expected));
+}
+
+TEST_F(Convert, a_quantised_model_is_the_model_of_its_decoded_weights) {
+  for (const std::string design : {"rwkv7", "rwkv6", "rwkv4"}) {
+    const auto source = random_model(design, 512);
+    const auto whole = logits_of(source);
+    for (const std::string_view type : arch::quant_targets()) {
+      const auto chosen = dtype_named(type);
+      const bool in_gguf = design != "rwkv4" && chosen != DType::int8 && chosen != DType::nf4;
+      const auto quantised = convert(source, in_gguf ? "q.gguf" : "q.skein",
+                                     {.format = in_gguf ? WriteFormat::gguf : WriteFormat::packed,
+                                      .quant = std::string(type)});
+      const auto plain = convert(quantised, "plain.safetensors",
+                                 {.format = WriteFormat::safetensors, .type = DType::f32});
+      const auto logits = logits_of(quantised);
+      EXPECT_TRUE(test::same_bits(logits, logits_of(plain))) << design << " " << type;
+      if (chosen == DType::f32) continue;
+      EXPECT_GT(test::relative_error(logits, whole), 0) << type << " changed nothing";
+    }
+  }
+}
+
+TEST_F(Convert, pip_int8_is_read_back_as_what_it_decodes_to) {
+  const auto source = random_model("rwkv5.2", 128);
+  const auto expected = weights_of(source);
+  for (const auto& [name, format] : {std::pair{"a.safetensors", WriteFormat::safetensors},
+                                     std::pair{"b.pth", WriteFormat::pth}}) {
+    const auto path = convert(source, name, {.format = format, .quant = "pip-int8"});
+    const auto got = weights_of(path);
+    for (const auto& [weight, values] : expected) {
+      const bool large = weight.find("att.") != std::string::npos && weight.ends_with(".weight") &&
+                         weight.find("ln_x") == std::string::npos;
+      const double error = test::relative_error(got.at(weight), values);
+      if (large) {
+        EXPECT_GT(error, 0) << weight;
+      }
+      EXPECT_LE(error, large || weight.find("ffn") != std::string::npos || weight == "head.weight"
+                           ? 0.01
+                           : 0)
+          << weight;
+    }
+    EXPECT_LE(test::relative_error(logits_of(path), logits_of(source)), 0.05);
+  }
+}
+
+TEST_F(Convert, an_adapter_is_baked_in) {
+  const auto expected = test::read_expected(test::fixture("models/v7.lora.expected.safetensors"));
+  const auto path =
+      convert(test::fixture("models/v7.pth"), "baked.safetensors",
+              {.format = WriteFormat::safetensors,
+               .type = DType::f32,
+               .adapters = {{.path = test::fixture("models/v7.lora.pth"), .alpha = 8.0}}});
+  const auto model = test::open_model(path);
+  State state = model->new_state();
+  EXPECT_LE(test::relative_error(test::logits_of(*model, state, expected.tokens), expected.logits),
+            5e-6);
+}
+
+TEST_F(Convert, a_gguf_gets_the_vocabulary_of_the_model) {
+  const auto bundled = std::filesystem::path(SKEIN_SOURCE_DIR) / "models" / "bundled-0.pth";
+  const auto path = convert(bundled, "bundled.gguf", {.format = WriteFormat::gguf});
+  const auto files = io::ModelFiles::open(path);
+  ASSERT_TRUE(files);
+  const auto& metadata = files->container().metadata;
+  EXPECT_EQ(std::get<std::string>(metadata.at("tokenizer.ggml.model")), "rwkv");
+  EXPECT_EQ(std::get<std::vector<std::string>>(metadata.at("tokenizer.ggml.tokens")).size(), 257u);
+  EXPECT_TRUE(test::same_bits(logits_of(path), logits_of(bundled)));
+}
+
+TEST_F(Convert, what_a_format_cannot_hold_is_refused_in_one_sentence) {
+  const auto source = random_model("rwkv4");
+  const auto refuse = [&](ConvertOptions options, std::string_view says) {
+    const auto conversion = Conversion::prepare(source, std::move(options));
+    ASSERT_FALSE(conversion) << says;
+    EXPECT_NE(conversion.error().message.find(says), std::string::npos)
+        << conversion.error().message;
+  };
+  refuse({.format = WriteFormat::gguf}, "GGUF files of rwkv4");
+  refuse({.format = WriteFormat::pth, .quant = "Q4_0"}, "holds no Q4_0");
+  refuse({.format = WriteFormat::safetensors, .quant = "small"}, "holds no");
+  refuse({.format = WriteFormat::safetensors, .names = "fla"}, "fla has no model of rwkv4");
+  refuse({.format = WriteFormat::safetensors, .names = "llama"}, "no naming");
+  refuse({.format = WriteFormat::packed, .names = "fla"}, "names");
+  refuse({.format = WriteFormat::packed, .quant = "Q9"}, "no type Q9");
+  refuse({.format = WriteFormat::packed, .quant = "pip-int8"}, "pip-int8");
+  refuse({.format = WriteFormat::packed, .overrides = {{"*", DType::f16}}}, "--quant");
+  const auto hybrid = random_model("rwkv6qwen2");
+  const auto conversion = Conversion::prepare(hybrid, {.format = WriteFormat::pth});
+  ASSERT_FALSE(conversion);
+  EXPECT_NE(conversion.error().message.find("no place"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace skein
