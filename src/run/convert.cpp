@@ -1,6 +1,7 @@
 #include "run/convert.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <utility>
 
@@ -194,6 +195,23 @@ uint64_t file_type(DType type) {
   }
 }
 
+// Whether the tensors alone would make another model, or none.
+bool needs_hints(const arch::NamedModel& model, const arch::Design& design,
+                 const std::string& name) {
+  const arch::NamedModel bare = {.tensors = model.tensors, .hints = {}};
+  const auto with = design.open(model, name), without = design.open(bare, name);
+  if (!with || !without) return true;
+  const ops::Program a = (*with)->forward(), b = (*without)->forward();
+  for (size_t i = 0; i < a.ops.size(); ++i) {
+    // An epsilon may have been written with fewer digits.
+    constexpr float kClose = 1e-6f;
+    if (a.ops[i].heads != b.ops[i].heads ||
+        std::fabs(a.ops[i].epsilon - b.ops[i].epsilon) > kClose * b.ops[i].epsilon)
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertOptions options) {
@@ -214,8 +232,7 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
 
   SK_TRY(const names::Naming* naming, choose_naming(options.format, options.names));
   const std::string_view design = what.design->id;
-  if (options.format == io::WriteFormat::pth &&
-      (design == "rwkv6qwen2" || model.hints.group_epsilon > 0))
+  if (options.format == io::WriteFormat::pth && needs_hints(model, *what.design, name))
     return fail(Code::unsupported,
                 "{}: a .pth has no place for what this model says besides its tensors (head size, "
                 "epsilon); write safetensors",

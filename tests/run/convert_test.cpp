@@ -123,6 +123,19 @@ TEST_F(Convert, a_round_trip_ends_in_the_source_type_with_the_same_bytes) {
   EXPECT_EQ(compared, before->container().tensors.size());
 }
 
+// A folder's config.json says the epsilon that official weights have anyway.
+TEST_F(Convert, a_hugging_face_folder_becomes_a_pth) {
+  const auto source = test::fixture("models/v7.pth");
+  auto conversion =
+      Conversion::prepare(source, {.format = WriteFormat::safetensors, .names = "fla"});
+  ASSERT_TRUE(conversion);
+  ASSERT_TRUE(conversion->write(folder_ / "model.safetensors", {}));
+  const std::span<const std::byte> parts[] = {std::as_bytes(std::span(conversion->config()))};
+  ASSERT_TRUE(write_file(folder_ / "config.json", parts));
+  const auto back = convert(folder_, "back.pth", {.format = WriteFormat::pth});
+  EXPECT_EQ(weights_of(back), weights_of(source));
+}
+
 TEST_F(Convert, a_rescaled_gguf_is_written_without_its_rescaling) {
   const auto source = test::fixture("models/tiny_v6.gguf");
   const auto expected = logits_of(source);
