@@ -220,11 +220,16 @@ TEST(GoldenTimeState, of_a_generation_without_matrices_is_refused) {
 
 // Half of a fixture's tokens, then the official package's saved state, then the rest.
 TEST(GoldenState, official_list_continues_the_sequence) {
-  for (const std::string which : {"v4", "v7"}) {
-    const auto expected =
-        test::read_expected(test::fixture("models/" + which + ".expected.safetensors"));
-    const auto model = test::open_model(test::fixture("models/" + which + ".pth"));
-    const auto bytes = read_file(test::fixture("models/" + which + ".state.pth"), 1 << 24);
+  for (const std::string which : {"v4", "v6", "v7"}) {
+    const bool shared = which == "v6";
+    if (shared && !std::filesystem::exists(test::shared_file("fixtures/v6.pth"))) continue;
+    const auto file = [&](const char* ending) {
+      return shared ? test::shared_file("fixtures/" + which + ending)
+                    : test::fixture("models/" + which + ending);
+    };
+    const auto expected = test::read_expected(file(".expected.safetensors"));
+    const auto model = test::open_model(file(".pth"));
+    const auto bytes = read_file(file(".state.pth"), 1 << 24);
     ASSERT_TRUE(model && bytes);
     auto state = import_state(*bytes, which, model->state_layout());
     ASSERT_TRUE(state) << state.error().message;
