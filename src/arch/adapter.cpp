@@ -133,13 +133,10 @@ class Blended final : public ComputedTensor {
   int64_t elements() const override { return base_.shape.elements(); }
 
   Status read(int64_t first, std::span<float> out) const override {
-    std::vector<float> base(static_cast<size_t>(elements())), other(base.size());
-    SK_TRY_STATUS(quant::read_f32(base_, base));
-    SK_TRY_STATUS(quant::read_f32(other_, other));
-    for (size_t i = 0; i < out.size(); ++i) {
-      const size_t at = static_cast<size_t>(first) + i;
-      out[i] = base[at] + (other[at] - base[at]) * blend_;
-    }
+    std::vector<float> other(out.size());
+    SK_TRY_STATUS(quant::read_range_f32(base_, first, out));
+    SK_TRY_STATUS(quant::read_range_f32(other_, first, other));
+    for (size_t i = 0; i < out.size(); ++i) out[i] += (other[i] - out[i]) * blend_;
     return {};
   }
 
@@ -210,11 +207,18 @@ class Merger {
     if (options_.initial) initial_ = sort_out(*options_.initial);
     for (const auto& [name, tensor] : contents.whole) SK_TRY_STATUS(replace(name, tensor));
     for (const auto& [name, parts] : contents.targets) SK_TRY_STATUS(change(name, parts));
+    if (changed_ == 0)
+      return fail(Code::argument, "{}: the pattern \"{}\" chooses none of its tensors", file_name_,
+                  escaped(options_.pattern));
     return {};
   }
 
  private:
-  bool chosen(std::string_view name) const { return glob_matches(options_.pattern, name); }
+  bool chosen(std::string_view name) {
+    const bool match = glob_matches(options_.pattern, name);
+    changed_ += match;
+    return match;
+  }
 
   // Norms and other tensors that were trained whole.
   Status replace(const std::string& name, const StoredTensor& tensor) {
@@ -309,6 +313,7 @@ class Merger {
   const AdapterOptions& options_;
   std::string_view file_name_;
   Contents initial_;
+  int64_t changed_ = 0;
 };
 
 }  // namespace

@@ -21,14 +21,18 @@ class Convert : public Command {
  public:
   void declare(Options& options) override {
     options.argument("IN", in_, "a model file of any kind, or a folder").file();
-    options.argument("OUT", out_, "the new file: .pth, .safetensors, .gguf or .skein").file();
+    options
+        .argument("OUT", out_,
+                  "the new file: .pth, .safetensors, .gguf or .skein; a folder for fla")
+        .file();
     options.section("What is written");
     declare_types(options);
     options.value("--tensor", overrides_, "PATTERN=TYPE", "another type for some tensors");
     options.value("--format", format_, "FORMAT", "pth, safetensors, gguf or packed; else by OUT");
-    options.value("--names", names_, "NAMES", "official or fla (with a config.json)");
+    options.value("--names", names_, "NAMES", "official, or fla with a config.json beside it");
     options.value("--lora", adapters_, "FILE[,...]",
-                  "merge a LoRA, PiSSA or Bone; FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
+                  "merge a LoRA, PiSSA, Bone or Bat; may stand several times; "
+                  "FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
     options.value("--vocab", vocab_, "FILE", "the vocabulary for a GGUF, if it is not found")
         .file();
     options.section("Options");
@@ -41,6 +45,11 @@ class Convert : public Command {
 
   int run(Console& console) override {
     std::error_code ignored;
+    // A folder as Hugging Face publishes models.
+    if (names_ == "fla" && format_.empty() && std::filesystem::path(out_).extension().empty()) {
+      if (!dry_run_) std::filesystem::create_directories(out_, ignored);
+      out_ = (std::filesystem::path(out_) / "model.safetensors").string();
+    }
     if (!dry_run_ && !force_ && std::filesystem::exists(out_, ignored))
       return console.error({Code::argument, escaped(out_) + " is there already; -f replaces it"});
     auto conversion = prepare(console);
@@ -109,8 +118,9 @@ class Convert : public Command {
     SK_TRY_STATUS(conversion.write(out_, options));
     if (conversion.config().empty()) return {};
     const auto config = std::filesystem::path(out_).parent_path() / "config.json";
-    if (std::filesystem::exists(config) && !force_) {
-      console.warn(config.string() + " was there already and stays; --force replaces it");
+    std::error_code ignored;
+    if (std::filesystem::exists(config, ignored)) {
+      console.warn(escaped(config.string()) + " was there already and stays as it is");
       return {};
     }
     const std::span<const std::byte> parts[] = {std::as_bytes(std::span(conversion.config()))};

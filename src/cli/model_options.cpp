@@ -16,13 +16,17 @@ constexpr uint64_t kWorthTelling = 256 * limits::kMiB;
 }  // namespace
 
 void ModelOptions::declare(Options& options) {
-  options.argument("MODEL", path_, "the model: .pth, .safetensors, .st, .gguf or .bin").file();
+  options
+      .argument("MODEL", path_,
+                "the model: .pth, .safetensors, .st, .gguf, .bin, .skein or a folder")
+      .file();
   options.section("Model");
   options.stand_in("-m,--model", "MODEL", "FILE");
   options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
       .range(0, static_cast<double>(limits::kThreads));
   options.value("--lora", adapters_, "FILE[,...]",
-                "merge a LoRA, PiSSA or Bone; FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
+                "merge a LoRA, PiSSA, Bone or Bat; may stand several times; "
+                "FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
   options.value("--vocab", vocab_, "FILE", "its vocabulary, if it is not found by itself").file();
   options.value("--chunk", chunk_, "N", "prompt tokens that go through the layers together; 0: 512")
       .range(0, 4096);

@@ -55,7 +55,7 @@ what it is: RWKV-4 to 7, 7a, QRWKV6 or ARWKV.
   .gguf                version 2 or 3
   .bin                 of rwkv.cpp
   .skein               Skein's own, mapped and used in place
-  a folder             config.json with one or several .safetensors
+  a folder             with one of these, or an index (model.safetensors.index.json) and its shards
 
 skein inspect FILE says what a file is and what keeps it from running; skein convert and skein
 quantize write it as another. --lora FILE,alpha=32 merges a LoRA, PiSSA or Bone while loading.

@@ -77,11 +77,14 @@ Outcome<void> quantise(const char* in, const char* out, const char* format) {
                              .width = head_number(source, "n_embed"),
                              .layers = head_number(source, "n_layer"),
                              .type = type};
-  const Status written = io::write_ggmf(out, head, tensors, {.overwrite = true});
-  if (written && !file->intact())
+  io::WriteOptions options;
+  options.overwrite = true;
+  options.intact = [&file] { return file->intact(); };
+  const Status written = io::write_ggmf(out, head, tensors, options);
+  if (written) return {};
+  if (!file->intact())
     return failure(RWKV_ERROR_FILE | RWKV_ERROR_FILE_READ,
                    fmt::format("{}: became shorter while it was read", file->name()));
-  if (written) return {};
   Failure failed(written.error());
   if (written.error().code == Code::io) failed.flags = RWKV_ERROR_FILE | RWKV_ERROR_FILE_WRITE;
   // Rows that are not whole blocks, numbers without a finite scale.

@@ -97,7 +97,7 @@ Status check_table(const StoredTensor& table) {
 
 Status pack_matrix(const StoredTensor& tensor, PanelType type, std::byte* out) {
   const int64_t rows = tensor.shape[0], width = tensor.shape[1];
-  const bool direct = type != PanelType::f32 && tensor.layout == Layout::rows &&
+  const bool direct = !tensor.computed && type != PanelType::f32 && tensor.layout == Layout::rows &&
                       tensor.strides == tensor.shape.contiguous_strides();
   // A transposed matrix is read whole: its rows lie across the file, and reading them panel by
   // panel would walk all of it each time.

@@ -32,6 +32,9 @@ enum class WriteFormat { pth, safetensors, gguf, packed };
 struct WriteOptions {
   // Bytes written and in all, a few times a second; false gives up with Code::io, "interrupted".
   std::function<bool(uint64_t done, uint64_t total)> progress{};
+  // Asked when all is written and before the file gets its name: false means that what was read may
+  // not be what the sources held (Code::io), and nothing is left.
+  std::function<bool()> intact{};
   bool overwrite = false;  // otherwise a file that is there already is an error
   int threads = 0;         // that encode, as thread_count() reads it; the bytes do not depend on it
   bool as_list = false;    // pth: a list of tensors without their names, as state files are

@@ -66,6 +66,12 @@ Status FileSink::put(std::span<const std::byte> part) {
   return {};
 }
 
+Status FileSink::commit() {
+  if (options_.intact && !options_.intact())
+    return fail(Code::io, "the source became shorter while it was read; nothing was written");
+  return writer_.commit();
+}
+
 Status FileSink::replace(uint64_t at, std::span<const std::byte> part) {
   return writer_.replace(at, part);
 }

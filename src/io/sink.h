@@ -83,7 +83,8 @@ class FileSink final : public Sink {
  public:
   FileSink(FileWriter writer, uint64_t total, const WriteOptions& options, Pool* pool);
   Status replace(uint64_t at, std::span<const std::byte> part) override;
-  Status commit() { return writer_.commit(); }
+  // Error: io (WriteOptions::intact, or the disk).
+  Status commit();
 
  private:
   Status put(std::span<const std::byte> part) override;

@@ -25,7 +25,7 @@ Status decode(DType type, std::span<const std::byte> blocks, std::span<float> ou
 // The inverse: plain types to nearest; Q4_0 to Q8_1, Q8_K, INT8 and NF4 by the formulas of the
 // tools they come from, to the same bytes; the K and IQ4 types by searching for the least squared
 // error. The same bytes for any number of blocks at a time and on any machine; callable from any
-// thread. F16 overflows to infinity. Errors: unsupported, argument (as above; a block type was
+// thread. Errors: unsupported, argument (as above; a block type was
 // given a number that is not finite, or one so large that its scale has no finite half).
 Status encode(DType type, std::span<const float> values, std::span<std::byte> blocks);
 

@@ -300,4 +300,22 @@ Status read_rows_f32(const StoredTensor& tensor, int64_t first_row, int64_t rows
   return read_f32(part, out);
 }
 
+Status read_range_f32(const StoredTensor& tensor, int64_t first, std::span<float> out) {
+  if (out.empty()) return {};
+  const auto count = static_cast<int64_t>(out.size());
+  const int64_t elements = tensor.shape.elements();
+  if (first < 0 || first > elements || count > elements - first)
+    return fail(Code::argument, "tensor {}: shape {} has no {} numbers from {} on",
+                escaped(tensor.name), tensor.shape.text(), count, first);
+  if (tensor.shape.rank() == 0) return read_f32(tensor, out);
+  const int64_t width = elements / tensor.shape[0];
+  const int64_t row = first / width;
+  const int64_t rows = (first + count - 1) / width - row + 1;
+  if (first % width == 0 && rows * width == count) return read_rows_f32(tensor, row, rows, out);
+  std::vector<float> whole(static_cast<size_t>(rows * width));
+  SK_TRY_STATUS(read_rows_f32(tensor, row, rows, whole));
+  std::copy_n(whole.begin() + (first - row * width), count, out.begin());
+  return {};
+}
+
 }  // namespace skein::quant

@@ -22,4 +22,7 @@ Status read_f32(const StoredTensor& tensor, std::span<float> out);
 Status read_rows_f32(const StoredTensor& tensor, int64_t first_row, int64_t rows,
                      std::span<float> out);
 
+// The same for the row-major elements [first, first + out.size()), wherever in a row they begin.
+Status read_range_f32(const StoredTensor& tensor, int64_t first, std::span<float> out);
+
 }  // namespace skein::quant

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "quant/imports/pip_i8.h"
 #include "run/adapters.h"
+#include "run/state_file.h"
 #include "run/vocabulary.h"
 #include "text/gguf_vocabulary.h"
 
@@ -58,8 +59,9 @@ DType kept_type(DType source, io::WriteFormat format, std::string& why) {
   }
 }
 
-// The five tensors that the pip scheme makes of a matrix. It is encoded when the first number of
-// any of them is read, and let go of after the last.
+// The five tensors that the pip scheme makes of a matrix. It is encoded when a number of any of
+// them is first read. The codes, which are large, are let go of when something else is read or when
+// they were read to their end; encoding again costs less than keeping those of a whole model.
 class PipGroup {
  public:
   enum Part { codes, mx, rx, my, ry };
@@ -74,7 +76,7 @@ class PipGroup {
 
   Status read(Part part, int64_t first, std::span<float> out) {
     const std::lock_guard lock(mutex_);
-    if (!encoded_) {
+    if (!encoded_ || (part == codes && encoded_->codes.empty())) {
       SK_TRY(encoded_, quant::encode_pip_i8(weight_));
     }
     const auto copy = [&](const auto& from) {
@@ -87,9 +89,9 @@ class PipGroup {
       case my: copy(encoded_->my); break;
       case ry: copy(encoded_->ry); break;
     }
-    read_ += static_cast<int64_t>(out.size());
-    if (read_ >= elements(codes) + 2 * elements(mx) + 2 * elements(my)) {
-      encoded_.reset();
+    if (part == codes) read_ += static_cast<int64_t>(out.size());
+    if (part != codes || read_ == elements(codes)) {
+      encoded_->codes = {};
       read_ = 0;
     }
     return {};
@@ -99,7 +101,7 @@ class PipGroup {
   std::mutex mutex_;  // several threads encode what a file is written from
   StoredTensor weight_;
   std::optional<quant::PipI8Matrix> encoded_;
-  int64_t read_ = 0;
+  int64_t read_ = 0;  // of the codes
 };
 
 class PipPart final : public ComputedTensor {
@@ -195,21 +197,76 @@ uint64_t file_type(DType type) {
   }
 }
 
-// Whether the tensors alone would make another model, or none.
-bool needs_hints(const arch::NamedModel& model, const arch::Design& design,
-                 const std::string& name) {
-  const arch::NamedModel bare = {.tensors = model.tensors, .hints = {}};
-  const auto with = design.open(model, name), without = design.open(bare, name);
-  if (!with || !without) return true;
-  const ops::Program a = (*with)->forward(), b = (*without)->forward();
-  for (size_t i = 0; i < a.ops.size(); ++i) {
-    // An epsilon may have been written with fewer digits.
-    constexpr float kClose = 1e-6f;
-    if (a.ops[i].heads != b.ops[i].heads ||
-        std::fabs(a.ops[i].epsilon - b.ops[i].epsilon) > kClose * b.ops[i].epsilon)
-      return true;
+// Whether what is read back from the new file computes as this model does: head sizes, shared heads
+// and epsilons, which not every format has a place for.
+bool reads_back_alike(const arch::NamedModel& model, const arch::Design& design,
+                      const names::Naming& naming, Format format,
+                      std::span<const names::ForeignTensor> tensors, Metadata metadata) {
+  Container file;
+  file.format = format;
+  if (format != Format::pth_zip) file.metadata = std::move(metadata);
+  for (const names::ForeignTensor& tensor : tensors) {
+    StoredTensor& stored = file.tensors.emplace_back();
+    stored.name = tensor.name;
+    stored.shape = tensor.shape;
+    stored.strides = tensor.shape.contiguous_strides();
   }
-  return false;
+  const auto again = naming.translate(file, "");
+  if (!again) return false;
+  const auto before = design.open(model, ""), after = design.open(*again, "");
+  if (!before || !after) return false;
+  const ops::Program a = (*before)->forward(), b = (*after)->forward();
+  if (a.ops.size() != b.ops.size()) return false;
+  for (size_t i = 0; i < a.ops.size(); ++i) {
+    constexpr float kRounding = 1e-6f;  // an epsilon may have fewer digits in a file
+    if (a.ops[i].heads != b.ops[i].heads ||
+        std::fabs(a.ops[i].epsilon - b.ops[i].epsilon) > kRounding * a.ops[i].epsilon)
+      return false;
+  }
+  return true;
+}
+
+Format container_of(io::WriteFormat format) {
+  switch (format) {
+    case io::WriteFormat::pth: return Format::pth_zip;
+    case io::WriteFormat::safetensors: return Format::safetensors;
+    case io::WriteFormat::gguf: return Format::gguf;
+    case io::WriteFormat::packed: return Format::packed;
+  }
+  return Format::safetensors;
+}
+
+bool is_tuned_state(std::string_view name) { return name.ends_with(".att.time_state"); }
+
+// Takes out what the new file has no place for or nobody reads, and says so. Error: mismatch (tuned
+// states that do not fit the model).
+Status leave_out(const arch::Architecture& architecture, const names::Naming& naming,
+                 std::string_view file_name, arch::NamedTensors& tensors,
+                 std::vector<std::string>& notes) {
+  for (const arch::WeightSpec& spec : architecture.weights()) {
+    // Stand-ins, which may have any shape, are kept where they look like what they stand for.
+    const auto found = tensors.find(spec.name);
+    if (!spec.unused || found == tensors.end()) continue;
+    const Shape& shape = found->second.shape;
+    const bool alike = spec.kind == arch::WeightClass::vector
+                           ? shape.elements() == spec.shape.elements()
+                           : shape.rank() == 2 && shape.elements() > 0;
+    if (!alike) tensors.erase(found);
+  }
+  SK_TRY_STATUS(check_tuned_shapes(tensors, architecture.state(), file_name));
+  bool tuned = false;
+  for (const std::string& unknown : arch::unknown_tensors(architecture, tensors)) {
+    const bool keeps_states = &naming == &names::kOfficial || &naming == &names::kPacked;
+    if (is_tuned_state(unknown) && keeps_states) continue;
+    tuned = tuned || is_tuned_state(unknown);
+    if (!is_tuned_state(unknown))
+      notes.push_back(fmt::format("{} is not of this design and was left out", escaped(unknown)));
+    tensors.erase(unknown);
+  }
+  if (tuned)
+    notes.push_back(fmt::format(
+        "the tuned initial state has no place in files of {} and was left out", naming.title));
+  return {};
 }
 
 }  // namespace
@@ -224,6 +281,9 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
   const arch::Identified what = arch::identify(container);
   SK_TRY(arch::NamedModel model, arch::official_model(container, what, name));
   SK_TRY(const auto architecture, what.design->open(model, name));
+  // Merged matrices are computed in f32; in the file they are what they were.
+  std::map<std::string, DType, std::less<>> types;
+  for (const auto& [tensor_name, tensor] : model.tensors) types[tensor_name] = tensor.dtype;
   SK_TRY(out.adapters_, merge_adapters(options.adapters, model.tensors));
   // Checks shapes, so that nothing is written that could not be loaded.
   SK_TRY_STATUS(arch::collect_weights(*architecture, model.tensors, name));
@@ -232,18 +292,16 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
 
   SK_TRY(const names::Naming* naming, choose_naming(options.format, options.names));
   const std::string_view design = what.design->id;
-  if (options.format == io::WriteFormat::pth && needs_hints(model, *what.design, name))
+  SK_TRY_STATUS(leave_out(*architecture, *naming, name, model.tensors, out.notes_));
+  auto tensors = naming->write(model, design);
+  if (!tensors) return fail(tensors.error().code, "{}: {}", name, tensors.error().message);
+  if (!reads_back_alike(model, *what.design, *naming, container_of(options.format), *tensors,
+                        naming->describe(model, *architecture, design)))
     return fail(Code::unsupported,
-                "{}: a .pth has no place for what this model says besides its tensors (head size, "
-                "epsilon); write safetensors",
-                name);
-  for (const std::string& unknown : arch::unknown_tensors(*architecture, model.tensors)) {
-    if (unknown.ends_with(".att.time_state") && options.format != io::WriteFormat::gguf) continue;
-    out.notes_.push_back(fmt::format("{} is not of this design and was left out", unknown));
-    model.tensors.erase(unknown);
-  }
-  SK_TRY(std::vector<names::ForeignTensor> tensors, naming->write(model, design));
-  SK_TRY_STATUS(out.choose_types(options, *architecture, std::move(tensors)));
+                "{}: {} has no place for what this model says besides its tensors (head size, "
+                "epsilon); write safetensors with official names, or a .skein file",
+                name, options.format == io::WriteFormat::pth ? "a .pth" : naming->title);
+  SK_TRY_STATUS(out.choose_types(options, *architecture, std::move(*tensors), types));
   SK_TRY_STATUS(out.describe(options, model, *architecture, *naming, design));
   SK_TRY(out.size_, io::written_size(out.format_, out.outputs_, out.metadata_));
   return out;
@@ -251,7 +309,8 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
 
 Status Conversion::choose_types(const ConvertOptions& options,
                                 const arch::Architecture& architecture,
-                                std::vector<names::ForeignTensor> tensors) {
+                                std::vector<names::ForeignTensor> tensors,
+                                const std::map<std::string, DType, std::less<>>& types) {
   std::map<std::string, arch::WeightSpec, std::less<>> specs;
   for (arch::WeightSpec& spec : architecture.weights()) specs.emplace(spec.name, std::move(spec));
   const bool gguf = options.format == io::WriteFormat::gguf;
@@ -276,18 +335,20 @@ Status Conversion::choose_types(const ConvertOptions& options,
     row.name = tensor.name;
     row.official = tensor.official;
     row.kind = spec.kind;
-    row.from = source.dtype;
+    const auto type = types.find(tensor.official);
+    row.from = type == types.end() ? source.dtype : type->second;
     row.shape = tensor.shape;
     const bool vector = spec.kind == arch::WeightClass::vector;
     if (policy) {
-      const arch::QuantChoice choice = policy->choose(spec, tensor.shape[tensor.shape.rank() - 1]);
+      const arch::QuantChoice choice =
+          policy->choose(spec, tensor.shape.rank() ? tensor.shape[tensor.shape.rank() - 1] : 1);
       row.to = choice.type;
       row.why = choice.why;
     } else if (gguf && (vector || spec.kind == arch::WeightClass::low_rank)) {
       row.to = DType::f32;
       row.why = "F32 for llama.cpp";
     } else {
-      row.to = options.type.value_or(kept_type(source.dtype, options.format, row.why));
+      row.to = options.type.value_or(kept_type(row.from, options.format, row.why));
     }
     if (blocks(row.to) && !holds_blocks(options.format))
       return fail(Code::argument, "{} holds no {}; write a GGUF or a .skein file",
@@ -321,8 +382,9 @@ Status Conversion::describe(const ConvertOptions& options, const arch::NamedMode
   if (naming.describe) metadata_ = naming.describe(model, architecture, design);
   const bool holds_lists = holds_blocks(options.format);
   for (const auto& [key, value] : source)
-    if (key == "general.name" || (holds_lists && key.starts_with("tokenizer.")))
-      metadata_.insert_or_assign(key, value);
+    if (key == "general.name" ||
+        (holds_lists && (key.starts_with("tokenizer.") || key.starts_with("general."))))
+      metadata_.try_emplace(key, value);
   if (options.format == io::WriteFormat::safetensors) metadata_.emplace("format", "pt");
   config_ = take_config(metadata_);
   if (options.format != io::WriteFormat::gguf) return {};
@@ -357,7 +419,12 @@ Status Conversion::describe(const ConvertOptions& options, const arch::NamedMode
 }
 
 Status Conversion::write(const std::filesystem::path& out, const io::WriteOptions& options) const {
-  return io::write_model(out, format_, outputs_, metadata_, options);
+  io::WriteOptions checked = options;
+  checked.intact = [this] {
+    return files_->intact() && std::all_of(adapters_.begin(), adapters_.end(),
+                                           [](const auto& file) { return file.intact(); });
+  };
+  return io::write_model(out, format_, outputs_, metadata_, checked);
 }
 
 }  // namespace skein

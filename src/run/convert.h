@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,7 +59,8 @@ class Conversion {
  private:
   Conversion() = default;
   Status choose_types(const ConvertOptions& options, const arch::Architecture& architecture,
-                      std::vector<arch::names::ForeignTensor> tensors);
+                      std::vector<arch::names::ForeignTensor> tensors,
+                      const std::map<std::string, DType, std::less<>>& types);
   Status describe(const ConvertOptions& options, const arch::NamedModel& model,
                   const arch::Architecture& architecture, const arch::names::Naming& naming,
                   std::string_view design);

@@ -138,6 +138,7 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   SK_TRY(auto architecture, what.design->open(named, name));
   arch::NamedTensors& tensors = named.tensors;
   SK_TRY(std::vector<io::ModelFiles> adapters, merge_adapters(options.adapters, tensors));
+  SK_TRY_STATUS(check_tuned_shapes(tensors, architecture->state(), name));
   SK_TRY(std::vector<ops::WeightData> weights, arch::collect_weights(*architecture, tensors, name));
 
   ModelInfo info;
@@ -206,13 +207,15 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   SK_TRY(model->info_.fingerprint, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
   SK_TRY(model->executable_,
          in_file(name, ready.backend->compile(ready.program, ready.weights, done, progress)));
-  if (!model->files_.intact())
+  SK_TRY(model->layout_, make_layout(*ready.architecture, ready.tensors, ready.program,
+                                     ready.design->id, model->info_.fingerprint, name));
+  const bool whole = std::all_of(ready.adapters.begin(), ready.adapters.end(),
+                                 [](const io::ModelFiles& file) { return file.intact(); });
+  if (!model->files_.intact() || !whole)
     return fail(Code::io, "{}: became shorter while it was loaded; load it again when it is whole",
                 model->files_.name());
   if (options.progress) options.progress(total, total);
 
-  SK_TRY(model->layout_, make_layout(*ready.architecture, ready.tensors, ready.program,
-                                     ready.design->id, model->info_.fingerprint, name));
   model->backend_ = std::move(ready.backend);
   model->info_.weight_bytes = model->executable_->weight_bytes();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();

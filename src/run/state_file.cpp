@@ -48,15 +48,35 @@ std::vector<T> array(Reader& reader, uint64_t count) {
 }
 
 bool loadable(float value) {
-  return (std::isfinite(value) && std::fabs(value) < limits::kStateMagnitude) ||
-         value == arch::kNoExponent;
+  return std::isfinite(value) && std::fabs(value) < limits::kStateMagnitude;
 }
 
-Status check_values(std::span<const float> values, std::string_view name) {
-  for (size_t i = 0; i < values.size(); ++i)
-    if (!loadable(values[i]))
-      return fail(Code::corrupt, "{}: number {} of the state is {}, no model computes that", name,
-                  i, values[i]);
+// An exponent that stands for "nothing yet", as others write it: any number far below all others.
+bool is_no_exponent(float value) { return value < -1e29f && std::isfinite(value); }
+
+bool allowed(const arch::StateSpec& part, float value) {
+  return loadable(value) || (part.initial == arch::kNoExponent && is_no_exponent(value));
+}
+
+// The numbers of one part; what stands for no exponent becomes ours.
+Status check_part(const arch::StateSpec& part, std::span<float> values, std::string_view name) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!allowed(part, values[i]))
+      return fail(Code::corrupt, "{}: number {} of {} is {}, no model computes that", name, i,
+                  part.name, values[i]);
+    if (is_no_exponent(values[i])) values[i] = arch::kNoExponent;
+  }
+  return {};
+}
+
+Status check_parts(State& state, std::string_view name) {
+  const StateLayout& layout = state.layout();
+  for (size_t i = 0; i < layout.parts.size(); ++i)
+    SK_TRY_STATUS(
+        check_part(layout.parts[i],
+                   state.values().subspan(static_cast<size_t>(layout.offsets[i]),
+                                          static_cast<size_t>(layout.parts[i].shape.elements())),
+                   name));
   return {};
 }
 
@@ -100,7 +120,7 @@ Status take_part(State& state, size_t index, const StoredTensor& tensor, bool tu
                 escaped(tensor.name), tensor.shape.text(), spec.name, spec.shape.text());
   std::vector<float> values(static_cast<size_t>(spec.shape.elements()));
   SK_TRY_STATUS(quant::read_f32(tensor, values));
-  SK_TRY_STATUS(check_values(values, name));
+  SK_TRY_STATUS(check_part(spec, values, name));
   copy_part(spec.shape, turn, values.data(), state.values().data() + state.layout().offsets[index]);
   return {};
 }
@@ -148,11 +168,12 @@ bool is_saved_state(std::span<const std::byte> file) {
 }
 
 Status check_exportable(const State& state) {
-  for (const float value : state.values())
-    if (!loadable(value))
-      return fail(Code::internal,
-                  "the state holds the number {}, which no file of it could be loaded with again",
-                  value);
+  for (size_t i = 0; i < state.layout().parts.size(); ++i)
+    for (const float value : state.part(i))
+      if (!allowed(state.layout().parts[i], value))
+        return fail(Code::internal,
+                    "the state holds the number {}, which no file of it could be loaded with again",
+                    value);
   return {};
 }
 
@@ -203,7 +224,11 @@ Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::strin
   if (const Digest actual = sha256(file.first(end));
       !std::equal(actual.begin(), actual.end(), checksum.begin()))
     return fail(Code::corrupt, "{}: the checksum is wrong, the state was damaged", name);
-  SK_TRY_STATUS(check_values(out.values, name));
+  // Which part a number belongs to is the model's to say (to_state).
+  for (size_t i = 0; i < out.values.size(); ++i)
+    if (!loadable(out.values[i]) && out.values[i] != arch::kNoExponent)
+      return fail(Code::corrupt, "{}: number {} of the state is {}, no model computes that", name,
+                  i, out.values[i]);
   return out;
 }
 
@@ -224,6 +249,7 @@ Result<State> to_state(const SavedState& saved, std::shared_ptr<const StateLayou
                 name, hex(saved.fingerprint).substr(0, 16),
                 hex(expected.fingerprint).substr(0, 16));
   std::copy(saved.values.begin(), saved.values.end(), state.values().begin());
+  SK_TRY_STATUS(check_parts(state, name));
   state.set_history(saved.tokens_read, saved.tokens_hash);
   return state;
 }
@@ -250,31 +276,43 @@ Result<std::vector<std::byte>> export_time_state(const State& state) {
   return io::write_pth(tuned, /*as_list=*/false);
 }
 
-Result<State> from_time_state(const arch::NamedTensors& tensors,
-                              std::shared_ptr<const StateLayout> layout, bool swapped,
-                              std::string_view name) {
-  State state(std::move(layout));
+Status check_tuned_shapes(const arch::NamedTensors& tensors, std::span<const arch::StateSpec> parts,
+                          std::string_view name) {
+  const auto all =
+      static_cast<size_t>(std::count_if(tensors.begin(), tensors.end(), [](const auto& tensor) {
+        return tensor.first.ends_with(kTuned);
+      }));
+  if (all == 0) return {};
   size_t found = 0;
-  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
-    const auto wanted = tuned_name(state.layout().parts[i]);
+  for (const arch::StateSpec& part : parts) {
+    const auto wanted = tuned_name(part);
     if (!wanted) continue;
     const auto tensor = tensors.find(*wanted);
     if (tensor == tensors.end())
       return fail(Code::mismatch, "{}: tensor {} is missing, which this model needs", name,
                   *wanted);
-    SK_TRY_STATUS(take_part(state, i, tensor->second, /*turn=*/!swapped, name));
+    if (tensor->second.shape != part.shape)
+      return fail(Code::mismatch, "{}: tensor {} is {}, but {} of this model is {}", name, *wanted,
+                  tensor->second.shape.text(), part.name, part.shape.text());
     ++found;
   }
   if (found == 0)
-    return fail(Code::mismatch, "{}: tuned initial states, which {} models cannot have", name,
-                state.layout().design);
-  const auto all =
-      static_cast<size_t>(std::count_if(tensors.begin(), tensors.end(), [](const auto& tensor) {
-        return tensor.first.ends_with(kTuned);
-      }));
+    return fail(Code::mismatch, "{}: tuned initial states, which this generation cannot have",
+                name);
   if (all != found)
     return fail(Code::mismatch, "{}: tuned states of {} layers, but this model has {}", name, all,
                 found);
+  return {};
+}
+
+Result<State> from_time_state(const arch::NamedTensors& tensors,
+                              std::shared_ptr<const StateLayout> layout, bool swapped,
+                              std::string_view name) {
+  SK_TRY_STATUS(check_tuned_shapes(tensors, layout->parts, name));
+  State state(std::move(layout));
+  for (size_t i = 0; i < state.layout().parts.size(); ++i)
+    if (const auto wanted = tuned_name(state.layout().parts[i]))
+      SK_TRY_STATUS(take_part(state, i, tensors.find(*wanted)->second, /*turn=*/!swapped, name));
   return state;
 }
 
@@ -292,7 +330,6 @@ Result<State> from_official_values(std::span<const float> values,
   if (values.size() != static_cast<size_t>(layout->size))
     return fail(Code::mismatch, "{}: {} numbers, but this model's state has {}", name,
                 values.size(), layout->size);
-  SK_TRY_STATUS(check_values(values, name));
   State state(std::move(layout));
   const StateLayout& to = state.layout();
   const float* from = values.data();
@@ -301,6 +338,7 @@ Result<State> from_official_values(std::span<const float> values,
               state.values().data() + to.offsets[i]);
     from += to.parts[i].shape.elements();
   }
+  SK_TRY_STATUS(check_parts(state, name));
   SK_TRY_STATUS(check_denominators(state, name));
   return state;
 }
@@ -322,7 +360,9 @@ Result<State> import_state(std::span<const std::byte> file, std::string_view nam
                 "{}: no state in this file; a state is Skein's own, a list of tensors, or "
                 "time_state tensors",
                 name);
-  const bool swapped = transposed_time_state.value_or(name.ends_with(".st"));
+  // web-rwkv's files are safetensors; what is called .safetensors comes from other tools.
+  const bool swapped = transposed_time_state.value_or(container.format == Format::safetensors &&
+                                                      !name.ends_with(".safetensors"));
   return from_time_state(tensors, std::move(layout), swapped, name);
 }
 

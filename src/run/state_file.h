@@ -50,6 +50,11 @@ Result<std::vector<std::byte>> export_pth(const State& state);
 // for every generation that has them. Error: unsupported (RWKV-4).
 Result<std::vector<std::byte>> export_time_state(const State& state);
 
+// Whether the tuned initial states among `tensors` are of all layers and of the shapes that these
+// parts have; without any that is so. Error: mismatch.
+Status check_tuned_shapes(const arch::NamedTensors& tensors, std::span<const arch::StateSpec> parts,
+                          std::string_view name);
+
 // The state that tuned initial states make. `swapped`: as web-rwkv keeps them, [H, N key, N value];
 // otherwise [H, N value, N key], for every generation. Error: mismatch.
 Result<State> from_time_state(const arch::NamedTensors& tensors,
@@ -64,8 +69,8 @@ Result<State> from_official_values(std::span<const float> values,
                                    std::string_view name);
 
 // Whatever state file this is: ours, a list, or tuned states. `transposed_time_state` says how the
-// axes of time_state stand; by default as the container's usual writers do it (safetensors named
-// .st: swapped). Errors: corrupt, unsupported, mismatch.
+// axes of time_state stand; by default as the container's usual writers do it (safetensors not
+// named .safetensors: swapped). Errors: corrupt, unsupported, mismatch.
 Result<State> import_state(std::span<const std::byte> file, std::string_view name,
                            std::shared_ptr<const StateLayout> layout,
                            std::optional<bool> transposed_time_state = std::nullopt);

@@ -49,7 +49,8 @@ struct StoredTensor {
   // panels16: the width of the matrix in the storage. Shape, strides and offset are those of a view
   // of that matrix in row-major order, whatever the layout, so that views compose.
   int64_t panel_width = 0;
-  // Takes the place of `storage`, which is then empty; dtype is f32.
+  // Takes the place of `storage`, which is then empty; dtype is a plain type that holds the
+  // numbers.
   std::shared_ptr<const ComputedTensor> computed{};
 
   // Its numbers stand one after the other from the start of the storage.

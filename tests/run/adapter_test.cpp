@@ -48,9 +48,12 @@ TEST(Lora, gives_the_logits_of_the_official_merge) {
   other.blend = 0;
   EXPECT_EQ(logits_with(model, {other}, expected.tokens), logits_with(model, {}, expected.tokens));
   // Half of the change twice is not the whole only for what was replaced, never for a pair.
-  AdapterFile none = lora;
-  none.pattern = "no such tensor";
-  EXPECT_EQ(logits_with(model, {none}, expected.tokens), logits_with(model, {}, expected.tokens));
+  ModelOptions none;
+  none.adapters = {lora};
+  none.adapters[0].pattern = "no such tensor";
+  const auto refused = Model::open(model, none);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::argument);
 }
 
 TEST(Lora, without_its_alpha_is_refused) {

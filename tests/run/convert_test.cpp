@@ -35,7 +35,8 @@ class Convert : public testing::Test {
     return out;
   }
 
-  std::filesystem::path random_model(const std::string& design, int64_t width = 64) {
+  // Heads of 64, the only ones that fla has the right epsilon for.
+  std::filesystem::path random_model(const std::string& design, int64_t width = 128) {
     const test::ModelSizes sizes = {
         .width = width, .heads = 2, .design = design, .groups = design == "rwkv6qwen2" ? 1 : 0};
     const auto path = folder_ / (design + ".safetensors");
@@ -143,6 +144,80 @@ TEST_F(Convert, a_rescaled_gguf_is_written_without_its_rescaling) {
   EXPECT_TRUE(test::same_bits(logits_of(again), expected));
   const auto official = convert(source, "official.pth", {.format = WriteFormat::pth});
   EXPECT_TRUE(test::same_bits(logits_of(official), expected));
+}
+
+// A rescaled file of halves, as llama.cpp's converter makes them: its matrices are halves that have
+// to be multiplied as they are read.
+TEST_F(Convert, a_rescaled_gguf_of_halves_runs_as_its_unscaled_twin) {
+  for (const DType type : {DType::f16, DType::bf16}) {
+    const auto path =
+        convert(random_model("rwkv6"), "h.gguf", {.format = WriteFormat::gguf, .type = type});
+    auto bytes = read_file(path, 1 << 26);
+    ASSERT_TRUE(bytes);
+    // The key is there and 0: name, type u32, value.
+    const std::string key = "rwkv6.rescale_every_n_layers";
+    const auto text = std::as_bytes(std::span(key));
+    const auto at = std::search(bytes->begin(), bytes->end(), text.begin(), text.end());
+    ASSERT_NE(at, bytes->end());
+    *(at + static_cast<std::ptrdiff_t>(key.size()) + 4) = std::byte{1};
+    const std::span<const std::byte> parts[] = {*bytes};
+    ASSERT_TRUE(write_file(path, parts));
+    const auto twin =
+        convert(path, "twin.safetensors", {.format = WriteFormat::safetensors, .type = DType::f32});
+    EXPECT_TRUE(test::same_bits(logits_of(path), logits_of(twin)));
+  }
+}
+
+TEST_F(Convert, a_source_that_is_cut_while_it_is_read_leaves_nothing) {
+  const auto source = random_model("rwkv7", 512);
+  auto conversion =
+      Conversion::prepare(source, {.format = WriteFormat::safetensors, .type = DType::f16});
+  ASSERT_TRUE(conversion);
+  std::filesystem::resize_file(source, std::filesystem::file_size(source) / 2);
+  const auto out = folder_ / "out.safetensors";
+  const Status done = conversion->write(out, {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::io) << done.error().message;
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST_F(Convert, a_number_that_f16_cannot_hold_is_an_error) {
+  auto model = test::random_model({});
+  model["blocks.0.att.key.weight"].data[5] = 1e6f;
+  const auto source = folder_ / "large.safetensors";
+  const auto bytes = test::as_safetensors(model);
+  const std::span<const std::byte> parts[] = {bytes};
+  ASSERT_TRUE(write_file(source, parts));
+  auto conversion = Conversion::prepare(source, {.format = WriteFormat::pth, .type = DType::f16});
+  ASSERT_TRUE(conversion);
+  const Status done = conversion->write(folder_ / "out.pth", {});
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("blocks.0.att.key.weight"), std::string::npos)
+      << done.error().message;
+}
+
+TEST_F(Convert, tuned_states_that_do_not_fit_are_refused_everywhere) {
+  auto model = test::random_model({});
+  model["blocks.0.att.time_state"] = {{1, 64, 63}, std::vector<float>(64 * 63)};
+  model["blocks.1.att.time_state"] = {{1, 64, 64}, std::vector<float>(64 * 64)};
+  const auto source = folder_ / "tuned.safetensors";
+  const auto bytes = test::as_safetensors(model);
+  const std::span<const std::byte> parts[] = {bytes};
+  ASSERT_TRUE(write_file(source, parts));
+  const auto conversion = Conversion::prepare(source, {.format = WriteFormat::packed});
+  ASSERT_FALSE(conversion);
+  EXPECT_EQ(conversion.error().code, Code::mismatch);
+  EXPECT_FALSE(Model::outline(source));
+  EXPECT_FALSE(Model::open(source));
+}
+
+TEST_F(Convert, a_merged_adapter_keeps_the_type_of_its_model) {
+  const auto conversion = Conversion::prepare(
+      test::fixture("models/v7.pth"),
+      {.format = WriteFormat::safetensors,
+       .adapters = {{.path = test::fixture("models/v7.lora.pth"), .alpha = 8.0}}});
+  ASSERT_TRUE(conversion);
+  for (const ConvertedTensor& row : conversion->tensors()) EXPECT_EQ(row.to, DType::bf16);
 }
 
 TEST_F(Convert, a_quantised_model_is_the_model_of_its_decoded_weights) {

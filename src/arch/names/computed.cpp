@@ -10,26 +10,6 @@
 namespace skein::arch::names {
 namespace {
 
-int64_t row_elements(const StoredTensor& tensor) {
-  return tensor.shape.rank() < 2 ? 1
-                                 : tensor.shape.elements() / std::max<int64_t>(1, tensor.shape[0]);
-}
-
-// The row-major elements [first, first + out.size()) of a tensor.
-Status read_range(const StoredTensor& tensor, int64_t first, std::span<float> out) {
-  const int64_t width = row_elements(tensor);
-  if (out.empty()) return {};
-  const int64_t row = first / width;
-  const auto count = static_cast<int64_t>(out.size());
-  const int64_t rows = (first + count - 1) / width - row + 1;
-  if (first % width == 0 && rows * width == count)
-    return quant::read_rows_f32(tensor, row, rows, out);
-  std::vector<float> whole(static_cast<size_t>(rows * width));
-  SK_TRY_STATUS(quant::read_rows_f32(tensor, row, rows, whole));
-  std::copy_n(whole.begin() + (first - row * width), count, out.begin());
-  return {};
-}
-
 StoredTensor computed(std::string name, DType dtype, const Shape& shape,
                       std::shared_ptr<const ComputedTensor> source) {
   StoredTensor out;
@@ -53,7 +33,7 @@ class Concatenated final : public ComputedTensor {
       const int64_t size = part.shape.elements();
       if (first < size && !out.empty()) {
         const auto count = std::min(out.size(), static_cast<size_t>(size - first));
-        SK_TRY_STATUS(read_range(part, first, out.first(count)));
+        SK_TRY_STATUS(quant::read_range_f32(part, first, out.first(count)));
         out = out.subspan(count);
         first += static_cast<int64_t>(count);
       }
@@ -74,7 +54,7 @@ class Mapped final : public ComputedTensor {
   int64_t elements() const override { return tensor_.shape.elements(); }
 
   Status read(int64_t first, std::span<float> out) const override {
-    SK_TRY_STATUS(read_range(tensor_, first, out));
+    SK_TRY_STATUS(quant::read_range_f32(tensor_, first, out));
     for (float& x : out) x = static_cast<float>(f_(double{x}));
     return {};
   }

@@ -104,10 +104,9 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
   SK_TRY(model.tensors, read_names(container, table_of(six), file_name, dynamic_mixes));
   // Its RWKV-6 normalises heads with norm_eps unscaled, but models made from official weights need
   // what those were trained with; its RWKV-7 scales by the head's width.
-  model.hints.norm_epsilon = static_cast<float>(number_of(container, "config.norm_eps"));
-  const double head = number_of(container, "config.head_dim");
-  if (!six && head >= 1)
-    model.hints.group_epsilon = static_cast<float>(number_of(container, "config.norm_eps") * head);
+  SK_TRY(model.hints.norm_epsilon, epsilon_of(container, "config.norm_eps", file_name));
+  SK_TRY(const int64_t head, count_of(container, "config.head_dim", file_name));
+  if (!six) model.hints.group_epsilon = model.hints.norm_epsilon * static_cast<float>(head);
   // tie_word_embeddings: the head is the embedding, before ln0.
   if (const auto emb = model.tensors.find("emb.weight"); emb != model.tensors.end())
     model.tensors.try_emplace("head.weight", emb->second);

@@ -112,23 +112,16 @@ bool is_gguf(const Container& container) {
 
 Result<Hints> read_hints(const Container& container, std::string_view design,
                          std::string_view file_name) {
-  const auto key = [&](const char* name) {
-    return number_of(container, fmt::format("{}.{}", design, name));
-  };
+  const auto key = [&](const char* name) { return fmt::format("{}.{}", design, name); };
   Hints hints;
-  hints.norm_epsilon = static_cast<float>(key("attention.layer_norm_epsilon"));
-  if (const double rms = key("attention.layer_norm_rms_epsilon"); rms > 0)
-    hints.norm_epsilon = static_cast<float>(rms);
-  const double head_size = key("wkv.head_size");
-  if (!(head_size >= 1 && head_size <= 65536))
-    return fail(Code::corrupt, "{}: the key {}.wkv.head_size is missing or not a head size",
-                file_name, design);
-  hints.head_size = static_cast<int64_t>(head_size);
-  const double shared = key("attention.head_count_kv");
-  if (!(shared >= 0 && shared <= 65536))
-    return fail(Code::corrupt, "{}: the key {}.attention.head_count_kv is {}", file_name, design,
-                shared);
-  hints.key_value_heads = static_cast<int64_t>(shared);
+  SK_TRY(hints.norm_epsilon, epsilon_of(container, key("attention.layer_norm_epsilon"), file_name));
+  SK_TRY(const float rms,
+         epsilon_of(container, key("attention.layer_norm_rms_epsilon"), file_name));
+  if (rms > 0) hints.norm_epsilon = rms;
+  SK_TRY(hints.head_size, count_of(container, key("wkv.head_size"), file_name));
+  if (hints.head_size == 0)
+    return fail(Code::corrupt, "{}: the key {} is missing", file_name, key("wkv.head_size"));
+  SK_TRY(hints.key_value_heads, count_of(container, key("attention.head_count_kv"), file_name));
   return hints;
 }
 

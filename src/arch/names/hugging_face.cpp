@@ -25,9 +25,9 @@ constexpr Word kWords[] = {
     {".time_mix_gate", ".time_mix_g"},
 };
 
-Result<NamedModel> translate(const Container& container, std::string_view) {
+Result<NamedModel> translate(const Container& container, std::string_view file_name) {
   NamedModel model;
-  model.hints.norm_epsilon = static_cast<float>(number_of(container, "config.layer_norm_epsilon"));
+  SK_TRY(model.hints.norm_epsilon, epsilon_of(container, "config.layer_norm_epsilon", file_name));
   for (const StoredTensor& tensor : container.tensors) {
     std::string name = tensor.name;
     if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());

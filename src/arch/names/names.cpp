@@ -39,6 +39,26 @@ double number_of(const Container& container, std::string_view key) {
   return 0;
 }
 
+Result<float> epsilon_of(const Container& container, std::string_view key,
+                         std::string_view file_name) {
+  const double value = number_of(container, key);
+  if (value == 0) return 0.0f;
+  if (!(value >= 1e-30 && value <= 1))
+    return fail(Code::corrupt, "{}: the key {} is {}, which is no epsilon", file_name, escaped(key),
+                value);
+  return static_cast<float>(value);
+}
+
+Result<int64_t> count_of(const Container& container, std::string_view key,
+                         std::string_view file_name) {
+  const double value = number_of(container, key);
+  if (value == 0) return 0;
+  if (!(value >= 1 && value <= 65536) || value != std::floor(value))
+    return fail(Code::corrupt, "{}: the key {} is {}, which is no count", file_name, escaped(key),
+                value);
+  return static_cast<int64_t>(value);
+}
+
 bool split_layer(std::string_view name, std::string_view prefix, int64_t& layer,
                  std::string_view& rest) {
   if (!name.starts_with(prefix)) return false;

@@ -48,6 +48,12 @@ const StoredTensor* find(const Container& container, std::string_view name);
 // The metadata value `key`: text or empty, a number or 0.
 std::string_view text_of(const Container& container, std::string_view key);
 double number_of(const Container& container, std::string_view key);
+// An epsilon, in (0, 1], or a count from 1 to 65536; 0 where the key is missing or is 0. Error:
+// corrupt (any other number), naming the key.
+Result<float> epsilon_of(const Container& container, std::string_view key,
+                         std::string_view file_name);
+Result<int64_t> count_of(const Container& container, std::string_view key,
+                         std::string_view file_name);
 // Splits "<prefix><number>.<rest>". False if `name` is not like that.
 bool split_layer(std::string_view name, std::string_view prefix, int64_t& layer,
                  std::string_view& rest);

@@ -50,16 +50,12 @@ bool swapped(std::string_view name) {
 }
 
 // What a file of ours says besides its tensors.
-Hints own_hints(const Container& container) {
+Result<Hints> own_hints(const Container& container, std::string_view file_name) {
   Hints hints;
-  hints.norm_epsilon = static_cast<float>(number_of(container, "skein.norm_epsilon"));
-  hints.group_epsilon = static_cast<float>(number_of(container, "skein.group_epsilon"));
-  const auto whole = [&](const char* key) {
-    const double value = number_of(container, key);
-    return value >= 1 && value <= 65536 ? static_cast<int64_t>(value) : 0;
-  };
-  hints.head_size = whole("skein.head_size");
-  hints.key_value_heads = whole("skein.key_value_heads");
+  SK_TRY(hints.norm_epsilon, epsilon_of(container, "skein.norm_epsilon", file_name));
+  SK_TRY(hints.group_epsilon, epsilon_of(container, "skein.group_epsilon", file_name));
+  SK_TRY(hints.head_size, count_of(container, "skein.head_size", file_name));
+  SK_TRY(hints.key_value_heads, count_of(container, "skein.key_value_heads", file_name));
   return hints;
 }
 
@@ -88,7 +84,8 @@ Status join_pip_int8(NamedTensors& tensors) {
 }
 
 Result<NamedModel> keep_names(const Container& container, std::string_view file_name) {
-  NamedModel model = {.tensors = {}, .hints = own_hints(container)};
+  NamedModel model;
+  SK_TRY(model.hints, own_hints(container, file_name));
   for (const StoredTensor& tensor : container.tensors)
     model.tensors.emplace(tensor.name, squeezed(tensor));
   if (auto joined = join_pip_int8(model.tensors); !joined)

@@ -71,19 +71,22 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
       .layer_prefix = "model.layers.", .top = {kTop}, .in_layer = {kLayer, kLayer6}};
   NamedModel model;
   SK_TRY(model.tensors, read_names(container, table, file_name, special));
-  const auto config = [&](const char* key) {
-    return number_of(container, fmt::format("config.{}", key));
+  const auto count = [&](const char* key) {
+    return count_of(container, fmt::format("config.{}", key), file_name);
   };
-  model.hints.norm_epsilon = static_cast<float>(config("rms_norm_eps"));
-  const double divisor = config("head_size_divisor");
-  model.hints.group_epsilon = static_cast<float>(1e-5 * divisor * divisor);
-  double head_size = config("head_dim");
-  if (head_size < 1) head_size = config("head_size");
-  if (head_size < 1 && config("num_attention_heads") >= 1)
-    head_size = config("hidden_size") / config("num_attention_heads");
-  if (head_size >= 1 && head_size <= 65536) model.hints.head_size = static_cast<int64_t>(head_size);
-  if (const double shared = config("num_key_value_heads"); shared >= 1 && shared <= 65536)
-    model.hints.key_value_heads = static_cast<int64_t>(shared);
+  SK_TRY(model.hints.norm_epsilon, epsilon_of(container, "config.rms_norm_eps", file_name));
+  SK_TRY(const int64_t divisor, count("head_size_divisor"));
+  model.hints.group_epsilon = 1e-5f * static_cast<float>(divisor * divisor);
+  SK_TRY(model.hints.head_size, count("head_dim"));
+  if (model.hints.head_size == 0) {
+    SK_TRY(model.hints.head_size, count("head_size"));
+  }
+  if (model.hints.head_size == 0) {
+    SK_TRY(const int64_t width, count("hidden_size"));
+    SK_TRY(const int64_t heads, count("num_attention_heads"));
+    if (heads > 0) model.hints.head_size = width / heads;
+  }
+  SK_TRY(model.hints.key_value_heads, count("num_key_value_heads"));
   // tie_word_embeddings
   if (const auto emb = model.tensors.find("emb.weight"); emb != model.tensors.end())
     model.tensors.try_emplace("head.weight", emb->second);

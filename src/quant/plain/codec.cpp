@@ -1,5 +1,7 @@
 #include "quant/plain/codec.h"
 
+#include <cmath>
+
 #include "quant/plain/bits.h"
 
 namespace skein::quant::plain {
@@ -68,6 +70,10 @@ size_t encode_f32(const float* in, size_t count, std::byte* out) {
   return count;
 }
 size_t encode_f16(const float* in, size_t count, std::byte* out) {
+  // A number that was finite and would not be any more is no rounding error.
+  constexpr float kLargest = 65520;  // halfway to what would be the next half
+  for (size_t i = 0; i < count; ++i)
+    if (std::fabs(in[i]) >= kLargest && std::isfinite(in[i])) return i;
   return encode_halves(in, count, out, f32_to_f16);
 }
 size_t encode_bf16(const float* in, size_t count, std::byte* out) {
