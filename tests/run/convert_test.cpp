@@ -37,8 +37,10 @@ class Convert : public testing::Test {
 
   // Heads of 64, the only ones that fla has the right epsilon for.
   std::filesystem::path random_model(const std::string& design, int64_t width = 128) {
-    const test::ModelSizes sizes = {
-        .width = width, .heads = 2, .design = design, .groups = design == "rwkv6qwen2" ? 1 : 0};
+    const test::ModelSizes sizes = {.width = width,
+                                    .heads = width / 64,
+                                    .design = design,
+                                    .groups = design == "rwkv6qwen2" ? 1 : 0};
     const auto path = folder_ / (design + ".safetensors");
     const auto bytes = test::as_safetensors(test::random_model(sizes), hints_of(sizes));
     const std::span<const std::byte> parts[] = {bytes};
