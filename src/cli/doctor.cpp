@@ -13,6 +13,8 @@
 #include "cli/folders.h"
 #include "cli/progress.h"
 #include "cli/self_test.h"
+#include "cpu/quant_panels.h"
+#include "quant/formats.h"
 #include "text/tokenizer.h"
 
 namespace skein::cli {
@@ -77,6 +79,15 @@ void look_at_kernels(std::vector<Finding>& out) {
                      fmt::format("{}: wrong bits in {}; SKEIN_ISA=scalar avoids it", name, list),
                      Health::bad, kNoDevice});
   }
+  std::string kept, decoded;
+  for (int i = 0; i < kDTypes; ++i) {
+    const auto type = static_cast<DType>(i);
+    if (block_size(type).elements == 1 || !quant::decodable(type)) continue;
+    std::string& list = cpu::code_panels(type) ? kept : decoded;
+    list += (list.empty() ? "" : ", ") + std::string(dtype_name(type));
+  }
+  out.push_back({"kernels", fmt::format("matrices kept as codes: {}", kept)});
+  out.push_back({"kernels", fmt::format("matrices decoded to F32 at load: {}", decoded)});
   if (const auto threads = thread_count(0))
     out.push_back({"threads", fmt::format("{}", *threads)});
   else

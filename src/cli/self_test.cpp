@@ -3,6 +3,8 @@
 #include <cstring>
 #include <functional>
 
+#include "cpu/quant_panels.h"
+
 namespace skein::cli {
 namespace {
 
@@ -10,6 +12,7 @@ using cpu::Kernels;
 
 // Odd sizes, so that vectors, panels and blocks are left partly filled.
 constexpr int64_t kIn = 70;
+constexpr int64_t kInOfCodes = 64;  // whole groups
 constexpr int64_t kOut = 45;
 constexpr int64_t kRows = 5;
 constexpr int64_t kHead = 16;
@@ -35,7 +38,7 @@ class Numbers {
 
 struct Inputs {
   std::vector<float> a, b, c, d, e, f, weight, bias;
-  std::vector<std::byte> panels;  // numbers of any of the three types, none of them NaN
+  std::vector<std::byte> panels;  // numbers of any type, or codes with scales, none of them NaN
 };
 
 Inputs make_inputs() {
@@ -54,15 +57,15 @@ Inputs make_inputs() {
 }
 
 std::vector<float> linear(const Kernels& k, const Inputs& in, cpu::PanelType type,
-                          ops::Unary function) {
+                          const cpu::CodePanels& codes) {
   std::vector<float> y(static_cast<size_t>(kRows * kStride));
   std::vector<float> scratch(static_cast<size_t>(cpu::kLinearScratch));
   k.linear({.panels = in.panels.data(),
             .type = type,
-            .in = kIn,
+            .codes = codes,
+            .in = type == cpu::PanelType::codes ? kInOfCodes : kIn,
             .out = kOut,
             .bias = in.bias.data(),
-            .function = function,
             .x = in.a.data(),
             .x_stride = 2 * kStride,
             .y = y.data(),
@@ -187,7 +190,7 @@ std::vector<float> wkv7(const Kernels& k, const Inputs& in) {
 }
 
 struct Test {
-  const char* name;
+  std::string name;
   std::function<std::vector<float>(const Kernels&, const Inputs&)> run;
 };
 
@@ -195,13 +198,19 @@ std::vector<Test> tests() {
   using ops::OpKind;
   using ops::Unary;
   std::vector<Test> out;
-  const auto add = [&](const char* name, auto run) { out.push_back({name, run}); };
+  const auto add = [&](std::string name, auto run) { out.push_back({std::move(name), run}); };
   for (const auto& [name, type] :
        {std::pair{"linear f32", cpu::PanelType::f32}, std::pair{"linear f16", cpu::PanelType::f16},
         std::pair{"linear bf16", cpu::PanelType::bf16}})
-    add(name, [type = type](const Kernels& k, const Inputs& in) {
-      return linear(k, in, type, Unary::none);
-    });
+    add(name,
+        [type = type](const Kernels& k, const Inputs& in) { return linear(k, in, type, {}); });
+  for (int i = 0; i < kDTypes; ++i) {
+    const auto type = static_cast<DType>(i);
+    if (const cpu::CodePanels* codes = cpu::code_panels(type))
+      add(fmt::format("linear {}", dtype_name(type)), [codes](const Kernels& k, const Inputs& in) {
+        return linear(k, in, cpu::PanelType::codes, *codes);
+      });
+  }
   for (const auto& [name, function] :
        {std::pair{"relu2", Unary::relu2}, std::pair{"sigmoid", Unary::sigmoid},
         std::pair{"tanh", Unary::tanh}, std::pair{"silu", Unary::silu},

@@ -50,11 +50,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
 
 int64_t Executor::bytes_per_token() const {
   int64_t bytes = 2 * program_.state_size() * int64_t{sizeof(float)};  // read and written
-  for (const PackedWeight& weight : weights_.all()) {
-    if (weight.use == ops::WeightUse::table) continue;
-    const bool half = weight.use == ops::WeightUse::matrix && weight.type != PanelType::f32;
-    bytes += weight.rows * weight.width * (half ? 2 : 4);
-  }
+  for (const PackedWeight& weight : weights_.all()) bytes += weight.bytes_read();
   return bytes;
 }
 

@@ -17,6 +17,7 @@ void Executor::linear(const ops::Op& op, const Step& step, int thread) {
   float* scratch = scratch_.size() ? scratch_.floats() + thread * kLinearScratch : nullptr;
   const Linear l = {.panels = matrix.data,
                     .type = matrix.type,
+                    .codes = matrix.codes,
                     .in = matrix.width,
                     .out = matrix.rows,
                     .bias = vector(op.weight[1]),

@@ -16,14 +16,39 @@ namespace skein::cpu {
 // Rows of a matrix in one panel: the lanes of a vector.
 inline constexpr int64_t kPanel = 16;
 
-// Element types a packed matrix can have. Quantised weights are decoded to f32 when packed.
-enum class PanelType : uint8_t { f32, f16, bf16 };
+// What the panels of a packed matrix hold: numbers, or the codes of a quantised matrix. Of block
+// types that have no CodePanels (cpu/quant_panels.h) the decoded f32.
+enum class PanelType : uint8_t { f32, f16, bf16, codes };
 
-// y[t] = f(W x[t] + bias). W is packed as [panel][in][16 rows], the last panel filled with zeros.
+// A panel of codes is blocks of inputs: 16 scales in f16 and, where `shifted`, 16 offsets, then the
+// block's groups of inputs: 16 bytes that multiply the scales and, where shifted, 16 that multiply
+// the offsets, unless a block is one group; then codes, [input][16 rows]. A weight is level * scale
+// or level * scale + offset: every product is exact in f32 and at most one sum rounds, so it has
+// the decoder's bits.
+struct CodePanels {
+  // 8: bytes, which are the levels. 4: the even input's code below, the next one's above.
+  int bits = 8;
+  int block = 32;  // the inputs of a matrix are a multiple of it
+  int group = 32;  // 16 or 32
+  bool shifted = false;
+  const int8_t* levels = nullptr;  // 4 bits: what the 16 codes stand for
+
+  constexpr int64_t scale_bytes() const { return kPanel * (shifted ? 4 : 2); }
+  // The multipliers and the codes of a group.
+  constexpr int64_t multiplier_bytes() const {
+    return block == group ? 0 : kPanel * (shifted ? 2 : 1);
+  }
+  constexpr int64_t group_bytes() const { return multiplier_bytes() + kPanel * group * bits / 8; }
+  constexpr int64_t block_bytes() const { return scale_bytes() + block / group * group_bytes(); }
+};
+
+// y[t] = f(W x[t] + bias). W is packed as [panel][in][16 rows], the last panel filled with zeros;
+// codes as said above.
 // Each output is one chain of multiply-adds over the inputs in ascending order.
 struct Linear {
   const std::byte* panels = nullptr;
   PanelType type = PanelType::f32;
+  CodePanels codes{};  // where that is the type
   int64_t in = 0;
   int64_t out = 0;
   const float* bias = nullptr;  // [out] or nullptr
@@ -40,7 +65,10 @@ struct Linear {
 // worth), so that the inner loop reads them as one stream.
 inline constexpr int64_t kBlockTokens = 96;
 inline constexpr int64_t kBlockInputs = 1024;
-inline constexpr int64_t kLinearScratch = kBlockTokens * kBlockInputs;
+inline constexpr int64_t kBlockFloats = kBlockTokens * kBlockInputs;
+// Panels of codes are expanded beside them, two at a time, and fewer inputs: into an L1 cache.
+inline constexpr int64_t kExpandInputs = 256;
+inline constexpr int64_t kLinearScratch = kBlockFloats + 2 * kPanel * kExpandInputs;
 
 // Each of `groups` equal parts of a row by itself:
 //   with weight and bias:  (x - mean) / sqrt(var + epsilon) * weight + bias

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "cpu/quant_panels.h"
 #include "quant/plain/bits.h"
 #include "quant/read.h"
 
@@ -12,22 +13,34 @@ namespace {
 
 constexpr int64_t kAlign = 64;
 
-// Half types stay as they are, everything else becomes f32: a quantised weight's value has more
-// digits than a half can hold.
-PanelType panel_type(DType type) {
-  if (type == DType::f16) return PanelType::f16;
-  if (type == DType::bf16) return PanelType::bf16;
-  return PanelType::f32;
-}
-
-int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
-
-// A table is used where it lies in the file unless its rows are not contiguous there.
-bool stays_in_file(const StoredTensor& tensor) {
+// Whether rows lie one after the other, each in whole blocks.
+bool has_plain_rows(const StoredTensor& tensor) {
   return !tensor.computed && tensor.layout == Layout::rows &&
          tensor.strides == tensor.shape.contiguous_strides() &&
          tensor.offset % block_size(tensor.dtype).elements == 0 &&
          tensor.shape[1] % block_size(tensor.dtype).elements == 0;
+}
+
+// A table is used where it lies in the file unless its rows are not contiguous there.
+bool stays_in_file(const StoredTensor& tensor) { return has_plain_rows(tensor); }
+
+// Half types stay as they are and rows of blocks keep their codes. Everything else becomes f32: a
+// quantised weight's value has more digits than a half can hold.
+PanelType panel_type(const StoredTensor& tensor) {
+  if (tensor.dtype == DType::f16) return PanelType::f16;
+  if (tensor.dtype == DType::bf16) return PanelType::bf16;
+  return has_plain_rows(tensor) && code_panels(tensor.dtype) ? PanelType::codes : PanelType::f32;
+}
+
+int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
+
+int64_t panel_bytes(PanelType type, const CodePanels& codes, int64_t width) {
+  return type == PanelType::codes ? width / codes.block * codes.block_bytes()
+                                  : width * kPanel * element_bytes(type);
+}
+
+CodePanels codes_of(const StoredTensor& tensor) {
+  return panel_type(tensor) == PanelType::codes ? *code_panels(tensor.dtype) : CodePanels{};
 }
 
 // A matrix that its file holds as this page of code would pack it is used where it lies.
@@ -37,7 +50,7 @@ bool is_packed(const ops::WeightData& weight) {
          tensor.offset == 0 && tensor.shape[1] == tensor.panel_width &&
          tensor.strides == tensor.shape.contiguous_strides() &&
          reinterpret_cast<uintptr_t>(tensor.storage.data()) % kAlign == 0 &&
-         element_bytes(panel_type(tensor.dtype)) == block_size(tensor.dtype).bytes;
+         element_bytes(panel_type(tensor)) == block_size(tensor.dtype).bytes;
 }
 
 int64_t packed_bytes(const ops::WeightData& weight) {
@@ -50,8 +63,8 @@ int64_t packed_bytes(const ops::WeightData& weight) {
       bytes = stays_in_file(weight.tensor) ? 0 : shape.elements() * 4;
       break;
     case ops::WeightUse::matrix:
-      bytes = (shape[0] + kPanel - 1) / kPanel * kPanel * shape[1] *
-              element_bytes(panel_type(weight.tensor.dtype));
+      bytes = (shape[0] + kPanel - 1) / kPanel *
+              panel_bytes(panel_type(weight.tensor), codes_of(weight.tensor), shape[1]);
       break;
   }
   return (bytes + kAlign - 1) / kAlign * kAlign;
@@ -95,7 +108,27 @@ Status check_table(const StoredTensor& table) {
   return {};
 }
 
+// The reader checks that the storage holds all rows, and says what is wrong with a block.
+Status pack_blocks(const StoredTensor& tensor, std::byte* out) {
+  const int64_t rows = tensor.shape[0], width = tensor.shape[1];
+  const CodePanels codes = codes_of(tensor);
+  const BlockSize block = block_size(tensor.dtype);
+  std::vector<float> read(static_cast<size_t>(std::min(rows, kPanel) * width));
+  SK_TRY_STATUS(
+      quant::read_rows_f32(tensor, rows - 1, 1, std::span(read).first(static_cast<size_t>(width))));
+  for (int64_t row = 0; row < rows; row += kPanel) {
+    const int64_t count = std::min(kPanel, rows - row);
+    const int64_t at = (tensor.offset + row * width) / block.elements * block.bytes;
+    if (!pack_codes(tensor.dtype, tensor.storage.data() + at, count, width, out))
+      return quant::read_rows_f32(tensor, row, count,
+                                  std::span(read).first(static_cast<size_t>(count * width)));
+    out += panel_bytes(PanelType::codes, codes, width);
+  }
+  return {};
+}
+
 Status pack_matrix(const StoredTensor& tensor, PanelType type, std::byte* out) {
+  if (type == PanelType::codes) return pack_blocks(tensor, out);
   const int64_t rows = tensor.shape[0], width = tensor.shape[1];
   const bool direct = !tensor.computed && type != PanelType::f32 && tensor.layout == Layout::rows &&
                       tensor.strides == tensor.shape.contiguous_strides();
@@ -121,6 +154,15 @@ Status pack_matrix(const StoredTensor& tensor, PanelType type, std::byte* out) {
 }
 
 }  // namespace
+
+int64_t PackedWeight::bytes_read() const {
+  switch (use) {
+    case ops::WeightUse::table: return 0;
+    case ops::WeightUse::vector: return width * int64_t{sizeof(float)};
+    case ops::WeightUse::matrix: break;
+  }
+  return rows * panel_bytes(type, codes, width) / kPanel;
+}
 
 int64_t PackedWeights::buffer_bytes(std::span<const ops::WeightData> weights) {
   int64_t bytes = 0;
@@ -165,7 +207,7 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     out.width = weight.use == ops::WeightUse::vector ? tensor.shape.elements() : tensor.shape[1];
     bytes_done += static_cast<int64_t>(tensor.storage.size());
     if (is_packed(weight)) {
-      out.type = panel_type(tensor.dtype);
+      out.type = panel_type(tensor);
       out.data = tensor.storage.data();
       packed.mapped_.push_back(tensor.storage);
       continue;
@@ -174,7 +216,8 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     const auto floats =
         std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
     if (weight.use == ops::WeightUse::matrix) {
-      out.type = panel_type(tensor.dtype);
+      out.type = panel_type(tensor);
+      out.codes = codes_of(tensor);
       SK_TRY_STATUS(pack_matrix(tensor, out.type, at));
     } else if (weight.use == ops::WeightUse::vector) {
       SK_TRY_STATUS(quant::read_f32(tensor, floats));

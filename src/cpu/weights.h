@@ -1,4 +1,5 @@
-// Weights as the CPU keeps them: matrices in panels of 16 rows, vectors in f32, tables in the file.
+// Weights as the CPU keeps them: matrices in panels of 16 rows, of numbers or of a block type's
+// codes, vectors in f32, tables in the file.
 #pragma once
 
 #include <functional>
@@ -14,10 +15,14 @@ namespace skein::cpu {
 struct PackedWeight {
   ops::WeightUse use = ops::WeightUse::vector;
   PanelType type = PanelType::f32;
-  int64_t rows = 0;  // outputs of a matrix, rows of a table, 1 for a vector
+  CodePanels codes{};  // where that is the type
+  int64_t rows = 0;    // outputs of a matrix, rows of a table, 1 for a vector
   int64_t width = 0;
-  const std::byte* data = nullptr;  // matrix: [panel][width][16]; vector: f32 [width]
+  const std::byte* data = nullptr;  // matrix: panels, see Linear; vector: f32 [width]
   StoredTensor table;               // tables: contiguous rows of whole blocks
+
+  // What a step reads of it, the padding of a last panel left out; of a table nothing.
+  int64_t bytes_read() const;
 };
 
 // All weights of a model: in one buffer, but for matrices that a packed file holds in panels

@@ -242,6 +242,44 @@ TEST_F(Convert, a_quantised_model_is_the_model_of_its_decoded_weights) {
   }
 }
 
+TEST_F(Convert, a_quantised_model_is_its_decoded_twin_for_any_chunks_and_threads) {
+  const auto source = random_model("rwkv7", 512);
+  for (const std::string type : {"Q8_0", "Q4_K", "IQ4_XS"}) {
+    const auto quantised = convert(source, "q.gguf", {.format = WriteFormat::gguf, .quant = type});
+    const auto plain = convert(quantised, "plain.safetensors",
+                               {.format = WriteFormat::safetensors, .type = DType::f32});
+    std::vector<int32_t> tokens(40);
+    for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * 7 % 40);
+    const auto twin = test::open_model(plain);
+    State expected_state = twin->new_state();
+    const auto expected = test::logits_of(*twin, expected_state, tokens);
+    for (const int threads : {1, 3}) {
+      ModelOptions options;
+      options.threads = threads;
+      const auto model = test::open_model(quantised, options);
+      for (const size_t chunk : {size_t{1}, size_t{6}, size_t{13}, tokens.size()}) {
+        State state = model->new_state();
+        EXPECT_TRUE(test::same_bits(test::logits_of(*model, state, tokens, chunk), expected))
+            << type << ", " << threads << " threads, chunks of " << chunk;
+        EXPECT_TRUE(test::same_bits(state.values(), expected_state.values())) << type;
+      }
+    }
+  }
+}
+
+TEST_F(Convert, a_four_bit_model_stays_four_bit_in_memory) {
+  const auto source = random_model("rwkv4", 512);
+  const auto whole = test::open_model(
+      convert(source, "f32.safetensors", {.format = WriteFormat::safetensors, .type = DType::f32}));
+  const auto small = test::open_model(
+      convert(source, "q4.skein",
+              {.format = WriteFormat::packed, .quant = "Q4_0", .overrides = {{"*", DType::q4_0}}}));
+  ASSERT_TRUE(whole && small);
+  const auto weights = static_cast<double>(whole->info().weight_bytes) / 4;
+  EXPECT_LT(static_cast<double>(small->info().weight_bytes), 0.7 * weights);
+  EXPECT_LT(static_cast<double>(small->info().bytes_per_token), 0.7 * weights);
+}
+
 TEST_F(Convert, pip_int8_is_read_back_as_what_it_decodes_to) {
   const auto source = random_model("rwkv5.2", 128);
   const auto expected = weights_of(source);

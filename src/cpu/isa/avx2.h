@@ -40,6 +40,25 @@ inline __m256 widen_bf16(const uint16_t* p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 inline F32x16 load_bf16(const uint16_t* p) { return {widen_bf16(p), widen_bf16(p + 8)}; }
+inline F32x16 widen_i8(__m128i bytes) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes)))};
+}
+inline F32x16 load_i8(const int8_t* p) {
+  return widen_i8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+struct Levels {
+  __m128i bytes;
+};
+inline Levels load_levels(const int8_t* p) {
+  return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))};
+}
+inline void load_nibbles(const uint8_t* p, Levels levels, F32x16* low, F32x16* high) {
+  const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i mask = _mm_set1_epi8(15);
+  *low = widen_i8(_mm_shuffle_epi8(levels.bytes, _mm_and_si128(both, mask)));
+  *high = widen_i8(_mm_shuffle_epi8(levels.bytes, _mm_and_si128(_mm_srli_epi16(both, 4), mask)));
+}
 inline void store(float* p, F32x16 a) {
   _mm256_storeu_ps(p, a.low);
   _mm256_storeu_ps(p + 8, a.high);

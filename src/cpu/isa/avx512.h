@@ -27,6 +27,20 @@ inline F32x16 load_bf16(const uint16_t* p) {
   const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
 }
+inline F32x16 load_i8(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+struct Levels {
+  __m512 v;
+};
+inline Levels load_levels(const int8_t* p) { return {load_i8(p).v}; }
+// The look-up takes four bits of each index, so the low half needs no mask.
+inline void load_nibbles(const uint8_t* p, Levels levels, F32x16* low, F32x16* high) {
+  const __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  low->v = _mm512_permutexvar_ps(both, levels.v);
+  high->v = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), levels.v);
+}
 inline void store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
 inline void store_n(float* p, F32x16 a, int n) { _mm512_mask_storeu_ps(p, first(n), a.v); }
 inline F32x16 keep_n(F32x16 a, int n) { return {_mm512_maskz_mov_ps(first(n), a.v)}; }

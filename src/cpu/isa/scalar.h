@@ -53,6 +53,18 @@ inline F32x16 load_f16(const uint16_t* p) {
 inline F32x16 load_bf16(const uint16_t* p) {
   return each([&](int i) { return quant::bf16_to_f32(p[i]); });
 }
+inline F32x16 load_i8(const int8_t* p) {
+  return each([&](int i) { return static_cast<float>(p[i]); });
+}
+// Sixteen levels, and sixteen bytes looked up in them: by their lower and by their upper halves.
+struct Levels {
+  const int8_t* level;
+};
+inline Levels load_levels(const int8_t* p) { return {p}; }
+inline void load_nibbles(const uint8_t* p, Levels levels, F32x16* low, F32x16* high) {
+  *low = each([&](int i) { return static_cast<float>(levels.level[p[i] & 15]); });
+  *high = each([&](int i) { return static_cast<float>(levels.level[p[i] >> 4]); });
+}
 inline void store(float* p, F32x16 a) { std::memcpy(p, a.lane, sizeof a.lane); }
 inline void store_n(float* p, F32x16 a, int n) {
   for (int i = 0; i < n; ++i) p[i] = a.lane[i];

@@ -75,4 +75,31 @@ inline uint32_t fifth_bits(const uint8_t (&qh)[4]) {
   return bits;
 }
 
+// The 32 codes of a block in the order of its elements; of IQ4_NL the places of the levels.
+inline void nibble_codes(const uint8_t (&qs)[16], int lowest, int8_t* codes) {
+  for (int j = 0; j < 16; ++j) {
+    codes[j] = static_cast<int8_t>((qs[j] & 15) + lowest);
+    codes[j + 16] = static_cast<int8_t>((qs[j] >> 4) + lowest);
+  }
+}
+inline void five_bit_codes(const uint8_t (&qs)[16], const uint8_t (&qh)[4], int lowest,
+                           int8_t* codes) {
+  nibble_codes(qs, lowest, codes);
+  const uint32_t fifth = fifth_bits(qh);
+  for (int j = 0; j < 32; ++j)
+    codes[j] = static_cast<int8_t>(codes[j] + static_cast<int>((fifth >> j) & 1u) * 16);
+}
+inline void codes_of(const BlockQ4_0& block, int8_t* codes) { nibble_codes(block.qs, -8, codes); }
+inline void codes_of(const BlockQ4_1& block, int8_t* codes) { nibble_codes(block.qs, 0, codes); }
+inline void codes_of(const BlockQ5_0& block, int8_t* codes) {
+  five_bit_codes(block.qs, block.qh, -16, codes);
+}
+inline void codes_of(const BlockQ5_1& block, int8_t* codes) {
+  five_bit_codes(block.qs, block.qh, 0, codes);
+}
+inline void codes_of(const BlockQ8_0& block, int8_t* codes) {
+  std::memcpy(codes, block.qs, sizeof(block.qs));
+}
+inline void codes_of(const BlockIQ4_NL& block, int8_t* codes) { nibble_codes(block.qs, 0, codes); }
+
 }  // namespace skein::quant

@@ -17,59 +17,24 @@ int high(uint8_t byte) { return byte >> 4; }
 
 // Decoders. Each product is exact in f32, so only the one addition of Q4_1 and Q5_1 rounds.
 
-bool from_q4_0(const BlockQ4_0& block, float* out) {
+template <typename Block>
+bool from_scaled(const Block& block, float* out) {
   if (!f16_is_finite(block.d)) return false;
   const float d = f16_to_f32(block.d);
-  for (int j = 0; j < kHalf; ++j) {
-    out[j] = static_cast<float>(low(block.qs[j]) - 8) * d;
-    out[j + kHalf] = static_cast<float>(high(block.qs[j]) - 8) * d;
-  }
+  int8_t codes[kElements];
+  codes_of(block, codes);
+  for (int j = 0; j < kElements; ++j) out[j] = static_cast<float>(codes[j]) * d;
   return true;
 }
 
-bool from_q4_1(const BlockQ4_1& block, float* out) {
+template <typename Block>
+bool from_shifted(const Block& block, float* out) {
   if (!f16_is_finite(block.d) || !f16_is_finite(block.m)) return false;
   const float d = f16_to_f32(block.d);
   const float m = f16_to_f32(block.m);
-  for (int j = 0; j < kHalf; ++j) {
-    out[j] = static_cast<float>(low(block.qs[j])) * d + m;
-    out[j + kHalf] = static_cast<float>(high(block.qs[j])) * d + m;
-  }
-  return true;
-}
-
-// The five-bit codes of Q5_0 and Q5_1, before any offset.
-void five_bit_codes(const uint8_t (&qh)[4], const uint8_t (&qs)[16], int* codes) {
-  const uint32_t fifth = fifth_bits(qh);
-  for (int j = 0; j < kHalf; ++j) {
-    codes[j] = low(qs[j]) | static_cast<int>((fifth >> j) & 1u) << 4;
-    codes[j + kHalf] = high(qs[j]) | static_cast<int>((fifth >> (j + kHalf)) & 1u) << 4;
-  }
-}
-
-bool from_q5_0(const BlockQ5_0& block, float* out) {
-  if (!f16_is_finite(block.d)) return false;
-  const float d = f16_to_f32(block.d);
-  int codes[kElements];
-  five_bit_codes(block.qh, block.qs, codes);
-  for (int j = 0; j < kElements; ++j) out[j] = static_cast<float>(codes[j] - 16) * d;
-  return true;
-}
-
-bool from_q5_1(const BlockQ5_1& block, float* out) {
-  if (!f16_is_finite(block.d) || !f16_is_finite(block.m)) return false;
-  const float d = f16_to_f32(block.d);
-  const float m = f16_to_f32(block.m);
-  int codes[kElements];
-  five_bit_codes(block.qh, block.qs, codes);
+  int8_t codes[kElements];
+  codes_of(block, codes);
   for (int j = 0; j < kElements; ++j) out[j] = static_cast<float>(codes[j]) * d + m;
-  return true;
-}
-
-bool from_q8_0(const BlockQ8_0& block, float* out) {
-  if (!f16_is_finite(block.d)) return false;
-  const float d = f16_to_f32(block.d);
-  for (int j = 0; j < kElements; ++j) out[j] = static_cast<float>(block.qs[j]) * d;
   return true;
 }
 
@@ -83,10 +48,9 @@ bool from_q8_1(const BlockQ8_1& block, float* out) {
 bool from_iq4_nl(const BlockIQ4_NL& block, float* out) {
   if (!f16_is_finite(block.d)) return false;
   const float d = f16_to_f32(block.d);
-  for (int j = 0; j < kHalf; ++j) {
-    out[j] = static_cast<float>(kIq4Levels[low(block.qs[j])]) * d;
-    out[j + kHalf] = static_cast<float>(kIq4Levels[high(block.qs[j])]) * d;
-  }
+  int8_t codes[kElements];
+  codes_of(block, codes);
+  for (int j = 0; j < kElements; ++j) out[j] = static_cast<float>(kIq4Levels[codes[j]]) * d;
   return true;
 }
 
@@ -224,19 +188,19 @@ bool to_q8_1(const float* x, BlockQ8_1& block) {
 }  // namespace
 
 size_t decode_q4_0(const std::byte* blocks, size_t count, float* out) {
-  return decode_each<BlockQ4_0, kElements, from_q4_0>(blocks, count, out);
+  return decode_each<BlockQ4_0, kElements, from_scaled<BlockQ4_0>>(blocks, count, out);
 }
 size_t decode_q4_1(const std::byte* blocks, size_t count, float* out) {
-  return decode_each<BlockQ4_1, kElements, from_q4_1>(blocks, count, out);
+  return decode_each<BlockQ4_1, kElements, from_shifted<BlockQ4_1>>(blocks, count, out);
 }
 size_t decode_q5_0(const std::byte* blocks, size_t count, float* out) {
-  return decode_each<BlockQ5_0, kElements, from_q5_0>(blocks, count, out);
+  return decode_each<BlockQ5_0, kElements, from_scaled<BlockQ5_0>>(blocks, count, out);
 }
 size_t decode_q5_1(const std::byte* blocks, size_t count, float* out) {
-  return decode_each<BlockQ5_1, kElements, from_q5_1>(blocks, count, out);
+  return decode_each<BlockQ5_1, kElements, from_shifted<BlockQ5_1>>(blocks, count, out);
 }
 size_t decode_q8_0(const std::byte* blocks, size_t count, float* out) {
-  return decode_each<BlockQ8_0, kElements, from_q8_0>(blocks, count, out);
+  return decode_each<BlockQ8_0, kElements, from_scaled<BlockQ8_0>>(blocks, count, out);
 }
 size_t decode_q8_1(const std::byte* blocks, size_t count, float* out) {
   return decode_each<BlockQ8_1, kElements, from_q8_1>(blocks, count, out);

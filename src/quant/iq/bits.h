@@ -26,4 +26,15 @@ inline int iq4_xs_scale(const BlockIQ4_XS& block, int g) {
   return (low | high << 4) - 32;
 }
 
+// The places of the 256 elements' levels in kIq4Levels.
+inline void codes_of(const BlockIQ4_XS& block, int8_t* codes) {
+  for (int g = 0; g < 8; ++g) {
+    for (int l = 0; l < 16; ++l) {
+      const uint8_t both = block.qs[16 * g + l];
+      codes[32 * g + l] = static_cast<int8_t>(both & 15);
+      codes[32 * g + l + 16] = static_cast<int8_t>(both >> 4);
+    }
+  }
+}
+
 }  // namespace skein::quant

@@ -12,13 +12,12 @@ constexpr int kElements = 256;
 bool from_iq4_xs(const BlockIQ4_XS& block, float* out) {
   if (!f16_is_finite(block.d)) return false;
   const float d = f16_to_f32(block.d);
+  int8_t codes[kElements];
+  codes_of(block, codes);
   for (int g = 0; g < 8; ++g) {
     const float scale = d * static_cast<float>(iq4_xs_scale(block, g));
-    for (int l = 0; l < 16; ++l) {
-      const uint8_t codes = block.qs[16 * g + l];
-      out[32 * g + l] = scale * static_cast<float>(kIq4Levels[codes & 15]);
-      out[32 * g + l + 16] = scale * static_cast<float>(kIq4Levels[codes >> 4]);
-    }
+    for (int l = 32 * g; l < 32 * g + 32; ++l)
+      out[l] = scale * static_cast<float>(kIq4Levels[codes[l]]);
   }
   return true;
 }

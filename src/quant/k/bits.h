@@ -72,4 +72,41 @@ inline int q4_k_min(const uint8_t (&scales)[12], int g) {
   return g < 4 ? scales[g + 4] & 63 : scales[g + 4] >> 4 | (scales[g] >> 6) << 4;
 }
 
+// The 256 codes of a block in the order of its elements, q above.
+inline void two_bit_codes(const uint8_t (&qs)[64], int8_t* codes) {
+  for (int h = 0; h < 2; ++h)
+    for (int j = 0; j < 4; ++j)
+      for (int l = 0; l < 32; ++l)
+        codes[128 * h + 32 * j + l] = static_cast<int8_t>((qs[32 * h + l] >> (2 * j)) & 3);
+}
+inline void four_bit_codes(const uint8_t (&qs)[128], int8_t* codes) {
+  for (int g = 0; g < 8; ++g)
+    for (int l = 0; l < 32; ++l)
+      codes[32 * g + l] = static_cast<int8_t>((qs[32 * (g / 2) + l] >> (4 * (g & 1))) & 15);
+}
+inline void codes_of(const BlockQ2_K& block, int8_t* codes) { two_bit_codes(block.qs, codes); }
+inline void codes_of(const BlockQ3_K& block, int8_t* codes) {
+  two_bit_codes(block.qs, codes);
+  for (int g = 0; g < 8; ++g)  // 4 h + j
+    for (int l = 0; l < 32; ++l)
+      codes[32 * g + l] =
+          static_cast<int8_t>(codes[32 * g + l] + 4 * ((block.hmask[l] >> g) & 1) - 4);
+}
+inline void codes_of(const BlockQ4_K& block, int8_t* codes) { four_bit_codes(block.qs, codes); }
+inline void codes_of(const BlockQ5_K& block, int8_t* codes) {
+  four_bit_codes(block.qs, codes);
+  for (int g = 0; g < 8; ++g)
+    for (int l = 0; l < 32; ++l)
+      codes[32 * g + l] = static_cast<int8_t>(codes[32 * g + l] + 16 * ((block.qh[l] >> g) & 1));
+}
+inline void codes_of(const BlockQ6_K& block, int8_t* codes) {
+  for (int h = 0; h < 2; ++h)
+    for (int j = 0; j < 4; ++j)
+      for (int l = 0; l < 32; ++l) {
+        const int low = (block.ql[64 * h + 32 * (j & 1) + l] >> (4 * (j >> 1))) & 15;
+        const int high = (block.qh[32 * h + l] >> (2 * j)) & 3;
+        codes[128 * h + 32 * j + l] = static_cast<int8_t>((low | high << 4) - 32);
+      }
+}
+
 }  // namespace skein::quant

@@ -1,0 +1,200 @@
+// Panels of codes against f32 panels of the decoded weights, bit for bit.
+#include "cpu/quant_panels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "cpu/dispatch.h"
+#include "cpu/flush.h"
+#include "cpu/weights.h"
+#include "quant/formats.h"
+#include "support/random.h"
+
+namespace skein::cpu {
+namespace {
+
+using test::Random;
+
+std::vector<DType> types_with_codes() {
+  std::vector<DType> out;
+  for (int i = 0; i < kDTypes; ++i)
+    if (code_panels(static_cast<DType>(i))) out.push_back(static_cast<DType>(i));
+  return out;
+}
+
+// Rows of blocks of random bytes: all codes and sub-scales, and scales of both signs and all sizes
+// but infinite ones.
+std::vector<std::byte> random_blocks(Random& random, DType type, int64_t elements) {
+  const BlockSize size = block_size(type);
+  std::vector<std::byte> out;
+  std::vector<std::byte> block(static_cast<size_t>(size.bytes));
+  std::vector<float> values(static_cast<size_t>(size.elements));
+  for (int64_t i = 0; i < elements / size.elements; ++i) {
+    do {
+      for (std::byte& byte : block) byte = static_cast<std::byte>(random.next());
+    } while (!quant::decode(type, block, values));
+    out.insert(out.end(), block.begin(), block.end());
+  }
+  return out;
+}
+
+ops::WeightData matrix_of(DType type, int64_t rows, int64_t width,
+                          std::span<const std::byte> blocks) {
+  ops::WeightData out{.name = "matrix", .use = ops::WeightUse::matrix, .tensor = {}};
+  out.tensor.name = out.name;
+  out.tensor.dtype = type;
+  out.tensor.shape = {rows, width};
+  out.tensor.strides = out.tensor.shape.contiguous_strides();
+  out.tensor.storage = blocks;
+  return out;
+}
+
+Result<PackedWeights> pack(const ops::WeightData& weight) {
+  return PackedWeights::pack({&weight, 1}, {}, {});
+}
+
+std::vector<float> decoded(DType type, std::span<const std::byte> blocks) {
+  const BlockSize size = block_size(type);
+  std::vector<float> out(blocks.size() / static_cast<size_t>(size.bytes) *
+                         static_cast<size_t>(size.elements));
+  EXPECT_TRUE(quant::decode(type, blocks, out));
+  return out;
+}
+
+std::vector<float> product(const Kernels& kernels, const PackedWeight& matrix,
+                           const std::vector<float>& x, const std::vector<float>& bias,
+                           int64_t tokens, int parts) {
+  const FlushSubnormals flush;
+  std::vector<float> y(static_cast<size_t>(tokens * matrix.rows), 7.0f);
+  std::vector<float> scratch(kLinearScratch);
+  const Linear l = {.panels = matrix.data,
+                    .type = matrix.type,
+                    .codes = matrix.codes,
+                    .in = matrix.width,
+                    .out = matrix.rows,
+                    .bias = bias.data(),
+                    .x = x.data(),
+                    .x_stride = matrix.width,
+                    .y = y.data(),
+                    .y_stride = matrix.rows,
+                    .tokens = tokens,
+                    .scratch = scratch.data()};
+  for (int part = 0; part < parts; ++part)
+    kernels.linear(l, share((l.out + kPanel - 1) / kPanel, part, parts));
+  return y;
+}
+
+class QuantPanels : public testing::TestWithParam<DType> {};
+
+TEST_P(QuantPanels, a_product_has_the_bits_of_the_decoded_matrix) {
+  const DType type = GetParam();
+  Random random(11);
+  const int64_t block = block_size(type).elements;
+  const struct {
+    int64_t rows, width;
+  } shapes[] = {{1, block}, {33, 3 * block}, {70, 2 * block}, {130, block}, {17, 1280}};
+  for (const auto& shape : shapes) {
+    const auto blocks = random_blocks(random, type, shape.rows * shape.width);
+    const auto numbers = decoded(type, blocks);
+    const auto codes = pack(matrix_of(type, shape.rows, shape.width, blocks));
+    const auto plain =
+        pack(matrix_of(DType::f32, shape.rows, shape.width, std::as_bytes(std::span(numbers))));
+    ASSERT_TRUE(codes && plain);
+    ASSERT_EQ((*codes)[ops::WeightId{0}].type, PanelType::codes);
+    const auto bias = random.floats(static_cast<size_t>(shape.rows));
+    for (const int64_t tokens : {1, 2, 5, 12, 97}) {
+      const auto x = random.floats(static_cast<size_t>(tokens * shape.width));
+      const auto expected = product(kScalarKernels, (*plain)[ops::WeightId{0}], x, bias, tokens, 1);
+      for (const Isa& isa : instruction_sets()) {
+        if (!isa.supported) continue;
+        for (const int parts : {1, 3}) {
+          if (&isa == &instruction_sets().front() && parts > 1 && tokens > 12) continue;  // slow
+          const auto got =
+              product(*isa.kernels, (*codes)[ops::WeightId{0}], x, bias, tokens, parts);
+          ASSERT_EQ(0, std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)))
+              << isa.kernels->name << ", " << shape.rows << " x " << shape.width << ", " << tokens
+              << " tokens, " << parts << " parts";
+        }
+      }
+    }
+  }
+}
+
+TEST_P(QuantPanels, a_scale_that_is_no_number_is_refused_wherever_it_stands) {
+  const DType type = GetParam();
+  Random random(12);
+  const int64_t rows = 35, width = 2 * block_size(type).elements;
+  const auto good = random_blocks(random, type, rows * width);
+  const auto bytes = static_cast<size_t>(block_size(type).bytes);
+  int refused = 0;
+  for (size_t block = 0; block < static_cast<size_t>(2 * rows); ++block) {
+    for (size_t at = 0; at + 2 <= bytes; at += 2) {
+      auto bad = good;
+      const uint16_t infinite = 0x7c00;
+      std::memcpy(bad.data() + block * bytes + at, &infinite, 2);
+      std::vector<float> values(bad.size() / bytes * static_cast<size_t>(width / 2));
+      const Status as_decoded = quant::decode(type, bad, values);
+      if (as_decoded && at > 0 && at + 4 <= bytes) continue;
+      const auto packed = pack(matrix_of(type, rows, width, bad));
+      ASSERT_EQ(packed.has_value(), as_decoded.has_value()) << "block " << block;
+      if (packed) continue;
+      EXPECT_EQ(packed.error().code, Code::corrupt);
+      ++refused;
+    }
+  }
+  EXPECT_GE(refused, 2 * rows);
+}
+
+TEST_P(QuantPanels, what_is_reserved_is_what_is_kept) {
+  const DType type = GetParam();
+  Random random(13);
+  const int64_t rows = 48, width = 512;
+  const auto blocks = random_blocks(random, type, rows * width);
+  const auto weight = matrix_of(type, rows, width, blocks);
+  const auto packed = pack(weight);
+  ASSERT_TRUE(packed);
+  EXPECT_EQ(PackedWeights::resident_bytes({&weight, 1}), packed->bytes());
+  EXPECT_EQ((*packed)[ops::WeightId{0}].bytes_read(), packed->bytes());
+  EXPECT_LE(packed->bytes() * 8, rows * width * 9) << "no type needs more than 9 bits";
+}
+
+TEST_P(QuantPanels, a_view_across_the_rows_is_decoded) {
+  const DType type = GetParam();
+  Random random(14);
+  const int64_t rows = 256, width = 512;
+  const auto blocks = random_blocks(random, type, rows * width);
+  auto weight = matrix_of(type, rows, width, blocks);
+  weight.tensor = weight.tensor.transposed();
+  const auto packed = pack(weight);
+  ASSERT_TRUE(packed);
+  const PackedWeight& matrix = (*packed)[ops::WeightId{0}];
+  EXPECT_EQ(matrix.type, PanelType::f32);
+  EXPECT_EQ(matrix.bytes_read(), rows * width * 4);
+  const auto numbers = decoded(type, blocks);
+  const auto* panels = reinterpret_cast<const float*>(matrix.data);
+  for (int64_t k = 0; k < rows; ++k)
+    EXPECT_EQ(panels[k * kPanel + 3], numbers[static_cast<size_t>(k * width + 3)]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, QuantPanels, testing::ValuesIn(types_with_codes()),
+                         [](const auto& test) { return std::string(dtype_name(test.param)); });
+
+TEST(QuantPanels_, every_type_that_weights_are_written_in_keeps_its_codes_but_two) {
+  for (int i = 0; i < kDTypes; ++i) {
+    const auto type = static_cast<DType>(i);
+    if (block_size(type).elements == 1 || !quant::encodable(type)) continue;
+    const bool decoded =
+        type == DType::int8 || type == DType::nf4 || type == DType::q8_1 || type == DType::q8_k;
+    EXPECT_EQ(code_panels(type) == nullptr, decoded) << dtype_name(type);
+  }
+}
+
+TEST(QuantPanels_, four_bit_blocks_of_32_take_their_size_in_the_file) {
+  for (const DType type : {DType::q4_0, DType::q4_1, DType::iq4_nl, DType::q8_0})
+    EXPECT_EQ(code_panels(type)->block_bytes(), kPanel * block_size(type).bytes);
+}
+
+}  // namespace
+}  // namespace skein::cpu
