@@ -127,7 +127,9 @@ const Design* old_generation(const Container& container, const std::string& att)
     return has(container, att + "time_first") ? &kDesigns[kRwkv4] : nullptr;
   }
   if (!has(container, att + "gate.weight")) return &kDesigns[kRwkv50];
-  return decay->shape.squeezed().rank() < 2 ? &kDesigns[kRwkv51] : &kDesigns[kRwkv52];
+  // One number a head; a model of one head has one row of them otherwise.
+  const bool per_head = decay->shape.rank() < 1 || decay->shape.elements() == decay->shape[0];
+  return per_head ? &kDesigns[kRwkv51] : &kDesigns[kRwkv52];
 }
 
 const Design* find_design(const Container& container) {
