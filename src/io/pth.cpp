@@ -48,6 +48,7 @@ class PthBuilder {
 
  private:
   Status read_list(Pickle::Id list);
+  bool keep(std::string_view key, Pickle::Id value);
   Status read_dict(Pickle::Id dict);
   bool holds_tensor(Pickle::Id dict) const;
   std::optional<Pickle::Id> wrapped(Pickle::Id dict);
@@ -115,6 +116,20 @@ std::optional<Pickle::Id> PthBuilder::wrapped(Pickle::Id dict) {
   return std::nullopt;
 }
 
+// A scalar beside the tensors becomes metadata: how a checkpoint was made can change what its
+// numbers mean.
+bool PthBuilder::keep(std::string_view key, Pickle::Id value) {
+  MetaValue kept;
+  switch (pickle_.kind(value)) {
+    case PickleKind::text: kept = std::string(pickle_.text(value)); break;
+    case PickleKind::integer: kept = pickle_.integer(value); break;
+    case PickleKind::boolean: kept = pickle_.boolean(value); break;
+    default: return false;
+  }
+  out_.metadata.try_emplace(std::string(key), std::move(kept));
+  return true;
+}
+
 Status PthBuilder::read_dict(Pickle::Id dict) {
   // The pickle's nesting is bounded and without cycles, and so is this.
   for (auto inner = wrapped(dict); inner; inner = wrapped(dict)) dict = *inner;
@@ -133,6 +148,8 @@ Status PthBuilder::read_dict(Pickle::Id dict) {
       if (tensors.size() == limits::kTensors)
         return above_limit("tensors", limits::kTensors + 1, limits::kTensors);
       tensors.push_back(std::move(added));
+    } else if (text && keep(pickle_.text(items[i]), items[i + 1])) {
+      continue;
     } else if (ignored++ == 0) {
       first_ignored = text ? escaped(pickle_.text(items[i]), 80) : "one without a name";
     }

@@ -139,7 +139,7 @@ TEST(Pth, prefixes_are_stripped_where_that_makes_the_embedding_appear) {
                  Code::corrupt, "x stands twice");
 }
 
-TEST(Pth, values_that_are_no_tensors_are_ignored_and_noted) {
+TEST(Pth, scalars_are_metadata_and_other_values_are_ignored_and_noted) {
   const auto container =
       open(pth(whole(dict(text("epoch") + number(3) + number(1) + pickle::tensor() + text("w") +
                           pickle::tensor() + text("loss") + "G" + std::string(8, '\0') +
@@ -147,8 +147,9 @@ TEST(Pth, values_that_are_no_tensors_are_ignored_and_noted) {
   ASSERT_TRUE(container) << container.error().message;
   ASSERT_EQ(container->tensors.size(), 1u);
   ASSERT_EQ(container->notes.size(), 1u);
-  EXPECT_NE(container->notes[0].find("5 values"), std::string::npos) << container->notes[0];
-  EXPECT_NE(container->notes[0].find("epoch"), std::string::npos) << container->notes[0];
+  EXPECT_NE(container->notes[0].find("4 values"), std::string::npos) << container->notes[0];
+  EXPECT_NE(container->notes[0].find("one without a name"), std::string::npos);
+  EXPECT_EQ(container->metadata, (Metadata{{"epoch", int64_t{3}}}));
 }
 
 TEST(Pth, what_holds_no_weights_says_so) {
