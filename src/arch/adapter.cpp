@@ -1,10 +1,8 @@
 #include "arch/adapter.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "arch/glob.h"
@@ -223,7 +221,7 @@ class Merger {
   // Norms and other tensors that were trained whole.
   Status replace(const std::string& name, const StoredTensor& tensor) {
     const auto target = model_.find(name);
-    if (name.ends_with(".att.time_state")) {
+    if (is_tuned_state(name)) {
       if (chosen(name)) model_.insert_or_assign(name, tensor);
       return {};
     }

@@ -70,6 +70,9 @@ struct WeightSpec {
 // Stands in a state for "nothing yet" where a number is an exponent: below every other, and finite.
 inline constexpr float kNoExponent = -1e30f;
 
+// A tensor that is no weight: what a matrix of memory begins with, tuned, [H, N value, N key].
+inline bool is_tuned_state(std::string_view tensor) { return tensor.ends_with(".att.time_state"); }
+
 struct StateSpec {
   std::string name;  // "blocks.3.att.wkv"
   // Official shape, as the `rwkv` package keeps it, and how Skein's own memory differs from it.

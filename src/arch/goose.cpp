@@ -1,7 +1,5 @@
 #include "arch/goose.h"
 
-#include "base/limits.h"
-
 namespace skein::arch {
 
 Status Goose::read_time_mix(const NamedModel& model, std::string_view file_name, Parts parts,
@@ -56,11 +54,7 @@ void Goose::layer_weights(LayerWeights& w) const {
 }
 
 std::vector<StateSpec> Goose::layer_state() const {
-  // Officially [H, N value, N key]; the kernels' lanes are value channels.
-  const Shape matrix = {config_.heads, config_.head_size, config_.head_size};
-  return {{"att.x_prev", {config_.width}},
-          {.name = "att.wkv", .shape = matrix, .transposed = true},
-          {"ffn.x_prev", {config_.width}}};
+  return matrix_state(config_, /*value_first=*/true, config_.channel_memory);
 }
 
 Var Goose::time_mix(const Layer& p, Var x) const {

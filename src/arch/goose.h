@@ -19,6 +19,7 @@ class Goose : public Skeleton {
     bool group_norm = true;
     // Training divides by 8 and normalises with 1e-5; undivided, that is 1e-5 * 8^2.
     float group_epsilon = 64e-5f;
+    ChannelMemory channel_memory = ChannelMemory::x_prev;
   };
 
  protected:
@@ -31,7 +32,7 @@ class Goose : public Skeleton {
                               Config& config);
 
   void layer_weights(LayerWeights& w) const final;
-  std::vector<StateSpec> layer_state() const override;
+  std::vector<StateSpec> layer_state() const final;
   Var time_mix(const Layer& p, Var x) const final;
 
   virtual void channel_weights(LayerWeights& w) const = 0;

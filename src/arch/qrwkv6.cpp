@@ -2,8 +2,6 @@
 // mix. Mixes and decay are those of RWKV-6 (finch.cpp); besides,
 //   k = k (1 - w),   S = diag(w) S + k v^T,   y = r S / sqrt(N)
 // there is no bonus and no group norm, the gate is a sigmoid, and heads share keys and values.
-#include "arch/qrwkv6.h"
-
 #include <cmath>
 
 #include "arch/finch.h"
@@ -39,9 +37,7 @@ class Qrwkv6 final : public Finch {
   }
 
   std::vector<StateSpec> layer_state() const override {
-    const auto& c = config_;
-    return {{"att.x_prev", {c.width}},
-            {"att.wkv", {c.heads, c.head_size, c.head_size}}};  // [H, N key, N value]
+    return matrix_state(config_, /*value_first=*/false, ChannelMemory::none);
   }
 
   Var time_mix(const Layer& p, Var x) const override {

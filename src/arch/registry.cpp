@@ -4,17 +4,22 @@
 #include <set>
 
 #include "arch/adapter.h"
-#include "arch/arwkv7.h"
 #include "arch/names/names.h"
-#include "arch/qrwkv6.h"
-#include "arch/rwkv4.h"
-#include "arch/rwkv5.h"
-#include "arch/rwkv6.h"
-#include "arch/rwkv7.h"
-#include "arch/rwkv7a.h"
 #include "arch/shapes.h"
 
 namespace skein::arch {
+
+// Each design's file defines how it is opened. Errors: mismatch, unsupported (sizes beyond the
+// limits).
+using Opened = Result<std::unique_ptr<Architecture>>;
+Opened open_rwkv4(const NamedModel& model, std::string_view file_name);
+Opened open_rwkv5(const NamedModel& model, std::string_view file_name);
+Opened open_rwkv6(const NamedModel& model, std::string_view file_name);
+Opened open_rwkv7(const NamedModel& model, std::string_view file_name);
+Opened open_rwkv7a(const NamedModel& model, std::string_view file_name);
+Opened open_arwkv7(const NamedModel& model, std::string_view file_name);
+Opened open_qrwkv6(const NamedModel& model, std::string_view file_name);
+
 namespace {
 
 // The order of the enumerators is that of kDesigns.
@@ -72,8 +77,6 @@ struct Mark {
   enum { whole, begin, inside } where;
 };
 constexpr Mark kMarks[] = {
-    {kPreConverted, "_strategy", Mark::whole},
-    {kPreConverted, "_version", Mark::whole},
     {kRwkvX, "moba.", Mark::begin},
     {k7b, "blocks.0.qkv.k_emb.weight", Mark::whole},
     {k8Hybrid, "blocks.0.qkv.ennk.weight", Mark::whole},
@@ -139,6 +142,9 @@ const Design* find_design(const Container& container) {
       if (arch == design.id) return &design;
     return nullptr;
   }
+  // The official package's conversions keep official names and hold other numbers: norms and
+  // exponentials are applied, matrices turned over and divided.
+  if (container.metadata.contains("_strategy")) return &kDesigns[kPreConverted];
   for (const Mark& mark : kMarks) {
     if (!found(container, mark)) continue;
     if (mark.id == kQrwkv6 && names::has(container, "blocks.0.att.r_k")) return &kDesigns[kArwkv7];

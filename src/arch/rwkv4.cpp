@@ -2,8 +2,6 @@
 //
 // State of a layer: the last input of each mix and, per channel, the mean's numerator aa and
 // denominator bb, both divided by e^pp so that keys of some hundreds do not overflow.
-#include "arch/rwkv4.h"
-
 #include "arch/shapes.h"
 #include "arch/skeleton.h"
 

@@ -2,8 +2,6 @@
 //   y = r (S + diag(u) k v^T),   S = diag(w) S + k v^T
 // with a constant decay w and bonus u, one number a head in 5.0 and 5.1, one a key channel in 5.2.
 // 5.0 has no gate.
-#include "arch/rwkv5.h"
-
 #include "arch/shapes.h"
 #include "arch/skeleton.h"
 
@@ -51,10 +49,7 @@ class Rwkv5 final : public Skeleton {
   }
 
   std::vector<StateSpec> layer_state() const override {
-    const auto& c = config_;
-    return {{"att.x_prev", {c.width}},
-            {"att.wkv", {c.heads, c.head_size, c.head_size}},  // [H, N key, N value]
-            {"ffn.x_prev", {c.width}}};
+    return matrix_state(config_, /*value_first=*/false, ChannelMemory::x_prev);
   }
 
   Var time_mix(const Layer& p, Var x) const override {

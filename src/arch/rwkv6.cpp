@@ -1,8 +1,6 @@
 // RWKV-6 "Finch" (arXiv 2404.05892): RWKV-5.2's memory with mixes and a decay that depend on the
 // token (finch.cpp),
 //   y = r (S + diag(u) k v^T),   S = diag(w) S + k v^T
-#include "arch/rwkv6.h"
-
 #include "arch/finch.h"
 
 namespace skein::arch {
@@ -31,10 +29,7 @@ class Rwkv6 final : public Finch {
   }
 
   std::vector<StateSpec> layer_state() const override {
-    const auto& c = config_;
-    return {{"att.x_prev", {c.width}},
-            {"att.wkv", {c.heads, c.head_size, c.head_size}},  // [H, N key, N value]
-            {"ffn.x_prev", {c.width}}};
+    return matrix_state(config_, /*value_first=*/false, ChannelMemory::x_prev);
   }
 
   Var time_mix(const Layer& p, Var x) const override {

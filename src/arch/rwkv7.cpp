@@ -1,7 +1,5 @@
 // RWKV-7 "Goose" (arXiv 2503.14456): its time mix is in goose.cpp; the channel mix has no
 // receptance.
-#include "arch/rwkv7.h"
-
 #include "arch/goose.h"
 
 namespace skein::arch {

@@ -2,8 +2,6 @@
 // RWKV-LM's rwkv_v7a_demo.py). Per layer, with E the token's embedding after ln0:
 //   M = s_emb[token] + s_emb_x E, seen as [32, 32];   k = relu2(Wk xk) * ((x s1) M s2 + s0)
 // The table is most of the file and one row of it is read a token, so it stays there.
-#include "arch/rwkv7a.h"
-
 #include "arch/goose.h"
 
 namespace skein::arch {
@@ -32,16 +30,12 @@ class Rwkv7a final : public Goose {
     w.low_rank("ffn.s2", {c.table_s / c.rank_s, c.inner});
   }
 
-  void look_up(const Layer& p) const override {
-    p.shared.tables.push_back(
-        p.b.rows("ffn.s_emb", p("ffn.s_emb.weight"), static_cast<int32_t>(config_.table_s)));
-  }
-
   Var channel_mix(const Layer& p, Var x) const override {
     ops::Recorder& b = p.b;
     Var x_prev = p.previous("ffn.x_prev", x);
     Var xk = b.lerp("ffn.xk", x, x_prev, p("ffn.x_k"));
-    Var m = b.add("ffn.m", p.shared.tables[static_cast<size_t>(p.index())],
+    Var m = b.add("ffn.m",
+                  b.rows("ffn.s_emb", p("ffn.s_emb.weight"), static_cast<int32_t>(config_.table_s)),
                   b.linear("ffn.s_x", p.shared.embedded, p("ffn.s_emb_x.weight")));
     // Of x itself, not of the mix with the token before.
     Var s = b.token_matmul("ffn.s", b.linear("ffn.s_low", x, p("ffn.s1")), m);

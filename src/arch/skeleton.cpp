@@ -81,11 +81,6 @@ ops::Program Skeleton::forward() const {
     r.slots.emplace(part.name, r.b.slot(part.name, part.shape.elements()));
 
   Var x = r.b.rows("emb", r.weights["emb.weight"][0], static_cast<int32_t>(frame_.width));
-  for (int64_t i = 0; i < frame_.layers; ++i) {
-    r.b.prefix(block(i));
-    look_up(Layer(r, i));
-  }
-  r.b.prefix("");
   if (frame_.ln0) x = norm(r, "blocks.0.ln0", x);
   r.shared.embedded = x;
   for (int64_t i = 0; i < frame_.layers; ++i) {
@@ -110,6 +105,16 @@ Var Skeleton::norm(Recording& r, const std::string& name, Var x) const {
   if (frame_.norm == NormKind::rms)
     return r.b.rms_norm(name.c_str(), x, weight, frame_.norm_epsilon);
   return r.b.layer_norm(name.c_str(), x, weight, r.weights[name + ".bias"][0], frame_.norm_epsilon);
+}
+
+std::vector<StateSpec> Skeleton::matrix_state(const Dimensions& d, bool value_first,
+                                              ChannelMemory channel) {
+  // The kernels' lanes are value channels, so that they keep keys first.
+  const Shape matrix = {d.heads, d.head_size, d.head_size};
+  std::vector<StateSpec> out = {{"att.x_prev", {d.width}},
+                                {.name = "att.wkv", .shape = matrix, .transposed = value_first}};
+  if (channel == ChannelMemory::x_prev) out.push_back({"ffn.x_prev", {d.width}});
+  return out;
 }
 
 void Skeleton::add_gated_channel_mix(LayerWeights& w, const Dimensions& d, MixSense sense) {

@@ -57,9 +57,8 @@ class Skeleton : public Architecture {
  protected:
   // What one layer hands to later ones, and every layer's use of the token itself.
   struct Shared {
-    Var embedded;             // the embedding after ln0
-    Var v_first;              // RWKV-7: the values of the first layer
-    std::vector<Var> tables;  // rows of per-layer tables, as look_up() left them
+    Var embedded;  // the embedding after ln0
+    Var v_first;   // RWKV-7: the values of the first layer
   };
 
   // A forward pass while it is recorded.
@@ -100,11 +99,15 @@ class Skeleton : public Architecture {
   static void add_gated_channel_mix(LayerWeights& w, const Dimensions& d, MixSense sense);
   static Var gated_channel_mix(const Layer& p, Var x, MixSense sense);
 
+  // The state of designs with a matrix of memory per head: x_prev, the matrices (officially [H, N
+  // key, N value], or the other way round where `value_first`), and x_prev of the channel mix.
+  enum class ChannelMemory : uint8_t { none, x_prev };
+  static std::vector<StateSpec> matrix_state(const Dimensions& d, bool value_first,
+                                             ChannelMemory channel);
+
   virtual void layer_weights(LayerWeights& w) const = 0;
   // Names within the layer.
   virtual std::vector<StateSpec> layer_state() const = 0;
-  // Tables that are read by token: recorded before everything else.
-  virtual void look_up(const Layer&) const {}
   virtual Var time_mix(const Layer& p, Var x) const = 0;
   virtual Var channel_mix(const Layer& p, Var x) const = 0;
 

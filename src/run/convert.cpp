@@ -236,8 +236,6 @@ Format container_of(io::WriteFormat format) {
   return Format::safetensors;
 }
 
-bool is_tuned_state(std::string_view name) { return name.ends_with(".att.time_state"); }
-
 // Takes out what the new file has no place for or nobody reads, and says so. Error: mismatch (tuned
 // states that do not fit the model).
 Status leave_out(const arch::Architecture& architecture, const names::Naming& naming,
@@ -257,9 +255,9 @@ Status leave_out(const arch::Architecture& architecture, const names::Naming& na
   bool tuned = false;
   for (const std::string& unknown : arch::unknown_tensors(architecture, tensors)) {
     const bool keeps_states = &naming == &names::kOfficial || &naming == &names::kPacked;
-    if (is_tuned_state(unknown) && keeps_states) continue;
-    tuned = tuned || is_tuned_state(unknown);
-    if (!is_tuned_state(unknown))
+    if (arch::is_tuned_state(unknown) && keeps_states) continue;
+    tuned = tuned || arch::is_tuned_state(unknown);
+    if (!arch::is_tuned_state(unknown))
       notes.push_back(fmt::format("{} is not of this design and was left out", escaped(unknown)));
     tensors.erase(unknown);
   }

@@ -29,9 +29,6 @@ int64_t trained_context(std::string_view name) {
   return error == std::errc() && end != begin && value > 0 ? value : 0;
 }
 
-// An initial state that a model file carries beside its weights.
-bool is_tuned_state(std::string_view tensor) { return tensor.ends_with(".att.time_state"); }
-
 // Names the weights by their values, not by their container: a hash over the official names and
 // sizes, all vectors and sixteen rows of each matrix, as f32. A .pth, a GGUF and a safetensors of
 // one model agree; a quantised or further trained copy does not. A copy that was changed by hand in
@@ -79,7 +76,7 @@ Result<std::shared_ptr<const StateLayout>> make_layout(const arch::Architecture&
   }
   layout->size = program.state_size();
   if (std::any_of(tensors.begin(), tensors.end(),
-                  [](const auto& tensor) { return is_tuned_state(tensor.first); })) {
+                  [](const auto& tensor) { return arch::is_tuned_state(tensor.first); })) {
     SK_TRY(const State tuned, from_time_state(tensors, layout, /*swapped=*/false, name));
     layout->tuned.assign(tuned.values().begin(), tuned.values().end());
   }
@@ -92,7 +89,6 @@ Status check_chunk(int chunk) {
   return {};
 }
 
-// A file up to the point where its weights would be read.
 // What goes wrong while tensors are read names the tensor; a user needs the file as well.
 template <typename T>
 Result<T> in_file(const std::string& name, Result<T> result) {
@@ -100,6 +96,7 @@ Result<T> in_file(const std::string& name, Result<T> result) {
   return result;
 }
 
+// A file up to the point where its weights would be read.
 struct Prepared {
   std::unique_ptr<ops::Backend> backend;
   io::ModelFiles files;
@@ -153,7 +150,7 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   info.trained_context = trained_context(name);
   info.notes = container.notes;
   auto unknown = arch::unknown_tensors(*architecture, tensors);
-  std::erase_if(unknown, [](const std::string& tensor) { return is_tuned_state(tensor); });
+  std::erase_if(unknown, [](const std::string& tensor) { return arch::is_tuned_state(tensor); });
   if (!unknown.empty())
     info.notes.push_back(fmt::format("{} tensors that {} does not have were ignored: {}{}",
                                      unknown.size(), info.design, escaped(unknown[0], 80),

@@ -280,7 +280,7 @@ Status check_tuned_shapes(const arch::NamedTensors& tensors, std::span<const arc
                           std::string_view name) {
   const auto all =
       static_cast<size_t>(std::count_if(tensors.begin(), tensors.end(), [](const auto& tensor) {
-        return tensor.first.ends_with(kTuned);
+        return arch::is_tuned_state(tensor.first);
       }));
   if (all == 0) return {};
   size_t found = 0;
@@ -355,7 +355,7 @@ Result<State> import_state(std::span<const std::byte> file, std::string_view nam
   arch::NamedTensors tensors;
   for (const StoredTensor& tensor : container.tensors) tensors.emplace(tensor.name, tensor);
   if (std::none_of(tensors.begin(), tensors.end(),
-                   [](const auto& tensor) { return tensor.first.ends_with(kTuned); }))
+                   [](const auto& tensor) { return arch::is_tuned_state(tensor.first); }))
     return fail(Code::unsupported,
                 "{}: no state in this file; a state is Skein's own, a list of tensors, or "
                 "time_state tensors",
