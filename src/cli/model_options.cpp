@@ -30,6 +30,10 @@ void ModelOptions::declare(Options& options) {
   options.value("--vocab", vocab_, "FILE", "its vocabulary, if it is not found by itself").file();
   options.value("--chunk", chunk_, "N", "prompt tokens that go through the layers together; 0: 512")
       .range(0, 4096);
+  options
+      .value("--numerics", numerics_, "MODE",
+             "exact: the same bits everywhere; fast: prompts in bf16 where the processor has tiles")
+      .one_of({"exact", "fast"});
   options.section("Options");
 }
 
@@ -40,6 +44,7 @@ Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
   skein::ModelOptions options;
   options.threads = static_cast<int>(threads_);
   options.chunk = static_cast<int>(chunk_);
+  options.numerics = numerics_ == "fast" ? Numerics::fast : Numerics::exact;
   options.progress = [&](int64_t done, int64_t total) {
     progress.update(done, total);
     return !interrupt::requested();

@@ -16,7 +16,8 @@ namespace skein::cli {
 
 class ModelOptions {
  public:
-  // MODEL, -m, -t, --lora, --vocab, --chunk. Call it first, so that MODEL is the first argument.
+  // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics. Call it first, so that MODEL is the first
+  // argument.
   void declare(Options& options);
 
   // Errors: those of Model::open; io "interrupted".
@@ -36,6 +37,7 @@ class ModelOptions {
   std::vector<std::string> adapters_;
   int64_t threads_ = 0;
   int64_t chunk_ = 0;
+  std::string numerics_ = "exact";
 };
 
 }  // namespace skein::cli

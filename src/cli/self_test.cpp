@@ -60,6 +60,13 @@ std::vector<float> linear(const Kernels& k, const Inputs& in, cpu::PanelType typ
                           const cpu::CodePanels& codes) {
   std::vector<float> y(static_cast<size_t>(kRows * kStride));
   std::vector<float> scratch(static_cast<size_t>(cpu::kLinearScratch));
+  const cpu::QuantisedRow row = {.in = kInOfCodes, .group = codes.group};
+  std::vector<float> quantised(static_cast<size_t>(kRows * row.bytes()) / sizeof(float));
+  auto* rows = reinterpret_cast<std::byte*>(quantised.data());
+  if (type == cpu::PanelType::codes)
+    k.quantise(
+        {.x = in.a.data(), .x_stride = 2 * kStride, .row = row, .bias = codes.bias, .out = rows},
+        Range{0, kRows});
   k.linear({.panels = in.panels.data(),
             .type = type,
             .codes = codes,
@@ -68,6 +75,7 @@ std::vector<float> linear(const Kernels& k, const Inputs& in, cpu::PanelType typ
             .bias = in.bias.data(),
             .x = in.a.data(),
             .x_stride = 2 * kStride,
+            .quantised = rows,
             .y = y.data(),
             .y_stride = kStride,
             .tokens = kRows,

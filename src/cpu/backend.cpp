@@ -19,6 +19,8 @@ class CpuBackend final : public ops::Backend {
                        threads == 1 ? "thread" : "threads");
   }
 
+  bool has_fast_rows() const override { return kernels_.linear_fast != nullptr; }
+
   int64_t resident_bytes(std::span<const ops::WeightData> weights) const override {
     return PackedWeights::resident_bytes(weights);
   }
@@ -26,8 +28,9 @@ class CpuBackend final : public ops::Backend {
     return PackedWeights::scratch_bytes(weights);
   }
 
-  int64_t step_bytes() const override {
-    return pool_->size() * kLinearScratch * int64_t{sizeof(float)};
+  int64_t step_bytes(std::span<const ops::WeightData> weights, int64_t tokens) const override {
+    const QuantisedPlaces quantised(PackedWeights::widest_row(weights), pool_->size(), tokens);
+    return pool_->size() * kLinearScratch * int64_t{sizeof(float)} + quantised.bytes();
   }
 
   Result<std::unique_ptr<ops::Executable>> compile(

@@ -7,6 +7,10 @@
 
 #ifdef SKEIN_X86_KERNELS
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cpu/kernels_amx.h"
 #endif
 
 namespace skein::cpu {
@@ -20,6 +24,26 @@ bool has_f16c() {
 }
 #endif
 
+#ifdef SKEIN_X86_KERNELS
+// The system saves tiles only for processes that have asked (Linux 5.16 and later).
+bool tiles_permitted() {
+#ifdef __linux__
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+bool has_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
+  if ((d & kBf16) == 0 || (d & kTile) == 0 || (d & kInt8) == 0) return false;
+  return __builtin_cpu_supports("avx512bf16") && tiles_permitted() && amx::tiles_work();
+}
+#endif
+
 std::vector<Isa> find_instruction_sets() {
   std::vector<Isa> all = {{&kScalarKernels, true}};
 #ifdef SKEIN_X86_KERNELS
@@ -27,9 +51,11 @@ std::vector<Isa> find_instruction_sets() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
   all.push_back({&kAvx2Kernels, avx2});
   all.push_back({&kAvx512Kernels, avx512});
+  static const Kernels amx_kernels = amx::kernels();
+  all.push_back({&amx_kernels, avx512 && has_amx()});
 #endif
   return all;
 }

@@ -36,6 +36,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       weights_(std::move(weights)),
       kernels_(kernels),
       pool_(std::move(pool)),
+      turns_(static_cast<size_t>(pool_->size())),
       share_every_step_(share_every_step) {
   flops_per_token_ = count_flops();
   while (lookups_ < program_.ops.size() && program_.ops[lookups_].kind == OpKind::rows) ++lookups_;
@@ -86,6 +87,15 @@ Status Executor::reserve(const Step& step) {
     arena_ = Buffer();  // the old one first, so that both never stand at once
     SK_TRY(arena_, Buffer::make(arena));
   }
+  const QuantisedPlaces quantised(weights_.widest_row(), pool_->size(),
+                                  static_cast<int64_t>(step.tokens.size()));
+  if (quantised.bytes() > static_cast<int64_t>(quantised_.size())) {
+    quantised_ = Buffer();
+    SK_TRY(quantised_, Buffer::make(static_cast<size_t>(quantised.bytes())));
+  }
+  quantised_at_ = quantised;
+  std::fill(turns_.begin(), turns_.end(), 0);
+  find_runs(step);
   if (step.tokens.size() > 1 && scratch_.size() == 0) {
     SK_TRY(scratch_,
            Buffer::make(static_cast<size_t>(pool_->size()) * kLinearScratch * sizeof(float)));

@@ -12,6 +12,29 @@
 
 namespace skein::cpu {
 
+// Activations as QuantisedRow or FastRow. Of a few tokens every thread makes its own
+// copy, which is cheaper than to wait for others; of more they make one together, in two places in
+// turn: whoever is ahead writes where nobody reads any more, since all have met meanwhile.
+struct QuantisedPlaces {
+  static constexpr int64_t kOwnRows = 4;
+  static constexpr int64_t kRowsMultiple = 32;  // AMX tiles read whole ones, two at a time
+
+  int64_t row = 0;  // bytes of the widest
+  int64_t threads = 1;
+  int64_t shared = 0;  // bytes of a shared place
+
+  QuantisedPlaces() = default;
+  QuantisedPlaces(int64_t row_bytes, int64_t thread_count, int64_t tokens)
+      : row(row_bytes),
+        threads(thread_count),
+        shared(tokens <= kOwnRows
+                   ? 0
+                   : (tokens + kRowsMultiple - 1) / kRowsMultiple * kRowsMultiple * row_bytes) {}
+  int64_t own_at(int64_t thread) const { return thread * kOwnRows * row; }
+  int64_t shared_at(int turn) const { return own_at(threads) + turn % 2 * shared; }
+  int64_t bytes() const { return shared_at(0) + 2 * shared; }
+};
+
 class Executor final : public ops::Executable {
  public:
   Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
@@ -41,7 +64,17 @@ class Executor final : public ops::Executable {
 
   void work(const ops::Step& step, std::span<const Scheduled> schedule, int thread);
   void run_op(const ops::Op& op, const ops::Step& step, Split split, int thread);
+  // Rows of a product that are computed in the same way.
+  struct Run {
+    Range rows;
+    bool fast = false;
+  };
+  void find_runs(const ops::Step& step);
   void linear(const ops::Op& op, const ops::Step& step, int thread);
+  void linear(const ops::Op& op, const ops::Step& step, const Run& run, int thread);
+  // A product's input as its kernel takes it, where that is not f32.
+  const std::byte* prepare_input(const ops::Op& op, const ops::Step& step, const Run& run,
+                                 int thread);
   Status lookup(const ops::Op& op, const ops::Step& step);
   void pick(const ops::Op& op, const ops::Step& step);
   void shift(const ops::Op& op, const ops::Step& step, Range rows);
@@ -67,6 +100,10 @@ class Executor final : public ops::Executable {
   std::shared_ptr<Pool> pool_;
   Buffer arena_;
   Buffer scratch_;                // kLinearScratch floats for each thread
+  QuantisedPlaces quantised_at_;  // in quantised_
+  Buffer quantised_;
+  std::vector<int> turns_;        // of each thread, in the shared places
+  std::vector<Run> runs_;         // of this step's tokens, in order
   std::function<void(int)> job_;  // kept, so that a step need not make one
   bool share_every_step_;
   int64_t flops_per_token_ = 0;

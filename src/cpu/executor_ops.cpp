@@ -10,7 +10,54 @@ using ops::kNone;
 using ops::OpKind;
 using ops::Step;
 
+void Executor::find_runs(const Step& step) {
+  const auto tokens = static_cast<int64_t>(step.tokens.size());
+  runs_.clear();
+  int64_t done = 0;
+  for (const ops::RowRange& fast : step.fast) {
+    if (!kernels_.linear_fast) break;
+    if (fast.begin > done) runs_.push_back({{done, fast.begin}, false});
+    runs_.push_back({{fast.begin, fast.end}, true});
+    done = fast.end;
+  }
+  if (done < tokens) runs_.push_back({{done, tokens}, false});
+}
+
+const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, const Run& run,
+                                         int thread) {
+  const PackedWeight& matrix = weights_[op.weight[0]];
+  if (matrix.type != PanelType::codes && !run.fast) return nullptr;
+  const Matrix x = value(op.in[0], step);
+  const float* first = x.data + run.rows.begin * x.stride;
+  const int64_t count = run.rows.end - run.rows.begin;
+  const auto prepare = [&](std::byte* out, Range rows) {
+    if (run.fast)
+      kernels_.round_rows({.x = first, .x_stride = x.stride, .in = matrix.width, .out = out}, rows);
+    else
+      kernels_.quantise({.x = first,
+                         .x_stride = x.stride,
+                         .row = {.in = matrix.width, .group = matrix.codes.group},
+                         .bias = matrix.codes.bias,
+                         .out = out},
+                        rows);
+    return out;
+  };
+  if (count <= QuantisedPlaces::kOwnRows)
+    return prepare(quantised_.data() + quantised_at_.own_at(thread), {0, count});
+  std::byte* out =
+      quantised_.data() + quantised_at_.shared_at(turns_[static_cast<size_t>(thread)]++);
+  prepare(out, share(count, thread, parts_));
+  meet();
+  return out;
+}
+
 void Executor::linear(const ops::Op& op, const Step& step, int thread) {
+  if (program_.values[static_cast<size_t>(op.out)].rows == ops::Rows::outputs)
+    return linear(op, step, Run{{0, rows_of(op.out, step)}}, thread);
+  for (const Run& run : runs_) linear(op, step, run, thread);
+}
+
+void Executor::linear(const ops::Op& op, const Step& step, const Run& run, int thread) {
   const PackedWeight& matrix = weights_[op.weight[0]];
   const Matrix x = value(op.in[0], step), y = value(op.out, step);
   // There is none before the first step of several tokens, and one token needs none.
@@ -22,13 +69,15 @@ void Executor::linear(const ops::Op& op, const Step& step, int thread) {
                     .out = matrix.rows,
                     .bias = vector(op.weight[1]),
                     .function = op.function,
-                    .x = x.data,
+                    .x = x.data + run.rows.begin * x.stride,
                     .x_stride = x.stride,
-                    .y = y.data,
+                    .quantised = prepare_input(op, step, run, thread),
+                    .y = y.data + run.rows.begin * y.stride,
                     .y_stride = y.stride,
-                    .tokens = rows_of(op.out, step),
+                    .tokens = run.rows.end - run.rows.begin,
                     .scratch = scratch};
-  kernels_.linear(l, share((matrix.rows + kPanel - 1) / kPanel, thread, parts_));
+  const Range panels = share((matrix.rows + kPanel - 1) / kPanel, thread, parts_);
+  run.fast ? kernels_.linear_fast(l, panels) : kernels_.linear(l, panels);
 }
 
 Status Executor::lookup(const ops::Op& op, const Step& step) {

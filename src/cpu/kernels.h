@@ -20,31 +20,81 @@ inline constexpr int64_t kPanel = 16;
 // types that have no CodePanels (cpu/quant_panels.h) the decoded f32.
 enum class PanelType : uint8_t { f32, f16, bf16, codes };
 
-// A panel of codes is blocks of inputs: 16 scales in f16 and, where `shifted`, 16 offsets, then the
-// block's groups of inputs: 16 bytes that multiply the scales and, where shifted, 16 that multiply
-// the offsets, unless a block is one group; then codes, [input][16 rows]. A weight is level * scale
-// or level * scale + offset: every product is exact in f32 and at most one sum rounds, so it has
-// the decoder's bits.
+// A panel of codes is four planes, one after the other: codes, [in / 4][16 rows][4 inputs] of 8
+// bits, or of 4 bits with the next four inputs in the upper halves; scales in f16, [in /
+// block][16], and where `shifted` as many offsets; multipliers of the scales, [in / group][16],
+// unless a block is one group, and where shifted as many of the offsets. A weight is
+//   (level * multiplier) * scale, and where shifted + multiplier of the offset * offset,
+// with level = code - bias, or levels[code]. Four neighbours of a row in 32 bits are what integer
+// dot products and AMX tiles take, and a lane is an output row, so that nothing is summed across
+// lanes.
 struct CodePanels {
-  // 8: bytes, which are the levels. 4: the even input's code below, the next one's above.
   int bits = 8;
   int block = 32;  // the inputs of a matrix are a multiple of it
   int group = 32;  // 16 or 32
   bool shifted = false;
-  const int8_t* levels = nullptr;  // 4 bits: what the 16 codes stand for
+  int bias = 128;                  // codes are unsigned
+  const int8_t* levels = nullptr;  // of 4 bits: what the codes stand for; bias is then 128
 
-  constexpr int64_t scale_bytes() const { return kPanel * (shifted ? 4 : 2); }
-  // The multipliers and the codes of a group.
-  constexpr int64_t multiplier_bytes() const {
-    return block == group ? 0 : kPanel * (shifted ? 2 : 1);
+  constexpr int64_t codes_bytes(int64_t in) const { return kPanel * in * bits / 8; }
+  constexpr int64_t scales_bytes(int64_t in) const { return in / block * kPanel * 2; }
+  constexpr int64_t multipliers_bytes(int64_t in) const {
+    return block == group ? 0 : in / group * kPanel;
   }
-  constexpr int64_t group_bytes() const { return multiplier_bytes() + kPanel * group * bits / 8; }
-  constexpr int64_t block_bytes() const { return scale_bytes() + block / group * group_bytes(); }
+  constexpr int64_t panel_bytes(int64_t in) const {
+    const int64_t bytes =
+        codes_bytes(in) + (shifted ? 2 : 1) * (scales_bytes(in) + multipliers_bytes(in));
+    return (bytes + 63) / 64 * 64;
+  }
+};
+
+// Rows of activations for panels of codes: x = scale * X with whole numbers X from -32512 to 32512
+// and one scale for a row, so that a sum of products over a group is exact, whatever computes it.
+// The error is at most 2^-16 of the row's largest number. A row is
+//   two planes of `in` bytes, 64 bytes apart, in a form that suits the instruction set;
+//   for each group -bias * the sum of its X (int32), and the sum itself (f32, exact);
+//   the scale (f32): 0 for a row of zeros, not a number where the row holds such.
+struct QuantisedRow {
+  int64_t in = 0;
+  int64_t group = 32;
+
+  // Places in bytes. A row's planes are not a multiple of 4 KiB apart, nor are neighbours'.
+  constexpr int64_t second_plane() const { return in + 64; }
+  constexpr int64_t starts() const { return 2 * in + 128; }
+  constexpr int64_t sums() const { return starts() + in / group * 4; }
+  constexpr int64_t scale() const { return sums() + in / group * 4; }
+  constexpr int64_t bytes() const { return (scale() + 4 + 63) / 64 * 64; }
+};
+
+struct Quantise {
+  const float* x = nullptr;  // [rows, in], x_stride floats apart
+  int64_t x_stride = 0;
+  QuantisedRow row{};
+  int bias = 0;
+  std::byte* out = nullptr;  // [rows] of row.bytes()
+};
+
+// Rows of activations in bf16, for the `fast` mode: whole tiles of 32 inputs, zeros at the end.
+struct FastRow {
+  int64_t in = 0;
+
+  constexpr int64_t padded() const { return (in + 31) / 32 * 32; }
+  // Neighbours are not a multiple of 4 KiB apart.
+  constexpr int64_t bytes() const { return (padded() * 2 + 63) / 64 * 64 + 64; }
+};
+
+struct RoundRows {
+  const float* x = nullptr;  // [rows, in], x_stride floats apart
+  int64_t x_stride = 0;
+  int64_t in = 0;
+  std::byte* out = nullptr;  // [rows] of FastRow
 };
 
 // y[t] = f(W x[t] + bias). W is packed as [panel][in][16 rows], the last panel filled with zeros;
 // codes as said above.
-// Each output is one chain of multiply-adds over the inputs in ascending order.
+// Each output is one chain of multiply-adds over the inputs in ascending order; of codes, over the
+// groups: sum = fma(f32(exact sum of level * X), scale, sum), then the same for the offset, and at
+// the end sum * the row's scale.
 struct Linear {
   const std::byte* panels = nullptr;
   PanelType type = PanelType::f32;
@@ -55,6 +105,9 @@ struct Linear {
   ops::Unary function = ops::Unary::none;
   const float* x = nullptr;  // [tokens, in], rows x_stride floats apart
   int64_t x_stride = 0;
+  // Instead of x: [tokens] of QuantisedRow for codes, of FastRow for linear_fast; of whole 32
+  // tokens where there are more than a few, though the last ones need not mean anything.
+  const std::byte* quantised = nullptr;
   float* y = nullptr;  // [tokens, out], rows y_stride floats apart
   int64_t y_stride = 0;
   int64_t tokens = 0;
@@ -65,10 +118,10 @@ struct Linear {
 // worth), so that the inner loop reads them as one stream.
 inline constexpr int64_t kBlockTokens = 96;
 inline constexpr int64_t kBlockInputs = 1024;
-inline constexpr int64_t kBlockFloats = kBlockTokens * kBlockInputs;
-// Panels of codes are expanded beside them, two at a time, and fewer inputs: into an L1 cache.
-inline constexpr int64_t kExpandInputs = 256;
-inline constexpr int64_t kLinearScratch = kBlockFloats + 2 * kPanel * kExpandInputs;
+inline constexpr int64_t kLinearScratch = kBlockTokens * kBlockInputs;
+// Tokens from which on panels of codes are made bytes with scales in f32 before they are
+// multiplied.
+inline constexpr int64_t kExpandTokens = 16;
 
 // Each of `groups` equal parts of a row by itself:
 //   with weight and bias:  (x - mean) / sqrt(var + epsilon) * weight + bias
@@ -181,6 +234,7 @@ struct Wkv7 {
 struct Kernels {
   const char* name;  // as SKEIN_ISA spells it
   const char* title;
+  void (*quantise)(const Quantise&, Range rows);
   void (*linear)(const Linear&, Range panels);
   void (*norm)(const Norm&, Range rows);
   void (*elementwise)(const Elementwise&, Range rows);
@@ -193,6 +247,9 @@ struct Kernels {
   // multiply-adds (how fast they can be computed; gives their number in `flops`).
   float (*read_stream)(const float* data, int64_t count);
   float (*multiply_adds)(int64_t rounds, int64_t* flops);
+  // The `fast` mode's, where the processor has a unit for it: numbers rounded to bf16.
+  void (*round_rows)(const RoundRows&, Range rows) = nullptr;
+  void (*linear_fast)(const Linear&, Range panels) = nullptr;
 };
 
 // One per instruction set that was compiled in; defined in kernels_<name>.cpp.

@@ -14,11 +14,11 @@
 // only run on such a machine, and a standard template instantiated here could be the copy that the
 // linker keeps for the whole program.
 #if defined(__clang__)
-#pragma clang attribute push(                                                        \
-        __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"))), \
+#pragma clang attribute push(                                                                   \
+        __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
             apply_to = function)
 #else
-#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #endif
 
 #define SK_ISA avx512

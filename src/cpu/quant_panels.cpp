@@ -52,76 +52,95 @@ Multipliers multipliers_of(const BlockIQ4_XS& block, int group) {
   return {iq4_xs_scale(block, group), 0};
 }
 
-// Puts one row's block at its lane. `lowest`: what to take from codes_of's numbers to have the
-// places of their levels.
+// The planes of one panel.
+struct Planes {
+  Planes(const CodePanels& shape, int64_t width, std::byte* panel)
+      : codes(panel),
+        scales(codes + shape.codes_bytes(width)),
+        offsets(scales + shape.scales_bytes(width)),
+        multipliers(shape.shifted ? offsets + shape.scales_bytes(width) : offsets),
+        offset_multipliers(multipliers + shape.multipliers_bytes(width)) {}
+
+  std::byte* codes;
+  std::byte* scales;
+  std::byte* offsets;
+  std::byte* multipliers;
+  std::byte* offset_multipliers;
+};
+
+// Inputs [first, ...) of a row's lane. `add`: to codes_of's numbers, to have unsigned codes.
+void put_codes(const CodePanels& shape, int add, const int8_t* from, int count, int64_t first,
+               int64_t lane, std::byte* codes) {
+  for (int k = 0; k < count; ++k) {
+    const int64_t input = first + k;
+    const auto code = static_cast<std::byte>(from[k] + add);
+    if (shape.bits == 8) {
+      codes[input / 4 * 64 + lane * 4 + input % 4] = code;
+    } else {
+      codes[input / 8 * 64 + lane * 4 + input % 4] |= input % 8 < 4 ? code : code << 4;
+    }
+  }
+}
+
+// Puts block `b` of a row at its lane.
 template <typename Block, int kElements>
-bool put_block(const Block& block, const CodePanels& shape, int lowest, int64_t lane,
-               std::byte* out) {
+bool put_block(const Block& block, int64_t b, const CodePanels& shape, int add, int64_t lane,
+               const Planes& out) {
   const BlockScale scale = scale_of(block);
   if (!f16_is_finite(scale.scale) || !f16_is_finite(scale.offset)) return false;
-  std::memcpy(out + lane * 2, &scale.scale, 2);
-  if (shape.shifted) std::memcpy(out + (kPanel + lane) * 2, &scale.offset, 2);
+  std::memcpy(out.scales + (b * kPanel + lane) * 2, &scale.scale, 2);
+  if (shape.shifted) std::memcpy(out.offsets + (b * kPanel + lane) * 2, &scale.offset, 2);
   int8_t codes[kElements];
   codes_of(block, codes);
-  std::byte* group = out + shape.scale_bytes() + lane;
-  for (int g = 0; g < kElements / shape.group; ++g, group += shape.group_bytes()) {
-    if constexpr (requires { multipliers_of(block, g); }) {
+  put_codes(shape, add, codes, kElements, b * kElements, lane, out.codes);
+  if constexpr (requires { multipliers_of(block, 0); }) {
+    const int groups = kElements / shape.group;
+    for (int g = 0; g < groups; ++g) {
       const Multipliers multipliers = multipliers_of(block, g);
-      group[0] = static_cast<std::byte>(multipliers.scale);
-      if (shape.shifted) group[kPanel] = static_cast<std::byte>(multipliers.offset);
-    }
-    std::byte* places = group + shape.multiplier_bytes();
-    const int8_t* from = codes + g * shape.group;
-    if (shape.bits == 8) {
-      for (int k = 0; k < shape.group; ++k) places[k * kPanel] = static_cast<std::byte>(from[k]);
-    } else {
-      for (int k = 0; k < shape.group; k += 2)
-        places[k / 2 * kPanel] =
-            static_cast<std::byte>((from[k] - lowest) | (from[k + 1] - lowest) << 4);
+      const int64_t at = (b * groups + g) * kPanel + lane;
+      out.multipliers[at] = static_cast<std::byte>(multipliers.scale);
+      if (shape.shifted) out.offset_multipliers[at] = static_cast<std::byte>(multipliers.offset);
     }
   }
   return true;
 }
 
 template <typename Block, int kElements>
-bool pack(const CodePanels& shape, int lowest, const std::byte* blocks, int64_t rows, int64_t width,
+bool pack(const CodePanels& shape, int add, const std::byte* blocks, int64_t rows, int64_t width,
           std::byte* panel) {
   const int64_t count = width / kElements;
-  std::memset(panel, 0, static_cast<size_t>(count * shape.block_bytes()));
-  for (int64_t b = 0; b < count; ++b, panel += shape.block_bytes()) {
-    for (int64_t lane = 0; lane < rows; ++lane) {
+  std::memset(panel, 0, static_cast<size_t>(shape.panel_bytes(width)));
+  const Planes planes(shape, width, panel);
+  for (int64_t lane = 0; lane < rows; ++lane) {
+    for (int64_t b = 0; b < count; ++b) {
       Block block;
       std::memcpy(&block, blocks + (lane * count + b) * int64_t{sizeof(Block)}, sizeof(Block));
-      if (!put_block<Block, kElements>(block, shape, lowest, lane, panel)) return false;
+      if (!put_block<Block, kElements>(block, b, shape, add, lane, planes)) return false;
     }
   }
   return true;
 }
-
-constexpr int8_t kFromZero[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-constexpr int8_t kFromMinus8[16] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
-constexpr int8_t kFromMinus4[16] = {-4, -3, -2, -1, 0, 1, 2, 3};
 
 struct Row {
   DType type;
   CodePanels shape;
-  int lowest;
+  int add;  // to codes_of's numbers, to have unsigned codes
   bool (*pack)(const CodePanels&, int, const std::byte*, int64_t, int64_t, std::byte*);
 };
 
 constexpr Row kRows[] = {
-    {DType::q4_0, {4, 32, 32, false, kFromMinus8}, -8, pack<BlockQ4_0, 32>},
-    {DType::q4_1, {4, 32, 32, true, kFromZero}, 0, pack<BlockQ4_1, 32>},
-    {DType::q5_0, {8, 32, 32, false}, 0, pack<BlockQ5_0, 32>},
-    {DType::q5_1, {8, 32, 32, true}, 0, pack<BlockQ5_1, 32>},
-    {DType::q8_0, {8, 32, 32, false}, 0, pack<BlockQ8_0, 32>},
-    {DType::iq4_nl, {4, 32, 32, false, kIq4Levels}, 0, pack<BlockIQ4_NL, 32>},
-    {DType::q2_k, {4, 256, 16, true, kFromZero}, 0, pack<BlockQ2_K, 256>},
-    {DType::q3_k, {4, 256, 16, false, kFromMinus4}, -4, pack<BlockQ3_K, 256>},
-    {DType::q4_k, {4, 256, 32, true, kFromZero}, 0, pack<BlockQ4_K, 256>},
-    {DType::q5_k, {8, 256, 32, true}, 0, pack<BlockQ5_K, 256>},
-    {DType::q6_k, {8, 256, 16, false}, 0, pack<BlockQ6_K, 256>},
-    {DType::iq4_xs, {4, 256, 32, false, kIq4Levels}, 0, pack<BlockIQ4_XS, 256>},
+    {DType::q4_0, {4, 32, 32, false, 8}, 8, pack<BlockQ4_0, 32>},
+    {DType::q4_1, {4, 32, 32, true, 0}, 0, pack<BlockQ4_1, 32>},
+    {DType::q5_0, {8, 32, 32, false, 128}, 128, pack<BlockQ5_0, 32>},
+    {DType::q5_1, {8, 32, 32, true, 128}, 128, pack<BlockQ5_1, 32>},
+    {DType::q8_0, {8, 32, 32, false, 128}, 128, pack<BlockQ8_0, 32>},
+    {DType::iq4_nl, {4, 32, 32, false, 128, kIq4Levels}, 0, pack<BlockIQ4_NL, 32>},
+    {DType::q2_k, {4, 256, 16, true, 0}, 0, pack<BlockQ2_K, 256>},
+    {DType::q3_k, {4, 256, 16, false, 4}, 4, pack<BlockQ3_K, 256>},
+    {DType::q4_k, {4, 256, 32, true, 0}, 0, pack<BlockQ4_K, 256>},
+    {DType::q5_k, {8, 256, 32, true, 128}, 128, pack<BlockQ5_K, 256>},
+    {DType::q6_k, {8, 256, 16, false, 128}, 128, pack<BlockQ6_K, 256>},
+    {DType::iq4_xs, {4, 256, 32, false, 128, kIq4Levels}, 0, pack<BlockIQ4_XS, 256>},
 };
 
 const Row* row_of(DType type) {
@@ -141,7 +160,7 @@ bool pack_codes(DType type, const std::byte* blocks, int64_t rows, int64_t width
                 std::byte* panel) {
   const Row* row = row_of(type);
   SK_CHECK(row && rows <= kPanel && width % block_size(type).elements == 0);
-  return row->pack(row->shape, row->lowest, blocks, rows, width, panel);
+  return row->pack(row->shape, row->add, blocks, rows, width, panel);
 }
 
 }  // namespace skein::cpu

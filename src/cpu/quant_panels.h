@@ -15,7 +15,7 @@
 // Codes are 4 or 8 bits: to gather a fifth or sixth bit from elsewhere takes instructions that a
 // decode step has no room for. MXFP4, Q8_1 and Q8_K are left out: the first and the last can have
 // scales so small that a step, which flushes denormals, takes them for zero, and no model's
-// matrices come in the second. The formulas of INT8 and NF4 are not products exact in f32.
+// matrices come in the second. INT8's scales are no halves, and NF4's levels no whole numbers.
 #pragma once
 
 #include <cstddef>

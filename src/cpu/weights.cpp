@@ -35,8 +35,7 @@ PanelType panel_type(const StoredTensor& tensor) {
 int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
 
 int64_t panel_bytes(PanelType type, const CodePanels& codes, int64_t width) {
-  return type == PanelType::codes ? width / codes.block * codes.block_bytes()
-                                  : width * kPanel * element_bytes(type);
+  return type == PanelType::codes ? codes.panel_bytes(width) : width * kPanel * element_bytes(type);
 }
 
 CodePanels codes_of(const StoredTensor& tensor) {
@@ -170,6 +169,18 @@ int64_t PackedWeights::buffer_bytes(std::span<const ops::WeightData> weights) {
   return bytes;
 }
 
+int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
+  int64_t bytes = 0;
+  for (const ops::WeightData& weight : weights) {
+    if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
+    const int64_t in = weight.tensor.shape[1];
+    bytes = std::max(bytes, FastRow{in}.bytes());
+    if (panel_type(weight.tensor) == PanelType::codes)
+      bytes = std::max(bytes, QuantisedRow{in, codes_of(weight.tensor).group}.bytes());
+  }
+  return bytes;
+}
+
 int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
   int64_t bytes = buffer_bytes(weights);
   for (const ops::WeightData& weight : weights)
@@ -196,6 +207,7 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
                                           const ops::Progress& progress) {
   PackedWeights packed;
   SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(buffer_bytes(weights))));
+  packed.widest_row_ = widest_row(weights);
   std::byte* at = packed.buffer_.data();
   int64_t bytes_done = 0;
   for (const ops::WeightData& weight : weights) {

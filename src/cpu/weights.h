@@ -44,6 +44,9 @@ class PackedWeights {
   // The longest stretch of them that lies together: for measuring how fast they can be read.
   std::span<const std::byte> memory() const;
   int64_t bytes() const;
+  // Bytes of the largest QuantisedRow or FastRow of a product.
+  int64_t widest_row() const { return widest_row_; }
+  static int64_t widest_row(std::span<const ops::WeightData> weights);
   // Whether a step reads the file.
   bool mapped() const { return !mapped_.empty(); }
 
@@ -53,6 +56,7 @@ class PackedWeights {
   Buffer buffer_;
   std::vector<std::span<const std::byte>> mapped_;  // by address
   std::vector<PackedWeight> weights_;
+  int64_t widest_row_ = 0;
 };
 
 }  // namespace skein::cpu

@@ -38,11 +38,19 @@ struct Sequence {
 // Called with each value after it was computed, [rows, width] contiguous.
 using Trace = std::function<void(const Value& value, std::span<const float> data)>;
 
+// Rows [begin, end) of a step.
+struct RowRange {
+  int32_t begin = 0;
+  int32_t end = 0;
+};
+
 struct Step {
   std::span<const int32_t> tokens;      // all sequences, one after the other; ids are in range
   std::span<const Sequence> sequences;  // in order, without gaps
   std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
   float* logits = nullptr;              // [outputs, vocab]
+  // Rows, ascending, where matrix products may round operands to bf16 (Backend::has_fast_rows).
+  std::span<const RowRange> fast{};
   const Trace* trace = nullptr;
   // Asked after the tables were read and before any state is changed, and at the end of a step
   // that read more of the file: false means that what was read may not be what the file held
@@ -80,11 +88,15 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string describe() const = 0;  // "CPU, AVX-512, 2 threads"
+  // Whether it computes Step::fast rows in another, faster way than the rest.
+  virtual bool has_fast_rows() const { return false; }
   // What compile() will keep resident for these weights, and its passing need on top.
   virtual int64_t resident_bytes(std::span<const WeightData> weights) const = 0;
   virtual int64_t scratch_bytes(std::span<const WeightData> weights) const = 0;
-  // What a step needs besides the program's values.
-  virtual int64_t step_bytes() const { return 0; }
+  // What a step of so many tokens needs besides the program's values.
+  virtual int64_t step_bytes(std::span<const WeightData> /*weights*/, int64_t /*tokens*/) const {
+    return 0;
+  }
   // `done(weight)` tells that a weight's file bytes will not be read again.
   virtual Result<std::unique_ptr<Executable>> compile(
       const Program& program, std::span<const WeightData> weights,

@@ -118,7 +118,8 @@ MemoryEstimate estimate(const ops::Backend& backend, std::span<const ops::Weight
   const int64_t vocab = program.values[static_cast<size_t>(program.logits)].width;
   const int64_t resident = backend.resident_bytes(weights);
   const int64_t step = ops::make_plan(program).floats_per_token * chunk * kFloat +
-                       backend.step_bytes() + program.state_size() * kFloat + vocab * kFloat;
+                       backend.step_bytes(weights, chunk) + program.state_size() * kFloat +
+                       vocab * kFloat;
   return {.weights = resident,
           .peak = kProgram + resident + std::max(backend.scratch_bytes(weights), step)};
 }
@@ -145,10 +146,13 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   info.title = what.title();
   info.naming = what.naming;
   info.device = backend->describe();
+  info.numerics = backend->has_fast_rows() ? options.numerics : Numerics::exact;
   info.dimensions = architecture->dimensions();
   info.parameters = what.parameters;
   info.trained_context = trained_context(name);
   info.notes = container.notes;
+  if (options.numerics != info.numerics)
+    info.notes.push_back("the device has no bf16 tiles for fast numerics; they are exact");
   auto unknown = arch::unknown_tensors(*architecture, tensors);
   std::erase_if(unknown, [](const std::string& tensor) { return arch::is_tuned_state(tensor); });
   if (!unknown.empty())
@@ -285,6 +289,19 @@ class Restorer {
 
 }  // namespace
 
+// The rows of whole aligned blocks, among `count` tokens of the job from `position` on that are the
+// next rows of the pass.
+void Model::mark_fast(const Job& job, size_t position, size_t count) {
+  const auto read = static_cast<int64_t>(job.state->tokens_read());
+  const int64_t end = read + static_cast<int64_t>(job.tokens.size());
+  const int64_t from = read + static_cast<int64_t>(position);
+  const int64_t begin = std::max((read + kFastBlock - 1) / kFastBlock * kFastBlock, from);
+  const int64_t last = std::min(end / kFastBlock * kFastBlock, from + static_cast<int64_t>(count));
+  const int64_t row = static_cast<int64_t>(tokens_.size() - count) - from;
+  if (begin < last)
+    fast_.push_back({static_cast<int32_t>(row + begin), static_cast<int32_t>(row + last)});
+}
+
 Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
   // One pass fails before it changes anything, unless it reads weights from a file that others may
   // cut; of several passes a later one may fail.
@@ -299,6 +316,7 @@ Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
     tokens_.clear();
     outputs_.clear();
     sequences_.clear();
+    fast_.clear();
     targets_.clear();
     while (job_index < jobs.size() && tokens_.size() < chunk_) {
       const Job& job = jobs[job_index];
@@ -315,6 +333,8 @@ Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
       }
       sequences_.push_back(
           {begin, begin + static_cast<int32_t>(count), job.state->values().data()});
+      if (info_.numerics == Numerics::fast && job.want != Want::all)
+        mark_fast(job, position, count);
       position += count;
       if (position < job.tokens.size()) break;
       ++job_index;
@@ -331,6 +351,7 @@ Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
                             .logits = targets_.empty() ? nullptr
                                       : together       ? targets_[0]
                                                        : gathered_.data(),
+                            .fast = fast_,
                             .trace = trace,
                             .intact = &intact_};
     SK_TRY_STATUS(executable_->run(step));

@@ -18,13 +18,25 @@
 
 namespace skein {
 
+// How matrix products round.
+enum class Numerics : uint8_t {
+  exact,  // the same bits on every machine, for any cutting of a sequence into calls
+  // Prompts go through the processor's bf16 tiles where it has them: the aligned blocks of
+  // kFastBlock tokens of a job, counted from the sequence's beginning. The result depends on where
+  // calls cut the sequence (unless at multiples of kFastBlock), and on nothing else. A job that
+  // wants all its logits is exact: guesses are checked with it.
+  fast,
+};
+inline constexpr int64_t kFastBlock = 32;
+
 struct ModelInfo {
-  std::string file;    // path as it was given
-  std::string format;  // ".pth (zip)", "safetensors, 3 shards"
-  std::string design;  // "rwkv7"
-  std::string title;   // RWKV-7 "Goose" 0.1B
-  std::string naming;  // "official"
-  std::string device;  // "CPU, AVX-512, 2 threads"
+  std::string file;                     // path as it was given
+  std::string format;                   // ".pth (zip)", "safetensors, 3 shards"
+  std::string design;                   // "rwkv7"
+  std::string title;                    // RWKV-7 "Goose" 0.1B
+  std::string naming;                   // "official"
+  std::string device;                   // "CPU, AVX-512, 2 threads"
+  Numerics numerics = Numerics::exact;  // fast only where the device has a faster way
   arch::Dimensions dimensions;
   int64_t parameters = 0;
   int64_t trained_context = 0;  // from the file's name (ctx4096), 0 if it does not say
@@ -57,6 +69,7 @@ struct ModelOptions {
   int chunk = 0;         // tokens of a prompt that go through the layers together; 0: kDefaultChunk
   std::string isa{};     // empty: SKEIN_ISA, or the widest this processor supports
   std::string device{};  // a name of backends::devices(); empty takes the first
+  Numerics numerics = Numerics::exact;
   std::vector<AdapterFile> adapters{};  // merged one after the other
   std::function<void(const ModelInfo&, const MemoryEstimate&)> before_load{};
   // Bytes of the file done and in all; false gives up with Code::io, "interrupted".
@@ -125,6 +138,7 @@ class Model {
 
   Status check(std::span<const Job> jobs) const;
   Status run(std::span<const Job> jobs, const ops::Trace* trace);
+  void mark_fast(const Job& job, size_t position, size_t count);
 
   io::ModelFiles files_;
   ModelInfo info_;
@@ -138,6 +152,7 @@ class Model {
   std::vector<int32_t> tokens_;
   std::vector<int32_t> outputs_;
   std::vector<ops::Sequence> sequences_;
+  std::vector<ops::RowRange> fast_;
   std::vector<float*> targets_;
   std::vector<float> gathered_;
   std::vector<State> kept_;  // what states were before a step that may fail in its middle

@@ -48,8 +48,11 @@ Result<size_t> Session::feed(std::span<const int32_t> ids, const Progress& progr
   size_t done = 0;
   while (done < ids.size()) {
     if (progress && !progress(done, ids.size())) return done;
-    const size_t count = std::min(chunk, ids.size() - done);
+    size_t count = std::min(chunk, ids.size() - done);
     const bool last = done + count == ids.size();
+    // Cut where fast numerics do not notice.
+    constexpr auto kBlock = static_cast<size_t>(kFastBlock);
+    if (!last) count -= (state_.tokens_read() + count) % kBlock;
     const auto start = std::chrono::steady_clock::now();
     known_ = false;
     SK_TRY_STATUS(model_->eval(state_, ids.subspan(done, count), last ? Want::last : Want::none,

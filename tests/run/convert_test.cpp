@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "cpu/dispatch.h"
 #include "run/convert.h"
 #include "support/make_model.h"
 #include "support/models.h"
@@ -235,33 +236,37 @@ TEST_F(Convert, a_quantised_model_is_the_model_of_its_decoded_weights) {
       const auto plain = convert(quantised, "plain.safetensors",
                                  {.format = WriteFormat::safetensors, .type = DType::f32});
       const auto logits = logits_of(quantised);
-      EXPECT_TRUE(test::same_bits(logits, logits_of(plain))) << design << " " << type;
+      // Codes are multiplied with activations of 16 bits; everything else is the same arithmetic.
+      const bool plain_type = chosen && block_size(*chosen).elements == 1;
+      EXPECT_LE(test::relative_error(logits, logits_of(plain)), plain_type ? 0 : 1e-3)
+          << design << " " << type;
       if (chosen == DType::f32) continue;
       EXPECT_GT(test::relative_error(logits, whole), 0) << type << " changed nothing";
     }
   }
 }
 
-TEST_F(Convert, a_quantised_model_is_its_decoded_twin_for_any_chunks_and_threads) {
+TEST_F(Convert, a_quantised_model_has_the_same_bits_everywhere) {
   const auto source = random_model("rwkv7", 512);
-  for (const std::string type : {"Q8_0", "Q4_K", "IQ4_XS"}) {
+  std::vector<int32_t> tokens(40);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * 7 % 40);
+  for (const std::string type : {"Q8_0", "Q5_1", "Q4_0", "Q4_K", "Q6_K", "Q2_K", "IQ4_XS"}) {
     const auto quantised = convert(source, "q.gguf", {.format = WriteFormat::gguf, .quant = type});
-    const auto plain = convert(quantised, "plain.safetensors",
-                               {.format = WriteFormat::safetensors, .type = DType::f32});
-    std::vector<int32_t> tokens(40);
-    for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * 7 % 40);
-    const auto twin = test::open_model(plain);
-    State expected_state = twin->new_state();
-    const auto expected = test::logits_of(*twin, expected_state, tokens);
-    for (const int threads : {1, 3}) {
-      ModelOptions options;
-      options.threads = threads;
-      const auto model = test::open_model(quantised, options);
-      for (const size_t chunk : {size_t{1}, size_t{6}, size_t{13}, tokens.size()}) {
-        State state = model->new_state();
-        EXPECT_TRUE(test::same_bits(test::logits_of(*model, state, tokens, chunk), expected))
-            << type << ", " << threads << " threads, chunks of " << chunk;
-        EXPECT_TRUE(test::same_bits(state.values(), expected_state.values())) << type;
+    const auto scalar = test::open_model(quantised, {.threads = 1, .isa = "scalar"});
+    State expected_state = scalar->new_state();
+    const auto expected = test::logits_of(*scalar, expected_state, tokens);
+    for (const cpu::Isa& isa : cpu::instruction_sets()) {
+      if (!isa.supported) continue;
+      for (const int threads : {1, 3}) {
+        const auto model =
+            test::open_model(quantised, {.threads = threads, .isa = isa.kernels->name});
+        for (const size_t chunk : {size_t{1}, size_t{6}, size_t{17}, tokens.size()}) {
+          State state = model->new_state();
+          EXPECT_TRUE(test::same_bits(test::logits_of(*model, state, tokens, chunk), expected))
+              << type << ", " << isa.kernels->name << ", " << threads << " threads, chunks of "
+              << chunk;
+          EXPECT_TRUE(test::same_bits(state.values(), expected_state.values())) << type;
+        }
       }
     }
   }

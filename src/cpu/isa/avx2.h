@@ -4,9 +4,10 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
-namespace skein::cpu::avx2 {
+namespace skein::cpu::SK_ISA {
 
 struct F32x16 {
   __m256 low;   // lanes 0-7
@@ -46,18 +47,6 @@ inline F32x16 widen_i8(__m128i bytes) {
 }
 inline F32x16 load_i8(const int8_t* p) {
   return widen_i8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
-struct Levels {
-  __m128i bytes;
-};
-inline Levels load_levels(const int8_t* p) {
-  return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))};
-}
-inline void load_nibbles(const uint8_t* p, Levels levels, F32x16* low, F32x16* high) {
-  const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  const __m128i mask = _mm_set1_epi8(15);
-  *low = widen_i8(_mm_shuffle_epi8(levels.bytes, _mm_and_si128(both, mask)));
-  *high = widen_i8(_mm_shuffle_epi8(levels.bytes, _mm_and_si128(_mm_srli_epi16(both, 4), mask)));
 }
 inline void store(float* p, F32x16 a) {
   _mm256_storeu_ps(p, a.low);
@@ -121,4 +110,106 @@ inline float reduce_add(F32x16 a) {
 }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
-}  // namespace skein::cpu::avx2
+// Unsigned bytes times signed bytes would saturate in 16 bits; bytes widened to 16 bits times the
+// whole 16-bit activation do not, and one multiplication then takes both planes' worth of it.
+struct Quads {
+  __m256i even[2];  // inputs 0 and 2 of rows 0-7, 8-15, in 16 bits each
+  __m256i odd[2];   // inputs 1 and 3
+};
+inline __m256i load_bytes(const uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline void widen(Quads* out, int half, __m256i bytes) {
+  out->even[half] = _mm256_and_si256(bytes, _mm256_set1_epi16(0xff));
+  out->odd[half] = _mm256_srli_epi16(bytes, 8);
+}
+inline Quads load_quads(const uint8_t* p) {
+  Quads out;
+  for (int half = 0; half < 2; ++half) widen(&out, half, load_bytes(p + 32 * half));
+  return out;
+}
+inline void load_nibbles(const uint8_t* p, Quads* low, Quads* high) {
+  const __m256i mask = _mm256_set1_epi16(15);
+  for (int half = 0; half < 2; ++half) {
+    const __m256i both = load_bytes(p + 32 * half);
+    low->even[half] = _mm256_and_si256(both, mask);
+    high->even[half] = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
+    low->odd[half] = _mm256_and_si256(_mm256_srli_epi16(both, 8), mask);
+    high->odd[half] = _mm256_srli_epi16(both, 12);
+  }
+}
+struct NibbleTable {
+  __m256i code;
+};
+inline NibbleTable load_table(const int8_t* levels) {
+  const __m128i signed_levels = _mm_loadu_si128(reinterpret_cast<const __m128i*>(levels));
+  return {_mm256_broadcastsi128_si256(_mm_xor_si128(signed_levels, _mm_set1_epi8(-128)))};
+}
+inline void look_up_nibbles(const uint8_t* p, const NibbleTable& table, Quads* low, Quads* high) {
+  const __m256i mask = _mm256_set1_epi8(15);
+  for (int half = 0; half < 2; ++half) {
+    const __m256i both = load_bytes(p + 32 * half);
+    widen(low, half, _mm256_shuffle_epi8(table.code, _mm256_and_si256(both, mask)));
+    widen(high, half,
+          _mm256_shuffle_epi8(table.code, _mm256_and_si256(_mm256_srli_epi16(both, 4), mask)));
+  }
+}
+
+inline void store_bytes(uint8_t* p, __m256i bytes) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
+}
+inline void widen_nibbles(const uint8_t* p, uint8_t* out) {
+  const __m256i mask = _mm256_set1_epi8(15);
+  for (int half = 0; half < 2; ++half) {
+    const __m256i both = load_bytes(p + 32 * half);
+    store_bytes(out + 32 * half, _mm256_and_si256(both, mask));
+    store_bytes(out + 64 + 32 * half, _mm256_and_si256(_mm256_srli_epi16(both, 4), mask));
+  }
+}
+inline void widen_nibbles(const uint8_t* p, const NibbleTable& table, uint8_t* out) {
+  widen_nibbles(p, out);
+  for (int i = 0; i < 128; i += 32)
+    store_bytes(out + i, _mm256_shuffle_epi8(table.code, load_bytes(out + i)));
+}
+
+inline constexpr int kDotTokens = 4;
+inline constexpr int kDotTilePanels = 1;
+inline constexpr int kDotTileTokens = 4;
+
+struct Dots {
+  __m256i sum[2];
+};
+inline Dots start_dots(int32_t value) {
+  return {{_mm256_set1_epi32(value), _mm256_set1_epi32(value)}};
+}
+inline __m256i broadcast_quad(const std::byte* p) {
+  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
+}
+inline void dot(Dots* dots, const Quads& w, const std::byte* first, const std::byte* second) {
+  const __m256i even = broadcast_quad(first), odd = broadcast_quad(second);
+  for (int half = 0; half < 2; ++half) {
+    const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(w.even[half], even),
+                                         _mm256_madd_epi16(w.odd[half], odd));
+    dots->sum[half] = _mm256_add_epi32(dots->sum[half], sum);
+  }
+}
+inline F32x16 to_f32(const Dots& dots) {
+  return {_mm256_cvtepi32_ps(dots.sum[0]), _mm256_cvtepi32_ps(dots.sum[1])};
+}
+inline void store_quads(std::byte* first, std::byte* second, F32x16 plus_magic) {
+  const __m256i mask = _mm256_set1_epi32(0xffff);
+  // The lanes of two vectors interleave when they are packed: quads 0, 2 | 1, 3.
+  const __m256i packed =
+      _mm256_packus_epi32(_mm256_and_si256(_mm256_castps_si256(plus_magic.low), mask),
+                          _mm256_and_si256(_mm256_castps_si256(plus_magic.high), mask));
+  const __m256i quads = _mm256_permute4x64_epi64(packed, _MM_SHUFFLE(3, 1, 2, 0));
+  // Each 128 bits hold two quads: x0 x1 x2 x3 y0 y1 y2 y3.
+  const __m256i pairs = _mm256_shuffle_epi8(
+      quads, _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,  //
+                              0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+  const __m256i planes = _mm256_permute4x64_epi64(pairs, _MM_SHUFFLE(3, 1, 2, 0));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm256_castsi256_si128(planes));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_extracti128_si256(planes, 1));
+}
+
+}  // namespace skein::cpu::SK_ISA

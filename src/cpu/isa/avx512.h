@@ -1,12 +1,14 @@
-// The vector layer for AVX-512 (F, BW, DQ, VL). Included once, by kernels_avx512.cpp, which has set
-// the target; see scalar.h for what each function means.
+// The vector layer for AVX-512 (F, BW, DQ, VL, VNNI). Included by kernels_avx512.cpp and
+// kernels_amx.cpp, which have set the target and the namespace; see scalar.h for what each function
+// means.
 #pragma once
 
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
-namespace skein::cpu::avx512 {
+namespace skein::cpu::SK_ISA {
 
 struct F32x16 {
   __m512 v;
@@ -30,16 +32,6 @@ inline F32x16 load_bf16(const uint16_t* p) {
 inline F32x16 load_i8(const int8_t* p) {
   return {_mm512_cvtepi32_ps(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
-}
-struct Levels {
-  __m512 v;
-};
-inline Levels load_levels(const int8_t* p) { return {load_i8(p).v}; }
-// The look-up takes four bits of each index, so the low half needs no mask.
-inline void load_nibbles(const uint8_t* p, Levels levels, F32x16* low, F32x16* high) {
-  const __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  low->v = _mm512_permutexvar_ps(both, levels.v);
-  high->v = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), levels.v);
 }
 inline void store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
 inline void store_n(float* p, F32x16 a, int n) { _mm512_mask_storeu_ps(p, first(n), a.v); }
@@ -71,4 +63,68 @@ inline float reduce_add(F32x16 a) {
 }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
-}  // namespace skein::cpu::avx512
+struct Quads {
+  __m512i v;
+};
+inline Quads load_quads(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline void load_nibbles(const uint8_t* p, Quads* low, Quads* high) {
+  const __m512i both = _mm512_loadu_si512(p), mask = _mm512_set1_epi8(15);
+  low->v = _mm512_and_si512(both, mask);
+  high->v = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
+}
+struct NibbleTable {
+  __m512i code;
+};
+inline NibbleTable load_table(const int8_t* levels) {
+  const __m128i signed_levels = _mm_loadu_si128(reinterpret_cast<const __m128i*>(levels));
+  return {_mm512_broadcast_i32x4(_mm_xor_si128(signed_levels, _mm_set1_epi8(-128)))};
+}
+inline void look_up_nibbles(const uint8_t* p, const NibbleTable& table, Quads* low, Quads* high) {
+  load_nibbles(p, low, high);
+  low->v = _mm512_shuffle_epi8(table.code, low->v);
+  high->v = _mm512_shuffle_epi8(table.code, high->v);
+}
+
+inline void widen_nibbles(const uint8_t* p, uint8_t* out) {
+  Quads low, high;
+  load_nibbles(p, &low, &high);
+  _mm512_storeu_si512(out, low.v);
+  _mm512_storeu_si512(out + 64, high.v);
+}
+inline void widen_nibbles(const uint8_t* p, const NibbleTable& table, uint8_t* out) {
+  Quads low, high;
+  look_up_nibbles(p, table, &low, &high);
+  _mm512_storeu_si512(out, low.v);
+  _mm512_storeu_si512(out + 64, high.v);
+}
+
+inline constexpr int kDotTokens = 8;
+// 16 sums of whole numbers and 8 of f32; a broadcast serves two panels, which the load ports need.
+inline constexpr int kDotTilePanels = 2;
+inline constexpr int kDotTileTokens = 4;
+
+// The dot product takes signed bytes, so an activation is high * 256 + low, both signed, with a sum
+// for each.
+struct Dots {
+  __m512i high;
+  __m512i low;
+};
+inline Dots start_dots(int32_t value) { return {_mm512_setzero_si512(), _mm512_set1_epi32(value)}; }
+inline __m512i broadcast_quad(const std::byte* p) {
+  return _mm512_castps_si512(_mm512_set1_ps(*reinterpret_cast<const float*>(p)));
+}
+inline void dot(Dots* dots, const Quads& w, const std::byte* first, const std::byte* second) {
+  dots->high = _mm512_dpbusd_epi32(dots->high, w.v, broadcast_quad(first));
+  dots->low = _mm512_dpbusd_epi32(dots->low, w.v, broadcast_quad(second));
+}
+inline F32x16 to_f32(const Dots& dots) {
+  return {_mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(dots.high, 8), dots.low))};
+}
+inline void store_quads(std::byte* first, std::byte* second, F32x16 plus_magic) {
+  const __m256i x = _mm512_cvtepi32_epi16(_mm512_castps_si512(plus_magic.v));
+  const __m256i high = _mm256_srai_epi16(_mm256_add_epi16(x, _mm256_set1_epi16(128)), 8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm256_cvtepi16_epi8(high));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_cvtepi16_epi8(x));
+}
+
+}  // namespace skein::cpu::SK_ISA

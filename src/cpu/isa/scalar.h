@@ -3,12 +3,13 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include "quant/plain/bits.h"
 
-namespace skein::cpu::scalar {
+namespace skein::cpu::SK_ISA {
 
 // Sixteen lanes on every instruction set: a panel of 16 output rows, or 16 neighbours of a row.
 struct F32x16 {
@@ -55,15 +56,6 @@ inline F32x16 load_bf16(const uint16_t* p) {
 }
 inline F32x16 load_i8(const int8_t* p) {
   return each([&](int i) { return static_cast<float>(p[i]); });
-}
-// Sixteen levels, and sixteen bytes looked up in them: by their lower and by their upper halves.
-struct Levels {
-  const int8_t* level;
-};
-inline Levels load_levels(const int8_t* p) { return {p}; }
-inline void load_nibbles(const uint8_t* p, Levels levels, F32x16* low, F32x16* high) {
-  *low = each([&](int i) { return static_cast<float>(levels.level[p[i] & 15]); });
-  *high = each([&](int i) { return static_cast<float>(levels.level[p[i] >> 4]); });
 }
 inline void store(float* p, F32x16 a) { std::memcpy(p, a.lane, sizeof a.lane); }
 inline void store_n(float* p, F32x16 a, int n) {
@@ -121,4 +113,91 @@ inline float reduce_add(F32x16 a) {
 }
 inline void prefetch(const void*) {}
 
-}  // namespace skein::cpu::scalar
+// ---- whole numbers ------------------------------------------------------------------------------
+
+// Codes of 16 rows by 4 inputs, unsigned: [row][input].
+struct Quads {
+  uint8_t code[64];
+};
+inline Quads load_quads(const uint8_t* p) {
+  Quads out;
+  std::memcpy(out.code, p, sizeof out.code);
+  return out;
+}
+// 4-bit codes: the lower halves, then the upper ones.
+inline void load_nibbles(const uint8_t* p, Quads* low, Quads* high) {
+  for (int i = 0; i < 64; ++i) {
+    low->code[i] = p[i] & 15;
+    high->code[i] = p[i] >> 4;
+  }
+}
+// ... looked up in 16 levels, to which 128 is added.
+struct NibbleTable {
+  uint8_t code[16];
+};
+inline NibbleTable load_table(const int8_t* levels) {
+  NibbleTable out;
+  for (int i = 0; i < 16; ++i) out.code[i] = static_cast<uint8_t>(levels[i] + 128);
+  return out;
+}
+inline void look_up_nibbles(const uint8_t* p, const NibbleTable& table, Quads* low, Quads* high) {
+  for (int i = 0; i < 64; ++i) {
+    low->code[i] = table.code[p[i] & 15];
+    high->code[i] = table.code[p[i] >> 4];
+  }
+}
+
+// 64 bytes of 4-bit codes as 128 of 8 bits: the lower halves, then the upper ones.
+inline void widen_nibbles(const uint8_t* p, uint8_t* out) {
+  for (int i = 0; i < 64; ++i) {
+    out[i] = p[i] & 15;
+    out[64 + i] = p[i] >> 4;
+  }
+}
+inline void widen_nibbles(const uint8_t* p, const NibbleTable& table, uint8_t* out) {
+  widen_nibbles(p, out);
+  for (int i = 0; i < 128; ++i) out[i] = table.code[out[i]];
+}
+
+// Tokens that share the unpacking of a panel of codes, and the tile where nothing is left to
+// unpack.
+inline constexpr int kDotTokens = 4;
+inline constexpr int kDotTilePanels = 1;
+inline constexpr int kDotTileTokens = 4;
+
+// Exact sums of products of codes and activations, for 16 rows.
+struct Dots {
+  int32_t sum[16];
+};
+inline Dots start_dots(int32_t value) {
+  Dots out;
+  for (int32_t& sum : out.sum) sum = value;
+  return out;
+}
+// Adds four inputs. A quad's activations are four bytes in each plane; here 16-bit numbers, inputs
+// 0 and 2 in the first plane, 1 and 3 in the second.
+inline void dot(Dots* dots, const Quads& w, const std::byte* first, const std::byte* second) {
+  int16_t even[2], odd[2];
+  std::memcpy(even, first, sizeof even);
+  std::memcpy(odd, second, sizeof odd);
+  for (int row = 0; row < 16; ++row) {
+    const uint8_t* code = w.code + 4 * row;
+    dots->sum[row] += code[0] * even[0] + code[1] * odd[0] + code[2] * even[1] + code[3] * odd[1];
+  }
+}
+inline F32x16 to_f32(const Dots& dots) {
+  return each([&](int i) { return static_cast<float>(dots.sum[i]); });
+}
+// Four quads of activations, as the lower 16 bits of numbers to which 1.5 * 2^23 was added.
+inline void store_quads(std::byte* first, std::byte* second, F32x16 plus_magic) {
+  for (int quad = 0; quad < 4; ++quad) {
+    uint16_t x[4];
+    for (int i = 0; i < 4; ++i)
+      x[i] = static_cast<uint16_t>(to_bits(plus_magic.lane[4 * quad + i]));
+    const uint16_t even[2] = {x[0], x[2]}, odd[2] = {x[1], x[3]};
+    std::memcpy(first + 4 * quad, even, sizeof even);
+    std::memcpy(second + 4 * quad, odd, sizeof odd);
+  }
+}
+
+}  // namespace skein::cpu::SK_ISA

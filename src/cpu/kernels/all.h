@@ -6,13 +6,14 @@
 #include "cpu/kernels/limits.h"
 #include "cpu/kernels/linear.h"
 #include "cpu/kernels/math.h"
+#include "cpu/kernels/quantise.h"
 #include "cpu/kernels/rows.h"
 #include "cpu/kernels/wkv4.h"
 #include "cpu/kernels/wkv6.h"
 #include "cpu/kernels/wkv7.h"
 
-#define SK_KERNEL_TABLE(id, title)                                                            \
-  {                                                                                           \
-    id, title, linear, norm, elementwise, bonus, token_matmul, wkv4, wkv6, wkv7, read_stream, \
-        multiply_adds                                                                         \
+#define SK_KERNEL_TABLE(id, title)                                                         \
+  {                                                                                        \
+    id, title, quantise, linear, norm, elementwise, bonus, token_matmul, wkv4, wkv6, wkv7, \
+        read_stream, multiply_adds                                                         \
   }

@@ -1,104 +1,333 @@
-// Weights from panels of codes (CodePanels in cpu/kernels.h), two inputs at a time.
+// Products with panels of codes (CodePanels and QuantisedRow in cpu/kernels.h).
+//
+// Codes and activations are whole numbers, so a group's sum is exact and the same for every
+// instruction set, order and tile; floating point begins where it is multiplied by the group's
+// scale. One token streams four panels from memory, which decides; a few share the unpacking of
+// each code; for many, panels are made bytes first and a tile of tokens and panels stays in
+// registers.
 #pragma once
+
+#include "cpu/kernels/finish.h"
 
 namespace skein::cpu::SK_ISA {
 
-// As fetch_ahead in linear.h, and as far.
-inline constexpr int64_t kCodeBytesAhead = 2048;
-
 // A CodePanels known to the compiler.
-template <int kBits_, int kBlock_, int kGroup_, bool kShifted_>
+template <int kBits_, int kBlock_, int kGroup_, bool kShifted_, bool kTable_>
 struct CodeShape {
-  static constexpr CodePanels kPanels = {
-      .bits = kBits_, .block = kBlock_, .group = kGroup_, .shifted = kShifted_};
   static constexpr int kBits = kBits_;
   static constexpr int kBlock = kBlock_;
   static constexpr int kGroup = kGroup_;
   static constexpr bool kShifted = kShifted_;
+  static constexpr bool kTable = kTable_;
   static constexpr bool kNested = kBlock != kGroup;
-  static constexpr int64_t kRowBytes = kPanel * kBits / 8;  // codes of one input
-  static constexpr int64_t kScaleBytes = kPanels.scale_bytes();
-  static constexpr int64_t kCodesAt = kPanels.multiplier_bytes();
-  static constexpr int64_t kGroupBytes = kPanels.group_bytes();
-  static constexpr int64_t kBlockBytes = kPanels.block_bytes();
+  static constexpr int kQuads = 8 / kBits;                  // in 64 bytes of codes
+  static constexpr int kChunks = kGroup * kBits / (4 * 8);  // of 64 bytes in a group
+};
+
+// One panel, and where its planes are.
+template <typename Shape>
+struct CodePanel {
+  const uint8_t* codes;
+  const uint16_t* scales;
+  const uint16_t* offsets;
+  const int8_t* multipliers;
+  const int8_t* offset_multipliers;
+
+  CodePanel(const Linear& l, int64_t panel) {
+    const CodePanels& c = l.codes;
+    const std::byte* at = l.panels + panel * c.panel_bytes(l.in);
+    const int64_t scales_bytes = c.scales_bytes(l.in),
+                  multipliers_bytes = c.multipliers_bytes(l.in);
+    codes = reinterpret_cast<const uint8_t*>(at);
+    scales = reinterpret_cast<const uint16_t*>(at += c.codes_bytes(l.in));
+    offsets = reinterpret_cast<const uint16_t*>(at += scales_bytes);
+    multipliers = reinterpret_cast<const int8_t*>(Shape::kShifted ? at + scales_bytes : at);
+    offset_multipliers = multipliers + multipliers_bytes;
+  }
+
+  const uint8_t* group(int64_t g) const { return codes + g * 64 * Shape::kChunks; }
+  F32x16 scale(int64_t g) const { return number(g, scales, multipliers); }
+  F32x16 offset(int64_t g) const { return number(g, offsets, offset_multipliers); }
+
+ private:
+  static F32x16 number(int64_t g, const uint16_t* halves, const int8_t* factors) {
+    const F32x16 block = load_f16(halves + g * Shape::kGroup / Shape::kBlock * kPanel);
+    return Shape::kNested ? mul(block, load_i8(factors + g * kPanel)) : block;
+  }
+};
+
+// A token's row of quantised activations.
+struct Activations {
+  const std::byte* first;
+  const std::byte* second;
+  const int32_t* starts;
+  const float* sums;
+  float scale;
+
+  Activations(const Linear& l, int64_t token) {
+    const QuantisedRow row = {.in = l.in, .group = l.codes.group};
+    first = l.quantised + token * row.bytes();
+    second = first + row.second_plane();
+    starts = reinterpret_cast<const int32_t*>(first + row.starts());
+    sums = reinterpret_cast<const float*>(first + row.sums());
+    scale = *reinterpret_cast<const float*>(first + row.scale());
+  }
 };
 
 template <typename Shape>
-struct Scales {
-  F32x16 scale;
-  F32x16 offset;  // where the shape has one
-};
-
-struct WeightPair {
-  F32x16 even;
-  F32x16 odd;
-};
+inline void load_chunk(const uint8_t* p, const NibbleTable& table, Quads* w) {
+  // As fetch_ahead in linear.h, and as far.
+  prefetch(p + 2048);
+  if constexpr (Shape::kBits == 8) {
+    w[0] = load_quads(p);
+  } else if constexpr (Shape::kTable) {
+    look_up_nibbles(p, table, &w[0], &w[1]);
+  } else {
+    load_nibbles(p, &w[0], &w[1]);
+  }
+}
 
 template <typename Shape>
-inline Levels levels_of(const CodePanels& codes) {
+inline NibbleTable table_of(const CodePanels& codes) {
+  if constexpr (Shape::kTable) return load_table(codes.levels);
+  return NibbleTable();
+}
+
+// Adds a group's share to a row's sum.
+template <bool kShifted>
+inline F32x16 add_group(F32x16 sum, const Dots& dots, F32x16 scale, F32x16 offset, float inputs) {
+  sum = fma(to_f32(dots), scale, sum);
+  return kShifted ? fma(set1(inputs), offset, sum) : sum;
+}
+
+template <typename Shape, int kPanels>
+inline void one_token_of_codes(const Linear& l, int64_t panel) {
+  const NibbleTable table = table_of<Shape>(l.codes);
+  const Activations x(l, 0);
+  const CodePanel<Shape> first(l, panel);
+  const int64_t stride = l.codes.panel_bytes(l.in);  // from one panel to the next, in every plane
+  F32x16 sum[kPanels];
+  for (int p = 0; p < kPanels; ++p) sum[p] = set1(0.0f);
+  for (int64_t g = 0; g < l.in / Shape::kGroup; ++g) {
+    Dots dots[kPanels];
+    for (int p = 0; p < kPanels; ++p) dots[p] = start_dots(x.starts[g]);
+    int64_t at = g * Shape::kGroup;
+    for (int chunk = 0; chunk < Shape::kChunks; ++chunk) {
+      for (int p = 0; p < kPanels; ++p) {
+        Quads w[2];
+        load_chunk<Shape>(first.group(g) + p * stride + 64 * chunk, table, w);
+        for (int q = 0; q < Shape::kQuads; ++q)
+          dot(&dots[p], w[q], x.first + at + 4 * q, x.second + at + 4 * q);
+      }
+      at += 4 * Shape::kQuads;
+    }
+    for (int p = 0; p < kPanels; ++p) {
+      const CodePanel<Shape> own(l, panel + p);
+      const F32x16 offset = Shape::kShifted ? own.offset(g) : sum[p];
+      sum[p] = add_group<Shape::kShifted>(sum[p], dots[p], own.scale(g), offset, x.sums[g]);
+    }
+  }
+  for (int p = 0; p < kPanels; ++p) finish(l, mul(sum[p], set1(x.scale)), panel + p, 0);
+}
+
+// Groups [first, last) of one panel for kTokens tokens from `token` on.
+template <typename Shape, int kTokens>
+inline void tile_of_codes(const Linear& l, int64_t panel, int64_t token, int64_t first,
+                          int64_t last) {
+  const NibbleTable table = table_of<Shape>(l.codes);
+  const CodePanel<Shape> own(l, panel);
+  const int64_t row = QuantisedRow{.in = l.in, .group = Shape::kGroup}.bytes();
+  const Activations x(l, token);
+  F32x16 sum[kTokens];
+  for (int t = 0; t < kTokens; ++t) sum[t] = first == 0 ? set1(0.0f) : resume(l, panel, token + t);
+  for (int64_t g = first; g < last; ++g) {
+    Dots dots[kTokens];
+    const auto* starts = reinterpret_cast<const std::byte*>(x.starts + g);
+    for (int t = 0; t < kTokens; ++t)
+      dots[t] = start_dots(*reinterpret_cast<const int32_t*>(starts + t * row));
+    int64_t at = g * Shape::kGroup;
+    for (int chunk = 0; chunk < Shape::kChunks; ++chunk) {
+      Quads w[2];
+      load_chunk<Shape>(own.group(g) + 64 * chunk, table, w);
+      for (int q = 0; q < Shape::kQuads; ++q, at += 4)
+        for (int t = 0; t < kTokens; ++t)
+          dot(&dots[t], w[q], x.first + t * row + at, x.second + t * row + at);
+    }
+    const F32x16 scale = own.scale(g);
+    const F32x16 offset = Shape::kShifted ? own.offset(g) : scale;
+    const auto* sums = reinterpret_cast<const std::byte*>(x.sums + g);
+    for (int t = 0; t < kTokens; ++t)
+      sum[t] = add_group<Shape::kShifted>(sum[t], dots[t], scale, offset,
+                                          *reinterpret_cast<const float*>(sums + t * row));
+  }
+  for (int t = 0; t < kTokens; ++t) {
+    if (last * Shape::kGroup == l.in) {
+      finish(l, mul(sum[t], set1(Activations(l, token + t).scale)), panel, token + t);
+    } else {
+      park(l, sum[t], panel, token + t);
+    }
+  }
+}
+
+template <typename Shape>
+inline void tiles_of_codes(const Linear& l, int64_t panel, int64_t token, int64_t end,
+                           int64_t first, int64_t last) {
+  for (; end - token >= kDotTokens; token += kDotTokens)
+    tile_of_codes<Shape, kDotTokens>(l, panel, token, first, last);
+  if constexpr (kDotTokens > 4) {
+    for (; end - token >= 4; token += 4) tile_of_codes<Shape, 4>(l, panel, token, first, last);
+  }
+  for (; end - token >= 2; token += 2) tile_of_codes<Shape, 2>(l, panel, token, first, last);
+  if (end > token) tile_of_codes<Shape, 1>(l, panel, token, first, last);
+}
+
+// A panel's part of kBlockInputs inputs as bytes with f32 scales, in a thread's scratch.
+struct alignas(64) ExpandedPanel {
+  uint8_t widened[kBlockInputs * kPanel];
+  float scales[kBlockInputs / 16 * kPanel];
+  float offsets[kBlockInputs / 16 * kPanel];
+  const uint8_t* codes;  // widened ones, or the panel's own
+};
+static_assert(2 * sizeof(ExpandedPanel) <= kLinearScratch * sizeof(float));
+
+template <typename Shape>
+inline void expand_panel(const Linear& l, int64_t panel, int64_t first, int64_t last,
+                         ExpandedPanel* out) {
+  const CodePanel<Shape> own(l, panel);
+  for (int64_t g = first; g < last; ++g) {
+    store(out->scales + (g - first) * kPanel, own.scale(g));
+    if (Shape::kShifted) store(out->offsets + (g - first) * kPanel, own.offset(g));
+  }
+  out->codes = own.group(first);
   if constexpr (Shape::kBits == 4) {
-    return load_levels(codes.levels);
-  } else {
-    return Levels();
+    const NibbleTable table = table_of<Shape>(l.codes);
+    for (int64_t i = 0; i < (last - first) * Shape::kChunks; ++i) {
+      prefetch(out->codes + 64 * i + 2048);
+      if constexpr (Shape::kTable) {
+        widen_nibbles(out->codes + 64 * i, table, out->widened + 128 * i);
+      } else {
+        widen_nibbles(out->codes + 64 * i, out->widened + 128 * i);
+      }
+    }
+    out->codes = out->widened;
   }
 }
 
-// Of one group, from its block's scales and its own multipliers.
-template <typename Shape>
-inline Scales<Shape> load_scales(const std::byte* block, const std::byte* group) {
-  prefetch(group + kCodeBytesAhead);
-  const auto* halves = reinterpret_cast<const uint16_t*>(block);
-  const auto* multipliers = reinterpret_cast<const int8_t*>(group);
-  Scales<Shape> out;
-  out.scale = load_f16(halves);
-  if constexpr (Shape::kNested) out.scale = mul(out.scale, load_i8(multipliers));
-  if constexpr (Shape::kShifted) {
-    out.offset = load_f16(halves + kPanel);
-    if constexpr (Shape::kNested) out.offset = mul(out.offset, load_i8(multipliers + kPanel));
+// Groups [first, last) of kPanels expanded panels for kTokens tokens.
+template <int kGroup, bool kShifted, int kPanels, int kTokens>
+inline void tile_of_bytes(const Linear& l, const ExpandedPanel* expanded, int64_t panel,
+                          int64_t token, int64_t first, int64_t last) {
+  const int64_t row = QuantisedRow{.in = l.in, .group = kGroup}.bytes();
+  const Activations x(l, token);
+  F32x16 sum[kPanels][kTokens];
+  for (int p = 0; p < kPanels; ++p)
+    for (int t = 0; t < kTokens; ++t)
+      sum[p][t] = first == 0 ? set1(0.0f) : resume(l, panel + p, token + t);
+  for (int64_t g = first; g < last; ++g) {
+    Dots dots[kPanels][kTokens];
+    const auto* starts = reinterpret_cast<const std::byte*>(x.starts + g);
+    for (int t = 0; t < kTokens; ++t)
+      for (int p = 0; p < kPanels; ++p)
+        dots[p][t] = start_dots(*reinterpret_cast<const int32_t*>(starts + t * row));
+    const std::byte *high = x.first + g * kGroup, *low = x.second + g * kGroup;
+    for (int q = 0; q < kGroup; q += 4) {
+      Quads w[kPanels];
+      for (int p = 0; p < kPanels; ++p)
+        w[p] = load_quads(expanded[p].codes + ((g - first) * kGroup + q) * kPanel);
+      for (int t = 0; t < kTokens; ++t)
+        for (int p = 0; p < kPanels; ++p)
+          dot(&dots[p][t], w[p], high + t * row + q, low + t * row + q);
+    }
+    const auto* sums = reinterpret_cast<const std::byte*>(x.sums + g);
+    for (int p = 0; p < kPanels; ++p) {
+      const F32x16 scale = load(expanded[p].scales + (g - first) * kPanel);
+      const F32x16 offset = kShifted ? load(expanded[p].offsets + (g - first) * kPanel) : scale;
+      for (int t = 0; t < kTokens; ++t)
+        sum[p][t] = add_group<kShifted>(sum[p][t], dots[p][t], scale, offset,
+                                        *reinterpret_cast<const float*>(sums + t * row));
+    }
   }
-  return out;
-}
-
-template <typename Shape>
-inline F32x16 weight(F32x16 level, const Scales<Shape>& scales) {
-  if constexpr (Shape::kShifted) {
-    return fma(level, scales.scale, scales.offset);
-  } else {
-    return mul(level, scales.scale);
-  }
-}
-
-// Inputs k and k + 1 of a group, k even.
-template <typename Shape>
-inline WeightPair load_pair(const std::byte* group, int k, Levels levels,
-                            const Scales<Shape>& scales) {
-  const std::byte* codes = group + Shape::kCodesAt + k * Shape::kRowBytes;
-  if (k * Shape::kRowBytes % 64 == 0) prefetch(codes + kCodeBytesAhead);
-  F32x16 even, odd;
-  if constexpr (Shape::kBits == 4) {
-    load_nibbles(reinterpret_cast<const uint8_t*>(codes), levels, &even, &odd);
-  } else {
-    even = load_i8(reinterpret_cast<const int8_t*>(codes));
-    odd = load_i8(reinterpret_cast<const int8_t*>(codes) + kPanel);
-  }
-  return {weight(even, scales), weight(odd, scales)};
-}
-
-// f32 weights of whole blocks: [input][16].
-template <typename Shape>
-inline void expand(const CodePanels& codes, const std::byte* block, int64_t blocks, float* out) {
-  const Levels levels = levels_of<Shape>(codes);
-  for (int64_t b = 0; b < blocks; ++b, block += Shape::kBlockBytes) {
-    const std::byte* group = block + Shape::kScaleBytes;
-    for (int g = 0; g < Shape::kBlock; g += Shape::kGroup, group += Shape::kGroupBytes) {
-      const Scales<Shape> scales = load_scales<Shape>(block, group);
-      for (int k = 0; k < Shape::kGroup; k += 2, out += 2 * kPanel) {
-        const WeightPair w = load_pair<Shape>(group, k, levels, scales);
-        store(out, w.even);
-        store(out + kPanel, w.odd);
+  for (int p = 0; p < kPanels; ++p) {
+    for (int t = 0; t < kTokens; ++t) {
+      if (last * kGroup == l.in) {
+        finish(l, mul(sum[p][t], set1(Activations(l, token + t).scale)), panel + p, token + t);
+      } else {
+        park(l, sum[p][t], panel + p, token + t);
       }
     }
   }
+}
+
+template <int kGroup, bool kShifted, int kPanels>
+inline void tiles_of_bytes(const Linear& l, const ExpandedPanel* expanded, int64_t panel,
+                           int64_t token, int64_t end, int64_t first, int64_t last) {
+  for (; end - token >= kDotTileTokens; token += kDotTileTokens)
+    tile_of_bytes<kGroup, kShifted, kPanels, kDotTileTokens>(l, expanded, panel, token, first,
+                                                             last);
+  for (; token < end; ++token)
+    tile_of_bytes<kGroup, kShifted, kPanels, 1>(l, expanded, panel, token, first, last);
+}
+
+template <typename Shape>
+inline void linear_of_shape(const Linear& l, Range panels) {
+  if (l.tokens == 1) {
+    int64_t panel = panels.begin;
+    for (; panel + 4 <= panels.end; panel += 4) one_token_of_codes<Shape, 4>(l, panel);
+    for (; panel < panels.end; ++panel) one_token_of_codes<Shape, 1>(l, panel);
+    return;
+  }
+  const int64_t groups = l.in / Shape::kGroup;
+  if (l.tokens < kExpandTokens) {
+    for (int64_t panel = panels.begin; panel < panels.end; ++panel)
+      tiles_of_codes<Shape>(l, panel, 0, l.tokens, 0, groups);
+    return;
+  }
+  // Activations of a block of tokens and inputs stay in the L2 cache while all panels pass, and the
+  // bytes of two panels in L1 while all tokens do.
+  constexpr int64_t kGroupsInBlock = kBlockInputs / Shape::kGroup;
+  auto* expanded = reinterpret_cast<ExpandedPanel*>(l.scratch);
+  for (int64_t token = 0; token < l.tokens; token += kBlockTokens) {
+    const int64_t end = l.tokens - token < kBlockTokens ? l.tokens : token + kBlockTokens;
+    for (int64_t first = 0; first < groups; first += kGroupsInBlock) {
+      const int64_t last = groups - first < kGroupsInBlock ? groups : first + kGroupsInBlock;
+      for (int64_t panel = panels.begin; panel < panels.end;) {
+        const bool pair = kDotTilePanels > 1 && panel + 1 < panels.end;
+        expand_panel<Shape>(l, panel, first, last, expanded);
+        if (pair) {
+          expand_panel<Shape>(l, panel + 1, first, last, expanded + 1);
+          tiles_of_bytes<Shape::kGroup, Shape::kShifted, kDotTilePanels>(l, expanded, panel, token,
+                                                                         end, first, last);
+        } else {
+          tiles_of_bytes<Shape::kGroup, Shape::kShifted, 1>(l, expanded, panel, token, end, first,
+                                                            last);
+        }
+        panel += pair ? 2 : 1;
+      }
+    }
+  }
+}
+
+// bits, block, group, shifted, table: one line for each shape that cpu/quant_panels.cpp makes.
+inline void linear_of_codes(const Linear& l, Range panels) {
+  const CodePanels& c = l.codes;
+  const bool nested = c.block != c.group;
+  if (c.bits == 8) {
+    if (c.group == 16) return linear_of_shape<CodeShape<8, 256, 16, false, false>>(l, panels);
+    if (nested) return linear_of_shape<CodeShape<8, 256, 32, true, false>>(l, panels);
+    if (c.shifted) return linear_of_shape<CodeShape<8, 32, 32, true, false>>(l, panels);
+    return linear_of_shape<CodeShape<8, 32, 32, false, false>>(l, panels);
+  }
+  if (c.group == 16) {
+    if (c.shifted) return linear_of_shape<CodeShape<4, 256, 16, true, false>>(l, panels);
+    return linear_of_shape<CodeShape<4, 256, 16, false, false>>(l, panels);
+  }
+  if (nested) {
+    if (c.shifted) return linear_of_shape<CodeShape<4, 256, 32, true, false>>(l, panels);
+    return linear_of_shape<CodeShape<4, 256, 32, false, true>>(l, panels);
+  }
+  if (c.shifted) return linear_of_shape<CodeShape<4, 32, 32, true, false>>(l, panels);
+  if (c.levels) return linear_of_shape<CodeShape<4, 32, 32, false, true>>(l, panels);
+  return linear_of_shape<CodeShape<4, 32, 32, false, false>>(l, panels);
 }
 
 }  // namespace skein::cpu::SK_ISA

@@ -7,10 +7,7 @@
 // reading them in place puts a tile's rows, often a multiple of 4 KiB apart, into one set of the L1
 // cache. Either way an output is one chain over ascending inputs, parked in y between blocks of
 // inputs (f32 survives that unchanged), so the shape of the tile does not show in the result.
-//
-// Panels of codes: one token makes each weight of its code on the way to the multiply-add, three
-// instructions more where memory has become less of a bound. Tiles would make the same weight for
-// every twelve tokens; a block of inputs of their panels is expanded once instead.
+// Panels of codes are another matter: codes.h.
 #pragma once
 
 #include "cpu/kernels/codes.h"
@@ -41,20 +38,6 @@ inline void fetch_ahead(const Element* weights, int64_t k) {
   if (k % kInputsInLine == 0) prefetch(reinterpret_cast<const char*>(weights) + kBytesAhead);
 }
 
-// Bias and function, then the store; the last panel may be narrower than a vector.
-inline void finish(const Linear& l, F32x16 sum, int64_t panel, int64_t token) {
-  const int64_t row = panel * kPanel;
-  const int lanes = l.out - row < kPanel ? static_cast<int>(l.out - row) : 16;
-  if (l.bias) sum = add(sum, lanes == 16 ? load(l.bias + row) : load_n(l.bias + row, lanes));
-  sum = apply(l.function, sum);
-  float* y = l.y + token * l.y_stride + row;
-  if (lanes == 16) {
-    store(y, sum);
-  } else {
-    store_n(y, sum, lanes);
-  }
-}
-
 template <typename Panel, int kPanels>
 inline void one_token(const Linear& l, int64_t panel) {
   using Element = typename Panel::Element;
@@ -73,34 +56,13 @@ inline void one_token(const Linear& l, int64_t panel) {
   for (int p = 0; p < kPanels; ++p) finish(l, sum[p], panel + p, 0);
 }
 
-// Partial sums between blocks of inputs.
-inline F32x16 resume(const Linear& l, int64_t panel, int64_t token) {
-  const int64_t row = panel * kPanel;
-  const float* y = l.y + token * l.y_stride + row;
-  return l.out - row < kPanel ? load_n(y, static_cast<int>(l.out - row)) : load(y);
-}
-inline void park(const Linear& l, F32x16 sum, int64_t panel, int64_t token) {
-  const int64_t row = panel * kPanel;
-  float* y = l.y + token * l.y_stride + row;
-  if (l.out - row < kPanel) {
-    store_n(y, sum, static_cast<int>(l.out - row));
-  } else {
-    store(y, sum);
-  }
-}
-
-// Weights of a pair of panels from some input on.
-template <typename Element>
-struct Weights {
-  const Element* first;
-  int64_t panel_size;  // elements from one panel to the next
-};
-
 // Inputs [first, first + count) for kTokens tokens from `token` on; xs: [count][kTokens].
 template <typename Panel, int kPanels, int kTokens>
-inline void tile(const Linear& l, Weights<typename Panel::Element> w, int64_t panel, int64_t token,
-                 const float* xs, int64_t first, int64_t count) {
+inline void tile(const Linear& l, int64_t panel, int64_t token, const float* xs, int64_t first,
+                 int64_t count) {
   using Element = typename Panel::Element;
+  const int64_t panel_size = l.in * kPanel;
+  const auto* w = reinterpret_cast<const Element*>(l.panels) + panel * panel_size + first * kPanel;
   F32x16 sum[kPanels][kTokens];
   for (int p = 0; p < kPanels; ++p)
     for (int t = 0; t < kTokens; ++t)
@@ -108,7 +70,7 @@ inline void tile(const Linear& l, Weights<typename Panel::Element> w, int64_t pa
   for (int64_t k = 0; k < count; ++k) {
     F32x16 weights[kPanels];
     for (int p = 0; p < kPanels; ++p) {
-      const Element* place = w.first + p * w.panel_size + k * kPanel;
+      const Element* place = w + p * panel_size + k * kPanel;
       // Few tokens pass over the weights once, from memory; many find them in the cache.
       if constexpr (kTokens < kTileTokens) fetch_ahead(place, k);
       weights[p] = Panel::read(place);
@@ -139,20 +101,19 @@ inline int64_t tile_width(int64_t tokens) {
 }
 
 template <typename Panel, int kPanels>
-inline void tile_of(int64_t width, const Linear& l, Weights<typename Panel::Element> w,
-                    int64_t panel, int64_t token, const float* xs, int64_t first, int64_t count) {
+inline void tile_of(int64_t width, const Linear& l, int64_t panel, int64_t token, const float* xs,
+                    int64_t first, int64_t count) {
   switch (width) {
-    case kTileTokens:
-      return tile<Panel, kPanels, kTileTokens>(l, w, panel, token, xs, first, count);
-    case 1: return tile<Panel, kPanels, 1>(l, w, panel, token, xs, first, count);
-    case 2: return tile<Panel, kPanels, 2>(l, w, panel, token, xs, first, count);
+    case kTileTokens: return tile<Panel, kPanels, kTileTokens>(l, panel, token, xs, first, count);
+    case 1: return tile<Panel, kPanels, 1>(l, panel, token, xs, first, count);
+    case 2: return tile<Panel, kPanels, 2>(l, panel, token, xs, first, count);
     default: break;
   }
   if constexpr (kTileTokens > 4) {
-    if (width == 4) return tile<Panel, kPanels, 4>(l, w, panel, token, xs, first, count);
+    if (width == 4) return tile<Panel, kPanels, 4>(l, panel, token, xs, first, count);
   }
   if constexpr (kTileTokens > 8) {
-    if (width == 8) return tile<Panel, kPanels, 8>(l, w, panel, token, xs, first, count);
+    if (width == 8) return tile<Panel, kPanels, 8>(l, panel, token, xs, first, count);
   }
 }
 
@@ -169,54 +130,22 @@ inline void regroup(const Linear& l, int64_t token, int64_t tokens, int64_t firs
   }
 }
 
-// Where tiles find the weights of `panels` panels and inputs [first, first + count): in place, ...
-template <typename Panel_>
-struct InPlace {
-  using Panel = Panel_;
-  static constexpr int64_t kInputs = kBlockInputs;
-  static Weights<typename Panel::Element> weights(const Linear& l, int64_t panel, int /*panels*/,
-                                                  int64_t first, int64_t /*count*/) {
-    const auto* all = reinterpret_cast<const typename Panel::Element*>(l.panels);
-    return {all + panel * l.in * kPanel + first * kPanel, l.in * kPanel};
-  }
-};
-
-// ... or made of codes, beside the regrouped activations.
-template <typename Shape>
-struct Expanded {
-  using Panel = PanelF32;
-  static constexpr int64_t kInputs = kExpandInputs;
-  static Weights<float> weights(const Linear& l, int64_t panel, int panels, int64_t first,
-                                int64_t count) {
-    static_assert(kInputs % Shape::kBlock == 0);
-    float* out = l.scratch + kBlockFloats;
-    const int64_t blocks = l.in / Shape::kBlock;
-    for (int p = 0; p < panels; ++p)
-      expand<Shape>(l.codes,
-                    l.panels + ((panel + p) * blocks + first / Shape::kBlock) * Shape::kBlockBytes,
-                    count / Shape::kBlock, out + p * count * kPanel);
-    return {out, count * kPanel};
-  }
-};
-
-template <typename Source>
+template <typename Panel>
 inline void many_tokens(const Linear& l, Range panels) {
-  using Panel = typename Source::Panel;
   for (int64_t token = 0; token < l.tokens; token += kBlockTokens) {
     const int64_t tokens = l.tokens - token < kBlockTokens ? l.tokens - token : kBlockTokens;
-    for (int64_t first = 0; first < l.in; first += Source::kInputs) {
-      const int64_t count = l.in - first < Source::kInputs ? l.in - first : Source::kInputs;
+    for (int64_t first = 0; first < l.in; first += kBlockInputs) {
+      const int64_t count = l.in - first < kBlockInputs ? l.in - first : kBlockInputs;
       regroup(l, token, tokens, first, count, l.scratch);
       for (int64_t panel = panels.begin; panel < panels.end;) {
         const bool pair = kPairPanels && panel + 1 < panels.end;
-        const auto w = Source::weights(l, panel, pair ? 2 : 1, first, count);
         for (int64_t t = 0; t < tokens;) {
           const int64_t width = tile_width(tokens - t);
           const float* xs = l.scratch + t * count;
           if (pair) {
-            tile_of<Panel, 2>(width, l, w, panel, token + t, xs, first, count);
+            tile_of<Panel, 2>(width, l, panel, token + t, xs, first, count);
           } else {
-            tile_of<Panel, 1>(width, l, w, panel, token + t, xs, first, count);
+            tile_of<Panel, 1>(width, l, panel, token + t, xs, first, count);
           }
           t += width;
         }
@@ -228,67 +157,10 @@ inline void many_tokens(const Linear& l, Range panels) {
 
 template <typename Panel>
 inline void linear_of(const Linear& l, Range panels) {
-  if (l.tokens != 1) return many_tokens<InPlace<Panel>>(l, panels);
+  if (l.tokens != 1) return many_tokens<Panel>(l, panels);
   int64_t panel = panels.begin;
   for (; panel + 4 <= panels.end; panel += 4) one_token<Panel, 4>(l, panel);
   for (; panel < panels.end; ++panel) one_token<Panel, 1>(l, panel);
-}
-
-template <typename Shape, int kPanels>
-inline void one_token_of_codes(const Linear& l, int64_t panel) {
-  const Levels levels = levels_of<Shape>(l.codes);
-  const int64_t panel_bytes = l.in / Shape::kBlock * Shape::kBlockBytes;
-  const std::byte* block = l.panels + panel * panel_bytes;
-  const float* x = l.x;
-  F32x16 sum[kPanels];
-  for (int p = 0; p < kPanels; ++p) sum[p] = set1(0.0f);
-  for (int64_t first = 0; first < l.in; first += Shape::kBlock, block += Shape::kBlockBytes) {
-    const std::byte* group = block + Shape::kScaleBytes;
-    for (int g = 0; g < Shape::kBlock; g += Shape::kGroup, group += Shape::kGroupBytes) {
-      Scales<Shape> scales[kPanels];
-      for (int p = 0; p < kPanels; ++p)
-        scales[p] = load_scales<Shape>(block + p * panel_bytes, group + p * panel_bytes);
-      for (int k = 0; k < Shape::kGroup; k += 2, x += 2) {
-        const F32x16 even = set1(x[0]), odd = set1(x[1]);
-        for (int p = 0; p < kPanels; ++p) {
-          const WeightPair w = load_pair<Shape>(group + p * panel_bytes, k, levels, scales[p]);
-          sum[p] = fma(w.even, even, sum[p]);
-          sum[p] = fma(w.odd, odd, sum[p]);
-        }
-      }
-    }
-  }
-  for (int p = 0; p < kPanels; ++p) finish(l, sum[p], panel + p, 0);
-}
-
-template <typename Shape>
-inline void linear_of_codes(const Linear& l, Range panels) {
-  if (l.tokens != 1) return many_tokens<Expanded<Shape>>(l, panels);
-  int64_t panel = panels.begin;
-  for (; panel + 4 <= panels.end; panel += 4) one_token_of_codes<Shape, 4>(l, panel);
-  for (; panel < panels.end; ++panel) one_token_of_codes<Shape, 1>(l, panel);
-}
-
-// bits, block, group, shifted: one line for each shape that cpu/quant_panels.cpp makes.
-inline void linear_of_codes(const Linear& l, Range panels) {
-  const CodePanels& c = l.codes;
-  const bool nested = c.block != c.group;
-  if (c.bits == 8) {
-    if (c.group == 16) return linear_of_codes<CodeShape<8, 256, 16, false>>(l, panels);
-    if (nested) return linear_of_codes<CodeShape<8, 256, 32, true>>(l, panels);
-    if (c.shifted) return linear_of_codes<CodeShape<8, 32, 32, true>>(l, panels);
-    return linear_of_codes<CodeShape<8, 32, 32, false>>(l, panels);
-  }
-  if (c.group == 16) {
-    if (c.shifted) return linear_of_codes<CodeShape<4, 256, 16, true>>(l, panels);
-    return linear_of_codes<CodeShape<4, 256, 16, false>>(l, panels);
-  }
-  if (nested) {
-    if (c.shifted) return linear_of_codes<CodeShape<4, 256, 32, true>>(l, panels);
-    return linear_of_codes<CodeShape<4, 256, 32, false>>(l, panels);
-  }
-  if (c.shifted) return linear_of_codes<CodeShape<4, 32, 32, true>>(l, panels);
-  return linear_of_codes<CodeShape<4, 32, 32, false>>(l, panels);
 }
 
 inline void linear(const Linear& l, Range panels) {
