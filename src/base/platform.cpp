@@ -70,6 +70,37 @@ uint64_t memory_available() { return kilobytes_of("/proc/meminfo", "MemAvailable
 uint64_t resident_bytes() { return kilobytes_of("/proc/self/status", "VmRSS:"); }
 uint64_t peak_resident_bytes() { return kilobytes_of("/proc/self/status", "VmHWM:"); }
 
+double huge_page_share(std::span<const std::byte> memory) {
+  const auto begin = reinterpret_cast<uintptr_t>(memory.data());
+  const uintptr_t end = begin + memory.size();
+  std::ifstream file("/proc/self/smaps");
+  uint64_t resident = 0, huge = 0;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    uintptr_t first = 0, last = 0;
+    const char* const stop = line.data() + line.size();
+    const auto [dash, wrong] = std::from_chars(line.data(), stop, first, 16);
+    // "7f0000000000-7f0000200000 rw-p ..." begins a mapping; its facts follow as "Rss:    4 kB".
+    if (wrong == std::errc() && dash != stop && *dash == '-') {
+      std::from_chars(dash + 1, stop, last, 16);
+      inside = first < end && begin < last;
+      continue;
+    }
+    if (!inside) continue;
+    const auto fact = [&](std::string_view key, uint64_t& sum) {
+      if (!line.starts_with(key)) return;
+      const size_t digit = line.find_first_of("0123456789");
+      uint64_t kilobytes = 0;
+      if (digit != std::string::npos) std::from_chars(line.data() + digit, stop, kilobytes);
+      sum += kilobytes;
+    };
+    fact("Rss:", resident);
+    fact("AnonHugePages:", huge);
+    fact("FilePmdMapped:", huge);
+  }
+  return resident > 0 ? static_cast<double>(huge) / static_cast<double>(resident) : 0;
+}
+
 std::string huge_page_setting() {
   return first_line("/sys/kernel/mm/transparent_hugepage/enabled");
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 namespace skein {
@@ -21,5 +22,7 @@ uint64_t resident_bytes();
 uint64_t peak_resident_bytes();
 // "always [madvise] never", or empty.
 std::string huge_page_setting();
+// How much of what is resident of this memory lies on huge pages, 0 to 1; 0 if unknown.
+double huge_page_share(std::span<const std::byte> memory);
 
 }  // namespace skein

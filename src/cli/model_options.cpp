@@ -37,22 +37,27 @@ void ModelOptions::declare(Options& options) {
   options.section("Options");
 }
 
-Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
-  console.suggest(inspection());
-  const interrupt::Scope scope;
-  Progress progress(console, "loading", Progress::Unit::bytes);
+Result<skein::ModelOptions> ModelOptions::given() const {
   skein::ModelOptions options;
   options.threads = static_cast<int>(threads_);
   options.chunk = static_cast<int>(chunk_);
   options.numerics = numerics_ == "fast" ? Numerics::fast : Numerics::exact;
-  options.progress = [&](int64_t done, int64_t total) {
-    progress.update(done, total);
-    return !interrupt::requested();
-  };
   for (const std::string& text : adapters_) {
     SK_TRY(AdapterFile adapter, parse_adapter(text));
     options.adapters.push_back(std::move(adapter));
   }
+  return options;
+}
+
+Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
+  console.suggest(inspection());
+  const interrupt::Scope scope;
+  Progress progress(console, "loading", Progress::Unit::bytes);
+  SK_TRY(skein::ModelOptions options, given());
+  options.progress = [&](int64_t done, int64_t total) {
+    progress.update(done, total);
+    return !interrupt::requested();
+  };
   options.before_load = [&](const ModelInfo& info, const MemoryEstimate& memory) {
     const uint64_t free = memory_available();
     const auto peak = static_cast<uint64_t>(memory.peak);

@@ -26,6 +26,9 @@ class ModelOptions {
   // before the weights are loaded. Errors: those of Model::outline and find_tokenizer.
   Result<text::TokenizerPtr> tokenizer(Console& console) const;
 
+  // As they were given, for what opens the model by itself. Error: argument (--lora).
+  Result<skein::ModelOptions> given() const;
+
   const std::string& path() const { return path_; }
   const std::string& vocab() const { return vocab_; }
 

@@ -38,7 +38,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       pool_(std::move(pool)),
       turns_(static_cast<size_t>(pool_->size())),
       share_every_step_(share_every_step) {
-  flops_per_token_ = count_flops();
+  for (const ops::Op& op : program_.ops) token_work_ += work_of(op, 1, 1, 1);
   while (lookups_ < program_.ops.size() && program_.ops[lookups_].kind == OpKind::rows) ++lookups_;
   for (size_t i = lookups_; i < program_.ops.size(); ++i)
     SK_CHECK(program_.ops[i].kind != OpKind::rows);  // run() reads tables first
@@ -49,35 +49,14 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
   };
 }
 
-int64_t Executor::bytes_per_token() const {
-  int64_t bytes = 2 * program_.state_size() * int64_t{sizeof(float)};  // read and written
-  for (const PackedWeight& weight : weights_.all()) bytes += weight.bytes_read();
-  return bytes;
-}
-
 bool Executor::alone(size_t tokens) const {
-  return !share_every_step_ && flops_per_token_ * static_cast<int64_t>(tokens) < kSoloFlops;
+  return !share_every_step_ && token_work_.flops * static_cast<int64_t>(tokens) < kSoloFlops;
 }
 
 ops::DeviceLimits Executor::measure_limits(int passes) {
-  return {.read_bandwidth = read_rate(kernels_, *pool_, alone(1), weights_.memory(), passes),
-          .multiply_adds = multiply_add_rate(kernels_, *pool_, passes)};
-}
-
-int64_t Executor::count_flops() const {
-  int64_t flops = 0;
-  for (const ops::Op& op : program_.ops) {
-    const int64_t width = width_of(op.out);
-    switch (op.kind) {
-      case OpKind::linear: flops += 2 * width * weights_[op.weight[0]].width; break;
-      case OpKind::token_matmul: flops += 2 * width * width_of(op.in[0]); break;
-      case OpKind::wkv4: flops += 64 * width; break;  // 22 each in two exponentials, 20 around them
-      case OpKind::wkv6: flops += 5 * width * (width / op.heads); break;
-      case OpKind::wkv7: flops += 9 * width * (width / op.heads); break;
-      default: break;  // small beside these
-    }
-  }
-  return flops;
+  ops::DeviceLimits limits = read_limit(kernels_, *pool_, alone(1), weights_, passes);
+  limits.multiply_adds = multiply_add_rate(kernels_, *pool_, passes);
+  return limits;
 }
 
 Status Executor::reserve(const Step& step) {
@@ -104,12 +83,19 @@ Status Executor::reserve(const Step& step) {
 }
 
 Status Executor::run(const Step& step) {
+  return step.profile ? execute_timed(step) : execute(step);
+}
+
+Status Executor::execute(const Step& step) {
   SK_CHECK(!step.tokens.empty() && !step.sequences.empty());
   SK_TRY_STATUS(reserve(step));
   step_ = &step;
   // Tables lie in the mapped file, which others may cut. Everything that is needed of them is read
   // before the first operation that changes a state.
-  for (size_t i = 0; i < lookups_; ++i) SK_TRY_STATUS(lookup(program_.ops[i], step));
+  for (size_t i = 0; i < lookups_; ++i) {
+    const StepClock::Span span(clock_, 0, i);
+    SK_TRY_STATUS(lookup(program_.ops[i], step));
+  }
   if (step.intact && !(*step.intact)()) return shortened();
   // A trace is taken by one thread, so that a sink that throws leaves nobody waiting.
   parts_ = step.trace || alone(step.tokens.size()) ? 1 : pool_->size();
@@ -128,8 +114,10 @@ void Executor::work(const Step& step, std::span<const Scheduled> schedule, int t
     const ops::Op& op = program_.ops[i];
     if (rows_of(op.out, step) == 0) continue;  // no outputs wanted; every thread sees the same
     if (schedule[i].wait_before) meet();
-    if (schedule[i].split != Split::serial || thread == 0)
+    if (schedule[i].split != Split::serial || thread == 0) {
+      const StepClock::Span span(clock_, thread, i);
       run_op(op, step, schedule[i].split, thread);
+    }
     if (step.trace) trace(op, step);
   }
 }

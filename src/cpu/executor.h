@@ -5,6 +5,7 @@
 
 #include "base/pool.h"
 #include "cpu/kernels.h"
+#include "cpu/profile.h"
 #include "cpu/schedule.h"
 #include "cpu/weights.h"
 #include "ops/backend.h"
@@ -43,9 +44,11 @@ class Executor final : public ops::Executable {
   Status run(const ops::Step& step) override;
   int64_t weight_bytes() const override { return weights_.bytes(); }
   bool reads_file() const override { return weights_.mapped(); }
-  int64_t bytes_per_token() const override;
+  int64_t bytes_per_token() const override {
+    return token_work_.weight_bytes + token_work_.state_bytes;
+  }
   ops::DeviceLimits measure_limits(int passes) override;
-  int64_t flops_per_token() const override { return flops_per_token_; }
+  int64_t flops_per_token() const override { return token_work_.flops; }
 
  private:
   struct Matrix {
@@ -58,7 +61,10 @@ class Executor final : public ops::Executable {
   int64_t width_of(ops::ValueId id) const;
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
   Status reserve(const ops::Step& step);
-  int64_t count_flops() const;
+  Status execute(const ops::Step& step);
+  Status execute_timed(const ops::Step& step);
+  // Of a step of so many tokens, sequences and wanted outputs.
+  ops::Work work_of(const ops::Op& op, int64_t tokens, int64_t sequences, int64_t outputs) const;
   bool alone(size_t tokens) const;
   void meet();  // all threads of this step
 
@@ -106,10 +112,11 @@ class Executor final : public ops::Executable {
   std::vector<Run> runs_;         // of this step's tokens, in order
   std::function<void(int)> job_;  // kept, so that a step need not make one
   bool share_every_step_;
-  int64_t flops_per_token_ = 0;
-  size_t lookups_ = 0;  // operations at the start of the program that read tables
+  ops::Work token_work_;  // of a decode step of one sequence
+  size_t lookups_ = 0;    // operations at the start of the program that read tables
   const ops::Step* step_ = nullptr;
-  int parts_ = 1;  // threads that share this step
+  StepClock* clock_ = nullptr;  // while a profile is wanted
+  int parts_ = 1;               // threads that share this step
 };
 
 }  // namespace skein::cpu

@@ -26,10 +26,12 @@
 #endif
 
 #define SK_ISA amx
+#include "cpu/isa/avx512.h"
+
+#include "cpu/amx/tiles.h"
+
 #include "cpu/amx/bf16.h"
 #include "cpu/amx/codes.h"
-#include "cpu/amx/tiles.h"
-#include "cpu/isa/avx512.h"
 
 namespace skein::cpu::amx {
 namespace {

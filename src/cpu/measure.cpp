@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <vector>
+
+#include "base/platform.h"
+#include "tensor/buffer.h"
 
 namespace skein::cpu {
 namespace {
@@ -40,6 +44,24 @@ double read_rate(const Kernels& kernels, Pool& pool, bool alone, std::span<const
       pool.run(read);
   });
   return static_cast<double>(count) * sizeof(float) / seconds;
+}
+
+ops::DeviceLimits read_limit(const Kernels& kernels, Pool& pool, bool alone,
+                             const PackedWeights& weights, int passes) {
+  std::span<const std::byte> data = weights.memory();
+  Buffer stand_in;
+  const auto bytes = static_cast<size_t>(weights.bytes());
+  if (weights.mapped() && bytes < memory_available() / 2) {
+    if (auto made = Buffer::make(bytes)) {
+      stand_in = std::move(*made);
+      std::memset(stand_in.data(), 1, bytes);  // pages come with the first write
+      data = {stand_in.data(), bytes};
+    }
+  }
+  return {.read_bandwidth = read_rate(kernels, pool, alone, data, passes),
+          .read_bytes = static_cast<int64_t>(data.size()),
+          .read_weights = stand_in.size() == 0,
+          .huge_pages = huge_page_share(data)};
 }
 
 double multiply_add_rate(const Kernels& kernels, Pool& pool, int passes) {

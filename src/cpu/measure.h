@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "cpu/kernels.h"
+#include "cpu/weights.h"
 
 namespace skein::cpu {
 
@@ -13,6 +14,11 @@ namespace skein::cpu {
 // caller: the best of several passes. 0 if there is nothing to read.
 double read_rate(const Kernels& kernels, Pool& pool, bool alone, std::span<const std::byte> data,
                  int passes);
+
+// The reading part of the limits: of the weights where they stand or, when a file's own pages hold
+// them, of as much memory on huge pages, since those small pages are no limit of the machine.
+ops::DeviceLimits read_limit(const Kernels& kernels, Pool& pool, bool alone,
+                             const PackedWeights& weights, int passes);
 
 // f32 operations a second, two to a multiply-add, on all threads of the pool.
 double multiply_add_rate(const Kernels& kernels, Pool& pool, int passes);

@@ -44,6 +44,36 @@ struct RowRange {
   int32_t end = 0;
 };
 
+// What an operation has to move and to compute, however it is done.
+struct Work {
+  int64_t weight_bytes = 0;
+  int64_t state_bytes = 0;  // read and written
+  int64_t value_bytes = 0;  // of the values that it reads and makes; small ones stay in a cache
+  int64_t flops = 0;  // of products and recurrences; other operations are bound by their bytes
+
+  int64_t bytes() const { return weight_bytes + state_bytes + value_bytes; }
+  Work& operator+=(const Work& other) {
+    weight_bytes += other.weight_bytes;
+    state_bytes += other.state_bytes;
+    value_bytes += other.value_bytes;
+    flops += other.flops;
+    return *this;
+  }
+};
+
+// Where the time of steps goes. A device that can tell appends an entry for each operation that it
+// runs, in their order, and adds the step's time.
+struct Profile {
+  struct Entry {
+    OpKind kind = OpKind::add;
+    WeightId weight = kNone;  // its first
+    double seconds = 0;       // the mean of the threads that had a part of it
+    Work work;
+  };
+  std::vector<Entry> entries;
+  double seconds = 0;  // of whole steps; what the entries leave of it is threads' waiting
+};
+
 struct Step {
   std::span<const int32_t> tokens;      // all sequences, one after the other; ids are in range
   std::span<const Sequence> sequences;  // in order, without gaps
@@ -56,12 +86,18 @@ struct Step {
   // that read more of the file: false means that what was read may not be what the file held
   // (Code::io).
   const std::function<bool()>* intact = nullptr;
+  Profile* profile = nullptr;
 };
 
-// What a device can do at best, measured just now; 0 where nobody knows.
+// What a device can do at best, measured just now; 0 where nobody knows. run/limits.cpp names them.
 struct DeviceLimits {
   double read_bandwidth = 0;  // bytes a second, a plain read of the resident weights
   double multiply_adds = 0;   // f32 operations a second
+  // Of what was read: its bytes, whether it was the weights themselves (or a copy's worth of
+  // memory, where those lie in a file), and its share on huge pages.
+  int64_t read_bytes = 0;
+  bool read_weights = true;
+  double huge_pages = 0;
 };
 
 // A program bound to its weights. Not reentrant: the owner serialises calls.

@@ -1,185 +1,285 @@
 #include "run/benchmark.h"
 
 #include <algorithm>
-#include <chrono>
+#include <optional>
 
+#include "base/energy.h"
+#include "base/platform.h"
 #include "run/generate.h"
+#include "run/measuring.h"
 #include "run/state_file.h"
 
 namespace skein {
 namespace {
 
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+Status told(const BenchmarkStep& step, const std::string& what) {
+  if (step && !step(what)) return fail(Code::io, "interrupted");
+  return {};
 }
 
-struct Spread {
-  double median, low, high;
+void set_share(Sample& sample, const MachineLimits& limits) {
+  const auto bound = limits.bound(sample.bytes, sample.flops);
+  if (bound.limit.value <= 0) return;
+  const double a_second = sample.more_is_better() ? sample.median : 1e3 / sample.median;
+  sample.limit = bound.limit.key;
+  sample.share = bound.seconds * a_second;
+  sample.rate = sample.share * bound.limit.value;
+}
+
+struct Cost {
+  double bytes = 0, flops = 0;
 };
-
-Spread spread(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  const double median =
-      values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {median, values.front(), values.back()};
-}
-
-std::vector<int32_t> some_tokens(int64_t count, int32_t vocab) {
-  std::vector<int32_t> out(static_cast<size_t>(count));
-  for (size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<int32_t>((i * 7919 + 17) % static_cast<size_t>(vocab));
-  return out;
-}
 
 class Benchmark {
  public:
-  Benchmark(Model& model, const BenchmarkOptions& options,
-            const std::function<bool(const std::string&)>& step)
-      : model_(model), options_(options), step_(step) {}
+  Benchmark(Model& model, const BenchmarkOptions& options, const BenchmarkStep& step)
+      : model_(model), options_(options), step_(step), energy_(options.energy) {}
 
   Result<BenchmarkReport> run() {
-    SK_TRY_STATUS(limits());
+    SK_TRY_STATUS(count_work());
     SK_TRY_STATUS(prefill());
-    SK_TRY_STATUS(decode(1));
+    report_.peak_resident = peak_resident_bytes();
+    SK_TRY_STATUS(limits());
+    for (const int64_t chunk : options_.chunks) SK_TRY_STATUS(prefill_in(chunk));
     for (const int64_t batch : options_.batches) SK_TRY_STATUS(decode(batch));
     SK_TRY_STATUS(save_and_restore());
-    SK_TRY_STATUS(limits());  // again: a machine whose neighbours woke up shows here
-    for (Sample& sample : report_.samples) set_share(sample);
-    return report_;
+    SK_TRY_STATUS(limits());
+    for (Sample& sample : report_.samples) set_share(sample, report_.limits);
+    return std::move(report_);
   }
 
  private:
-  Status say(const std::string& what) {
-    if (step_ && !step_(what)) return fail(Code::io, "interrupted");
+  Status limits() {
+    SK_TRY_STATUS(told(step_, "the machine's limits"));
+    report_.limits.measure(model_);
     return {};
   }
 
-  Status limits() {
-    SK_TRY_STATUS(say("the machine's limits"));
-    const ops::DeviceLimits now = model_.measure_limits();
-    report_.read_bandwidth = std::max(report_.read_bandwidth, now.read_bandwidth);
-    report_.multiply_adds = std::max(report_.multiply_adds, now.multiply_adds);
+  // The repeats of `work`, which is for so many tokens, after one that warms up.
+  template <typename Work>
+  Status measure(Sample sample, int64_t tokens, const Work& work) {
+    std::vector<double> rates;
+    for (int64_t i = 0; i <= options_.repeats; ++i) {
+      SK_TRY_STATUS(told(step_, sample.name));
+      if (i == 1) energy_.joules();  // from here
+      Status status;
+      const double seconds = seconds_of([&] { status = work(); });
+      SK_TRY_STATUS(status);
+      if (i > 0) rates.push_back(static_cast<double>(tokens) / seconds);
+    }
+    if (energy_.readable())
+      sample.joules =
+          std::max(0.0, energy_.joules()) / static_cast<double>(tokens * options_.repeats);
+    sample.unit = "tok/s";
+    add(std::move(sample), rates);
     return {};
   }
 
   Status prefill() {
-    const std::string name = fmt::format("prefill {}", options_.prompt);
     const auto tokens = some_tokens(options_.prompt, model_.vocab());
     std::vector<float> logits(static_cast<size_t>(model_.vocab()));
-    std::vector<double> rates;
-    for (int64_t i = 0; i <= options_.repeats; ++i) {
-      SK_TRY_STATUS(say(name));
+    const Cost cost = of_prompt(options_.prompt, Model::kDefaultChunk);
+    Sample sample = {.name = fmt::format("prefill {}", options_.prompt),
+                     .kind = "prefill",
+                     .size = options_.prompt,
+                     .bytes = cost.bytes,
+                     .flops = cost.flops};
+    SK_TRY_STATUS(measure(std::move(sample), options_.prompt, [&] {
       State state = model_.new_state();
-      Status status;
-      const double seconds =
-          seconds_of([&] { status = model_.eval(state, tokens, Want::last, logits.data()); });
-      SK_TRY_STATUS(status);
-      if (i > 0) rates.push_back(static_cast<double>(options_.prompt) / seconds);  // 0 warms up
-    }
+      return model_.eval(state, tokens, Want::last, logits.data());
+    }));
     LogitsFingerprint fingerprint;
     fingerprint.add(logits);
     report_.fingerprint = fingerprint.value();
-    // The head runs for one row only.
-    const auto& d = model_.info().dimensions;
-    const double head = 2.0 * static_cast<double>(d.vocab * d.width);
-    const double flops = static_cast<double>(model_.info().flops_per_token) - head +
-                         head / static_cast<double>(options_.prompt);
-    add(name, rates, "tok/s", flops, "GFLOP/s", "f32 multiply-adds");
     return {};
   }
 
+  // The cost of a token does not depend on what came before, so small chunks need no whole prompt.
+  Status prefill_in(int64_t chunk) {
+    const int64_t calls = std::max<int64_t>(1, std::min<int64_t>(16, options_.prompt / chunk));
+    const auto tokens = some_tokens(chunk, model_.vocab());
+    std::vector<float> logits(static_cast<size_t>(model_.vocab()));
+    const int64_t all = calls * chunk;
+    const Cost cost = of_prompt(all, chunk);
+    Sample sample = {.name = fmt::format("prefill, {} at a time", chunk),
+                     .kind = "chunk",
+                     .size = chunk,
+                     .bytes = cost.bytes,
+                     .flops = cost.flops};
+    return measure(std::move(sample), all, [&]() -> Status {
+      State state = model_.new_state();
+      for (int64_t call = 1; call < calls; ++call)
+        SK_TRY_STATUS(model_.eval(state, tokens, Want::none, nullptr));
+      return model_.eval(state, tokens, Want::last, logits.data());
+    });
+  }
+
+  // What a token costs with and without its logits.
+  Status count_work() {
+    const ModelInfo& info = model_.info();
+    state_bytes_ = 2.0 * static_cast<double>(info.state_bytes);
+    body_ = {static_cast<double>(info.bytes_per_token) - state_bytes_,
+             static_cast<double>(info.flops_per_token)};
+    State state = model_.new_state();
+    const int32_t token = 0;
+    ops::Profile profile;
+    SK_TRY_STATUS(model_.profile(state, {&token, 1}, Want::none, nullptr, profile));
+    if (profile.entries.empty()) return {};  // a device that cannot tell
+    const Cost all = body_;
+    body_ = {};
+    for (const auto& entry : profile.entries) {
+      body_.bytes += static_cast<double>(entry.work.weight_bytes);
+      body_.flops += static_cast<double>(entry.work.flops);
+    }
+    head_ = {all.bytes - body_.bytes, all.flops - body_.flops};
+    return {};
+  }
+
+  // A token of a prompt of `tokens`, `chunk` at a time: the head runs once.
+  Cost of_prompt(int64_t tokens, int64_t chunk) const {
+    const auto count = static_cast<double>(tokens);
+    const auto passes = static_cast<double>((tokens + chunk - 1) / chunk);
+    return {(passes * (body_.bytes + state_bytes_) + head_.bytes) / count,
+            body_.flops + head_.flops / count};
+  }
+
+  // A state, the copy that a failing step would be undone with, logits twice and activations.
+  bool fits(int64_t batch) {
+    const auto each = static_cast<uint64_t>(2 * model_.info().state_bytes + 16 * model_.vocab());
+    const uint64_t needed = each * static_cast<uint64_t>(batch), free = memory_available();
+    if (free == 0 || needed < free / 2) return true;
+    report_.notes.push_back(fmt::format("{} sequences were left out: they need {} MiB of {} free",
+                                        batch, needed >> 20, free >> 20));
+    return false;
+  }
+
   Status decode(int64_t batch) {
-    const std::string name = batch == 1 ? "decode" : fmt::format("decode, {} sequences", batch);
+    if (!fits(batch)) return {};
     const auto count = static_cast<size_t>(batch);
     std::vector<State> states(count, model_.new_state());
     const auto vocab = static_cast<size_t>(model_.vocab());
     std::vector<float> logits(count * vocab);
-    const auto tokens = some_tokens(options_.decode, model_.vocab());
+    const int64_t steps = std::clamp<int64_t>(
+        4 * options_.decode / batch, std::min<int64_t>(4, options_.decode), options_.decode);
+    const auto tokens = some_tokens(steps, model_.vocab());
     std::vector<Job> jobs(count);
-    std::vector<double> rates;
-    for (int64_t i = 0; i <= options_.repeats; ++i) {
-      SK_TRY_STATUS(say(name));
-      Status status;
-      const double seconds = seconds_of([&] {
-        for (const int32_t& token : tokens) {
-          for (size_t j = 0; j < count; ++j)
-            jobs[j] = {&states[j], {&token, 1}, Want::last, logits.data() + j * vocab};
-          status = model_.eval(jobs);
-          if (!status) return;
-        }
-      });
-      SK_TRY_STATUS(status);
-      if (i > 0) rates.push_back(static_cast<double>(batch * options_.decode) / seconds);
-    }
-    // Weights are read once for all sequences, states once for each.
-    const double states_bytes = 2.0 * static_cast<double>(model_.info().state_bytes);
-    const double weights = static_cast<double>(model_.info().bytes_per_token) - states_bytes;
-    add(name, rates, "tok/s", states_bytes + weights / static_cast<double>(batch), "GB/s",
-        "read bandwidth");
-    return {};
+    Sample sample = {
+        .name = batch == 1 ? "decode" : fmt::format("decode, {} sequences", batch),
+        .kind = "decode",
+        .size = batch,
+        .bytes = (body_.bytes + head_.bytes) / static_cast<double>(batch) + state_bytes_,
+        .flops = body_.flops + head_.flops};
+    return measure(std::move(sample), batch * steps, [&]() -> Status {
+      for (const int32_t& token : tokens) {
+        for (size_t j = 0; j < count; ++j)
+          jobs[j] = {&states[j], {&token, 1}, Want::last, logits.data() + j * vocab};
+        SK_TRY_STATUS(model_.eval(jobs));
+      }
+      return {};
+    });
   }
 
   Status save_and_restore() {
-    SK_TRY_STATUS(say("state"));
+    SK_TRY_STATUS(told(step_, "state"));
     const State state = model_.new_state();
-    std::vector<double> copies, saves;
+    State target = state;
+    std::vector<double> copies, saves, restores;
+    size_t file_bytes = 0;
     for (int64_t i = 0; i < options_.repeats; ++i) {
-      copies.push_back(1e3 * seconds_of([&] { const State copy = state; }));
+      copies.push_back(1e3 * seconds_of([&] { target = state; }));
+      std::vector<std::byte> file;
+      saves.push_back(1e3 * seconds_of([&] { file = serialise(state, {}, {}); }));
       Status status;
-      saves.push_back(1e3 * seconds_of([&] {
-                        const auto file = serialise(state, {}, {});
-                        const auto back = import_state(file, "state", model_.state_layout());
-                        if (!back) status = tl::unexpected(back.error());
-                      }));
+      restores.push_back(1e3 * seconds_of([&] {
+                           const auto back = import_state(file, "state", model_.state_layout());
+                           if (!back) status = tl::unexpected(back.error());
+                         }));
       SK_TRY_STATUS(status);
+      file_bytes = file.size();
     }
-    add("state copy", copies, "ms", 0, "", "");
-    add("state save and load", saves, "ms", 0, "", "");
+    const int64_t bytes = model_.info().state_bytes;
+    add_time("state copy", bytes, copies, 2 * static_cast<double>(bytes));
+    add_time("state save", static_cast<int64_t>(file_bytes), saves,
+             static_cast<double>(file_bytes));
+    add_time("state restore", static_cast<int64_t>(file_bytes), restores,
+             static_cast<double>(file_bytes));
     return {};
   }
 
-  // `per_item`: bytes or operations behind one of the unit.
-  void add(const std::string& name, const std::vector<double>& values, const char* unit,
-           double per_item, const char* rate_unit, const char* limit) {
-    const Spread s = spread(values);
-    report_.samples.push_back({.name = name,
-                               .median = s.median,
-                               .low = s.low,
-                               .high = s.high,
-                               .unit = unit,
-                               .rate = s.median * per_item,
-                               .rate_unit = rate_unit,
-                               .share = 0,
-                               .limit = limit});
+  void add_time(const char* name, int64_t size, const std::vector<double>& ms, double bytes) {
+    add({.name = name, .kind = "state", .size = size, .unit = "ms", .bytes = bytes}, ms);
   }
 
-  void set_share(Sample& sample) const {
-    const std::string_view limit = sample.limit;
-    const double best = limit == "read bandwidth"      ? report_.read_bandwidth
-                        : limit == "f32 multiply-adds" ? report_.multiply_adds
-                                                       : 0;
-    if (best > 0) sample.share = sample.rate / best;
+  void add(Sample sample, const std::vector<double>& values) {
+    const Spread s = spread(values);
+    sample.median = s.median, sample.low = s.low, sample.high = s.high;
+    report_.samples.push_back(std::move(sample));
   }
 
   Model& model_;
   const BenchmarkOptions& options_;
-  const std::function<bool(const std::string&)>& step_;
+  const BenchmarkStep& step_;
+  EnergyMeter energy_;
+  double state_bytes_ = 0;  // read and written
+  Cost body_, head_;        // all of a step but the logits, and these; bytes are of weights
   BenchmarkReport report_;
 };
 
-}  // namespace
-
-Result<BenchmarkReport> run_benchmark(Model& model, const BenchmarkOptions& options,
-                                      const std::function<bool(const std::string&)>& step) {
+Status check(const BenchmarkOptions& options) {
   if (options.prompt < 1 || options.decode < 1 || options.repeats < 1)
     return fail(Code::argument, "a benchmark needs at least one token and one repeat");
   for (const int64_t batch : options.batches)
     if (batch < 1 || batch > 1024)
       return fail(Code::argument, "a batch of {} sequences; it has to be 1 to 1024", batch);
+  for (const int64_t chunk : options.chunks)
+    if (chunk < 1 || chunk > 4096)
+      return fail(Code::argument, "a chunk of {} tokens; it has to be 1 to 4096", chunk);
+  return {};
+}
+
+}  // namespace
+
+Result<BenchmarkReport> run_benchmark(Model& model, const BenchmarkOptions& options,
+                                      const BenchmarkStep& step) {
+  SK_TRY_STATUS(check(options));
   return Benchmark(model, options, step).run();
+}
+
+Result<Sample> benchmark_load(const std::filesystem::path& path, const ModelOptions& options,
+                              int64_t repeats, const MachineLimits& limits,
+                              const BenchmarkStep& step) {
+  std::vector<double> ms;
+  int64_t bytes = 0;
+  for (int64_t i = 0; i < repeats; ++i) {
+    SK_TRY_STATUS(told(step, "load to first token"));
+    std::shared_ptr<Model> model;
+    Status status;
+    ms.push_back(1e3 * seconds_of([&] {
+                   auto opened = Model::open(path, options);
+                   if (!opened) {
+                     status = tl::unexpected(opened.error());
+                     return;
+                   }
+                   model = std::move(*opened);
+                   State state = model->new_state();
+                   std::vector<float> logits(static_cast<size_t>(model->vocab()));
+                   const int32_t token = 0;
+                   status = model->eval(state, {&token, 1}, Want::last, logits.data());
+                 }));
+    SK_TRY_STATUS(status);
+    bytes = model->file_bytes();
+  }
+  const Spread s = spread(ms);
+  Sample sample = {.name = "load to first token",
+                   .kind = "load",
+                   .size = bytes,
+                   .median = s.median,
+                   .low = s.low,
+                   .high = s.high,
+                   .unit = "ms",
+                   .bytes = static_cast<double>(bytes)};
+  set_share(sample, limits);
+  return sample;
 }
 
 }  // namespace skein

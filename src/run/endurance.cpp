@@ -64,7 +64,8 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
   SK_TRY(Generation generation, Generation::start(session, nullptr, std::move(sampler), options));
   Endurance out;
   out.tokens = tokens;
-  Times second, last;
+  Times second, last, hundredth;
+  out.course.reserve(100);  // now, not where memory is watched
   Slope resident;
   Event event;
   for (int64_t i = 0; i < tokens; ++i) {
@@ -74,6 +75,11 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
     const double us = std::chrono::duration<double, std::micro>(end - start).count();
     if (i * 10 / tokens == 1) second.add(us);
     if (i * 10 / tokens == 9) last.add(us);
+    hundredth.add(us);
+    if ((i + 1) * 100 / tokens > i * 100 / tokens) {
+      out.course.push_back({hundredth.median(), static_cast<double>(resident_bytes())});
+      hundredth = Times();
+    }
     if (i % 1000 != 0) continue;
     if (step && !step(i)) return fail(Code::io, "interrupted");
     if (i < tokens / 4) continue;

@@ -5,10 +5,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "run/model.h"
 
 namespace skein {
+
+// A hundredth of the stream.
+struct EndurancePoint {
+  double median_us = 0;  // time of a token
+  double resident = 0;   // bytes, at its end
+};
 
 struct Endurance {
   int64_t tokens = 0;
@@ -17,7 +24,8 @@ struct Endurance {
   double resident_slope = 0;  // bytes of resident memory a token, least squares after a quarter
   double resident_begin = 0;  // bytes, then and at the end
   double resident_end = 0;
-  uint64_t fingerprint = 0;  // of all logits drawn from
+  std::vector<EndurancePoint> course;  // a hundred of them
+  uint64_t fingerprint = 0;            // of all logits drawn from
 };
 
 // Streams `tokens` tokens of the model's own text. `step` is told how many are done; false gives up

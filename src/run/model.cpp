@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "backends/backends.h"
@@ -171,6 +172,18 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
                   std::move(info),     memory};
 }
 
+std::vector<Model::WeightName> names_of(const arch::Architecture& architecture,
+                                        std::span<const ops::WeightData> weights) {
+  std::unordered_map<std::string, arch::WeightClass> kinds;
+  for (const arch::WeightSpec& spec : architecture.weights()) kinds[spec.name] = spec.kind;
+  std::vector<Model::WeightName> names;
+  for (const ops::WeightData& weight : weights) {
+    const std::string whole = weight.name.substr(0, weight.name.find('['));  // "att.w1[2]"
+    names.push_back({weight.name, kinds[whole]});
+  }
+  return names;
+}
+
 }  // namespace
 
 Model::Model(io::ModelFiles files, ModelInfo info, int chunk)
@@ -217,6 +230,7 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
                 model->files_.name());
   if (options.progress) options.progress(total, total);
 
+  model->weight_names_ = names_of(*ready.architecture, ready.weights);
   model->backend_ = std::move(ready.backend);
   model->info_.weight_bytes = model->executable_->weight_bytes();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();
@@ -302,7 +316,7 @@ void Model::mark_fast(const Job& job, size_t position, size_t count) {
     fast_.push_back({static_cast<int32_t>(row + begin), static_cast<int32_t>(row + last)});
 }
 
-Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
+Status Model::run(std::span<const Job> jobs, const Watch& watch) {
   // One pass fails before it changes anything, unless it reads weights from a file that others may
   // cut; of several passes a later one may fail.
   size_t tokens = 0;
@@ -352,8 +366,9 @@ Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
                                       : together       ? targets_[0]
                                                        : gathered_.data(),
                             .fast = fast_,
-                            .trace = trace,
-                            .intact = &intact_};
+                            .trace = watch.trace,
+                            .intact = &intact_,
+                            .profile = watch.profile};
     SK_TRY_STATUS(executable_->run(step));
     if (!together)
       for (size_t i = 0; i < targets_.size(); ++i)
@@ -367,7 +382,7 @@ Status Model::run(std::span<const Job> jobs, const ops::Trace* trace) {
 Status Model::eval(std::span<const Job> jobs) {
   SK_TRY_STATUS(check(jobs));
   const std::lock_guard lock(mutex_);
-  return run(jobs, nullptr);
+  return run(jobs, {});
 }
 
 Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, float* logits) {
@@ -385,7 +400,15 @@ Status Model::trace(State& state, std::span<const int32_t> tokens, Want want, fl
   const Job job = {&state, tokens, want, logits};
   SK_TRY_STATUS(check({&job, 1}));
   const std::lock_guard lock(mutex_);
-  return run({&job, 1}, &sink);
+  return run({&job, 1}, {.trace = &sink});
+}
+
+Status Model::profile(State& state, std::span<const int32_t> tokens, Want want, float* logits,
+                      ops::Profile& profile) {
+  const Job job = {&state, tokens, want, logits};
+  SK_TRY_STATUS(check({&job, 1}));
+  const std::lock_guard lock(mutex_);
+  return run({&job, 1}, {.profile = &profile});
 }
 
 }  // namespace skein

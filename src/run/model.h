@@ -114,6 +114,7 @@ class Model {
   // The file's own metadata (a GGUF's vocabulary is there, a folder's config.json).
   const Metadata& metadata() const { return files_.container().metadata; }
   const std::filesystem::path& path() const;
+  int64_t file_bytes() const { return static_cast<int64_t>(files_.total_bytes()); }
 
   State new_state() const { return State(layout_); }
   std::shared_ptr<const StateLayout> state_layout() const { return layout_; }
@@ -129,6 +130,16 @@ class Model {
   // The device's limits, for speeds to be compared with. Takes its turn like eval().
   ops::DeviceLimits measure_limits(int passes = 5);
 
+  // eval() for one job, telling where the time goes: entries name weights by their place in
+  // weight_names(). A device that cannot tell leaves the profile empty.
+  Status profile(State& state, std::span<const int32_t> tokens, Want want, float* logits,
+                 ops::Profile& profile);
+  struct WeightName {
+    std::string name;  // "blocks.3.att.key.weight"
+    arch::WeightClass kind = arch::WeightClass::vector;
+  };
+  std::span<const WeightName> weight_names() const { return weight_names_; }
+
   // eval() for one job, recording every named value. For comparisons; slow.
   Status trace(State& state, std::span<const int32_t> tokens, Want want, float* logits,
                const ops::Trace& sink);
@@ -137,12 +148,17 @@ class Model {
   Model(io::ModelFiles files, ModelInfo info, int chunk);
 
   Status check(std::span<const Job> jobs) const;
-  Status run(std::span<const Job> jobs, const ops::Trace* trace);
+  struct Watch {  // what a caller wants to see of the steps
+    const ops::Trace* trace = nullptr;
+    ops::Profile* profile = nullptr;
+  };
+  Status run(std::span<const Job> jobs, const Watch& watch);
   void mark_fast(const Job& job, size_t position, size_t count);
 
   io::ModelFiles files_;
   ModelInfo info_;
   size_t chunk_;
+  std::vector<WeightName> weight_names_;
   std::shared_ptr<const StateLayout> layout_;
   std::unique_ptr<ops::Backend> backend_;
   std::unique_ptr<ops::Executable> executable_;

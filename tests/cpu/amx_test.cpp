@@ -46,9 +46,10 @@ void round_rows_of(const RoundRows& q, Range rows);
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")
 #endif
+#include "cpu/isa/avx512.h"
+
 #include "cpu/amx/bf16.h"
 #include "cpu/amx/codes.h"
-#include "cpu/isa/avx512.h"
 
 namespace skein::cpu::soft_amx {
 void linear(const Linear& l, Range panels) {
