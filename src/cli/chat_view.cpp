@@ -29,6 +29,15 @@ std::string one_line(std::string_view text, size_t limit) {
   return escaped(text, limit);
 }
 
+Status set_draft(int64_t& draft, std::string_view text) {
+  int64_t value = 0;
+  SK_TRY_STATUS(convert(text, value));
+  if (value < 0 || value > Lookahead::kMostGuesses)
+    return fail(Code::argument, "{} has to be 0 to {}", value, Lookahead::kMostGuesses);
+  draft = value;
+  return {};
+}
+
 const char* plural(size_t count) { return count == 1 ? "" : "s"; }
 
 }  // namespace
@@ -190,8 +199,7 @@ void ChatView::answer(const Ask& ask) {
     say("stopped; /continue goes on");
   else if (reply->finish == Finish::length)
     say("that was the limit; /continue goes on");
-  last_ = Speed{reply->prompt_tokens, reply->prompt_seconds, reply->tokens, reply->seconds,
-                reply->fingerprint};
+  last_ = speed_of(*reply);
   if (options_.stats) say(speed_line(*last_, model_));
 }
 
@@ -303,6 +311,8 @@ void ChatView::set(std::string_view arguments) {
     status = convert(value, settings.max_tokens);
   } else if (key == "think-budget" || key == "think_budget") {
     status = convert(value, settings.think_budget);
+  } else if (key == "draft") {
+    status = set_draft(settings.draft, value);
   } else if (key == "stop") {
     settings.stop.clear();
     if (!value.empty()) settings.stop.emplace_back(value);
@@ -345,6 +355,7 @@ void ChatView::show_parameters() {
   row("think", text::think_mode_name(settings.think));
   row("think-budget", fmt::format("{}", settings.think_budget));
   row("predict", fmt::format("{}", settings.max_tokens));
+  row("draft", fmt::format("{}", settings.draft));
   for (const std::string& stop : settings.stop) row("stop", escaped(stop));
   for (const SamplingSetting& setting : sampling_settings())
     row(setting.name, setting.name == "seed" && !sampling_.has_seed() ? "another one each time"

@@ -70,7 +70,7 @@ class Complete final : public Command {
   std::string file_, tokens_, state_file_, save_file_, trace_file_, profile_name_;
   std::string leading_ = "auto";
   std::vector<std::string> stops_;
-  int64_t limit_ = 256;
+  int64_t limit_ = 256, draft_ = 0;
   std::optional<int64_t> logprobs_;
   bool jsonl_ = false, stats_ = false, ignore_end_ = false, special_ = false;
 
@@ -99,6 +99,7 @@ void Complete::declare(Options& options) {
                 "no vocabulary is found");
   options.value("-n,--predict", limit_, "N", "how many tokens at most; -1: until the text ends")
       .range(-1, std::nullopt);
+  declare_draft(options, draft_);
   options.value("--stop", stops_, "TEXT", "end before this text; may stand several times");
   options.flag("--special", special_,
                "take <|...|> in the text for the vocabulary's special tokens");
@@ -159,6 +160,14 @@ int Complete::run(Console& console) {
   options.stops.stop_strings = stops_;
   options.logprobs = logprobs_.has_value();
   options.top_logprobs = static_cast<int32_t>(logprobs_.value_or(0));
+  std::optional<PromptLookup> drafter;
+  if (draft_ > 0) {
+    drafter.emplace();
+    for (const int32_t id : start_.known_ids) drafter->push(id);
+    for (const int32_t id : prompt_) drafter->push(id);
+    options.drafter = &*drafter;
+    options.draft = draft_;
+  }
   auto generation = Generation::start(session, tokenizer_.get(), std::move(*sampler), options);
   if (!generation) return console.error(generation.error());
   Kept kept;
@@ -294,10 +303,11 @@ Result<Finish> Complete::generate(Console& console, Generation& generation, Kept
   Status status;
   while (generation.finish() == Finish::running) {
     if (interrupt::requested() || console.closed()) {
-      generation.interrupt(event);
-    } else if (status = generation.next(event); !status) {
-      break;
+      status = generation.interrupt(event);
+    } else {
+      status = generation.next(event);
     }
+    if (!status) break;
     if (keeps_text) kept.text += event.text;
     if (keeps_ids && event.id >= 0) kept.ids.push_back(event.id);
     if (console.json() && logprobs_ && event.id >= 0) {
@@ -309,6 +319,8 @@ Result<Finish> Complete::generate(Console& console, Generation& generation, Kept
   speed_.tokens = generation.count();
   speed_.seconds = seconds_since(start);
   speed_.fingerprint = generation.fingerprint();
+  speed_.drafted = generation.drafted_count();
+  speed_.accepted = generation.accepted_count();
   if (line_open_ && console.stdout_is_terminal() && !console.json()) console.out("\n");
   console.flush();
   if (!status) return tl::unexpected(status.error());

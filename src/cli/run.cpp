@@ -29,7 +29,7 @@ class Run final : public Command {
   std::optional<std::string> think_;
   std::string show_thinking_ = "auto";
   std::vector<std::string> stops_;
-  int64_t limit_ = -1, think_budget_ = -1;
+  int64_t limit_ = -1, think_budget_ = -1, draft_ = 0;
   bool stats_ = false;
 
   std::shared_ptr<Model> model_;
@@ -53,6 +53,7 @@ void Run::declare(Options& options) {
       .one_of({"auto", "always", "never"});
   options.value("-n,--predict", limit_, "N", "tokens of an answer at most; -1: no limit")
       .range(-1, std::nullopt);
+  declare_draft(options, draft_);
   options.value("--stop", stops_, "TEXT",
                 "end an answer before this text; may stand several times");
   std::vector<std::string> names;
@@ -114,6 +115,7 @@ Status Run::open(Console& console) {
   SK_TRY(settings.sampling, sampling_options_.sampling(*sampling_profile_, settings.think));
   settings.max_tokens = limit_;
   settings.think_budget = think_budget_;
+  settings.draft = draft_;
   settings.stop = stops_;
   SK_TRY(thinking_, parse_show_thinking(show_thinking_));
   SK_TRY(chat_, Chat::create(model_, std::move(tokenizer), std::move(settings), system_));
@@ -128,8 +130,7 @@ int Run::answer_once(Console& console, const std::string& prompt) {
   view.finish();
   if (!reply) return console.error(reply.error());
   if (!reply->kept) return console.error({Code::io, "interrupted while reading the prompt"});
-  const Speed speed = {reply->prompt_tokens, reply->prompt_seconds, reply->tokens, reply->seconds,
-                       reply->fingerprint};
+  const Speed speed = speed_of(*reply);
   if (console.json()) write_result(console, *reply, speed);
   if ((stats_ || console.verbose()) && !console.quiet() && !console.json())
     console.note(console.styled_stderr(Style::dim, speed_line(speed, *model_)));

@@ -181,6 +181,14 @@ Result<Sampling> SamplingOptions::sampling(const text::Profile& profile,
   return sampling;
 }
 
+void declare_draft(Options& options, int64_t& draft) {
+  options
+      .value("--draft", draft, "N",
+             "guess up to N tokens from repetitions and read them in one pass; the text is the "
+             "same; 0: off")
+      .range(0, Lookahead::kMostGuesses);
+}
+
 Result<std::vector<int32_t>> parse_ids(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
   const auto skip_blanks = [&] {

@@ -41,6 +41,9 @@ class SamplingOptions {
   std::vector<std::pair<const SamplingSetting*, std::string>> given_;
 };
 
+// --draft N.
+void declare_draft(Options& options, int64_t& draft);
+
 // "1,2,3" or "1 2 3": token ids. Error: argument.
 Result<std::vector<int32_t>> parse_ids(std::string_view text);
 

@@ -10,6 +10,16 @@ double rate(double tokens, double seconds) { return seconds > 0 ? tokens / secon
 
 }  // namespace
 
+Speed speed_of(const Reply& reply) {
+  return {.prompt_tokens = reply.prompt_tokens,
+          .prompt_seconds = reply.prompt_seconds,
+          .tokens = reply.tokens,
+          .seconds = reply.seconds,
+          .fingerprint = reply.fingerprint,
+          .drafted = reply.drafted,
+          .accepted = reply.accepted};
+}
+
 std::string speed_line(const Speed& speed, Model& model) {
   std::string line;
   if (speed.prompt_tokens > 0)
@@ -18,8 +28,11 @@ std::string speed_line(const Speed& speed, Model& model) {
   const double tokens_per_second = speed.tokens_per_second();
   line += fmt::format("{} written at {:.{}f} tok/s", speed.tokens, tokens_per_second,
                       tokens_per_second < 100 ? 1 : 0);
+  if (speed.drafted > 0)
+    line += fmt::format(", {} of {} guesses right", speed.accepted, speed.drafted);
+  // A pass over the weights may have brought several tokens.
   const double bytes_per_second =
-      static_cast<double>(model.info().bytes_per_token) * tokens_per_second;
+      static_cast<double>(model.info().bytes_per_token) * speed.passes_per_second();
   if (bytes_per_second > 0) line += ", " + rate_text(bytes_per_second);
   if (const double limit = model.measure_limits(3).read_bandwidth;
       limit > 0 && bytes_per_second > 0)
@@ -32,6 +45,8 @@ void write_speed(JsonWriter& json, const Speed& speed) {
   json.key("usage").begin_object();
   json.member("prompt_tokens", static_cast<uint64_t>(speed.prompt_tokens));
   json.member("completion_tokens", speed.tokens);
+  json.member("drafted_tokens", speed.drafted);
+  json.member("accepted_tokens", speed.accepted);
   json.end_object();
   json.key("speed").begin_object();
   json.member("prompt_tokens_per_second",

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/json.h"
-#include "run/generate.h"
+#include "run/chat.h"
 
 namespace skein::cli {
 
@@ -15,12 +15,21 @@ struct Speed {
   int64_t tokens = 0;
   double seconds = 0;
   uint64_t fingerprint = 0;
+  int64_t drafted = 0;   // guesses that were tried along with known tokens
+  int64_t accepted = 0;  // of those, how many were right: tokens that took no pass of their own
 
   // The first token needs no step of its own: its logits came with the prompt.
   double tokens_per_second() const {
     return seconds > 0 && tokens > 1 ? static_cast<double>(tokens - 1) / seconds : 0;
   }
+  double passes_per_second() const {
+    const int64_t passes = tokens - 1 - accepted;
+    return seconds > 0 && passes > 0 ? static_cast<double>(passes) / seconds : 0;
+  }
 };
+
+// Of an answer in a chat.
+Speed speed_of(const Reply& reply);
 
 // "12 tokens read at 800 tok/s, 40 written at 300 tok/s, 1.2 GB/s, 80 % of read bandwidth, logits
 // 0123456789abcdef, peak memory 20 MiB".

@@ -232,10 +232,13 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
                    .opening = wording.opening};
   options.profile = &profile;
   options.think_budget = settings_.think_budget;
+  std::unique_ptr<Drafter> drafter = this->drafter(turn, opening);
+  options.drafter = drafter.get();
+  options.draft = settings_.draft;
   SK_TRY(Generation generation,
          Generation::start(session_, tokenizer_.get(), std::move(sampler), options));
   const size_t opened = opening.size();
-  open_.emplace(Open{std::move(generation), std::move(opening), opened});
+  open_.emplace(Open{std::move(drafter), std::move(generation), std::move(opening), opened});
   if (auto status = generate(listener, reply); !status) {
     open_.reset();
     return tl::unexpected(std::move(status).error());
@@ -247,12 +250,31 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
   return reply;
 }
 
+// One that has seen the conversation up to the turn's answer. Made anew for each: turns may have
+// been taken back.
+std::unique_ptr<Drafter> Chat::drafter(const Node& turn, std::span<const int32_t> opening) {
+  if (settings_.draft <= 0) return nullptr;
+  auto made = std::make_unique<PromptLookup>();
+  const auto push = [&](std::span<const int32_t> ids) {
+    for (const int32_t id : ids) made->push(id);
+  };
+  for (const int64_t id : path_to(turn.parent)) {
+    push(node(id).prompt_ids);
+    push(node(id).answer_ids);
+  }
+  push(turn.prompt_ids);
+  push(opening);
+  return made;
+}
+
 // Runs the open answer to its end, adding to `reply`.
 Status Chat::generate(const ChatListener& listener, Reply& reply) {
   Generation& generation = open_->generation;
   const auto start = std::chrono::steady_clock::now();
   const int64_t before = generation.count();
   const int64_t thoughts_before = generation.thought_count();
+  const int64_t drafted_before = generation.drafted_count();
+  const int64_t accepted_before = generation.accepted_count();
   Event event;
   const auto take = [&] {
     reply.text += event.text;
@@ -263,7 +285,7 @@ Status Chat::generate(const ChatListener& listener, Reply& reply) {
   while (generation.finish() == Finish::running) {
     SK_TRY_STATUS(generation.next(event));
     if (!take() && generation.finish() == Finish::running) {
-      generation.interrupt(event);
+      SK_TRY_STATUS(generation.interrupt(event));
       take();
     }
   }
@@ -271,6 +293,8 @@ Status Chat::generate(const ChatListener& listener, Reply& reply) {
   reply.finish = generation.finish();
   reply.tokens = generation.count() - before;
   reply.thought_tokens = generation.thought_count() - thoughts_before;
+  reply.drafted = generation.drafted_count() - drafted_before;
+  reply.accepted = generation.accepted_count() - accepted_before;
   reply.fingerprint = generation.fingerprint();
   return {};
 }

@@ -23,6 +23,7 @@ struct ChatSettings {
   Sampling sampling;
   int64_t max_tokens = -1;    // of an answer; negative: no limit
   int64_t think_budget = -1;  // of a thought; negative: no limit
+  int64_t draft = 0;          // guesses tried in a pass (GenerateOptions::draft); 0: none
   std::vector<std::string> stop;
   // States that are kept; beyond it the longest unused ones are dropped and read again when needed.
   size_t snapshot_bytes = size_t{1} << 30;
@@ -44,6 +45,8 @@ struct Reply {
   int64_t tokens = 0;
   int64_t thought_tokens = 0;
   double seconds = 0;
+  int64_t drafted = 0;   // guesses tried
+  int64_t accepted = 0;  // guesses that were right
   uint64_t fingerprint = 0;
 };
 
@@ -140,6 +143,7 @@ class Chat {
                        const ChatListener& listener);
   Result<Reply> answer_again(uint64_t attempt, const ChatListener& listener);
   Status generate(const ChatListener& listener, Reply& reply);
+  std::unique_ptr<Drafter> drafter(const Node& turn, std::span<const int32_t> opening);
 
   Session session_;
   text::TokenizerPtr tokenizer_;
@@ -155,6 +159,7 @@ class Chat {
 
   // The answer that the session stands in, until it is closed.
   struct Open {
+    std::unique_ptr<Drafter> drafter;  // the generation's; null: none
     Generation generation;
     std::vector<int32_t> ids;  // since the prompt: the opening, then what was generated
     size_t opening = 0;        // how many of them are the opening

@@ -67,6 +67,9 @@ Result<Generation> Generation::start(Session& session, const text::Tokenizer* to
   if (!tokenizer &&
       (stop.chat || !stop.stop_strings.empty() || stop.policy != text::StopPolicy::none))
     return fail(Code::argument, "stop strings need a vocabulary; name its file with --vocab");
+  if (options.drafter && (options.draft < 1 || options.draft > Lookahead::kMostGuesses))
+    return fail(Code::argument, "{} guesses in a pass; it has to be 1 to {}", options.draft,
+                Lookahead::kMostGuesses);
   SK_TRY(StopMatcher stops, StopMatcher::create(options.stops));
   return Generation(session, tokenizer, std::move(sampler), options, std::move(stops));
 }
@@ -74,6 +77,9 @@ Result<Generation> Generation::start(Session& session, const text::Tokenizer* to
 Generation::Generation(Session& session, const text::Tokenizer* tokenizer, Sampler sampler,
                        const GenerateOptions& options, StopMatcher stops)
     : session_(&session),
+      ahead_(session, options.drafter, options.drafter ? static_cast<size_t>(options.draft) : 0,
+             options.draft_cost),
+      start_(session.state().tokens_read()),
       tokenizer_(tokenizer),
       sampler_(std::move(sampler)),
       options_(options),
@@ -93,7 +99,12 @@ Status Generation::next(Event& event) {
   if (finish_ != Finish::running) return {};
   Status status = read_pending(event);
   if (status && finish_ == Finish::running) status = choose(event);
-  if (!status) finish_ = Finish::interrupted;
+  if (!status) {
+    finish_ = Finish::interrupted;
+    // The first error is the one to be told; where this fails too, the state has read less.
+    static_cast<void>(ahead_.settle());
+    read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);
+  }
   event.finish = finish_;
   return status;
 }
@@ -101,7 +112,7 @@ Status Generation::next(Event& event) {
 Status Generation::read_pending(Event& event) {
   if (pending_ < 0) return {};
   keep_state();
-  SK_TRY_STATUS(session_->feed(pending_));
+  SK_TRY_STATUS(ahead_.feed(pending_, guesses_allowed()));
   pending_ = -1;
   ++read_;
   if (!asked_) return {};
@@ -112,8 +123,16 @@ Status Generation::read_pending(Event& event) {
   return {};
 }
 
+// How many guesses could come true: none where the next tokens are decided already or an end is
+// near, and never more than what would be the last token but one.
+size_t Generation::guesses_allowed() const {
+  if (asked_ || !forced_.empty()) return 0;
+  if (options_.max_tokens < 0) return static_cast<size_t>(options_.draft);
+  return static_cast<size_t>(std::max<int64_t>(options_.max_tokens - count_ - 1, 0));
+}
+
 Status Generation::choose(Event& event) {
-  const std::span<const float> logits = session_->logits();
+  const std::span<const float> logits = ahead_.logits();
   if (!fingerprint_.add(logits)) {
     if (read_ == 0)
       return fail(Code::internal, "the model's numbers are not finite after what it read");
@@ -128,7 +147,7 @@ Status Generation::choose(Event& event) {
     event.id = forced_.back();
     forced_.pop_back();
   } else {
-    SK_TRY(event.id, sampler_.sample(logits, session_->state().tokens_read()));
+    SK_TRY(event.id, sampler_.sample(logits, ahead_.tokens_read()));
     if (tokenizer_ ? tokenizer_->is_end(event.id) : event.id == kEndOfDocument[0]) {
       event.id = -1;
       return end(Finish::end_of_text, stops_.finish(), event);
@@ -158,24 +177,33 @@ Status Generation::choose(Event& event) {
 
 void Generation::keep_state() {
   const auto certain = static_cast<int64_t>(stops_.restore_point());
-  if (read_ > certain || read_ == kept_at_) return;
-  const bool may_end_here = count_ > certain && read_ == certain;
-  if (!may_end_here && read_ - kept_at_ < kKeepEvery) return;
-  recent_.erase(recent_.begin(), recent_.begin() + (read_ - kept_at_));
-  kept_ = session_->state();
-  kept_at_ = read_;
+  const State& state = ahead_.known_state();
+  const auto at = static_cast<int64_t>(state.tokens_read() - start_);
+  if (at > certain || at <= kept_at_) return;
+  const bool may_end_here = count_ > certain && at == certain;
+  if (!may_end_here && at - kept_at_ < kKeepEvery) return;
+  recent_.erase(recent_.begin(), recent_.begin() + (at - kept_at_));
+  kept_ = state;
+  kept_at_ = at;
 }
 
 // Makes the state one that has read the first `count` generated tokens.
 Status Generation::go_back(int64_t count) {
   SK_CHECK(count >= kept_at_);
-  if (count != read_) {
-    session_->restore(kept_);
-    const auto ids = std::span(recent_).first(static_cast<size_t>(count - kept_at_));
-    read_ = kept_at_;
-    SK_TRY_STATUS(session_->feed(ids));
-    read_ = count;
+  if (count == read_) return ahead_.settle();
+  const State* from = &kept_;
+  int64_t from_at = kept_at_;
+  const State& known = ahead_.known_state();
+  if (const auto at = static_cast<int64_t>(known.tokens_read() - start_);
+      at > kept_at_ && at <= count) {
+    from = &known;
+    from_at = at;
   }
+  const auto ids = std::span(recent_).subspan(static_cast<size_t>(from_at - kept_at_),
+                                              static_cast<size_t>(count - from_at));
+  read_ = from_at;
+  SK_TRY_STATUS(ahead_.restart(*from, ids));
+  read_ = count;
   return {};
 }
 
@@ -183,19 +211,17 @@ Status Generation::end(Finish finish, StopMatcher::Step step, Event& event) {
   finish_ = finish;
   show(std::move(step), event);
   show_rest(event);
-  if (finish != Finish::stop) return {};
+  if (finish != Finish::stop) return ahead_.settle();
   pending_ = -1;
   return go_back(static_cast<int64_t>(stops_.restore_point()));
 }
 
-void Generation::interrupt(Event& event) {
+Status Generation::interrupt(Event& event) {
   event = Event();
-  if (finish_ == Finish::running) {
-    finish_ = Finish::interrupted;
-    show(stops_.finish(), event);
-    show_rest(event);
-  }
+  Status status;
+  if (finish_ == Finish::running) status = end(Finish::interrupted, stops_.finish(), event);
   event.finish = finish_;
+  return status;
 }
 
 void Generation::resume(int64_t more) {
@@ -209,7 +235,7 @@ Result<std::vector<int32_t>> Generation::settle() {
   if (finish_ == Finish::stop && !unread_text().empty()) {
     SK_TRY(ids, tokenizer_->encode(unread_text()));
   } else if (pending_ >= 0) {
-    ids.push_back(pending_);
+    ids.assign(recent_.begin() + (read_ - kept_at_), recent_.end());
   }
   if (!ids.empty()) SK_TRY_STATUS(session_->feed(ids));
   pending_ = -1;
@@ -229,7 +255,7 @@ void Generation::show_rest(Event& event) const {
 
 bool Generation::next_turn_is_likely() {
   if (!options_.profile || !tokenizer_) return true;
-  const std::span<const float> logits = session_->logits();
+  const std::span<const float> logits = ahead_.logits();
   probabilities_.resize(logits.size());
   const float largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
@@ -241,7 +267,7 @@ bool Generation::next_turn_is_likely() {
 }
 
 void Generation::find_likeliest(Event& event) const {
-  const std::span<const float> logits = session_->logits();
+  const std::span<const float> logits = ahead_.logits();
   const float largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);

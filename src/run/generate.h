@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "run/lookahead.h"
 #include "run/sampler.h"
 #include "run/session.h"
 #include "text/stops.h"
@@ -53,6 +54,11 @@ struct GenerateOptions {
   int64_t think_budget = -1;
   bool logprobs = false;
   int32_t top_logprobs = 0;  // how many alternatives to report
+  // Guesses what comes, so that one pass may bring several tokens; null: none. It has seen what the
+  // session has read and outlives the generation. Tokens, logits and states are the same with it.
+  Drafter* drafter = nullptr;
+  int64_t draft = 16;                  // guesses in a pass, 1 to Lookahead::kMostGuesses
+  std::optional<double> draft_cost{};  // see DraftLength; how many are tried is then reproducible
 };
 
 // A 64-bit number that names logits by their bits: equal on every machine that computes the same.
@@ -68,8 +74,9 @@ class LogitsFingerprint {
 
 // The loop, one call for each token. Memory does not grow with the number of tokens.
 //
-// What the state has read is always read_count() of the generated tokens (drawn and forced ones,
-// in the order of the events), after whatever the session had read before:
+// What the state has read is read_count() of the generated tokens (drawn and forced ones, in the
+// order of the events), after whatever the session had read before; with a drafter it may be
+// elsewhere until the generation has ended:
 //   - after stop: those that belong to the answer as a whole. Never the stop. Where the answer ends
 //     inside a token, unread_text() is the part of the answer before that.
 //   - after length and interrupted: all but the last, which was drawn and not read.
@@ -86,8 +93,9 @@ class Generation {
   // are not finite, and the state has then read the tokens before the one that did it. After an
   // error the generation is over.
   Status next(Event& event);
-  // Ends it between two tokens, with the text that was held back.
-  void interrupt(Event& event);
+  // Ends it between two tokens, with the text that was held back. Errors: Session::feed's, where
+  // guesses have to be taken back.
+  Status interrupt(Event& event);
   // After length or interrupted: go on as if it had not ended, for at most `more` tokens.
   void resume(int64_t more);
 
@@ -97,6 +105,8 @@ class Generation {
   int64_t thought_count() const { return thoughts_; }  // of count(), those inside a thought
   std::string_view unread_text() const { return stops_.remainder(); }
   uint64_t fingerprint() const { return fingerprint_.value(); }
+  int64_t drafted_count() const { return ahead_.drafted(); }    // guesses tried
+  int64_t accepted_count() const { return ahead_.accepted(); }  // guesses that saved a pass
   const Sampler& sampler() const { return sampler_; }
 
   // Reads what was shown and not read. The ids that it read beyond read_count() tokens: the last
@@ -108,6 +118,7 @@ class Generation {
              const GenerateOptions& options, text::StopMatcher stops);
 
   Status read_pending(Event& event);
+  size_t guesses_allowed() const;
   Status choose(Event& event);
   void take(Event& event);
   void keep_state();
@@ -119,6 +130,8 @@ class Generation {
   void find_likeliest(Event& event) const;
 
   Session* session_;
+  Lookahead ahead_;
+  uint64_t start_;  // tokens that the session had read before
   const text::Tokenizer* tokenizer_;
   Sampler sampler_;
   GenerateOptions options_;

@@ -262,6 +262,9 @@ Status Model::check(std::span<const Job> jobs) const {
     if (job.tokens.empty()) return fail(Code::argument, "no tokens to feed");
     if (job.want != Want::none && !job.logits)
       return fail(Code::argument, "logits are wanted, but there is no place for them");
+    if (job.want == Want::all && job.first >= job.tokens.size())
+      return fail(Code::argument, "logits are wanted from token {} of {} on", job.first,
+                  job.tokens.size());
     for (size_t other = 0; other < i; ++other)  // no set: a step allocates nothing
       if (jobs[other].state == job.state)
         return fail(Code::argument, "two jobs of one call share a state");
@@ -338,10 +341,11 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
       const auto begin = static_cast<int32_t>(tokens_.size());
       for (size_t i = 0; i < count; ++i) {
         const bool last = position + i + 1 == job.tokens.size();
-        if (job.want == Want::all || (job.want == Want::last && last)) {
+        const bool one_of_all = job.want == Want::all && position + i >= job.first;
+        if (one_of_all || (job.want == Want::last && last)) {
           outputs_.push_back(begin + static_cast<int32_t>(i));
           targets_.push_back(job.logits +
-                             (job.want == Want::all ? (position + i) * vocab_size : 0));
+                             (one_of_all ? (position + i - job.first) * vocab_size : 0));
         }
         tokens_.push_back(job.tokens[position + i]);
       }

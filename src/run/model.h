@@ -83,7 +83,8 @@ struct ModelOutline {
   Metadata metadata;  // the file's own
 };
 
-// Which logits a job wants: none, those after its last token, or those after each of its tokens.
+// Which logits a job wants: none, those after its last token, or those after each of its tokens
+// from Job::first on.
 enum class Want : uint8_t { none, last, all };
 
 // One sequence's share of a call.
@@ -91,7 +92,8 @@ struct Job {
   State* state = nullptr;  // read and replaced
   std::span<const int32_t> tokens;
   Want want = Want::last;
-  float* logits = nullptr;  // [1 or tokens, vocab]; may be null when want is none
+  float* logits = nullptr;  // [1 or tokens - first, vocab]; may be null when want is none
+  size_t first = 0;         // of tokens, for Want::all
 };
 
 class Model {

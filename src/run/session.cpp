@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/check.h"
+
 namespace skein {
 namespace {
 
@@ -73,6 +75,17 @@ Status Session::feed(int32_t id) {
   return {};
 }
 
+Status Session::feed_each(std::span<const int32_t> ids, size_t first, std::span<float> rows) {
+  SK_TRY_STATUS(check(ids));
+  SK_CHECK(first < ids.size() && rows.size() == (ids.size() - first) * logits_.size());
+  const Job job = {&state_, ids, Want::all, rows.data(), first};
+  known_ = false;
+  SK_TRY_STATUS(model_->eval({&job, 1}));
+  std::copy(rows.end() - static_cast<int64_t>(logits_.size()), rows.end(), logits_.begin());
+  known_ = true;
+  return {};
+}
+
 Status Session::trace(std::span<const int32_t> ids, const ops::Trace& sink) {
   known_ = false;
   SK_TRY_STATUS(model_->trace(state_, ids, Want::last, logits_.data(), sink));
@@ -92,6 +105,11 @@ void Session::restore(const Snapshot& snapshot) {
 
 void Session::restore(const State& state) {
   state_ = state;
+  known_ = false;
+}
+
+void Session::exchange(State& state) {
+  std::swap(state_, state);
   known_ = false;
 }
 

@@ -43,6 +43,9 @@ class Session {
   Result<size_t> feed(std::span<const int32_t> ids, const Progress& progress = {});
   // One token, for a loop that allocates nothing.
   Status feed(int32_t id);
+  // All of `ids` at once, and the logits after each of them from the one at `first` on: `rows` is
+  // [ids - first, vocab].
+  Status feed_each(std::span<const int32_t> ids, size_t first, std::span<float> rows);
   // The same for all of `ids` at once, handing every value to `sink`.
   Status trace(std::span<const int32_t> ids, const ops::Trace& sink);
 
@@ -50,6 +53,8 @@ class Session {
   void restore(const Snapshot& snapshot);
   // Without logits.
   void restore(const State& state);
+  // The same, and `state` becomes what the session's was. Copies nothing.
+  void exchange(State& state);
 
  private:
   Status check(std::span<const int32_t> ids) const;

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/json.h"
 #include "cli/terminal.h"
 #include "support/fixtures.h"
 
@@ -73,6 +74,32 @@ TEST_F(ChatCommand, complete_continues_the_text_as_it_stands) {
   const Output stats = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n", "--stats"});
   EXPECT_EQ(stats.out, " nedrag");
   EXPECT_NE(stats.err.find("% of read bandwidth, logits "), std::string::npos);
+}
+
+TEST_F(ChatCommand, drafts_change_no_token_and_are_counted) {
+  const std::vector<std::string> ask = {
+      "complete", kModel, "User: Tell me a story.\n\nAssistant:", "-n", "300", "--temp", "0",
+      "--ban",    "0"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), ask.begin(), ask.end());
+    return run_skein(more);
+  };
+  const auto plain = parse_json(with({"--json"}).out, 1 << 20);
+  const auto drafted = parse_json(with({"--json", "--draft", "16"}).out, 1 << 20);
+  ASSERT_TRUE(plain && drafted);
+  for (const char* same : {"text", "fingerprint"})
+    EXPECT_EQ(*plain->find(same)->string(), *drafted->find(same)->string());
+  const auto used = [](const Json& json, const char* name) {
+    int64_t out = -1;
+    EXPECT_TRUE(json.find("usage")->find(name)->integer(out));
+    return out;
+  };
+  EXPECT_EQ(used(*plain, "drafted_tokens"), 0);
+  EXPECT_GE(used(*drafted, "drafted_tokens"), used(*drafted, "accepted_tokens"));
+  EXPECT_EQ(with({"--draft", "65"}).code, 2);
+  EXPECT_EQ(with({"--draft", "-1"}).code, 2);
+  const Output answer = run_skein({"run", kModel, "Reverse: garden", "--draft", "8"});
+  EXPECT_EQ(answer.out, run_skein({"run", kModel, "Reverse: garden"}).out);
 }
 
 TEST_F(ChatCommand, complete_warns_of_a_space_at_the_end) {

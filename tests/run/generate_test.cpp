@@ -82,7 +82,7 @@ Result run(Generation& generation, size_t stop_after = SIZE_MAX) {
   Event event;
   while (generation.finish() == Finish::running) {
     if (out.events.size() == stop_after) {
-      generation.interrupt(event);
+      EXPECT_TRUE(generation.interrupt(event));
     } else {
       const Status status = generation.next(event);
       EXPECT_TRUE(status) << (status ? "" : status.error().message);

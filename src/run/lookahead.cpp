@@ -1,0 +1,165 @@
+#include "run/lookahead.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+
+namespace skein {
+namespace {
+
+// Of a pass; where matrices are read from memory it is less, where arithmetic counts it is more.
+constexpr double kFirstCost = 0.3;
+// Several tokens of a small model on a busy machine have cost more than as many passes.
+constexpr double kMostCost = 4;
+
+}  // namespace
+
+DraftLength::DraftLength(std::optional<double> cost)
+    : measured_(!cost), further_(cost.value_or(kFirstCost)) {}
+
+size_t DraftLength::choose(std::span<const Guess> guesses, size_t again) const {
+  if (measured_ && single_ == 0) return 0;
+  // What is to be gained has to stand out from what is only noise in the measurement.
+  constexpr double kWorthwhile = 1.03;
+  const auto before = static_cast<double>(again);
+  double best_rate = kWorthwhile / (1 + further_ * before);
+  size_t best = 0;
+  double reached = 1;   // the probability that all guesses so far are right
+  double tokens = 1;    // expected of the pass
+  double repeated = 0;  // and those it expects the next pass to read once more
+  for (size_t i = 0; i < guesses.size(); ++i) {
+    const auto count = static_cast<double>(i + 1);
+    const double probability = guesses[i].probability;
+    repeated += reached * (1 - probability) * (before + count);
+    reached *= probability;
+    tokens += reached;
+    const double rate = tokens / (1 + further_ * (before + count + repeated));
+    if (rate < best_rate) continue;
+    best_rate = rate;
+    best = i + 1;
+  }
+  return best;
+}
+
+void DraftLength::learn(size_t tokens, double seconds) {
+  if (!measured_) return;
+  constexpr double kSingles = 16, kForget = 512;
+  constexpr int kWider = 8;
+  if (tokens == 1) {
+    // One slow pass tells of the machine's other work.
+    single_ =
+        single_ == 0 ? seconds : single_ + (std::min(seconds, 2 * single_) - single_) / kSingles;
+    // A bad experience is tried again at some time.
+    further_ += (kFirstCost - further_) / kForget;
+  } else if (single_ > 0) {
+    const double further = (seconds / single_ - 1) / static_cast<double>(tokens - 1);
+    wider_ = std::min(wider_ + 1, kWider);
+    further_ += (std::clamp(further, 0.0, kMostCost) - further_) / (wider_ + 1);
+  }
+}
+
+Lookahead::Lookahead(Session& session, Drafter* drafter, size_t longest, std::optional<double> cost)
+    : session_(&session), drafter_(drafter), longest_(longest), length_(cost) {
+  SK_CHECK(longest <= static_cast<size_t>(kMostGuesses));
+  if (!drafter_) return;
+  guesses_.resize(longest_);
+  pass_.reserve(3 * longest_ + 1);
+}
+
+std::span<const float> Lookahead::logits() const {
+  if (!ahead()) return session_->logits();
+  const auto vocab = static_cast<size_t>(session_->model().vocab());
+  return std::span(rows_).subspan((known_ - 1 - first_) * vocab, vocab);
+}
+
+uint64_t Lookahead::tokens_read() const {
+  return session_->state().tokens_read() - (pass_.size() - known_);
+}
+
+const State& Lookahead::known_state() const { return ahead() ? *before_ : session_->state(); }
+
+Status Lookahead::feed(int32_t id, size_t most) {
+  if (!drafter_) return session_->feed(id);
+  drafter_->push(id);
+  if (ahead()) {
+    if (pass_[known_] == id) {
+      ++known_;
+      ++accepted_;
+      return {};
+    }
+    drop_guesses();
+  } else {
+    pass_.clear();
+  }
+  pass_.push_back(id);
+  known_ = pass_.size();
+  const auto start = std::chrono::steady_clock::now();
+  add_guesses(most);
+  if (auto status = read_pass(); !status) {
+    // The known tokens before this one may have to be read again. Should that fail as well, the
+    // session stands before them, and what it says of itself is true.
+    pass_.resize(known_ - 1);
+    known_ = 0;
+    if (!pass_.empty()) static_cast<void>(session_->feed(pass_));
+    pass_.clear();
+    return status;
+  }
+  length_.learn(pass_.size(),
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return {};
+}
+
+// What is left are known tokens, which the session has to read again: it stands before them.
+void Lookahead::drop_guesses() {
+  session_->exchange(*before_);
+  pass_.resize(known_);
+}
+
+void Lookahead::add_guesses(size_t most) {
+  // A pass that begins before the known token ends in a state that was reached by no guess only if
+  // it tries none. So that passes do not grow from one wrong guess to the next, there is a limit.
+  const size_t again = known_ - 1;
+  if (again >= 2 * longest_) return;
+  const std::span<Guess> room = std::span(guesses_).first(std::min(most, longest_));
+  const std::span<const Guess> guesses = room.first(drafter_->guess(room));
+  const size_t count = length_.choose(guesses, again);
+  for (const Guess& guess : guesses.first(count)) {
+    SK_CHECK(guess.id >= 0 && guess.id < session_->model().vocab());
+    pass_.push_back(guess.id);
+  }
+}
+
+Status Lookahead::read_pass() {
+  if (!ahead()) {
+    SK_TRY_STATUS(session_->feed(pass_));
+    return {};
+  }
+  before_ = session_->state();
+  first_ = known_ - 1;
+  rows_.resize((pass_.size() - first_) * static_cast<size_t>(session_->model().vocab()));
+  SK_TRY_STATUS(session_->feed_each(pass_, first_, rows_));
+  drafted_ += static_cast<int64_t>(pass_.size() - known_);
+  return {};
+}
+
+Status Lookahead::settle() {
+  if (!ahead()) return {};
+  drop_guesses();
+  const auto fed = session_->feed(pass_);
+  pass_.clear();
+  known_ = 0;
+  if (!fed) return tl::unexpected(fed.error());
+  return {};
+}
+
+Status Lookahead::restart(const State& state, std::span<const int32_t> ids) {
+  session_->restore(state);
+  pass_.clear();
+  known_ = 0;
+  SK_TRY_STATUS(session_->feed(ids));
+  return {};
+}
+
+}  // namespace skein
