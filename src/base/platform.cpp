@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <set>
@@ -53,6 +54,31 @@ int physical_cores() {
     cores.insert(siblings.empty() ? "cpu" + std::to_string(cpu) : siblings);
   }
   return cores.empty() ? 1 : static_cast<int>(cores.size());
+}
+
+int processors_of_quota(std::string_view cpu_max) {
+  int64_t quota = 0, period = 0;
+  const char* const end = cpu_max.data() + cpu_max.size();
+  const auto first = std::from_chars(cpu_max.data(), end, quota);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ' ') return 0;
+  const auto second = std::from_chars(first.ptr + 1, end, period);
+  if (second.ec != std::errc() || quota <= 0 || period <= 0) return 0;
+  return static_cast<int>(std::min<int64_t>((quota - 1) / period + 1, CPU_SETSIZE));
+}
+
+int granted_processors() {
+  // "0::/user.slice/job.scope"; every group above ours limits us too.
+  std::string group;
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("0::/")) group = line.substr(3);
+  int granted = 0;
+  for (;;) {
+    const int here = processors_of_quota(first_line("/sys/fs/cgroup" + group + "/cpu.max"));
+    if (here > 0) granted = granted > 0 ? std::min(granted, here) : here;
+    if (group.empty()) return granted;
+    group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
+  }
 }
 
 std::string processor_name() {

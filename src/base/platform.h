@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace skein {
 
@@ -12,6 +13,11 @@ namespace skein {
 int usable_processors();
 // Physical cores among them: siblings of one core count once. At least 1.
 int physical_cores();
+// How many processors' time the control groups of this process grant it, rounded up; 0: no limit.
+int granted_processors();
+// What a group's cpu.max grants: "150000 100000" (microseconds in each period) is 2, "max 100000"
+// and anything else 0.
+int processors_of_quota(std::string_view cpu_max);
 // "Intel(R) Xeon(R) Processor", or empty.
 std::string processor_name();
 // Bytes of memory of the machine and how many are available now; 0 if unknown.

@@ -1,5 +1,6 @@
 #include "base/pool.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
@@ -12,27 +13,14 @@ namespace {
 
 // How long a waiting thread burns its core before it lets go. A barrier inside a step comes within
 // microseconds, the next step within a millisecond; beyond that sleeping is cheaper for everybody.
-constexpr int kSpins = 2000;  // about 50 us of pause instructions
-constexpr int kYields = 200;
+constexpr int kSpins = 1000;  // some 50 us of pause instructions
+constexpr int kYields = 500;  // about as long again several times, if nobody else wants the core
+constexpr int kCrowdedYields = 2;
 
 void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
-}
-
-// Waits for `ready` by spinning, then by yielding; false if it has not come by then.
-template <typename Ready>
-bool wait_briefly(const Ready& ready) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (ready()) return true;
-    relax();
-  }
-  for (int i = 0; i < kYields; ++i) {
-    if (ready()) return true;
-    std::this_thread::yield();
-  }
-  return ready();
 }
 
 }  // namespace
@@ -53,7 +41,10 @@ Result<int> thread_count(int requested) {
   };
   if (requested != 0) return bounded(requested);
   static const char* const setting = std::getenv("SKEIN_THREADS");
-  if (!setting || !*setting) return physical_cores();
+  if (!setting || !*setting) {
+    const int cores = physical_cores(), granted = granted_processors();
+    return std::min({granted > 0 ? granted : cores, cores, static_cast<int>(limits::kThreads)});
+  }
   const std::string_view text(setting);
   int count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -63,8 +54,10 @@ Result<int> thread_count(int requested) {
   return bounded(count);
 }
 
-Pool::Pool(int threads) {
-  workers_.reserve(static_cast<size_t>(threads > 1 ? threads - 1 : 0));  // before any thread runs
+Pool::Pool(int threads) : crowded_(threads > usable_processors()) {
+  workers_.reserve(static_cast<size_t>(threads > 1 ? threads - 1 : 0));
+  // Workers that have started wait for the first job, so that none asks for size() before it is
+  // known.
   for (int index = 1; index < threads; ++index) {
     try {
       workers_.emplace_back([this, index] { serve(index); });
@@ -75,53 +68,57 @@ Pool::Pool(int threads) {
 }
 
 Pool::~Pool() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_.store(true);
-  }
-  wake_.notify_all();
+  stop_.store(true);
+  job_.fetch_add(1);
+  job_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+}
+
+// Notifying costs a system call only if somebody sleeps.
+void Pool::await_change(const std::atomic<uint32_t>& word, uint32_t seen) const {
+  for (int i = 0; i < (crowded_ ? 1 : kSpins); ++i) {
+    if (word.load() != seen) return;
+    relax();
+  }
+  for (int i = 0; i < (crowded_ ? kCrowdedYields : kYields); ++i) {
+    if (word.load() != seen) return;
+    std::this_thread::yield();
+  }
+  word.wait(seen);
 }
 
 void Pool::run(const std::function<void(int)>& work) {
   if (workers_.empty()) return work(0);
   work_ = &work;
-  running_.store(static_cast<int>(workers_.size()));
-  {
-    const std::lock_guard lock(mutex_);
-    job_.fetch_add(1);
-  }
-  wake_.notify_all();
+  running_.store(static_cast<uint32_t>(workers_.size()));
+  job_.fetch_add(1);
+  job_.notify_all();
   work(0);
-  while (!wait_briefly([this] { return running_.load() == 0; })) std::this_thread::yield();
+  for (uint32_t left = running_.load(); left != 0; left = running_.load())
+    await_change(running_, left);
 }
 
 void Pool::serve(int index) {
   // Threads that start before the first run() have seen job 0; a thread that the system starts late
   // still finds the job it was counted for.
-  uint64_t seen = 0;
-  for (;;) {
-    const auto ready = [&] { return job_.load() != seen || stop_.load(); };
-    if (!wait_briefly(ready)) {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, ready);
-    }
+  for (uint32_t seen = 0;; ++seen) {
+    await_change(job_, seen);
     if (stop_.load()) return;
-    ++seen;
     (*work_)(index);
-    running_.fetch_sub(1);
+    if (running_.fetch_sub(1) == 1) running_.notify_one();
   }
 }
 
 void Pool::barrier() {
   if (workers_.empty()) return;
   const uint32_t generation = generation_.load();
-  if (arrived_.fetch_add(1) + 1 == size()) {
+  if (arrived_.fetch_add(1) + 1 == static_cast<uint32_t>(size())) {
     arrived_.store(0);
     generation_.fetch_add(1);
+    generation_.notify_all();
     return;
   }
-  while (!wait_briefly([&] { return generation_.load() != generation; })) std::this_thread::yield();
+  await_change(generation_, generation);
 }
 
 }  // namespace skein

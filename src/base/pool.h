@@ -2,11 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -22,11 +19,13 @@ struct Range {
 Range share(int64_t total, int index, int parts, int64_t grain = 1);
 
 // The thread count that a request means: 0 asks for SKEIN_THREADS or, without it, one thread per
-// physical core. Error: argument (not a number, below 1, above limits::kThreads).
+// physical core that this process may use, and no more than its control group grants. Error:
+// argument (not a number, below 1, above limits::kThreads).
 Result<int> thread_count(int requested);
 
 // Not reentrant: one run() at a time; the caller's thread is worker 0. Waiting workers spin for a
-// moment and then sleep, so an idle pool costs nothing.
+// moment and then sleep, so an idle pool costs nothing; with more threads than processors they
+// sleep at once, since what they wait for needs their processor.
 class Pool {
  public:
   // Threads start at once; on failure there are fewer of them (size() tells).
@@ -45,16 +44,17 @@ class Pool {
 
  private:
   void serve(int index);
+  void await_change(const std::atomic<uint32_t>& word, uint32_t seen) const;
 
-  std::vector<std::thread> workers_;
+  // Each word that threads wait for has a cache line of its own.
+  alignas(64) std::atomic<uint32_t> job_{0};  // counts run() calls; a change wakes the workers
+  alignas(64) std::atomic<uint32_t> running_{0};
+  alignas(64) std::atomic<uint32_t> arrived_{0};
+  alignas(64) std::atomic<uint32_t> generation_{0};
+  alignas(64) std::atomic<bool> stop_{false};
   const std::function<void(int)>* work_ = nullptr;
-  std::atomic<uint64_t> job_{0};  // counts run() calls; a change wakes the workers
-  std::atomic<int> running_{0};
-  std::atomic<int> arrived_{0};
-  std::atomic<uint32_t> generation_{0};
-  std::atomic<bool> stop_{false};
-  std::mutex mutex_;
-  std::condition_variable wake_;
+  bool crowded_ = false;  // more threads than processors
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace skein

@@ -1,10 +1,16 @@
 #include "base/pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <ctime>
+#include <memory>
 #include <numeric>
 #include <thread>
+
+#include "base/platform.h"
 
 namespace skein {
 namespace {
@@ -51,6 +57,83 @@ TEST(Pool, wakes_again_after_it_slept) {
   EXPECT_EQ(sum.load(), 6);
 }
 
+// Restricts this thread, and those it starts, to some of its processors while it lives.
+class Affinity {
+ public:
+  explicit Affinity(int processors) {
+    CPU_ZERO(&before_);
+    EXPECT_EQ(sched_getaffinity(0, sizeof before_, &before_), 0);
+    cpu_set_t now;
+    CPU_ZERO(&now);
+    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&now) < processors; ++cpu)
+      if (CPU_ISSET(cpu, &before_)) CPU_SET(cpu, &now);
+    EXPECT_EQ(sched_setaffinity(0, sizeof now, &now), 0);
+  }
+  ~Affinity() { sched_setaffinity(0, sizeof before_, &before_); }
+  Affinity(const Affinity&) = delete;
+  Affinity& operator=(const Affinity&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
+
+double cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+// Waiting threads must not burn the processor that the others need. Spinning through its moment
+// each of the 16 would take 2 x 15 x 50 us a step, 1.5 s in all.
+TEST(Pool, more_threads_than_processors_do_not_burn_them) {
+  for (const int processors : {1, 2}) {
+    const Affinity few(processors);
+    Pool pool(16);
+    std::atomic<int> sum{0};
+    const double before = cpu_seconds();
+    for (int step = 0; step < 1000; ++step) {
+      pool.run([&](int) {
+        sum.fetch_add(1);
+        pool.barrier();
+        sum.fetch_add(1);
+      });
+    }
+    EXPECT_EQ(sum.load(), 2 * 1000 * pool.size());
+    EXPECT_LT(cpu_seconds() - before, 1.5) << processors << " processors";
+  }
+}
+
+TEST(Pool, two_pools_inside_each_other_do_not_wait_for_each_other) {
+  Pool outer(3);
+  std::atomic<int> sum{0};
+  std::vector<std::unique_ptr<Pool>> inner;
+  for (int i = 0; i < outer.size(); ++i) inner.push_back(std::make_unique<Pool>(2));
+  for (int step = 0; step < 100; ++step) {
+    outer.run([&](int index) {
+      Pool& mine = *inner[static_cast<size_t>(index)];
+      mine.run([&](int) {
+        sum.fetch_add(1);
+        mine.barrier();
+      });
+      outer.barrier();
+    });
+  }
+  EXPECT_EQ(sum.load(), 100 * 3 * 2);
+}
+
+TEST(Pool, a_thread_that_slept_through_a_barrier_is_woken) {
+  Pool pool(3);
+  std::atomic<int> sum{0};
+  for (int late = 0; late < pool.size(); ++late) {
+    pool.run([&](int index) {
+      if (index == late) std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      pool.barrier();
+      sum.fetch_add(1);
+    });
+  }
+  EXPECT_EQ(sum.load(), pool.size() * pool.size());
+}
+
 TEST(Share, parts_cover_everything_once_in_whole_groups) {
   for (const int64_t total : {0, 1, 7, 48, 1000}) {
     for (const int parts : {1, 2, 3, 7}) {
@@ -66,6 +149,24 @@ TEST(Share, parts_cover_everything_once_in_whole_groups) {
       }
     }
   }
+}
+
+TEST(ThreadCount, stays_within_the_affinity_mask) {
+  if (std::getenv("SKEIN_THREADS")) GTEST_SKIP() << "SKIPPED: SKEIN_THREADS decides";
+  const Affinity one(1);
+  EXPECT_EQ(thread_count(0).value(), 1);
+  EXPECT_EQ(thread_count(2).value(), 2);  // who asks for more gets it
+}
+
+TEST(ThreadCount, a_control_group_grants_whole_processors_rounded_up) {
+  EXPECT_EQ(processors_of_quota("max 100000"), 0);
+  EXPECT_EQ(processors_of_quota("100000 100000"), 1);
+  EXPECT_EQ(processors_of_quota("150000 100000"), 2);
+  EXPECT_EQ(processors_of_quota("1000 100000"), 1);
+  for (const char* nonsense :
+       {"", "max", "-5 100000", "5", "5 0", "5 -1", "x 3", "99999999999999999999 1"})
+    EXPECT_EQ(processors_of_quota(nonsense), 0) << nonsense;
+  EXPECT_GE(granted_processors(), 0);
 }
 
 TEST(ThreadCount, refuses_what_makes_no_sense) {
