@@ -28,9 +28,9 @@ class CpuBackend final : public ops::Backend {
     return PackedWeights::scratch_bytes(weights);
   }
 
-  int64_t step_bytes(std::span<const ops::WeightData> weights, int64_t tokens) const override {
-    const QuantisedPlaces quantised(PackedWeights::widest_row(weights), pool_->size(), tokens);
-    return pool_->size() * kLinearScratch * int64_t{sizeof(float)} + quantised.bytes();
+  int64_t step_bytes(const ops::Program& program, std::span<const ops::WeightData> weights,
+                     int64_t tokens) const override {
+    return Executor::step_bytes(program, PackedWeights::widest_row(weights), pool_->size(), tokens);
   }
 
   Result<std::unique_ptr<ops::Executable>> compile(

@@ -14,9 +14,9 @@ using ops::kNone;
 using ops::OpKind;
 using ops::Step;
 
-// Up to this many tokens thread 0 does the work on rows alone: sharing a few thousand elements
-// costs more in meetings than it saves.
+// Up to this many tokens norms, too, are divided by columns: each thread adds up whole rows.
 constexpr size_t kSmallStep = 4;
+static_assert(kSmallStep <= kBlockRows);  // small steps are one block
 
 // A step of fewer operations than this is done by the caller's thread alone: at some 50 GFLOP/s it
 // takes 80 us, no longer than the meetings of several threads would, and on a busy machine a
@@ -30,9 +30,9 @@ Status shortened() { return fail(Code::io, "the model file became shorter while 
 Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
                    std::shared_ptr<Pool> pool, bool share_every_step)
     : program_(std::move(program)),
-      plan_(ops::make_plan(program_)),
-      small_(make_schedule(program_, plan_, true)),
-      large_(make_schedule(program_, plan_, false)),
+      small_(make_schedule(program_, StepSize::small, pool->size())),
+      large_(make_schedule(program_, StepSize::large, pool->size())),
+      traced_(make_traced_schedule(program_)),
       weights_(std::move(weights)),
       kernels_(kernels),
       pool_(std::move(pool)),
@@ -44,8 +44,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
     SK_CHECK(program_.ops[i].kind != OpKind::rows);  // run() reads tables first
   job_ = [this](int thread) {
     const FlushSubnormals flush;
-    const bool is_small = step_->tokens.size() <= kSmallStep;
-    work(*step_, is_small ? small_ : large_, thread);
+    work(*step_, schedule_of(*step_), thread);
   };
 }
 
@@ -59,26 +58,37 @@ ops::DeviceLimits Executor::measure_limits(int passes) {
   return limits;
 }
 
+int64_t Executor::step_bytes(const ops::Program& program, int64_t widest_row, int threads,
+                             int64_t tokens) {
+  const ops::Plan plan = make_schedule(program, StepSize::large, threads).plan;
+  return (plan.floats_per_token * tokens + plan.local_floats_per_row * kBlockRows * threads +
+          kLinearScratch * threads) *
+             int64_t{sizeof(float)} +
+         QuantisedPlaces(widest_row, threads, tokens).bytes();
+}
+
+const Schedule& Executor::schedule_of(const Step& step) const {
+  if (step.trace) return traced_;
+  return step.tokens.size() <= kSmallStep ? small_ : large_;
+}
+
 Status Executor::reserve(const Step& step) {
-  const size_t arena =
-      static_cast<size_t>(plan_.floats_per_token) * step.tokens.size() * sizeof(float);
-  if (arena > arena_.size()) {
-    arena_ = Buffer();  // the old one first, so that both never stand at once
-    SK_TRY(arena_, Buffer::make(arena));
-  }
-  const QuantisedPlaces quantised(weights_.widest_row(), pool_->size(),
-                                  static_cast<int64_t>(step.tokens.size()));
-  if (quantised.bytes() > static_cast<int64_t>(quantised_.size())) {
-    quantised_ = Buffer();
-    SK_TRY(quantised_, Buffer::make(static_cast<size_t>(quantised.bytes())));
-  }
-  quantised_at_ = quantised;
+  constexpr int64_t kFloat = sizeof(float);
+  const auto room = [](Buffer& buffer, int64_t bytes) -> Status {
+    if (bytes <= static_cast<int64_t>(buffer.size())) return {};
+    buffer = Buffer();  // the old one first, so that both never stand at once
+    SK_TRY(buffer, Buffer::make(static_cast<size_t>(bytes)));
+    return {};
+  };
+  const auto tokens = static_cast<int64_t>(step.tokens.size());
+  const ops::Plan& plan = schedule_of(step).plan;
+  SK_TRY_STATUS(room(arena_, plan.floats_per_token * tokens * kFloat));
+  SK_TRY_STATUS(room(blocks_, pool_->size() * plan.local_floats_per_row * kBlockRows * kFloat));
+  if (tokens > 1) SK_TRY_STATUS(room(scratch_, pool_->size() * kLinearScratch * kFloat));
+  quantised_at_ = QuantisedPlaces(weights_.widest_row(), pool_->size(), tokens);
+  SK_TRY_STATUS(room(quantised_, quantised_at_.bytes()));
   std::fill(turns_.begin(), turns_.end(), 0);
   find_runs(step);
-  if (step.tokens.size() > 1 && scratch_.size() == 0) {
-    SK_TRY(scratch_,
-           Buffer::make(static_cast<size_t>(pool_->size()) * kLinearScratch * sizeof(float)));
-  }
   return {};
 }
 
@@ -109,16 +119,41 @@ Status Executor::execute(const Step& step) {
   return {};
 }
 
-void Executor::work(const Step& step, std::span<const Scheduled> schedule, int thread) {
-  for (size_t i = lookups_; i < schedule.size(); ++i) {
-    const ops::Op& op = program_.ops[i];
-    if (rows_of(op.out, step) == 0) continue;  // no outputs wanted; every thread sees the same
-    if (schedule[i].wait_before) meet();
-    if (schedule[i].split != Split::serial || thread == 0) {
-      const StepClock::Span span(clock_, thread, i);
-      run_op(op, step, schedule[i].split, thread);
+void Executor::work(const Step& step, const Schedule& schedule, int thread) {
+  for (size_t first = lookups_, end = 0; first < schedule.ops.size(); first = end) {
+    end = first + 1;
+    while (end < schedule.ops.size() && schedule.ops[end].joined) ++end;
+    // Without wanted outputs a group has no rows; every thread sees the same.
+    if (rows_of(program_.ops[first].out, step) == 0) continue;
+    if (schedule.ops[first].wait_before) meet();
+    run_group(step, schedule, first, end, thread);
+  }
+}
+
+void Executor::run_group(const Step& step, const Schedule& schedule, size_t first, size_t end,
+                         int thread) {
+  const Scheduled& how = schedule.ops[first];
+  if (how.split == Split::serial && thread != 0) return;
+  const int64_t count = rows_of(program_.ops[first].out, step);
+  const Range mine = how.split == Split::rows ? share(count, thread, parts_) : Range{0, count};
+  const int64_t block = end - first == 1 ? count : how.block_rows;
+  for (int64_t row = mine.begin; row < mine.end; row += block) {
+    for (size_t i = first; i < end; ++i) {
+      const ops::Op& op = program_.ops[i];
+      const Range all = {0, width_of(op.out)};
+      const Part part = {.rows = {row, std::min(row + block, mine.end)},
+                         .columns = how.split == Split::columns
+                                        ? share(all.end, thread, parts_, schedule.ops[i].grain)
+                                        : all,
+                         .block = row,
+                         .thread = thread,
+                         .split = how.split};
+      {
+        const StepClock::Span span(clock_, thread, i);
+        run_op(op, step, part);
+      }
+      if (step.trace) trace(op, step);
     }
-    if (step.trace) trace(op, step);
   }
 }
 
@@ -126,38 +161,61 @@ void Executor::meet() {
   if (parts_ > 1) pool_->barrier();
 }
 
-void Executor::run_op(const ops::Op& op, const Step& step, Split split, int thread) {
-  const int64_t count = rows_of(op.out, step);
-  const Range rows = split == Split::rows ? share(count, thread, parts_) : Range{0, count};
+void Executor::run_op(const ops::Op& op, const Step& step, const Part& part) {
+  if (op.kind == OpKind::linear) return linear(op, step, part);  // may meet: never left out
+  if (part.columns.begin == part.columns.end) return;
   switch (op.kind) {
-    case OpKind::linear: return linear(op, step, thread);
+    case OpKind::linear: return;
     case OpKind::wkv4:
     case OpKind::wkv6:
-    case OpKind::wkv7: return recurrence(op, step, thread);
+    case OpKind::wkv7:
+      return part.split == Split::states ? share_states(op, step, part)
+                                         : recurrence(op, step, part);
     case OpKind::rows: return;  // done by run()
-    case OpKind::pick: return pick(op, step);
-    case OpKind::shift: return shift(op, step, rows);
+    case OpKind::pick: return pick(op, step, part);
+    case OpKind::shift: return shift(op, step, part);
     case OpKind::layer_norm:
     case OpKind::rms_norm:
     case OpKind::group_norm:
-    case OpKind::l2norm_heads: return normalise(op, step, rows);
-    case OpKind::repeat_heads: return repeat_heads(op, step, rows);
-    case OpKind::token_matmul: return token_matmul(op, step, rows);
-    case OpKind::bonus: return bonus(op, step, rows);
+    case OpKind::l2norm_heads: return normalise(op, step, part);
+    case OpKind::repeat_heads: return repeat_heads(op, step, part);
+    case OpKind::token_matmul: return token_matmul(op, step, part);
+    case OpKind::bonus: return bonus(op, step, part);
     case OpKind::lerp:
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
-    case OpKind::unary: return elementwise(op, step, rows);
+    case OpKind::unary: return elementwise(op, step, part);
   }
 }
 
 Executor::Matrix Executor::value(ops::ValueId id, const Step& step) const {
-  if (id == kNone) return {nullptr, 0};
   const auto v = static_cast<size_t>(id);
   if (id == program_.logits) return {step.logits, program_.values[v].width};
-  return {arena_.floats() + plan_.offset[v] * static_cast<int64_t>(step.tokens.size()),
-          plan_.size[v]};
+  const ops::Plan& plan = schedule_of(step).plan;
+  return {arena_.floats() + plan.offset[v] * static_cast<int64_t>(step.tokens.size()),
+          plan.size[v]};
+}
+
+Executor::Matrix Executor::rows_at(ops::ValueId id, const Step& step, const Part& part) const {
+  if (id == kNone) return {nullptr, 0};
+  const ops::Plan& plan = schedule_of(step).plan;
+  const auto v = static_cast<size_t>(id);
+  if (plan.local[v]) {
+    // Blocks of a short step lie close together.
+    const int64_t rows = std::min<int64_t>(kBlockRows, static_cast<int64_t>(step.tokens.size()));
+    const int64_t place = part.thread * plan.local_floats_per_row * kBlockRows +
+                          plan.offset[v] * rows + (part.rows.begin - part.block) * plan.size[v];
+    return {blocks_.floats() + place, plan.size[v]};
+  }
+  const Matrix m = value(id, step);
+  return {m.data + part.rows.begin * m.stride, m.stride};
+}
+
+Executor::Matrix Executor::at(ops::ValueId id, const Step& step, const Part& part) const {
+  Matrix m = rows_at(id, step, part);
+  if (m.data) m.data += part.columns.begin;
+  return m;
 }
 
 const float* Executor::vector(ops::WeightId id) const {

@@ -9,7 +9,6 @@
 #include "cpu/schedule.h"
 #include "cpu/weights.h"
 #include "ops/backend.h"
-#include "ops/plan.h"
 
 namespace skein::cpu {
 
@@ -38,6 +37,10 @@ struct QuantisedPlaces {
 
 class Executor final : public ops::Executable {
  public:
+  // What a step of `tokens` needs besides the weights; `widest_row` as PackedWeights has it.
+  static int64_t step_bytes(const ops::Program& program, int64_t widest_row, int threads,
+                            int64_t tokens);
+
   Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
            std::shared_ptr<Pool> pool, bool share_every_step);
 
@@ -56,7 +59,22 @@ class Executor final : public ops::Executable {
     int64_t stride;
   };
 
-  Matrix value(ops::ValueId id, const ops::Step& step) const;
+  // What one thread does of an operation at a time: these rows, and these columns of the result.
+  struct Part {
+    Range rows;
+    Range columns;
+    int64_t block = 0;  // the row where local values begin
+    int thread = 0;
+    Split split = Split::serial;
+
+    int64_t width() const { return columns.end - columns.begin; }
+    Range own_rows() const { return {0, rows.end - rows.begin}; }
+  };
+
+  Matrix value(ops::ValueId id, const ops::Step& step) const;  // all of it; not of local values
+  // A value from the first row of a part on, and from its first column on.
+  Matrix rows_at(ops::ValueId id, const ops::Step& step, const Part& part) const;
+  Matrix at(ops::ValueId id, const ops::Step& step, const Part& part) const;
   const float* vector(ops::WeightId id) const;
   int64_t width_of(ops::ValueId id) const;
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
@@ -68,39 +86,50 @@ class Executor final : public ops::Executable {
   bool alone(size_t tokens) const;
   void meet();  // all threads of this step
 
-  void work(const ops::Step& step, std::span<const Scheduled> schedule, int thread);
-  void run_op(const ops::Op& op, const ops::Step& step, Split split, int thread);
+  const Schedule& schedule_of(const ops::Step& step) const;
+  void work(const ops::Step& step, const Schedule& schedule, int thread);
+  // Operations [first, end) of the schedule, which are joined.
+  void run_group(const ops::Step& step, const Schedule& schedule, size_t first, size_t end,
+                 int thread);
+  void run_op(const ops::Op& op, const ops::Step& step, const Part& part);
   // Rows of a product that are computed in the same way.
   struct Run {
     Range rows;
     bool fast = false;
   };
   void find_runs(const ops::Step& step);
-  void linear(const ops::Op& op, const ops::Step& step, int thread);
-  void linear(const ops::Op& op, const ops::Step& step, const Run& run, int thread);
+  void linear(const ops::Op& op, const ops::Step& step, const Part& part);
+  void linear(const ops::Op& op, const ops::Step& step, const Run& run, const Part& part);
   // A product's input as its kernel takes it, where that is not f32.
   const std::byte* prepare_input(const ops::Op& op, const ops::Step& step, const Run& run,
                                  int thread);
   Status lookup(const ops::Op& op, const ops::Step& step);
-  void pick(const ops::Op& op, const ops::Step& step);
-  void shift(const ops::Op& op, const ops::Step& step, Range rows);
-  void normalise(const ops::Op& op, const ops::Step& step, Range rows);
-  void elementwise(const ops::Op& op, const ops::Step& step, Range rows);
-  void bonus(const ops::Op& op, const ops::Step& step, Range rows);
-  void repeat_heads(const ops::Op& op, const ops::Step& step, Range rows);
-  void token_matmul(const ops::Op& op, const ops::Step& step, Range rows);
-  void recurrence(const ops::Op& op, const ops::Step& step, int thread);
-  void wkv4(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence, Range blocks);
-  void wkv6(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence, int64_t head);
-  void wkv7(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence, int64_t head);
-  float* head_state(const ops::Op& op, const ops::Sequence& sequence, int64_t head,
-                    int64_t size) const;
+  void pick(const ops::Op& op, const ops::Step& step, const Part& part);
+  void shift(const ops::Op& op, const ops::Step& step, const Part& part);
+  void normalise(const ops::Op& op, const ops::Step& step, const Part& part);
+  void elementwise(const ops::Op& op, const ops::Step& step, const Part& part);
+  void bonus(const ops::Op& op, const ops::Step& step, const Part& part);
+  void repeat_heads(const ops::Op& op, const ops::Step& step, const Part& part);
+  void token_matmul(const ops::Op& op, const ops::Step& step, const Part& part);
+  // Each thread's heads of the sequences in the part, or, where heads do not go round, its stretch
+  // of all sequences' heads.
+  void recurrence(const ops::Op& op, const ops::Step& step, const Part& part);
+  void share_states(const ops::Op& op, const ops::Step& step, const Part& part);
+  void one_head(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
+                const Part& head);
+  void wkv4(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
+            const Part& part);
+  void wkv6(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
+            const Part& head);
+  void wkv7(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
+            const Part& head);
+  float* head_state(const ops::Op& op, const ops::Sequence& sequence, const Part& head) const;
   void trace(const ops::Op& op, const ops::Step& step) const;
 
   ops::Program program_;
-  ops::Plan plan_;
-  std::vector<Scheduled> small_;
-  std::vector<Scheduled> large_;
+  Schedule small_;
+  Schedule large_;
+  Schedule traced_;
   PackedWeights weights_;
   const Kernels& kernels_;
   std::shared_ptr<Pool> pool_;
@@ -110,6 +139,7 @@ class Executor final : public ops::Executable {
   Buffer quantised_;
   std::vector<int> turns_;        // of each thread, in the shared places
   std::vector<Run> runs_;         // of this step's tokens, in order
+  Buffer blocks_;                 // each thread's block of the values that only a group touches
   std::function<void(int)> job_;  // kept, so that a step need not make one
   bool share_every_step_;
   ops::Work token_work_;  // of a decode step of one sequence

@@ -51,17 +51,17 @@ const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, co
   return out;
 }
 
-void Executor::linear(const ops::Op& op, const Step& step, int thread) {
+void Executor::linear(const ops::Op& op, const Step& step, const Part& part) {
   if (program_.values[static_cast<size_t>(op.out)].rows == ops::Rows::outputs)
-    return linear(op, step, Run{{0, rows_of(op.out, step)}}, thread);
-  for (const Run& run : runs_) linear(op, step, run, thread);
+    return linear(op, step, Run{{0, rows_of(op.out, step)}}, part);
+  for (const Run& run : runs_) linear(op, step, run, part);
 }
 
-void Executor::linear(const ops::Op& op, const Step& step, const Run& run, int thread) {
+void Executor::linear(const ops::Op& op, const Step& step, const Run& run, const Part& part) {
   const PackedWeight& matrix = weights_[op.weight[0]];
   const Matrix x = value(op.in[0], step), y = value(op.out, step);
   // There is none before the first step of several tokens, and one token needs none.
-  float* scratch = scratch_.size() ? scratch_.floats() + thread * kLinearScratch : nullptr;
+  float* scratch = scratch_.size() ? scratch_.floats() + part.thread * kLinearScratch : nullptr;
   const Linear l = {.panels = matrix.data,
                     .type = matrix.type,
                     .codes = matrix.codes,
@@ -71,12 +71,12 @@ void Executor::linear(const ops::Op& op, const Step& step, const Run& run, int t
                     .function = op.function,
                     .x = x.data + run.rows.begin * x.stride,
                     .x_stride = x.stride,
-                    .quantised = prepare_input(op, step, run, thread),
+                    .quantised = prepare_input(op, step, run, part.thread),
                     .y = y.data + run.rows.begin * y.stride,
                     .y_stride = y.stride,
                     .tokens = run.rows.end - run.rows.begin,
                     .scratch = scratch};
-  const Range panels = share((matrix.rows + kPanel - 1) / kPanel, thread, parts_);
+  const Range panels = {part.columns.begin / kPanel, (part.columns.end + kPanel - 1) / kPanel};
   run.fast ? kernels_.linear_fast(l, panels) : kernels_.linear(l, panels);
 }
 
@@ -95,87 +95,98 @@ Status Executor::lookup(const ops::Op& op, const Step& step) {
   return {};
 }
 
-void Executor::pick(const ops::Op& op, const Step& step) {
+void Executor::pick(const ops::Op& op, const Step& step, const Part& part) {
   const Matrix x = value(op.in[0], step), y = value(op.out, step);
-  for (size_t o = 0; o < step.outputs.size(); ++o)
-    std::copy_n(x.data + step.outputs[o] * x.stride, x.stride,
-                y.data + static_cast<int64_t>(o) * y.stride);
+  for (int64_t o = part.rows.begin; o < part.rows.end; ++o)
+    std::copy_n(x.data + step.outputs[static_cast<size_t>(o)] * x.stride + part.columns.begin,
+                part.width(), y.data + o * y.stride + part.columns.begin);
 }
 
-void Executor::shift(const ops::Op& op, const Step& step, Range rows) {
-  const Matrix x = value(op.in[0], step), y = value(op.out, step);
-  const ops::Slot& slot = program_.slots[static_cast<size_t>(op.slot)];
+void Executor::shift(const ops::Op& op, const Step& step, const Part& part) {
+  const Matrix x = at(op.in[0], step, part), y = at(op.out, step, part);
+  const int64_t first = program_.slots[static_cast<size_t>(op.slot)].offset + part.columns.begin;
   for (const ops::Sequence& sequence : step.sequences) {
-    float* memory = sequence.state + slot.offset;
-    const int64_t begin = std::max<int64_t>(sequence.begin, rows.begin);
-    const int64_t end = std::min<int64_t>(sequence.end, rows.end);
-    for (int64_t row = begin; row < end; ++row)
-      std::copy_n(row == sequence.begin ? memory : x.data + (row - 1) * x.stride, slot.size,
-                  y.data + row * y.stride);
+    const float* memory = sequence.state + first;
+    const int64_t begin = std::max<int64_t>(sequence.begin, part.rows.begin);
+    const int64_t end = std::min<int64_t>(sequence.end, part.rows.end);
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t place = row - part.rows.begin;
+      std::copy_n(row == sequence.begin ? memory : x.data + (place - 1) * x.stride, part.width(),
+                  y.data + place * y.stride);
+    }
   }
   // The memory is replaced by whoever has a sequence's first row, which is the only reader of the
   // old one: it comes after that read, whoever has the last row.
   for (const ops::Sequence& sequence : step.sequences)
-    if (sequence.begin >= rows.begin && sequence.begin < rows.end)
-      std::copy_n(x.data + (sequence.end - 1) * x.stride, slot.size, sequence.state + slot.offset);
+    if (sequence.begin >= part.rows.begin && sequence.begin < part.rows.end)
+      std::copy_n(x.data + (sequence.end - 1 - part.rows.begin) * x.stride, part.width(),
+                  sequence.state + first);
 }
 
-void Executor::normalise(const ops::Op& op, const Step& step, Range rows) {
-  const Matrix x = value(op.in[0], step), y = value(op.out, step);
+void Executor::normalise(const ops::Op& op, const Step& step, const Part& part) {
+  const bool whole = op.kind == OpKind::layer_norm || op.kind == OpKind::rms_norm;
+  const auto from = [&](const float* vector) {
+    return vector && !whole ? vector + part.columns.begin : vector;
+  };
+  const int64_t width = width_of(op.out);
+  const Matrix x = whole ? rows_at(op.in[0], step, part) : at(op.in[0], step, part);
+  const Matrix y = whole ? rows_at(op.out, step, part) : at(op.out, step, part);
   const Norm n = {.x = x.data,
                   .y = y.data,
                   .stride = x.stride,
-                  .width = width_of(op.out),
-                  .groups = op.heads,
-                  .weight = vector(op.weight[0]),
-                  .bias = vector(op.weight[1]),
-                  .epsilon = op.epsilon};
-  kernels_.norm(n, rows);
+                  .width = whole ? width : part.width(),
+                  .groups = whole ? 1 : part.width() * op.heads / width,
+                  .weight = from(vector(op.weight[0])),
+                  .bias = from(vector(op.weight[1])),
+                  .epsilon = op.epsilon,
+                  .written = whole ? part.columns : Range{0, width}};
+  kernels_.norm(n, part.own_rows());
 }
 
-void Executor::elementwise(const ops::Op& op, const Step& step, Range rows) {
-  const Matrix a = value(op.in[0], step);
+void Executor::elementwise(const ops::Op& op, const Step& step, const Part& part) {
+  const Matrix a = at(op.in[0], step, part);
   const bool lerp = op.kind == OpKind::lerp;
   const bool shared = op.weight[0] != kNone;
-  const float* weight = vector(op.weight[0]);
-  const float* b = value(op.in[1], step).data;
+  const float* weight = shared ? vector(op.weight[0]) + part.columns.begin : nullptr;
+  const float* b = at(op.in[1], step, part).data;
   const Elementwise e = {.kind = op.kind,
                          .function = op.function,
                          .a = a.data,
                          .b = lerp || !shared ? b : weight,
-                         .t = lerp ? (shared ? weight : value(op.in[2], step).data) : nullptr,
+                         .t = lerp ? (shared ? weight : at(op.in[2], step, part).data) : nullptr,
                          .shared = shared,
-                         .y = value(op.out, step).data,
+                         .y = at(op.out, step, part).data,
                          .stride = a.stride,
-                         .width = width_of(op.out)};
-  kernels_.elementwise(e, rows);
+                         .width = part.width()};
+  kernels_.elementwise(e, part.own_rows());
 }
 
-void Executor::bonus(const ops::Op& op, const Step& step, Range rows) {
-  const Matrix r = value(op.in[0], step);
+void Executor::bonus(const ops::Op& op, const Step& step, const Part& part) {
+  const Matrix r = at(op.in[0], step, part);
   const Bonus b = {.r = r.data,
-                   .k = value(op.in[1], step).data,
-                   .v = value(op.in[2], step).data,
-                   .u = vector(op.weight[0]),
-                   .y = value(op.out, step).data,
+                   .k = at(op.in[1], step, part).data,
+                   .v = at(op.in[2], step, part).data,
+                   .u = vector(op.weight[0]) + part.columns.begin,
+                   .y = at(op.out, step, part).data,
                    .stride = r.stride,
-                   .width = width_of(op.out),
-                   .heads = op.heads};
-  kernels_.bonus(b, rows);
+                   .width = part.width(),
+                   .heads = part.width() * op.heads / width_of(op.out)};
+  kernels_.bonus(b, part.own_rows());
 }
 
-void Executor::repeat_heads(const ops::Op& op, const Step& step, Range rows) {
-  const Matrix x = value(op.in[0], step), y = value(op.out, step);
+void Executor::repeat_heads(const ops::Op& op, const Step& step, const Part& part) {
+  const Matrix x = rows_at(op.in[0], step, part), y = rows_at(op.out, step, part);
   const int64_t size = width_of(op.out) / op.heads;
   const int64_t repeats = width_of(op.out) / width_of(op.in[0]);
-  for (int64_t row = rows.begin; row < rows.end; ++row)
+  for (int64_t row = 0; row < part.own_rows().end; ++row)
     for (int64_t head = 0; head < op.heads; ++head)
       std::copy_n(x.data + row * x.stride + head / repeats * size, size,
                   y.data + row * y.stride + head * size);
 }
 
-void Executor::token_matmul(const ops::Op& op, const Step& step, Range rows) {
-  const Matrix x = value(op.in[0], step), m = value(op.in[1], step), y = value(op.out, step);
+void Executor::token_matmul(const ops::Op& op, const Step& step, const Part& part) {
+  const Matrix x = rows_at(op.in[0], step, part), m = rows_at(op.in[1], step, part);
+  const Matrix y = rows_at(op.out, step, part);
   const TokenMatmul p = {.x = x.data,
                          .x_stride = x.stride,
                          .m = m.data,
@@ -184,91 +195,109 @@ void Executor::token_matmul(const ops::Op& op, const Step& step, Range rows) {
                          .y_stride = y.stride,
                          .in = width_of(op.in[0]),
                          .out = width_of(op.out)};
-  kernels_.token_matmul(p, rows);
+  kernels_.token_matmul(p, part.own_rows());
 }
 
-void Executor::recurrence(const ops::Op& op, const Step& step, int thread) {
-  const int64_t width = width_of(op.out);
-  const int64_t units = op.kind == OpKind::wkv4 ? (width + 15) / 16 : op.heads;
-  // This thread's stretch of all sequences' units, one sequence at a time.
-  const Range mine = share(units * static_cast<int64_t>(step.sequences.size()), thread, parts_);
-  for (int64_t at = mine.begin; at < mine.end;) {
-    const int64_t first = at / units * units;
-    const ops::Sequence& sequence = step.sequences[static_cast<size_t>(at / units)];
-    const Range part = {at - first, std::min(mine.end - first, units)};
+void Executor::recurrence(const ops::Op& op, const Step& step, const Part& part) {
+  const int64_t size = width_of(op.out) / std::max(op.heads, 1);
+  for (const ops::Sequence& sequence : step.sequences) {
+    Part mine = part;
+    mine.rows = {std::max<int64_t>(sequence.begin, part.rows.begin),
+                 std::min<int64_t>(sequence.end, part.rows.end)};
+    if (mine.rows.begin >= mine.rows.end) continue;
     if (op.kind == OpKind::wkv4) {
-      wkv4(op, step, sequence, part);
-    } else {
-      for (int64_t head = part.begin; head < part.end; ++head)
-        op.kind == OpKind::wkv6 ? wkv6(op, step, sequence, head) : wkv7(op, step, sequence, head);
+      wkv4(op, step, sequence, mine);
+      continue;
     }
-    at = first + part.end;
+    for (int64_t channel = part.columns.begin; channel < part.columns.end; channel += size) {
+      mine.columns = {channel, channel + size};
+      one_head(op, step, sequence, mine);
+    }
   }
 }
 
+void Executor::share_states(const ops::Op& op, const Step& step, const Part& part) {
+  const int64_t size = width_of(op.out) / op.heads;
+  const auto sequences = static_cast<int64_t>(step.sequences.size());
+  const Range mine = share(op.heads * sequences, part.thread, parts_);
+  for (int64_t i = mine.begin; i < mine.end; ++i) {
+    const ops::Sequence& sequence = step.sequences[static_cast<size_t>(i / op.heads)];
+    const int64_t channel = i % op.heads * size;
+    Part head = part;
+    head.rows = {sequence.begin, sequence.end};
+    head.columns = {channel, channel + size};
+    one_head(op, step, sequence, head);
+  }
+}
+
+void Executor::one_head(const ops::Op& op, const Step& step, const ops::Sequence& sequence,
+                        const Part& head) {
+  op.kind == OpKind::wkv6 ? wkv6(op, step, sequence, head) : wkv7(op, step, sequence, head);
+}
+
 void Executor::wkv4(const ops::Op& op, const Step& step, const ops::Sequence& sequence,
-                    Range blocks) {
-  const int64_t width = width_of(op.out), stride = value(op.out, step).stride;
-  const int64_t at = sequence.begin * stride;
-  float* state = sequence.state + program_.slots[static_cast<size_t>(op.slot)].offset;
-  const Wkv4 c = {.k = value(op.in[0], step).data + at,
-                  .v = value(op.in[1], step).data + at,
-                  .w = vector(op.weight[0]),
-                  .u = vector(op.weight[1]),
-                  .y = value(op.out, step).data + at,
+                    const Part& part) {
+  const int64_t width = width_of(op.out);
+  const Matrix y = at(op.out, step, part);
+  const int64_t first = part.columns.begin;
+  float* state = sequence.state + program_.slots[static_cast<size_t>(op.slot)].offset + first;
+  const Wkv4 c = {.k = at(op.in[0], step, part).data,
+                  .v = at(op.in[1], step, part).data,
+                  .w = vector(op.weight[0]) + first,
+                  .u = vector(op.weight[1]) + first,
+                  .y = y.data,
                   .aa = state,
                   .bb = state + width,
                   .pp = state + 2 * width,
-                  .stride = stride,
-                  .tokens = sequence.end - sequence.begin,
-                  .width = width};
-  kernels_.wkv4(c, blocks);
+                  .stride = y.stride,
+                  .tokens = part.rows.end - part.rows.begin,
+                  .width = part.width()};
+  kernels_.wkv4(c, {0, (part.width() + kPanel - 1) / kPanel});
 }
 
 void Executor::wkv6(const ops::Op& op, const Step& step, const ops::Sequence& sequence,
-                    int64_t head) {
-  const int64_t size = width_of(op.out) / op.heads, channel = head * size;
-  const int64_t stride = value(op.out, step).stride, at = sequence.begin * stride + channel;
+                    const Part& head) {
+  const Matrix y = at(op.out, step, head);
   const bool constant = op.in[3] == kNone;
   const float* u = vector(op.weight[1]);
-  const float* w = constant ? vector(op.weight[0]) + channel : value(op.in[3], step).data + at;
-  const Wkv6 h = {.r = value(op.in[0], step).data + at,
-                  .k = value(op.in[1], step).data + at,
-                  .v = value(op.in[2], step).data + at,
-                  .w = w,
-                  .w_stride = constant ? 0 : stride,
+  const int64_t channel = head.columns.begin;
+  const Wkv6 h = {.r = at(op.in[0], step, head).data,
+                  .k = at(op.in[1], step, head).data,
+                  .v = at(op.in[2], step, head).data,
+                  .w = constant ? vector(op.weight[0]) + channel : at(op.in[3], step, head).data,
+                  .w_stride = constant ? 0 : y.stride,
                   .u = u ? u + channel : nullptr,
                   .scale = op.scale,
-                  .y = value(op.out, step).data + at,
-                  .state = head_state(op, sequence, head, size),
-                  .stride = stride,
-                  .tokens = sequence.end - sequence.begin,
-                  .size = size};
+                  .y = y.data,
+                  .state = head_state(op, sequence, head),
+                  .stride = y.stride,
+                  .tokens = head.rows.end - head.rows.begin,
+                  .size = head.width()};
   kernels_.wkv6(h);
 }
 
 void Executor::wkv7(const ops::Op& op, const Step& step, const ops::Sequence& sequence,
-                    int64_t head) {
-  const int64_t size = width_of(op.out) / op.heads;
-  const int64_t stride = value(op.out, step).stride, at = sequence.begin * stride + head * size;
-  const auto part = [&](int place) { return value(op.in[place], step).data + at; };
+                    const Part& head) {
+  const Matrix y = at(op.out, step, head);
+  const auto part = [&](int place) { return at(op.in[place], step, head).data; };
   const Wkv7 h = {.r = part(0),
                   .w = part(1),
                   .k = part(2),
                   .v = part(3),
                   .kk = part(4),
                   .a = part(5),
-                  .y = value(op.out, step).data + at,
-                  .state = head_state(op, sequence, head, size),
-                  .stride = stride,
-                  .tokens = sequence.end - sequence.begin,
-                  .size = size};
+                  .y = y.data,
+                  .state = head_state(op, sequence, head),
+                  .stride = y.stride,
+                  .tokens = head.rows.end - head.rows.begin,
+                  .size = head.width()};
   kernels_.wkv7(h);
 }
 
-float* Executor::head_state(const ops::Op& op, const ops::Sequence& sequence, int64_t head,
-                            int64_t size) const {
-  return sequence.state + program_.slots[static_cast<size_t>(op.slot)].offset + head * size * size;
+float* Executor::head_state(const ops::Op& op, const ops::Sequence& sequence,
+                            const Part& head) const {
+  return sequence.state + program_.slots[static_cast<size_t>(op.slot)].offset +
+         head.columns.begin * head.width();
 }
 
 }  // namespace skein::cpu

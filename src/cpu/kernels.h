@@ -136,6 +136,7 @@ struct Norm {
   const float* weight = nullptr;  // [width]
   const float* bias = nullptr;
   float epsilon = 0;
+  Range written = {0, INT64_MAX};  // with one group, the columns of y that are
 };
 
 // Row by row: a (lerp: a + (b - a) * t). `shared` operands are one row for all: [width].

@@ -42,7 +42,8 @@ class StepClock {
   static constexpr Duration kNever{-1};
 
   void add(int thread, size_t operation, Duration time) {
-    times_[static_cast<size_t>(thread)][operation] = time;
+    Duration& sum = times_[static_cast<size_t>(thread)][operation];
+    sum = sum == kNever ? time : sum + time;  // of the blocks in which it was done
   }
 
   std::vector<std::vector<Duration>> times_;  // [thread][operation]

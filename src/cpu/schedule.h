@@ -1,4 +1,5 @@
-// Which thread does what, and where threads have to wait for each other.
+// Which thread does what, where threads have to wait for each other, and which operations go
+// through memory together.
 #pragma once
 
 #include <vector>
@@ -10,21 +11,38 @@ namespace skein::cpu {
 
 // How an operation's work is divided.
 enum class Split : uint8_t {
-  serial,  // thread 0 alone: too little work to share
-  rows,    // each thread its rows (tokens)
-  panels,  // each thread its output rows of the matrix
-  states,  // each thread its parts (heads, or blocks of 16 channels) of its sequences' states
+  serial,   // thread 0 alone: too little work to share
+  rows,     // each thread its rows (tokens)
+  columns,  // each thread its columns of the result (a matrix's panels, whole heads) for all rows
+  states,   // each thread its heads of its sequences' states
 };
+
+// Operations that are joined go through a step in blocks of at most so many rows, so that what one
+// hands to the next is still in a core's cache.
+inline constexpr int32_t kBlockRows = 32;
 
 struct Scheduled {
   Split split = Split::serial;
   bool wait_before = false;  // all threads meet before this operation
+  bool joined = false;       // to the operation before it
+  int32_t grain = 16;        // columns are divided in whole groups of so many
+  int32_t block_rows = kBlockRows;
 };
 
-// `small` schedules a step of few tokens: work on rows is then left to thread 0, which goes through
-// neighbouring operations of that kind without meeting anybody. A meeting is placed where an
-// operation touches memory that another thread may have read or written since the last one.
-std::vector<Scheduled> make_schedule(const ops::Program& program, const ops::Plan& plan,
-                                     bool small);
+struct Schedule {
+  std::vector<Scheduled> ops;
+  ops::Plan plan;
+};
+
+// A step of few tokens is divided by columns wherever possible, since rows are few; a larger one by
+// rows where an operation needs whole rows. Neighbours that are divided alike need no meeting: one
+// is placed where an operation reads what another thread may have written since the last one.
+//
+// Heads are divided among threads if that is about even for this number of threads.
+enum class StepSize : uint8_t { small, large };
+Schedule make_schedule(const ops::Program& program, StepSize size, int threads);
+
+// Every operation by itself, for one thread: each value is whole after its operation.
+Schedule make_traced_schedule(const ops::Program& program);
 
 }  // namespace skein::cpu

@@ -129,10 +129,9 @@ class Backend {
   // What compile() will keep resident for these weights, and its passing need on top.
   virtual int64_t resident_bytes(std::span<const WeightData> weights) const = 0;
   virtual int64_t scratch_bytes(std::span<const WeightData> weights) const = 0;
-  // What a step of so many tokens needs besides the program's values.
-  virtual int64_t step_bytes(std::span<const WeightData> /*weights*/, int64_t /*tokens*/) const {
-    return 0;
-  }
+  // What a step of so many tokens needs besides the weights, the states and the logits.
+  virtual int64_t step_bytes(const Program& program, std::span<const WeightData> weights,
+                             int64_t tokens) const = 0;
   // `done(weight)` tells that a weight's file bytes will not be read again.
   virtual Result<std::unique_ptr<Executable>> compile(
       const Program& program, std::span<const WeightData> weights,

@@ -227,6 +227,12 @@ class ReferenceBackend final : public Backend {
     return floats * int64_t{sizeof(float)};
   }
   int64_t scratch_bytes(std::span<const WeightData>) const override { return 0; }
+  int64_t step_bytes(const Program& program, std::span<const WeightData>,
+                     int64_t tokens) const override {
+    int64_t floats = 0;
+    for (const Value& value : program.values) floats += value.width * tokens;
+    return floats * int64_t{sizeof(float)};
+  }
 
   Result<std::unique_ptr<Executable>> compile(const Program& program,
                                               std::span<const WeightData> weights,

@@ -12,7 +12,6 @@
 #include "base/limits.h"
 #include "base/platform.h"
 #include "io/model_files.h"
-#include "ops/plan.h"
 #include "quant/read.h"
 #include "run/adapters.h"
 #include "run/state_file.h"
@@ -118,9 +117,8 @@ MemoryEstimate estimate(const ops::Backend& backend, std::span<const ops::Weight
   constexpr int64_t kFloat = sizeof(float);
   const int64_t vocab = program.values[static_cast<size_t>(program.logits)].width;
   const int64_t resident = backend.resident_bytes(weights);
-  const int64_t step = ops::make_plan(program).floats_per_token * chunk * kFloat +
-                       backend.step_bytes(weights, chunk) + program.state_size() * kFloat +
-                       vocab * kFloat;
+  const int64_t step =
+      backend.step_bytes(program, weights, chunk) + (program.state_size() + vocab) * kFloat;
   return {.weights = resident,
           .peak = kProgram + resident + std::max(backend.scratch_bytes(weights), step)};
 }

@@ -8,34 +8,77 @@
 #include "cpu/dispatch.h"
 #include "op_program.h"
 #include "small_program.h"
+#include "support/races.h"
 
 namespace skein::cpu {
 namespace {
 
-TEST(Schedule, a_reader_on_other_threads_waits_for_its_writer) {
+TEST(Schedule, no_two_threads_touch_one_number_between_two_meetings) {
   const test::SmallProgram small;
-  const ops::Plan plan = ops::make_plan(small.program);
-  for (const bool is_small : {true, false}) {
-    const auto schedule = make_schedule(small.program, plan, is_small);
-    // Between an operation and each that reads its value there is a meeting, unless both are thread
-    // 0's or both go row by row.
-    for (size_t writer = 0; writer < schedule.size(); ++writer) {
-      for (size_t reader = writer + 1; reader < schedule.size(); ++reader) {
-        const auto& w = small.program.ops[writer];
-        const auto& r = small.program.ops[reader];
-        bool reads = false;
-        for (const ops::ValueId in : r.in) reads = reads || in == w.out;
-        if (!reads) continue;
-        const bool same = schedule[writer].split == schedule[reader].split &&
-                          (schedule[writer].split == Split::serial ||
-                           (schedule[writer].split == Split::rows && r.kind != ops::OpKind::shift));
-        bool met = false;
-        for (size_t i = writer + 1; i <= reader; ++i) met = met || schedule[i].wait_before;
-        EXPECT_TRUE(same || met) << small.program.values[static_cast<size_t>(w.out)].name << " -> "
-                                 << small.program.values[static_cast<size_t>(r.out)].name;
-      }
+  for (const StepSize size : {StepSize::small, StepSize::large})
+    for (const int threads : {2, 3, 5})
+      EXPECT_EQ(
+          test::find_race(small.program, make_schedule(small.program, size, threads), threads, 7),
+          "");
+}
+
+// The check above can fail. Some meetings are there for other step sizes than this one.
+TEST(Schedule, most_missing_meetings_are_races) {
+  const test::SmallProgram small;
+  for (const StepSize size : {StepSize::small, StepSize::large}) {
+    const Schedule schedule = make_schedule(small.program, size, 2);
+    int meetings = 0, races = 0;
+    for (size_t i = 0; i < schedule.ops.size(); ++i) {
+      if (!schedule.ops[i].wait_before) continue;
+      Schedule broken = schedule;
+      broken.ops[i].wait_before = false;
+      ++meetings;
+      races += !test::find_race(small.program, broken, 2, 7).empty();
+    }
+    EXPECT_GT(races, meetings * 3 / 4);
+  }
+}
+
+TEST(Schedule, whole_heads_go_to_one_thread_where_they_go_round) {
+  test::OpProgram p(1);
+  ops::Recorder& b = p.recorder;
+  const ops::Var x = p.input(256);
+  p.finish(b.l2norm_heads("y", b.mul("scaled", x, p.vector(256)), 4));
+  for (const auto& [threads, split] : {std::pair{1, Split::columns},
+                                       {2, Split::columns},
+                                       {3, Split::serial},
+                                       {4, Split::columns},
+                                       {5, Split::serial}}) {
+    const Schedule schedule = make_schedule(p.program, StepSize::small, threads);
+    for (size_t i = 0; i < schedule.ops.size(); ++i) {
+      const ops::OpKind kind = p.program.ops[i].kind;
+      if (kind != ops::OpKind::l2norm_heads && kind != ops::OpKind::mul) continue;
+      EXPECT_EQ(schedule.ops[i].split, split) << threads;
+      EXPECT_EQ(schedule.ops[i].grain, split == Split::columns ? 64 : 16);
     }
   }
+}
+
+TEST(Schedule, neighbours_that_hand_on_their_own_rows_are_joined) {
+  test::OpProgram p(1);
+  ops::Recorder& b = p.recorder;
+  const ops::Var x = p.input(32);
+  const ops::Var sum = x + x;
+  const ops::Var norm = b.layer_norm("norm", sum, p.vector(32), p.vector(32), 1e-5f);
+  const ops::Var before = b.shift("before", norm, b.slot("memory", 32));
+  const ops::Var mixed = b.lerp("mixed", norm, before, p.vector(32));
+  p.finish(mixed + sum);
+  const Schedule schedule = make_schedule(p.program, StepSize::large, 2);
+  const auto made = [&](ops::Var v) -> const Scheduled& {
+    for (size_t i = 0;; ++i)
+      if (p.program.ops[i].out == v.id()) return schedule.ops[i];
+  };
+  EXPECT_TRUE(made(norm).joined);
+  EXPECT_FALSE(made(before).joined);  // it reads a neighbour's row
+  EXPECT_TRUE(made(before).wait_before);
+  EXPECT_TRUE(made(mixed).joined);
+  EXPECT_TRUE(schedule.plan.local[static_cast<size_t>(before.id())]);
+  EXPECT_FALSE(schedule.plan.local[static_cast<size_t>(norm.id())]);  // two groups read it
 }
 
 TEST(Schedule, operations_on_one_slot_do_not_run_at_the_same_time) {
@@ -48,20 +91,12 @@ TEST(Schedule, operations_on_one_slot_do_not_run_at_the_same_time) {
     const ops::Var y = b.wkv4("y", k, v, p.vector(32), p.vector(32), slots[0]);
     // k lives on, so that the shift does not wait for its memory.
     p.finish(y + b.shift("shifted", v, slots[chosen]) + k);
-    const auto schedule = make_schedule(p.program, ops::make_plan(p.program), false);
+    const auto schedule = make_schedule(p.program, StepSize::small, 2).ops;
     for (size_t i = 0; i < schedule.size(); ++i) {
       if (p.program.ops[i].kind != ops::OpKind::shift) continue;
       EXPECT_EQ(schedule[i].wait_before, chosen < 3) << chosen;  // wkv4 has aa, bb and pp
     }
   }
-}
-
-TEST(Schedule, one_token_needs_few_meetings) {
-  const test::SmallProgram small;
-  const ops::Plan plan = ops::make_plan(small.program);
-  int meetings = 0;
-  for (const Scheduled& s : make_schedule(small.program, plan, true)) meetings += s.wait_before;
-  EXPECT_LT(meetings, static_cast<int>(small.program.ops.size()) / 2);
 }
 
 TEST(Executor, threads_and_instruction_sets_do_not_show_in_the_bits) {

@@ -6,6 +6,7 @@
 #include "cpu/schedule.h"
 #include "support/make_model.h"
 #include "support/models.h"
+#include "support/races.h"
 
 namespace skein {
 namespace {
@@ -27,56 +28,50 @@ class ShapesTest : public testing::Test {
       std::filesystem::temp_directory_path() / fmt::format("skein_shapes_{}.st", getpid());
 };
 
-// Written without the scheduler's own notions: row t of value v stands at offset + t * size.
-bool may_touch_each_others_rows(const ops::Program& program, const ops::Plan& plan, ops::ValueId a,
-                                ops::ValueId b) {
-  if (a == ops::kNone || b == ops::kNone || a == b) return false;
-  const auto x = static_cast<size_t>(a), y = static_cast<size_t>(b);
-  if (plan.offset[x] == ops::kNone || plan.offset[y] == ops::kNone) return false;
-  constexpr int64_t kTokens = 8;
-  for (int64_t t = 0; t < kTokens; ++t) {
-    for (int64_t u = 0; u < kTokens; ++u) {
-      const bool same_thread_for_sure = t == u && program.values[x].rows == program.values[y].rows;
-      const int64_t left = plan.offset[x] * kTokens + t * plan.size[x];
-      const int64_t right = plan.offset[y] * kTokens + u * plan.size[y];
-      if (!same_thread_for_sure && left < right + plan.size[y] && right < left + plan.size[x])
-        return true;
-    }
-  }
-  return false;
-}
-
-TEST(ShapesSchedule, rows_of_one_thread_are_never_overwritten_by_another) {
+TEST(ShapesSchedule, no_two_threads_touch_one_number_between_two_meetings) {
   test::Random random(1);
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 120; ++round) {
     ModelSizes sizes;
+    sizes.layers = 2;
     sizes.width = 64 * static_cast<int64_t>(1 + random.below(8));
     sizes.heads = sizes.width / 64;
     sizes.inner = 16 * static_cast<int64_t>(1 + random.below(40));
+    sizes.vocab = 70;
     for (int64_t* rank : {&sizes.rank_w, &sizes.rank_a, &sizes.rank_v, &sizes.rank_g})
       *rank = 16 * static_cast<int64_t>(1 + random.below(24));
     const auto designs = test::runnable_designs();
     sizes.design = designs[random.below(designs.size())];
     const auto program = test::make_architecture(sizes)->forward();
-    const ops::Plan plan = ops::make_plan(program);
-    const auto schedule = cpu::make_schedule(program, plan, false);
-    for (size_t i = 0; i < schedule.size(); ++i) {
-      for (size_t j = i + 1; j < schedule.size() && !schedule[j].wait_before; ++j) {
-        const ops::Op &a = program.ops[i], &b = program.ops[j];
-        if (schedule[i].split != cpu::Split::rows || schedule[j].split != cpu::Split::rows)
-          continue;
-        bool clash = may_touch_each_others_rows(program, plan, a.out, b.out);
-        for (const ops::ValueId in : b.in)
-          clash = clash || may_touch_each_others_rows(program, plan, a.out, in);
-        for (const ops::ValueId in : a.in)
-          clash = clash || may_touch_each_others_rows(program, plan, b.out, in);
-        ASSERT_FALSE(clash) << program.values[static_cast<size_t>(a.out)].name << " and "
-                            << program.values[static_cast<size_t>(b.out)].name << ", width "
-                            << sizes.width << " of " << sizes.design << ", ranks " << sizes.rank_w
-                            << " " << sizes.rank_a << " " << sizes.rank_v << " " << sizes.rank_g;
-      }
+    const int threads = 2 + static_cast<int>(random.below(4));
+    for (const auto size : {cpu::StepSize::small, cpu::StepSize::large}) {
+      const auto schedule = cpu::make_schedule(program, size, threads);
+      ASSERT_EQ(test::find_race(program, schedule, threads, 5), "")
+          << "width " << sizes.width << " of " << sizes.design << ", ranks " << sizes.rank_w << " "
+          << sizes.rank_a << " " << sizes.rank_v << " " << sizes.rank_g << ", " << threads
+          << " threads";
     }
   }
+}
+
+// What a layer costs in meetings and in memory: RWKV-7 at the sizes of its smallest model.
+TEST(ShapesSchedule, a_decode_step_of_rwkv7_meets_seven_times_a_layer) {
+  ModelSizes sizes;
+  sizes.layers = 3;
+  sizes.width = 768;
+  sizes.heads = 12;
+  sizes.inner = 3072;
+  sizes.rank_w = sizes.rank_a = 64;
+  sizes.rank_v = 32;
+  sizes.rank_g = 128;
+  sizes.design = "rwkv7";
+  const auto program = test::make_architecture(sizes)->forward();
+  const auto schedule = cpu::make_schedule(program, cpu::StepSize::small, 2);
+  int meetings = 0;
+  for (const cpu::Scheduled& op : schedule.ops) meetings += op.wait_before;
+  EXPECT_LE(meetings, 7 * 3 + 4);
+  // The chain of a head's small operations needs no memory for all tokens.
+  const auto prompt = cpu::make_schedule(program, cpu::StepSize::large, 2);
+  EXPECT_LT(prompt.plan.floats_per_token, ops::make_plan(program).floats_per_token);
 }
 
 // Wide enough for single tokens to be shared among threads, with ranks that make values reuse each
@@ -111,6 +106,21 @@ TEST_F(ShapesTest, wide_models_of_odd_ranks_give_the_same_bits_on_any_number_of_
         EXPECT_TRUE(test::same_bits(logits, first))
             << design << ", " << threads << " threads, chunks of " << chunk;
       }
+      // Three sequences that begin and end within blocks, side by side.
+      const size_t lengths[] = {37, 1, 70};
+      const auto vocab = static_cast<size_t>(model->vocab());
+      std::vector<State> states(3, model->new_state());
+      std::vector<std::vector<float>> logits(3);
+      std::vector<Job> jobs;
+      for (size_t i = 0; i < 3; ++i) {
+        logits[i].resize(lengths[i] * vocab);
+        jobs.push_back(
+            {&states[i], std::span(tokens).first(lengths[i]), Want::all, logits[i].data()});
+      }
+      ASSERT_TRUE(model->eval(jobs));
+      for (const auto& got : logits)
+        EXPECT_TRUE(test::same_bits(got, std::span<const float>(first).first(got.size())))
+            << design << ", " << threads << " threads, sequence of " << got.size() / vocab;
     }
   }
 }

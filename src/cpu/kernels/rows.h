@@ -47,53 +47,108 @@ inline float squares_of(const float* x, int64_t size, float mean) {
   return reduce_add(sum);
 }
 
+// What each element of a group is multiplied with after its mean was taken off.
+inline float norm_scale(const Norm& n, float squares, int64_t size) {
+  if (n.weight) return 1.0f / __builtin_sqrtf(squares / static_cast<float>(size) + n.epsilon);
+  return 1.0f / (squares > 1e-24f ? __builtin_sqrtf(squares) : 1e-12f);
+}
+
+// Columns [part.begin, part.end) of a group that begins at `channel` of the weights.
+inline void write_norm(const Norm& n, const float* x, float* y, int64_t channel, Range part,
+                       float mean, float scale) {
+  for (int64_t i = part.begin; i < part.end; i += 16) {
+    const int64_t left = part.end - i;
+    F32x16 v = mul(sub(load_upto(x + i, left), set1(mean)), set1(scale));
+    if (n.bias) {
+      v = fma(v, load_upto(n.weight + channel + i, left), load_upto(n.bias + channel + i, left));
+    } else if (n.weight) {
+      v = mul(v, load_upto(n.weight + channel + i, left));
+    }
+    store_upto(y + i, v, left);
+  }
+}
+
 inline void norm_group(const Norm& n, const float* x, float* y, int64_t channel, int64_t size) {
   const float mean = n.bias ? mean_of(x, size) : 0.0f;
-  const float squares = squares_of(x, size, mean);
-  const float scale = n.weight
-                          ? 1.0f / __builtin_sqrtf(squares / static_cast<float>(size) + n.epsilon)
-                          : 1.0f / (squares > 1e-24f ? __builtin_sqrtf(squares) : 1e-12f);
-  for (int64_t i = 0; i < size; i += 16) {
-    F32x16 v = mul(sub(load_upto(x + i, size - i), set1(mean)), set1(scale));
-    if (n.bias) {
-      v = fma(v, load_upto(n.weight + channel + i, size - i),
-              load_upto(n.bias + channel + i, size - i));
-    } else if (n.weight) {
-      v = mul(v, load_upto(n.weight + channel + i, size - i));
-    }
-    store_upto(y + i, v, size - i);
+  const float scale = norm_scale(n, squares_of(x, size, mean), size);
+  write_norm(n, x, y, channel, {0, size}, mean, scale);
+}
+
+// Some whole rows of full vectors side by side: a row's sums are one chain of additions each, whose
+// latency four rows share.
+template <int kRows>
+inline void norm_rows(const Norm& n, const float* x, float* y, Range part) {
+  F32x16 sum[kRows];
+  float mean[kRows];
+  for (F32x16& s : sum) s = set1(0.0f);
+  if (n.bias)
+    for (int64_t i = 0; i < n.width; i += 16)
+      for (int r = 0; r < kRows; ++r) sum[r] = add(sum[r], load(x + r * n.stride + i));
+  for (int r = 0; r < kRows; ++r) {
+    mean[r] = n.bias ? reduce_add(sum[r]) / static_cast<float>(n.width) : 0.0f;
+    sum[r] = set1(0.0f);
   }
+  for (int64_t i = 0; i < n.width; i += 16) {
+    for (int r = 0; r < kRows; ++r) {
+      const F32x16 d = sub(load(x + r * n.stride + i), set1(mean[r]));
+      sum[r] = fma(d, d, sum[r]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r)
+    write_norm(n, x + r * n.stride, y + r * n.stride, 0, part, mean[r],
+               norm_scale(n, reduce_add(sum[r]), n.width));
 }
 
 inline void norm(const Norm& n, Range rows) {
   const int64_t size = n.width / n.groups;
-  for (int64_t row = rows.begin; row < rows.end; ++row)
+  const Range part = {n.written.begin, n.written.end < n.width ? n.written.end : n.width};
+  int64_t row = rows.begin;
+  if (n.groups == 1 && n.width % 16 == 0) {
+    for (; row + 4 <= rows.end; row += 4)
+      norm_rows<4>(n, n.x + row * n.stride, n.y + row * n.stride, part);
+    for (; row < rows.end; ++row) norm_rows<1>(n, n.x + row * n.stride, n.y + row * n.stride, part);
+  }
+  for (; row < rows.end; ++row)
     for (int64_t group = 0; group < n.groups; ++group)
       norm_group(n, n.x + row * n.stride + group * size, n.y + row * n.stride + group * size,
                  group * size, size);
 }
 
-inline void elementwise(const Elementwise& e, Range rows) {
+template <typename Function>
+inline void each_row(const Elementwise& e, Range rows, const Function& function) {
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     const int64_t at = row * e.stride;
     const int64_t last_at = e.shared ? 0 : at;  // of the last operand
-    for (int64_t i = 0; i < e.width; i += 16) {
-      const int64_t left = e.width - i;
-      const F32x16 a = load_upto(e.a + at + i, left);
-      F32x16 y = a;
-      switch (e.kind) {
-        case ops::OpKind::lerp: {
-          const F32x16 difference = sub(load_upto(e.b + at + i, left), a);
-          y = fma(difference, load_upto(e.t + last_at + i, left), a);
-          break;
-        }
-        case ops::OpKind::add: y = add(a, load_upto(e.b + last_at + i, left)); break;
-        case ops::OpKind::sub: y = sub(a, load_upto(e.b + last_at + i, left)); break;
-        case ops::OpKind::mul: y = mul(a, load_upto(e.b + last_at + i, left)); break;
-        default: y = apply(e.function, a); break;
-      }
-      store_upto(e.y + at + i, y, left);
-    }
+    int64_t i = 0;
+    for (; i + 16 <= e.width; i += 16) store(e.y + at + i, function(at + i, last_at + i, 16));
+    if (i < e.width)
+      store_upto(e.y + at + i, function(at + i, last_at + i, e.width - i), e.width - i);
+  }
+}
+
+inline void elementwise(const Elementwise& e, Range rows) {
+  switch (e.kind) {
+    case ops::OpKind::lerp:
+      return each_row(e, rows, [&](int64_t at, int64_t last_at, int64_t left) {
+        const F32x16 a = load_upto(e.a + at, left);
+        return fma(sub(load_upto(e.b + at, left), a), load_upto(e.t + last_at, left), a);
+      });
+    case ops::OpKind::add:
+      return each_row(e, rows, [&](int64_t at, int64_t last_at, int64_t left) {
+        return add(load_upto(e.a + at, left), load_upto(e.b + last_at, left));
+      });
+    case ops::OpKind::sub:
+      return each_row(e, rows, [&](int64_t at, int64_t last_at, int64_t left) {
+        return sub(load_upto(e.a + at, left), load_upto(e.b + last_at, left));
+      });
+    case ops::OpKind::mul:
+      return each_row(e, rows, [&](int64_t at, int64_t last_at, int64_t left) {
+        return mul(load_upto(e.a + at, left), load_upto(e.b + last_at, left));
+      });
+    default:
+      return each_row(e, rows, [&](int64_t at, int64_t, int64_t left) {
+        return apply(e.function, load_upto(e.a + at, left));
+      });
   }
 }
 
