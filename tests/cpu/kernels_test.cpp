@@ -224,6 +224,37 @@ TEST_P(Kernels_, rows_kernels_give_the_scalar_bits) {
   }
 }
 
+TEST_P(Kernels_, a_norm_writes_only_the_columns_it_is_asked_for) {
+  Random random(31);
+  for (const int64_t width : {40, 64, 130}) {
+    const int64_t rows = 6, stride = 144;
+    const auto x = numbers(random, static_cast<size_t>(rows * stride));
+    const auto weight = numbers(random, 144), bias = numbers(random, 144);
+    const auto run = [&](Range written) {
+      std::vector<float> y(x.size(), 7);
+      kernels().norm({.x = x.data(),
+                      .y = y.data(),
+                      .stride = stride,
+                      .width = width,
+                      .groups = 1,
+                      .weight = weight.data(),
+                      .bias = bias.data(),
+                      .epsilon = 1e-5f,
+                      .written = written},
+                     {0, rows});
+      return y;
+    };
+    const auto whole = run({0, width});
+    for (const Range part : {Range{0, 16}, Range{16, 32}, Range{32, width}}) {
+      const auto y = run(part);
+      for (int64_t i = 0; i < rows * stride; ++i) {
+        const bool inside = i % stride >= part.begin && i % stride < part.end;
+        ASSERT_EQ(y[size_t(i)], inside ? whole[size_t(i)] : 7.0f) << width << " " << i;
+      }
+    }
+  }
+}
+
 TEST_P(Kernels_, wkv7_gives_the_scalar_bits_and_does_not_mind_chunks) {
   Random random(4);
   for (const int64_t n : {8, 16, 20, 64, 80, 128}) {

@@ -68,10 +68,11 @@ inline void write_norm(const Norm& n, const float* x, float* y, int64_t channel,
   }
 }
 
-inline void norm_group(const Norm& n, const float* x, float* y, int64_t channel, int64_t size) {
+inline void norm_group(const Norm& n, const float* x, float* y, int64_t channel, int64_t size,
+                       Range part) {
   const float mean = n.bias ? mean_of(x, size) : 0.0f;
   const float scale = norm_scale(n, squares_of(x, size, mean), size);
-  write_norm(n, x, y, channel, {0, size}, mean, scale);
+  write_norm(n, x, y, channel, part, mean, scale);
 }
 
 // Some whole rows of full vectors side by side: a row's sums are one chain of additions each, whose
@@ -111,7 +112,7 @@ inline void norm(const Norm& n, Range rows) {
   for (; row < rows.end; ++row)
     for (int64_t group = 0; group < n.groups; ++group)
       norm_group(n, n.x + row * n.stride + group * size, n.y + row * n.stride + group * size,
-                 group * size, size);
+                 group * size, size, n.groups == 1 ? part : Range{0, size});
 }
 
 template <typename Function>
