@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <new>
 #include <string_view>
 
 #include "base/limits.h"
@@ -119,6 +120,23 @@ void Pool::barrier() {
     return;
   }
   await_change(generation_, generation);
+}
+
+Status run_shares(Pool& pool, int64_t count, const std::function<Status(Range)>& work) {
+  std::vector<Status> done(static_cast<size_t>(pool.size()));
+  std::atomic<bool> no_memory{false};
+  pool.run([&](int index) {
+    const Range range = share(count, index, pool.size());
+    if (range.begin == range.end) return;
+    try {
+      done[static_cast<size_t>(index)] = work(range);
+    } catch (const std::bad_alloc&) {
+      no_memory.store(true);
+    }
+  });
+  if (no_memory.load()) return fail(Code::memory, "not enough memory");
+  for (Status& status : done) SK_TRY_STATUS(std::move(status));
+  return {};
 }
 
 }  // namespace skein

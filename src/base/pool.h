@@ -57,4 +57,9 @@ class Pool {
   std::vector<std::thread> workers_;
 };
 
+// Divides `count` items among the threads as share() does and waits. The error is that of the
+// thread with the lowest items: where `work` stops at the first item that is wrong, the same one
+// for any number of threads. Running out of memory is Code::memory.
+Status run_shares(Pool& pool, int64_t count, const std::function<Status(Range)>& work);
+
 }  // namespace skein

@@ -13,8 +13,8 @@
 #include "cli/folders.h"
 #include "cli/progress.h"
 #include "cli/self_test.h"
-#include "cpu/quant_panels.h"
 #include "quant/formats.h"
+#include "quant/panels.h"
 #include "text/tokenizer.h"
 
 namespace skein::cli {
@@ -83,7 +83,7 @@ void look_at_kernels(std::vector<Finding>& out) {
   for (int i = 0; i < kDTypes; ++i) {
     const auto type = static_cast<DType>(i);
     if (block_size(type).elements == 1 || !quant::decodable(type)) continue;
-    std::string& list = cpu::code_panels(type) ? kept : decoded;
+    std::string& list = quant::code_panels(type) ? kept : decoded;
     list += (list.empty() ? "" : ", ") + std::string(dtype_name(type));
   }
   out.push_back({"kernels", fmt::format("matrices kept as codes: {}", kept)});

@@ -49,9 +49,24 @@ int64_t count_in(std::span<const float> values) {
   return std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
 }
 
+// How many numbers of panels of codes are not finite: none, or an error tells of a block.
+Result<int64_t> check_codes(const StoredTensor& tensor, const std::function<void(size_t)>& read) {
+  const int64_t rows = tensor.shape[0], width = tensor.shape[1];
+  const int64_t step = std::clamp<int64_t>(kPiece / width, 1, rows);
+  std::vector<float> values(static_cast<size_t>(step * width));
+  for (int64_t row = 0; row < rows; row += step) {
+    const int64_t count = std::min(step, rows - row);
+    SK_TRY_STATUS(quant::read_rows_f32(
+        tensor, row, count, std::span(values).first(static_cast<size_t>(count * width))));
+  }
+  read(tensor.storage.size());
+  return 0;
+}
+
 // How many numbers of a tensor's whole storage are not finite. Memory does not grow with it.
 Result<int64_t> count_in_storage(const io::ModelFiles& files, const StoredTensor& tensor,
                                  const std::function<void(size_t)>& read) {
+  if (tensor.layout == Layout::codes16) return check_codes(tensor, read);
   const BlockSize block = block_size(tensor.dtype);
   const auto piece = static_cast<size_t>(kPiece / block.elements * block.bytes);
   std::vector<float> values(static_cast<size_t>(kPiece));

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <functional>
 
-#include "cpu/quant_panels.h"
+#include "quant/panels.h"
 
 namespace skein::cli {
 namespace {
@@ -214,7 +214,7 @@ std::vector<Test> tests() {
         [type = type](const Kernels& k, const Inputs& in) { return linear(k, in, type, {}); });
   for (int i = 0; i < kDTypes; ++i) {
     const auto type = static_cast<DType>(i);
-    if (const cpu::CodePanels* codes = cpu::code_panels(type))
+    if (const cpu::CodePanels* codes = quant::code_panels(type))
       add(fmt::format("linear {}", dtype_name(type)), [codes](const Kernels& k, const Inputs& in) {
         return linear(k, in, cpu::PanelType::codes, *codes);
       });

@@ -37,7 +37,7 @@ class CpuBackend final : public ops::Backend {
       const ops::Program& program, std::span<const ops::WeightData> weights,
       const std::function<void(const ops::WeightData&)>& done,
       const ops::Progress& progress) override {
-    SK_TRY(PackedWeights packed, PackedWeights::pack(weights, done, progress));
+    SK_TRY(PackedWeights packed, PackedWeights::pack(weights, *pool_, done, progress));
     return std::make_unique<Executor>(program, std::move(packed), kernels_, pool_,
                                       share_every_step_);
   }

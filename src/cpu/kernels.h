@@ -10,43 +10,18 @@
 
 #include "base/pool.h"
 #include "ops/program.h"
+#include "quant/panels.h"
 
 namespace skein::cpu {
 
 // Rows of a matrix in one panel: the lanes of a vector.
-inline constexpr int64_t kPanel = 16;
+inline constexpr int64_t kPanel = quant::kPanelRows;
 
 // What the panels of a packed matrix hold: numbers, or the codes of a quantised matrix. Of block
-// types that have no CodePanels (cpu/quant_panels.h) the decoded f32.
+// types that have no CodePanels (quant/panels.h) the decoded f32.
 enum class PanelType : uint8_t { f32, f16, bf16, codes };
 
-// A panel of codes is four planes, one after the other: codes, [in / 4][16 rows][4 inputs] of 8
-// bits, or of 4 bits with the next four inputs in the upper halves; scales in f16, [in /
-// block][16], and where `shifted` as many offsets; multipliers of the scales, [in / group][16],
-// unless a block is one group, and where shifted as many of the offsets. A weight is
-//   (level * multiplier) * scale, and where shifted + multiplier of the offset * offset,
-// with level = code - bias, or levels[code]. Four neighbours of a row in 32 bits are what integer
-// dot products and AMX tiles take, and a lane is an output row, so that nothing is summed across
-// lanes.
-struct CodePanels {
-  int bits = 8;
-  int block = 32;  // the inputs of a matrix are a multiple of it
-  int group = 32;  // 16 or 32
-  bool shifted = false;
-  int bias = 128;                  // codes are unsigned
-  const int8_t* levels = nullptr;  // of 4 bits: what the codes stand for; bias is then 128
-
-  constexpr int64_t codes_bytes(int64_t in) const { return kPanel * in * bits / 8; }
-  constexpr int64_t scales_bytes(int64_t in) const { return in / block * kPanel * 2; }
-  constexpr int64_t multipliers_bytes(int64_t in) const {
-    return block == group ? 0 : in / group * kPanel;
-  }
-  constexpr int64_t panel_bytes(int64_t in) const {
-    const int64_t bytes =
-        codes_bytes(in) + (shifted ? 2 : 1) * (scales_bytes(in) + multipliers_bytes(in));
-    return (bytes + 63) / 64 * 64;
-  }
-};
+using quant::CodePanels;
 
 // Rows of activations for panels of codes: x = scale * X with whole numbers X from -32512 to 32512
 // and one scale for a row, so that a sum of products over a group is exact, whatever computes it.

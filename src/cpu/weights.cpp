@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "cpu/quant_panels.h"
+#include "quant/panels.h"
 #include "quant/plain/bits.h"
 #include "quant/read.h"
 
@@ -21,15 +21,23 @@ bool has_plain_rows(const StoredTensor& tensor) {
          tensor.shape[1] % block_size(tensor.dtype).elements == 0;
 }
 
+// Whether the storage is the matrix itself in panels, at an address that kernels take.
+bool holds_panels(const StoredTensor& tensor, Layout layout) {
+  return tensor.layout == layout && tensor.offset == 0 && tensor.shape[1] == tensor.panel_width &&
+         tensor.strides == tensor.shape.contiguous_strides() &&
+         reinterpret_cast<uintptr_t>(tensor.storage.data()) % kAlign == 0;
+}
+
 // A table is used where it lies in the file unless its rows are not contiguous there.
 bool stays_in_file(const StoredTensor& tensor) { return has_plain_rows(tensor); }
 
-// Half types stay as they are and rows of blocks keep their codes. Everything else becomes f32: a
-// quantised weight's value has more digits than a half can hold.
+// Half types stay as they are and blocks keep their codes. Everything else becomes f32: a quantised
+// weight's value has more digits than a half can hold.
 PanelType panel_type(const StoredTensor& tensor) {
   if (tensor.dtype == DType::f16) return PanelType::f16;
   if (tensor.dtype == DType::bf16) return PanelType::bf16;
-  return has_plain_rows(tensor) && code_panels(tensor.dtype) ? PanelType::codes : PanelType::f32;
+  const bool codes = has_plain_rows(tensor) || holds_panels(tensor, Layout::codes16);
+  return codes && quant::code_panels(tensor.dtype) ? PanelType::codes : PanelType::f32;
 }
 
 int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
@@ -39,17 +47,25 @@ int64_t panel_bytes(PanelType type, const CodePanels& codes, int64_t width) {
 }
 
 CodePanels codes_of(const StoredTensor& tensor) {
-  return panel_type(tensor) == PanelType::codes ? *code_panels(tensor.dtype) : CodePanels{};
+  return panel_type(tensor) == PanelType::codes ? *quant::code_panels(tensor.dtype) : CodePanels{};
+}
+
+int64_t panels_of(const StoredTensor& tensor) { return (tensor.shape[0] + kPanel - 1) / kPanel; }
+
+int64_t matrix_bytes(const StoredTensor& tensor) {
+  return panels_of(tensor) * panel_bytes(panel_type(tensor), codes_of(tensor), tensor.shape[1]);
 }
 
 // A matrix that its file holds as this page of code would pack it is used where it lies.
 bool is_packed(const ops::WeightData& weight) {
   const StoredTensor& tensor = weight.tensor;
-  return weight.use == ops::WeightUse::matrix && tensor.layout == Layout::panels16 &&
-         tensor.offset == 0 && tensor.shape[1] == tensor.panel_width &&
-         tensor.strides == tensor.shape.contiguous_strides() &&
-         reinterpret_cast<uintptr_t>(tensor.storage.data()) % kAlign == 0 &&
-         element_bytes(panel_type(tensor)) == block_size(tensor.dtype).bytes;
+  if (weight.use != ops::WeightUse::matrix) return false;
+  const PanelType type = panel_type(tensor);
+  const bool held = type == PanelType::codes
+                        ? holds_panels(tensor, Layout::codes16)
+                        : holds_panels(tensor, Layout::panels16) &&
+                              element_bytes(type) == block_size(tensor.dtype).bytes;
+  return held && static_cast<int64_t>(tensor.storage.size()) == matrix_bytes(tensor);
 }
 
 int64_t packed_bytes(const ops::WeightData& weight) {
@@ -61,95 +77,122 @@ int64_t packed_bytes(const ops::WeightData& weight) {
     case ops::WeightUse::table:
       bytes = stays_in_file(weight.tensor) ? 0 : shape.elements() * 4;
       break;
-    case ops::WeightUse::matrix:
-      bytes = (shape[0] + kPanel - 1) / kPanel *
-              panel_bytes(panel_type(weight.tensor), codes_of(weight.tensor), shape[1]);
-      break;
+    case ops::WeightUse::matrix: bytes = matrix_bytes(weight.tensor); break;
   }
   return (bytes + kAlign - 1) / kAlign * kAlign;
 }
 
-// Rows [row, row + rows) of f32, at most 16, into the panel at `out`, [width][16].
-void interleave(const float* rows_data, int64_t rows, int64_t width, PanelType type,
-                std::byte* out) {
-  for (int64_t k = 0; k < width; ++k) {
-    for (int64_t lane = 0; lane < kPanel; ++lane) {
-      const float value = lane < rows ? rows_data[lane * width + k] : 0.0f;
-      const int64_t place = k * kPanel + lane;
-      if (type == PanelType::f32) {
-        reinterpret_cast<float*>(out)[place] = value;
-      } else {
-        reinterpret_cast<uint16_t*>(out)[place] =
-            type == PanelType::f16 ? quant::f32_to_f16(value) : quant::f32_to_bf16(value);
-      }
-    }
-  }
+// Sixteen rows of f32 or less into a panel of numbers. `halves` is for as many halves.
+void pack_floats(std::span<const float> rows, int64_t width, PanelType type,
+                 std::vector<uint16_t>& halves, std::byte* panel) {
+  const auto count = static_cast<int64_t>(rows.size()) / width;
+  if (type == PanelType::f32)
+    return quant::pack_numbers(4, std::as_bytes(rows).data(), count, width, panel);
+  halves.resize(rows.size());
+  std::transform(rows.begin(), rows.end(), halves.begin(), [type](float value) {
+    return type == PanelType::f16 ? quant::f32_to_f16(value) : quant::f32_to_bf16(value);
+  });
+  quant::pack_numbers(2, std::as_bytes(std::span(halves)).data(), count, width, panel);
 }
 
-// Contiguous half matrices, nearly all of a real model, are moved without a detour through f32.
-void interleave_halves(const std::byte* rows_data, int64_t rows, int64_t width, std::byte* out) {
-  auto* panel = reinterpret_cast<uint16_t*>(out);
-  for (int64_t lane = 0; lane < kPanel; ++lane) {
-    for (int64_t k = 0; k < width; ++k) {
-      uint16_t half = 0;
-      if (lane < rows) std::memcpy(&half, rows_data + (lane * width + k) * 2, 2);
-      panel[k * kPanel + lane] = half;
-    }
-  }
+// Rows [first, last) of a matrix or table, read for what a reader says of them.
+Status check_rows(const StoredTensor& tensor, Range rows) {
+  std::vector<float> row(static_cast<size_t>(tensor.shape[1]));
+  for (int64_t r = rows.begin; r < rows.end; ++r)
+    SK_TRY_STATUS(quant::read_rows_f32(tensor, r, 1, row));
+  return {};
 }
 
 // Rows of blocks can hold scales that are no numbers; a step must not be the first to find out.
-Status check_table(const StoredTensor& table) {
-  if (block_size(table.dtype).elements == 1) return {};
-  std::vector<float> row(static_cast<size_t>(table.shape[1]));
-  for (int64_t r = 0; r < table.shape[0]; ++r)
-    SK_TRY_STATUS(quant::read_rows_f32(table, r, 1, row));
-  return {};
+Status check_table(const StoredTensor& table, Pool& pool) {
+  const BlockSize block = block_size(table.dtype);
+  const int64_t rows = table.shape[0], row_blocks = table.shape[1] / block.elements;
+  if (block.elements == 1 || rows == 0) return {};
+  SK_TRY_STATUS(check_rows(table, {rows - 1, rows}));  // and that the storage holds them all
+  const std::byte* blocks = table.storage.data() + table.offset / block.elements * block.bytes;
+  return run_shares(pool, rows, [&](Range part) -> Status {
+    // To look at scales only takes a tenth of the time of reading.
+    if (quant::code_panels(table.dtype) &&
+        quant::blocks_are_finite(table.dtype, blocks + part.begin * row_blocks * block.bytes,
+                                 (part.end - part.begin) * row_blocks))
+      return {};
+    return check_rows(table, part);
+  });
 }
 
-// The reader checks that the storage holds all rows, and says what is wrong with a block.
-Status pack_blocks(const StoredTensor& tensor, std::byte* out) {
-  const int64_t rows = tensor.shape[0], width = tensor.shape[1];
-  const CodePanels codes = codes_of(tensor);
+// The same for panels that stay in the file.
+Status check_panels(const StoredTensor& tensor, Pool& pool) {
+  const int64_t bytes = codes_of(tensor).panel_bytes(tensor.shape[1]);
+  return run_shares(pool, panels_of(tensor), [&](Range panels) -> Status {
+    for (int64_t p = panels.begin; p < panels.end; ++p)
+      if (!quant::codes_are_finite(tensor.dtype, tensor.storage.data() + p * bytes,
+                                   tensor.shape[1]))
+        return fail(
+            Code::corrupt, "tensor {}: its {} data has a scale that is not finite in rows {} to {}",
+            escaped(tensor.name), dtype_name(tensor.dtype), p * kPanel, p * kPanel + kPanel - 1);
+    return {};
+  });
+}
+
+// The reader says what is wrong with a block.
+Status pack_blocks(const StoredTensor& tensor, Range panels, std::byte* out) {
+  const int64_t width = tensor.shape[1];
   const BlockSize block = block_size(tensor.dtype);
-  std::vector<float> read(static_cast<size_t>(std::min(rows, kPanel) * width));
-  SK_TRY_STATUS(
-      quant::read_rows_f32(tensor, rows - 1, 1, std::span(read).first(static_cast<size_t>(width))));
-  for (int64_t row = 0; row < rows; row += kPanel) {
-    const int64_t count = std::min(kPanel, rows - row);
-    const int64_t at = (tensor.offset + row * width) / block.elements * block.bytes;
-    if (!pack_codes(tensor.dtype, tensor.storage.data() + at, count, width, out))
-      return quant::read_rows_f32(tensor, row, count,
-                                  std::span(read).first(static_cast<size_t>(count * width)));
-    out += panel_bytes(PanelType::codes, codes, width);
+  const int64_t bytes = codes_of(tensor).panel_bytes(width);
+  for (int64_t p = panels.begin; p < panels.end; ++p) {
+    const Range rows{p * kPanel, std::min((p + 1) * kPanel, tensor.shape[0])};
+    const int64_t at = (tensor.offset + rows.begin * width) / block.elements * block.bytes;
+    if (!quant::pack_codes(tensor.dtype, tensor.storage.data() + at, rows.end - rows.begin, width,
+                           out + p * bytes))
+      return check_rows(tensor, rows);
   }
   return {};
 }
 
-Status pack_matrix(const StoredTensor& tensor, PanelType type, std::byte* out) {
-  if (type == PanelType::codes) return pack_blocks(tensor, out);
-  const int64_t rows = tensor.shape[0], width = tensor.shape[1];
-  const bool direct = !tensor.computed && type != PanelType::f32 && tensor.layout == Layout::rows &&
-                      tensor.strides == tensor.shape.contiguous_strides();
-  // A transposed matrix is read whole: its rows lie across the file, and reading them panel by
-  // panel would walk all of it each time.
-  const bool whole = !direct && tensor.strides != tensor.shape.contiguous_strides();
+// A matrix of numbers. `whole`: its rows if they were read already.
+Status pack_panels(const StoredTensor& tensor, PanelType type, std::span<const float> whole,
+                   Range panels, std::byte* out) {
+  const int64_t width = tensor.shape[1];
+  const bool direct = type != PanelType::f32 && has_plain_rows(tensor);
   std::vector<float> read;
-  if (!direct) read.resize(static_cast<size_t>((whole ? rows : std::min(rows, kPanel)) * width));
-  if (whole) SK_TRY_STATUS(quant::read_f32(tensor, read));
-  for (int64_t row = 0; row < rows; row += kPanel) {
-    const int64_t count = std::min(kPanel, rows - row);
+  std::vector<uint16_t> halves;
+  for (int64_t p = panels.begin; p < panels.end; ++p) {
+    const int64_t row = p * kPanel;
+    const int64_t count = std::min(kPanel, tensor.shape[0] - row);
     std::byte* panel = out + row * width * element_bytes(type);
     if (direct) {
-      interleave_halves(tensor.storage.data() + (tensor.offset + row * width) * 2, count, width,
-                        panel);
+      // Nearly all matrices of a real model: no detour through f32.
+      quant::pack_numbers(2, tensor.storage.data() + (tensor.offset + row * width) * 2, count,
+                          width, panel);
       continue;
     }
-    const auto part = std::span(read).first(static_cast<size_t>(count * width));
-    if (!whole) SK_TRY_STATUS(quant::read_rows_f32(tensor, row, count, part));
-    interleave(whole ? read.data() + row * width : read.data(), count, width, type, panel);
+    auto rows = whole.empty() ? whole : whole.subspan(static_cast<size_t>(row * width));
+    if (whole.empty()) {
+      read.resize(static_cast<size_t>(count * width));
+      SK_TRY_STATUS(quant::read_rows_f32(tensor, row, count, read));
+      rows = read;
+    }
+    pack_floats(rows.first(static_cast<size_t>(count * width)), width, type, halves, panel);
   }
   return {};
+}
+
+Status pack_matrix(const StoredTensor& tensor, PanelType type, Pool& pool, std::byte* out) {
+  const int64_t rows = tensor.shape[0];
+  if (rows == 0) return {};
+  // The last row's reading checks that the storage holds them all.
+  SK_TRY_STATUS(check_rows(tensor, {rows - 1, rows}));
+  // A transposed matrix is read whole: its rows lie across the file, and reading them panel by
+  // panel would walk all of it each time.
+  std::vector<float> whole;
+  if (tensor.strides != tensor.shape.contiguous_strides()) {
+    whole.resize(static_cast<size_t>(tensor.shape.elements()));
+    SK_TRY_STATUS(quant::read_f32(tensor, whole));
+  }
+  return run_shares(pool, panels_of(tensor), [&](Range panels) {
+    return type == PanelType::codes ? pack_blocks(tensor, panels, out)
+                                    : pack_panels(tensor, type, whole, panels, out);
+  });
 }
 
 }  // namespace
@@ -202,7 +245,7 @@ int64_t PackedWeights::scratch_bytes(std::span<const ops::WeightData> weights) {
   return most;
 }
 
-Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weights,
+Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weights, Pool& pool,
                                           const std::function<void(const ops::WeightData&)>& done,
                                           const ops::Progress& progress) {
   PackedWeights packed;
@@ -220,8 +263,10 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     bytes_done += static_cast<int64_t>(tensor.storage.size());
     if (is_packed(weight)) {
       out.type = panel_type(tensor);
+      out.codes = codes_of(tensor);
       out.data = tensor.storage.data();
       packed.mapped_.push_back(tensor.storage);
+      if (out.type == PanelType::codes) SK_TRY_STATUS(check_panels(tensor, pool));
       continue;
     }
     out.data = at;
@@ -230,12 +275,12 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     if (weight.use == ops::WeightUse::matrix) {
       out.type = panel_type(tensor);
       out.codes = codes_of(tensor);
-      SK_TRY_STATUS(pack_matrix(tensor, out.type, at));
+      SK_TRY_STATUS(pack_matrix(tensor, out.type, pool, at));
     } else if (weight.use == ops::WeightUse::vector) {
       SK_TRY_STATUS(quant::read_f32(tensor, floats));
     } else if (stays_in_file(tensor)) {
       out.table = tensor;
-      SK_TRY_STATUS(check_table(tensor));
+      SK_TRY_STATUS(check_table(tensor, pool));
     } else {
       SK_TRY_STATUS(quant::read_f32(tensor, floats));
       out.table = {.name = tensor.name,

@@ -29,8 +29,11 @@ struct PackedWeight {
 // already, which stay there.
 class PackedWeights {
  public:
-  // Errors: those of quant::read_rows_f32; memory; io "interrupted".
-  static Result<PackedWeights> pack(std::span<const ops::WeightData> weights,
+  // The threads of a pool share each matrix as a product's do, so that pages of a panel stand near
+  // the thread that will read them. `done` and `progress` are called by the caller's.
+  // Errors: those of quant::read_rows_f32, the same for any number of threads; memory; io
+  // "interrupted".
+  static Result<PackedWeights> pack(std::span<const ops::WeightData> weights, Pool& pool,
                                     const std::function<void(const ops::WeightData&)>& done,
                                     const ops::Progress& progress);
   // What stays, buffer and file, and what packing needs on top for the largest weight.

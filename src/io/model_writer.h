@@ -23,7 +23,8 @@ struct OutputTensor {
   // the same type that is contiguous is copied byte for byte; any other is read as f32 and encoded,
   // to nearest even.
   std::vector<StoredTensor> parts{};
-  // panels16 is for packed files, and there for matrices of f32, f16 and bf16.
+  // panels16 is for packed files, and there for matrices of f32, f16 and bf16; codes16 for those of
+  // block types that have such panels.
   Layout layout = Layout::rows;
 };
 

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "io/tensor_table.h"
 #include "quant/formats.h"
+#include "quant/panels.h"
 #include "quant/read.h"
 
 namespace skein::io {
@@ -16,7 +17,6 @@ namespace {
 
 using Put = std::function<Status(std::span<const std::byte>)>;
 
-constexpr int64_t kPanelRows = 16;
 // Numbers that are decoded and encoded together: 4 MiB as f32.
 constexpr int64_t kPiece = int64_t{1} << 20;
 
@@ -38,8 +38,14 @@ bool is_copy(const OutputTensor& tensor, const StoredTensor& part) {
   return tensor.dtype == part.dtype && lies_together(part);
 }
 
+// Nearly a copy: the same blocks, out of panels.
+bool is_unpacked(const OutputTensor& tensor, const StoredTensor& part) {
+  return tensor.dtype == part.dtype && part.layout == Layout::codes16 && part.shape.rank() == 2 &&
+         part.shape[1] == part.panel_width && part.strides == part.shape.contiguous_strides();
+}
+
 Status check_part(const OutputTensor& tensor, const StoredTensor& part) {
-  if (is_copy(tensor, part)) return {};
+  if (is_copy(tensor, part) || is_unpacked(tensor, part)) return {};
   if (!quant::encodable(tensor.dtype))
     return fail(Code::argument, "tensor {}: {} cannot be made from {}", escaped(tensor.name),
                 dtype_name(tensor.dtype), dtype_name(part.dtype));
@@ -69,6 +75,20 @@ Status copy_part(const StoredTensor& part, const Put& put) {
   return {};
 }
 
+Status unpack_part(const StoredTensor& part, const Put& put) {
+  const BlockSize block = block_size(part.dtype);
+  const int64_t rows = part.shape[0], row = part.shape[1];
+  const int64_t step = std::clamp<int64_t>(kPiece / row, 1, rows);
+  std::vector<std::byte> bytes;
+  for (int64_t first = 0; first < rows; first += step) {
+    const int64_t count = std::min(step, rows - first);
+    bytes.resize(static_cast<size_t>(count * (row / block.elements) * block.bytes));
+    SK_TRY_STATUS(quant::read_row_blocks(part, first, count, bytes));
+    SK_TRY_STATUS(put(bytes));
+  }
+  return {};
+}
+
 Status encode(DType type, std::span<const float> values, std::span<std::byte> out, Pool* pool) {
   const BlockSize block = block_size(type);
   const auto blocks = static_cast<int64_t>(values.size()) / block.elements;
@@ -80,13 +100,7 @@ Status encode(DType type, std::span<const float> values, std::span<std::byte> ou
     return quant::encode(type, values.subspan(first * numbers, count * numbers),
                          out.subspan(first * bytes, count * bytes));
   };
-  if (!pool || pool->size() == 1) return part({0, blocks});
-  std::vector<Status> done(static_cast<size_t>(pool->size()));
-  pool->run([&](int index) {
-    done[static_cast<size_t>(index)] = part(share(blocks, index, pool->size()));
-  });
-  for (const Status& status : done) SK_TRY_STATUS(Status(status));
-  return {};
+  return pool ? run_shares(*pool, blocks, part) : part({0, blocks});
 }
 
 Status encode_part(const OutputTensor& tensor, const StoredTensor& part, Pool* pool,
@@ -116,14 +130,16 @@ Status encode_part(const OutputTensor& tensor, const StoredTensor& part, Pool* p
   return {};
 }
 
-// Turns rows as they come into panels of sixteen, [width][16].
+// Turns rows as they come into panels of sixteen.
 class Panels {
  public:
-  Panels(int64_t width, int64_t element_bytes, const Put& put)
-      : row_(static_cast<size_t>(width * element_bytes)),
-        element_(static_cast<size_t>(element_bytes)),
-        rows_(row_ * kPanelRows),
-        panel_(rows_.size()),
+  Panels(const OutputTensor& tensor, const Put& put)
+      : tensor_(tensor),
+        width_(tensor.shape[1]),
+        row_(static_cast<size_t>(width_ / block_size(tensor.dtype).elements *
+                                 block_size(tensor.dtype).bytes)),
+        rows_(row_ * quant::kPanelRows),
+        panel_(panels_bytes(tensor.layout, tensor.dtype, {1, width_}).value()),
         put_(put) {}
 
   Status add(std::span<const std::byte> bytes) {
@@ -138,27 +154,22 @@ class Panels {
   }
   Status flush() {
     if (filled_ == 0) return {};
-    std::fill(rows_.begin() + static_cast<std::ptrdiff_t>(filled_), rows_.end(), std::byte{0});
+    const auto rows = static_cast<int64_t>(filled_ / row_);
     filled_ = 0;
-    if (element_ == sizeof(uint16_t))
-      interleave<uint16_t>();
-    else
-      interleave<uint32_t>();
+    if (tensor_.layout == Layout::panels16) {
+      quant::pack_numbers(block_size(tensor_.dtype).bytes, rows_.data(), rows, width_,
+                          panel_.data());
+    } else if (!quant::pack_codes(tensor_.dtype, rows_.data(), rows, width_, panel_.data())) {
+      return fail(Code::corrupt, "tensor {}: a scale of its {} data is not finite",
+                  escaped(tensor_.name), dtype_name(tensor_.dtype));
+    }
     return put_(panel_);
   }
 
  private:
-  template <typename T>
-  void interleave() {
-    const auto* rows = reinterpret_cast<const T*>(rows_.data());
-    auto* panel = reinterpret_cast<T*>(panel_.data());
-    const size_t width = row_ / sizeof(T);
-    for (size_t lane = 0; lane < kPanelRows; ++lane)
-      for (size_t k = 0; k < width; ++k) panel[k * kPanelRows + lane] = rows[lane * width + k];
-  }
-
+  const OutputTensor& tensor_;
+  int64_t width_;
   size_t row_;
-  size_t element_;
   std::vector<std::byte> rows_;
   std::vector<std::byte> panel_;
   size_t filled_ = 0;
@@ -167,12 +178,30 @@ class Panels {
 
 Status stream_parts(const OutputTensor& tensor, Pool* pool, const Put& put) {
   for (const StoredTensor& part : tensor.parts)
-    SK_TRY_STATUS(is_copy(tensor, part) ? copy_part(part, put)
-                                        : encode_part(tensor, part, pool, put));
+    SK_TRY_STATUS(is_copy(tensor, part)       ? copy_part(part, put)
+                  : is_unpacked(tensor, part) ? unpack_part(part, put)
+                                              : encode_part(tensor, part, pool, put));
   return {};
 }
 
 }  // namespace
+
+std::optional<uint64_t> panels_bytes(Layout layout, DType type, const Shape& shape) {
+  if (shape.rank() != 2 || shape.elements() == 0) return std::nullopt;
+  const quant::CodePanels* codes = quant::code_panels(type);
+  const bool plain = type == DType::f32 || type == DType::f16 || type == DType::bf16;
+  if (layout == Layout::codes16 ? !codes : !plain) return std::nullopt;
+  // Of fewer than 2^63 numbers, so that only the padding to whole panels can overflow.
+  const auto width = static_cast<uint64_t>(shape[1]);
+  if (width > UINT64_MAX / quant::kPanelRows / 8) return std::nullopt;
+  const auto panel =
+      codes && layout == Layout::codes16
+          ? static_cast<uint64_t>(codes->panel_bytes(shape[1]))
+          : width * quant::kPanelRows * static_cast<uint64_t>(block_size(type).bytes);
+  const auto rows = static_cast<uint64_t>(shape[0]);
+  const auto bytes = checked_mul((rows + quant::kPanelRows - 1) / quant::kPanelRows, panel);
+  return bytes && *bytes <= static_cast<uint64_t>(INT64_MAX) ? bytes : std::nullopt;
+}
 
 Result<uint64_t> output_bytes(const OutputTensor& tensor) {
   const auto bytes = tensor_bytes(tensor.name, tensor.dtype, tensor.shape.axes());
@@ -191,13 +220,11 @@ Result<uint64_t> output_bytes(const OutputTensor& tensor) {
     return fail(Code::argument, "tensor {} of shape {} comes with {} numbers", escaped(tensor.name),
                 tensor.shape.text(), elements);
   if (tensor.layout == Layout::rows) return *bytes;
-  const bool plain =
-      tensor.dtype == DType::f32 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16;
-  if (!plain || tensor.shape.rank() != 2 || elements == 0)
+  const auto panels = panels_bytes(tensor.layout, tensor.dtype, tensor.shape);
+  if (!panels)
     return fail(Code::argument, "tensor {} of {} {} cannot be kept in panels", escaped(tensor.name),
                 dtype_name(tensor.dtype), tensor.shape.text());
-  const int64_t rows = (tensor.shape[0] + kPanelRows - 1) / kPanelRows * kPanelRows;
-  return static_cast<uint64_t>(rows * tensor.shape[1] * block_size(tensor.dtype).bytes);
+  return *panels;
 }
 
 Status check_outputs(std::span<const OutputTensor> tensors, bool named) {
@@ -218,7 +245,7 @@ Status check_outputs(std::span<const OutputTensor> tensors, bool named) {
 
 Status stream_output(const OutputTensor& tensor, Pool* pool, const Put& put) {
   if (tensor.layout == Layout::rows) return stream_parts(tensor, pool, put);
-  Panels panels(tensor.shape[1], block_size(tensor.dtype).bytes, put);
+  Panels panels(tensor, put);
   SK_TRY_STATUS(stream_parts(tensor, pool, [&](auto bytes) { return panels.add(bytes); }));
   return panels.flush();
 }

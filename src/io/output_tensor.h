@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 
 #include "base/error.h"
@@ -10,6 +11,10 @@
 #include "io/model_writer.h"
 
 namespace skein::io {
+
+// Bytes of a matrix of this type and shape in panels, where the shape's product is known not to
+// overflow; nullopt if the type has none of this layout, it is no matrix, or they overflow.
+std::optional<uint64_t> panels_bytes(Layout layout, DType type, const Shape& shape);
 
 // Bytes of the tensor in the file. Errors: argument, naming it: an impossible shape, parts that are
 // not its numbers, a conversion that does not exist, a layout that does not fit.

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/reader.h"
+#include "io/output_tensor.h"
 #include "io/tensor_table.h"
 
 namespace skein::io {
@@ -139,17 +140,12 @@ Status PackedReader::metadata_pair() {
 Result<uint64_t> PackedReader::storage_bytes(const StoredTensor& tensor) const {
   SK_TRY(const uint64_t bytes, tensor_bytes(tensor.name, tensor.dtype, tensor.shape.axes()));
   if (tensor.layout == Layout::rows) return bytes;
-  const bool plain =
-      tensor.dtype == DType::f32 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16;
-  if (tensor.shape.rank() != 2 || bytes == 0 || !plain)
+  const auto panels =
+      bytes ? panels_bytes(tensor.layout, tensor.dtype, tensor.shape) : std::nullopt;
+  if (!panels)
     return fail(Code::corrupt, "tensor {} of {} {} cannot be kept in panels", escaped(tensor.name),
                 dtype_name(tensor.dtype), tensor.shape.text());
-  const uint64_t row = bytes / static_cast<uint64_t>(tensor.shape[0]);
-  const auto padded = checked_mul(aligned(static_cast<uint64_t>(tensor.shape[0]), kPanelRows), row);
-  if (!padded || *padded > static_cast<uint64_t>(INT64_MAX))
-    return fail(Code::corrupt, "tensor {} has a shape whose product overflows",
-                escaped(tensor.name));
-  return *padded;
+  return *panels;
 }
 
 Status PackedReader::tensor(TensorTable& table) {
@@ -172,7 +168,7 @@ Status PackedReader::tensor(TensorTable& table) {
   if (!dtype)
     return fail(Code::unsupported, "tensor {} has type {}, which is not supported",
                 escaped(out.name), escaped(type, 32));
-  if (layout > static_cast<uint8_t>(Layout::panels16))
+  if (layout > static_cast<uint8_t>(Layout::codes16))
     return fail(Code::unsupported, "tensor {} has layout {}, which is not supported",
                 escaped(out.name), layout);
   out.dtype = *dtype;
@@ -191,7 +187,7 @@ Status PackedReader::tensor(TensorTable& table) {
   data_ = aligned(offset + bytes, kTensorAlignment);
   out.strides = out.shape.contiguous_strides();
   out.storage = file_.subspan(offset, bytes);
-  if (out.layout == Layout::panels16) out.panel_width = out.shape[1];
+  if (out.layout != Layout::rows) out.panel_width = out.shape[1];
   return table.add(std::move(out));
 }
 

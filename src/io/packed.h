@@ -23,7 +23,6 @@ inline constexpr uint64_t kHeadBytes = 64;
 inline constexpr uint64_t kHashedHead = 32;
 inline constexpr uint64_t kDataAlignment = 4096;  // of the first tensor
 inline constexpr uint64_t kTensorAlignment = 64;  // of every other
-inline constexpr int64_t kPanelRows = 16;
 
 constexpr uint64_t aligned(uint64_t at, uint64_t alignment) {
   return (at + alignment - 1) / alignment * alignment;

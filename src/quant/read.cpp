@@ -8,17 +8,19 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "quant/panels.h"
 #include "quant/rows.h"
 
 namespace skein::quant {
 namespace {
 
-constexpr int64_t kPanelRows = 16;
-
 // Side of a tile in the scratch: a permuted view is decoded along the storage and written along the
 // output, and both like runs.
 constexpr int64_t kTileRun = 256;
 constexpr int64_t kTileLanes = 64;
+
+// Bytes of the largest block that panels of codes are made of.
+constexpr int64_t kLargestBlock = 256;
 
 // One loop over the tensor: `count` steps of `from` elements in the storage and `to` in the output.
 struct Axis {
@@ -46,12 +48,13 @@ class Source {
         type_(row.type),
         elements_(block_size(row.type).elements),
         block_bytes_(block_size(row.type).bytes),
-        panel_width_(tensor.layout == Layout::panels16 ? tensor.panel_width : 0) {}
+        layout_(tensor.layout),
+        panel_width_(tensor.panel_width) {}
 
   // out[i] = element (first + i * step), for i < count.
   Status take(int64_t first, int64_t step, int64_t count, float* out) const {
     if (computed_ && step == 1) return computed_->read(first, {out, static_cast<size_t>(count)});
-    if (panel_width_ > 0) return take_panels(first, step, count, out);
+    if (layout_ == Layout::panels16) return take_panels(first, step, count, out);
     int64_t i = 0;
     while (i < count) {
       const int64_t at = first + i * step;
@@ -75,12 +78,35 @@ class Source {
  private:
   Status decode_blocks(int64_t first, int64_t count, float* out) const {
     if (computed_) return computed_->read(first, {out, static_cast<size_t>(count)});
+    if (layout_ == Layout::codes16) return decode_codes(first, count, out);
     const auto done = static_cast<int64_t>(
         decode_(bytes_ + first * block_bytes_, static_cast<size_t>(count), out));
-    if (done != count)
-      return fail(Code::corrupt,
-                  "tensor {}: block {} of its {} data has a scale that is not finite",
-                  escaped(name_), first + done, dtype_name(type_));
+    return done == count ? Status() : bad_block(first + done);
+  }
+
+  Status bad_block(int64_t block) const {
+    return fail(Code::corrupt, "tensor {}: block {} of its {} data has a scale that is not finite",
+                escaped(name_), block, dtype_name(type_));
+  }
+
+  // Blocks are counted row after row and lie in panels.
+  Status decode_codes(int64_t first, int64_t count, float* out) const {
+    constexpr int64_t kSome = 8;
+    std::array<std::byte, kSome * kLargestBlock> blocks;
+    const int64_t row_blocks = panel_width_ / elements_;
+    const int64_t panel_bytes = code_panels(type_)->panel_bytes(panel_width_);
+    while (count > 0) {
+      const int64_t row = first / row_blocks, at = first % row_blocks;
+      const int64_t some = std::min({kSome, count, row_blocks - at});
+      unpack_codes(type_, bytes_ + row / kPanelRows * panel_bytes, panel_width_, row % kPanelRows,
+                   at, some, blocks.data());
+      const auto done =
+          static_cast<int64_t>(decode_(blocks.data(), static_cast<size_t>(some), out));
+      if (done != some) return bad_block(first + done);
+      first += some;
+      count -= some;
+      out += some * elements_;
+    }
     return {};
   }
 
@@ -115,7 +141,8 @@ class Source {
   DType type_;
   int64_t elements_;
   int64_t block_bytes_;
-  int64_t panel_width_;  // 0: rows
+  Layout layout_;
+  int64_t panel_width_;
 };
 
 // Lowest and highest storage index the view reaches; false on overflow.
@@ -130,17 +157,32 @@ bool reach(const StoredTensor& tensor, int64_t& lowest, int64_t& highest) {
   return true;
 }
 
-// Whole panels of plain numbers that fit the gathering buffer; their padding counts as stored.
-Status validate_panels(const StoredTensor& tensor) {
+// Blocks or numbers in the storage, the padding of panels counted as stored; nullopt if it is not
+// whole ones.
+std::optional<uint64_t> stored_units(const StoredTensor& tensor) {
   const BlockSize size = block_size(tensor.dtype);
-  const auto stored = static_cast<int64_t>(tensor.storage.size()) / size.bytes;
-  if (size.elements == 1 && size.bytes <= static_cast<int32_t>(sizeof(float)) &&
-      tensor.panel_width > 0 && tensor.panel_width <= stored / kPanelRows &&
-      stored % (tensor.panel_width * kPanelRows) == 0)
-    return {};
-  return fail(Code::corrupt, "tensor {}: {} bytes of {} are no panels of width {}",
-              escaped(tensor.name), tensor.storage.size(), dtype_name(tensor.dtype),
-              tensor.panel_width);
+  const auto bytes = static_cast<int64_t>(tensor.storage.size());
+  const int64_t width = tensor.panel_width;
+  int64_t panel_bytes = 0;
+  switch (tensor.layout) {
+    case Layout::rows:
+      if (bytes % size.bytes != 0) return std::nullopt;
+      return static_cast<uint64_t>(bytes / size.bytes);
+    case Layout::panels16:
+      // Of plain numbers that fit the gathering buffer.
+      if (size.elements != 1 || size.bytes > static_cast<int32_t>(sizeof(float))) break;
+      if (width > 0 && width <= bytes / size.bytes / kPanelRows)
+        panel_bytes = width * size.bytes * kPanelRows;
+      break;
+    case Layout::codes16:
+      // No code is smaller than half a byte.
+      if (const CodePanels* codes = code_panels(tensor.dtype);
+          codes && width > 0 && width % size.elements == 0 && width / 2 <= bytes / kPanelRows)
+        panel_bytes = codes->panel_bytes(width);
+      break;
+  }
+  if (panel_bytes == 0 || bytes % panel_bytes != 0) return std::nullopt;
+  return static_cast<uint64_t>(bytes / panel_bytes * kPanelRows * (width / size.elements));
 }
 
 // The tensor's own promises, checked again because reading outside is the one thing that must
@@ -155,15 +197,18 @@ Status validate(const StoredTensor& tensor, uint64_t& elements) {
     return fail(Code::corrupt, "tensor {}: shape {} is not possible", escaped(tensor.name),
                 tensor.shape.text());
   elements = *product;
-  if (tensor.storage.size() % static_cast<size_t>(size.bytes) != 0)
+  const auto units = stored_units(tensor);
+  if (!units && tensor.layout == Layout::rows)
     return fail(Code::corrupt, "tensor {}: {} bytes are not whole blocks of {}",
                 escaped(tensor.name), tensor.storage.size(), dtype_name(tensor.dtype));
-  if (tensor.layout == Layout::panels16) SK_TRY_STATUS(validate_panels(tensor));
+  if (!units)
+    return fail(Code::corrupt, "tensor {}: {} bytes of {} are no panels of width {}",
+                escaped(tensor.name), tensor.storage.size(), dtype_name(tensor.dtype),
+                tensor.panel_width);
   if (elements == 0) return {};
   const auto stored = tensor.computed
                           ? std::optional(static_cast<uint64_t>(tensor.computed->elements()))
-                          : checked_mul(tensor.storage.size() / static_cast<size_t>(size.bytes),
-                                        static_cast<uint64_t>(size.elements));
+                          : checked_mul(*units, static_cast<uint64_t>(size.elements));
   int64_t lowest = 0;
   int64_t highest = 0;
   if (!stored || !reach(tensor, lowest, highest) || lowest < 0 ||
@@ -298,6 +343,30 @@ Status read_rows_f32(const StoredTensor& tensor, int64_t first_row, int64_t rows
                 first_row);
   part.shape[0] = rows;
   return read_f32(part, out);
+}
+
+Status read_row_blocks(const StoredTensor& tensor, int64_t first_row, int64_t rows,
+                       std::span<std::byte> out) {
+  SK_CHECK(tensor.layout == Layout::codes16 && tensor.shape.rank() == 2);
+  uint64_t elements = 0;
+  SK_TRY_STATUS(validate(tensor, elements));
+  const BlockSize size = block_size(tensor.dtype);
+  const int64_t width = tensor.panel_width;
+  const int64_t row_blocks = width / size.elements;
+  if (tensor.shape[1] != width || tensor.strides != tensor.shape.contiguous_strides() ||
+      tensor.offset % width != 0 || first_row < 0 || rows < 0 || first_row > tensor.shape[0] ||
+      rows > tensor.shape[0] - first_row ||
+      static_cast<int64_t>(out.size()) != rows * row_blocks * size.bytes)
+    return fail(Code::argument,
+                "tensor {}: {} rows from row {} on of {} are not its rows of blocks",
+                escaped(tensor.name), rows, first_row, tensor.shape.text());
+  const int64_t panel_bytes = code_panels(tensor.dtype)->panel_bytes(width);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = tensor.offset / width + first_row + i;
+    unpack_codes(tensor.dtype, tensor.storage.data() + row / kPanelRows * panel_bytes, width,
+                 row % kPanelRows, 0, row_blocks, out.data() + i * row_blocks * size.bytes);
+  }
+  return {};
 }
 
 Status read_range_f32(const StoredTensor& tensor, int64_t first, std::span<float> out) {

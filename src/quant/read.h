@@ -22,7 +22,12 @@ Status read_f32(const StoredTensor& tensor, std::span<float> out);
 Status read_rows_f32(const StoredTensor& tensor, int64_t first_row, int64_t rows,
                      std::span<float> out);
 
-// The same for the row-major elements [first, first + out.size()), wherever in a row they begin.
+// Rows of a matrix that lies whole in panels of codes, as the blocks that they were made of, one
+// after the other: decoding and encoding anew would find other ones. Errors: corrupt, argument.
+Status read_row_blocks(const StoredTensor& tensor, int64_t first_row, int64_t rows,
+                       std::span<std::byte> out);
+
+// read_f32 for the row-major elements [first, first + out.size()), wherever in a row they begin.
 Status read_range_f32(const StoredTensor& tensor, int64_t first, std::span<float> out);
 
 }  // namespace skein::quant

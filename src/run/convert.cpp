@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "quant/imports/pip_i8.h"
+#include "quant/panels.h"
 #include "run/adapters.h"
 #include "run/state_file.h"
 #include "run/vocabulary.h"
@@ -40,6 +41,12 @@ Result<const names::Naming*> choose_naming(io::WriteFormat format, std::string_v
 }
 
 bool blocks(DType type) { return block_size(type).elements > 1; }
+
+// How a packed file keeps a matrix of this type.
+Layout packed_layout(DType type) {
+  if (!blocks(type)) return Layout::panels16;
+  return quant::code_panels(type) ? Layout::codes16 : Layout::rows;
+}
 
 bool holds_blocks(io::WriteFormat format) {
   return format == io::WriteFormat::gguf || format == io::WriteFormat::packed;
@@ -361,14 +368,14 @@ Status Conversion::choose_types(const ConvertOptions& options,
       add_pip_int8(tensor, outputs_);
       continue;
     }
-    // In place of the pages of a matrix the CPU would otherwise arrange it anew at every start.
-    const bool panels = options.format == io::WriteFormat::packed && !vector && !blocks(row.to) &&
+    // Otherwise the CPU would arrange a matrix anew at every start.
+    const bool matrix = options.format == io::WriteFormat::packed && !vector &&
                         spec.kind != arch::WeightClass::embedding && tensor.shape.rank() == 2;
     outputs_.push_back({.name = std::move(tensor.name),
                         .dtype = row.to,
                         .shape = tensor.shape,
                         .parts = std::move(tensor.parts),
-                        .layout = panels ? Layout::panels16 : Layout::rows});
+                        .layout = matrix ? packed_layout(row.to) : Layout::rows});
   }
   return {};
 }

@@ -31,6 +31,7 @@ class ComputedTensor {
 enum class Layout : uint8_t {
   rows,      // row-major
   panels16,  // as the CPU reads them: panels of 16 rows, [panel][width][16], the last filled with 0
+  codes16,   // the same for block types: panels of quant/panels.h
 };
 
 // A tensor somewhere in a mapped file. Never owns its bytes. Readers guarantee that `storage` lies
@@ -46,8 +47,8 @@ struct StoredTensor {
   int64_t offset = 0;
   std::span<const std::byte> storage;
   Layout layout = Layout::rows;
-  // panels16: the width of the matrix in the storage. Shape, strides and offset are those of a view
-  // of that matrix in row-major order, whatever the layout, so that views compose.
+  // In panels: the width of the matrix in the storage. Shape, strides and offset are those of a
+  // view of that matrix in row-major order, whatever the layout, so that views compose.
   int64_t panel_width = 0;
   // Takes the place of `storage`, which is then empty; dtype is a plain type that holds the
   // numbers.

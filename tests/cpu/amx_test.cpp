@@ -12,9 +12,9 @@
 #include "cpu/dispatch.h"
 #include "cpu/flush.h"
 #include "cpu/kernels.h"
-#include "cpu/quant_panels.h"
 #include "cpu/weights.h"
 #include "quant/formats.h"
+#include "quant/panels.h"
 #include "quant/plain/bits.h"
 #include "support/random.h"
 
@@ -96,7 +96,8 @@ struct Matrix {
     weight.tensor.shape = {rows, width};
     weight.tensor.strides = weight.tensor.shape.contiguous_strides();
     weight.tensor.storage = blocks;
-    auto made = PackedWeights::pack({&weight, 1}, {}, {});
+    Pool pool(1);
+    auto made = PackedWeights::pack({&weight, 1}, pool, {}, {});
     EXPECT_TRUE(made);
     packed = std::move(*made);
   }

@@ -179,5 +179,28 @@ TEST(ThreadCount, refuses_what_makes_no_sense) {
   EXPECT_GE(thread_count(0).value(), 1);
 }
 
+TEST(Pool, the_error_of_shares_is_the_first_items_and_memory_that_runs_out_is_one) {
+  for (const int threads : {1, 2, 5}) {
+    Pool pool(threads);
+    std::vector<int> seen(103);
+    EXPECT_TRUE(run_shares(pool, 103, [&](Range range) -> Status {
+      for (int64_t i = range.begin; i < range.end; ++i) ++seen[static_cast<size_t>(i)];
+      return {};
+    }));
+    EXPECT_EQ(seen, std::vector<int>(103, 1));
+    const Status failed = run_shares(pool, 103, [](Range range) -> Status {
+      for (int64_t i = range.begin; i < range.end; ++i)
+        if (i % 10 == 9) return fail(Code::corrupt, "item {}", i);
+      return {};
+    });
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().message, "item 9");
+    const Status full = run_shares(pool, 3, [](Range) -> Status { throw std::bad_alloc(); });
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, Code::memory);
+    EXPECT_TRUE(run_shares(pool, 0, [](Range) -> Status { return fail(Code::io, "called"); }));
+  }
+}
+
 }  // namespace
 }  // namespace skein

@@ -1,7 +1,5 @@
 // Panels of codes: every instruction set gives the scalar bits, and those are the product with the
 // decoded weights but for the rounding of activations to 16 bits.
-#include "cpu/quant_panels.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -12,11 +10,14 @@
 #include "cpu/flush.h"
 #include "cpu/weights.h"
 #include "quant/formats.h"
+#include "quant/panels.h"
+#include "quant/read.h"
 #include "support/random.h"
 
 namespace skein::cpu {
 namespace {
 
+using quant::code_panels;
 using test::Random;
 
 std::vector<DType> types_with_codes() {
@@ -53,8 +54,9 @@ ops::WeightData matrix_of(DType type, int64_t rows, int64_t width,
   return out;
 }
 
-Result<PackedWeights> pack(const ops::WeightData& weight) {
-  return PackedWeights::pack({&weight, 1}, {}, {});
+Result<PackedWeights> pack(const ops::WeightData& weight, int threads = 1) {
+  Pool pool(threads);
+  return PackedWeights::pack({&weight, 1}, pool, {}, {});
 }
 
 std::vector<float> decoded(DType type, std::span<const std::byte> blocks) {
@@ -244,6 +246,159 @@ TEST_P(QuantPanels, a_scale_that_is_no_number_is_refused_wherever_it_stands) {
   EXPECT_GE(refused, 2 * rows);
 }
 
+// The panels of a matrix one after the other, at an address that kernels take.
+Buffer panels_of(DType type, int64_t rows, int64_t width, std::span<const std::byte> blocks) {
+  const int64_t bytes = code_panels(type)->panel_bytes(width);
+  const int64_t row_bytes = width / block_size(type).elements * block_size(type).bytes;
+  auto out = *Buffer::make(static_cast<size_t>((rows + kPanel - 1) / kPanel * bytes));
+  for (int64_t row = 0; row < rows; row += kPanel)
+    EXPECT_TRUE(quant::pack_codes(type, blocks.data() + row * row_bytes,
+                                  std::min(kPanel, rows - row), width,
+                                  out.data() + row / kPanel * bytes));
+  return out;
+}
+
+ops::WeightData ready_matrix(DType type, int64_t rows, int64_t width, const Buffer& panels) {
+  auto out = matrix_of(type, rows, width, {panels.data(), panels.size()});
+  out.tensor.layout = Layout::codes16;
+  out.tensor.panel_width = width;
+  return out;
+}
+
+TEST_P(QuantPanels, a_panel_holds_the_blocks_it_was_made_from) {
+  const DType type = GetParam();
+  Random random(21);
+  const int64_t rows = 37, width = 3 * block_size(type).elements;
+  const auto blocks = random_blocks(random, type, rows * width);
+  const Buffer panels = panels_of(type, rows, width, blocks);
+  const auto tensor = ready_matrix(type, rows, width, panels).tensor;
+  std::vector<std::byte> back(blocks.size());
+  ASSERT_TRUE(quant::read_row_blocks(tensor, 0, rows, back));
+  EXPECT_EQ(back, blocks);
+  std::vector<float> numbers(static_cast<size_t>(rows * width));
+  ASSERT_TRUE(quant::read_f32(tensor, numbers));
+  EXPECT_EQ(numbers, decoded(type, blocks));
+  // Across the rows, and from within a block of a later row.
+  const StoredTensor across = tensor.transposed();
+  std::vector<float> column(static_cast<size_t>(rows));
+  ASSERT_TRUE(quant::read_rows_f32(across, 40, 1, column));
+  for (int64_t r = 0; r < rows; ++r)
+    EXPECT_EQ(column[static_cast<size_t>(r)], numbers[static_cast<size_t>(r * width + 40)]);
+  std::vector<float> some(50);
+  ASSERT_TRUE(quant::read_range_f32(tensor, 20 * width + 7, some));
+  EXPECT_TRUE(std::equal(some.begin(), some.end(), numbers.begin() + 20 * width + 7));
+  // The rows that the last panel lacks are there to be read by a kernel, not by anybody else.
+  auto beyond = tensor;
+  beyond.shape = {49, width};
+  std::vector<float> too_many(static_cast<size_t>(49 * width));
+  EXPECT_FALSE(quant::read_f32(beyond, too_many));
+}
+
+TEST_P(QuantPanels, ready_panels_are_used_where_they_lie) {
+  const DType type = GetParam();
+  Random random(22);
+  const int64_t rows = 37, width = 512;
+  const auto blocks = random_blocks(random, type, rows * width);
+  const auto made = pack(matrix_of(type, rows, width, blocks));
+  const Buffer panels = panels_of(type, rows, width, blocks);
+  const auto weight = ready_matrix(type, rows, width, panels);
+  const auto ready = pack(weight, 3);
+  ASSERT_TRUE(made && ready);
+  const PackedWeight& matrix = (*ready)[ops::WeightId{0}];
+  EXPECT_EQ(matrix.data, panels.data());
+  EXPECT_TRUE(ready->mapped());
+  EXPECT_EQ(ready->bytes(), made->bytes());
+  EXPECT_EQ(PackedWeights::resident_bytes({&weight, 1}), made->bytes());
+  EXPECT_EQ(0, std::memcmp(matrix.data, (*made)[ops::WeightId{0}].data, panels.size()));
+  // Elsewhere it is not a kernel's to read.
+  std::vector<std::byte> odd(panels.size() + 1);
+  std::memcpy(odd.data() + 1, panels.data(), panels.size());
+  auto moved = weight;
+  moved.tensor.storage = std::span(odd).subspan(1);
+  const auto decoded_one = pack(moved);
+  ASSERT_TRUE(decoded_one);
+  EXPECT_EQ((*decoded_one)[ops::WeightId{0}].type, PanelType::f32);
+}
+
+TEST_P(QuantPanels, ready_panels_are_refused_for_a_scale_and_taken_with_any_code) {
+  const DType type = GetParam();
+  const int64_t rows = 33, width = 512;
+  const CodePanels& shape = *code_panels(type);
+  Random random(23);
+  Buffer panels = panels_of(type, rows, width, random_blocks(random, type, rows * width));
+  const auto weight = ready_matrix(type, rows, width, panels);
+  const int64_t bytes = shape.panel_bytes(width);
+  const int64_t first = shape.codes_bytes(width);
+  const int64_t scales = shape.scales_bytes(width) * (shape.shifted ? 2 : 1);
+  for (const int64_t at : {int64_t{0}, first - 1, first + scales}) {
+    if (at + 1 >= bytes) continue;
+    std::byte& byte = panels.data()[2 * bytes + at];
+    const std::byte before = std::exchange(byte, std::byte{0xff});
+    EXPECT_TRUE(pack(weight)) << at;
+    byte = before;
+  }
+  for (const int64_t panel : {0, 2}) {
+    for (const int64_t at : {first, first + scales - 2}) {
+      std::byte* place = panels.data() + panel * bytes + at;
+      const std::byte before[] = {place[0], place[1]};
+      place[0] = std::byte{0x01};
+      place[1] = std::byte{0xfc};
+      const auto packed = pack(weight, 2);
+      ASSERT_FALSE(packed) << "panel " << panel << " at " << at;
+      EXPECT_EQ(packed.error().code, Code::corrupt);
+      EXPECT_NE(packed.error().message.find(fmt::format("rows {} to", panel * kPanel)),
+                std::string::npos)
+          << packed.error().message;
+      place[0] = before[0];
+      place[1] = before[1];
+    }
+  }
+  EXPECT_TRUE(pack(weight));
+}
+
+TEST_P(QuantPanels, a_table_is_refused_for_a_scale_in_any_of_its_rows) {
+  const DType type = GetParam();
+  Random random(26);
+  const int64_t rows = 23, width = 512;
+  const auto good = random_blocks(random, type, rows * width);
+  auto bad = good;
+  auto weight = matrix_of(type, rows, width, bad);
+  weight.use = ops::WeightUse::table;
+  EXPECT_TRUE(pack(weight, 2));
+  const auto bytes = static_cast<size_t>(block_size(type).bytes);
+  for (size_t block = 0; block < bad.size() / bytes; block += 5) {
+    std::memset(bad.data() + block * bytes, 0xff, bytes);
+    const auto refused = pack(weight, 2);
+    ASSERT_FALSE(refused) << block;
+    EXPECT_EQ(refused.error().code, Code::corrupt);
+    std::copy(good.begin(), good.end(), bad.begin());
+  }
+}
+
+TEST_P(QuantPanels, threads_pack_the_same_bytes_and_find_the_same_error) {
+  const DType type = GetParam();
+  Random random(24);
+  const int64_t rows = 150, width = 512;
+  auto blocks = random_blocks(random, type, rows * width);
+  const auto weight = matrix_of(type, rows, width, blocks);
+  const auto alone = pack(weight);
+  ASSERT_TRUE(alone);
+  const auto size = static_cast<size_t>(alone->bytes());
+  for (const int threads : {2, 3, 7}) {
+    const auto together = pack(weight, threads);
+    ASSERT_TRUE(together);
+    EXPECT_EQ(
+        0, std::memcmp((*together)[ops::WeightId{0}].data, (*alone)[ops::WeightId{0}].data, size));
+  }
+  const auto bytes = static_cast<size_t>(block_size(type).bytes);
+  for (size_t block = blocks.size() / bytes / 3; block < blocks.size() / bytes; block += 7)
+    std::memset(blocks.data() + block * bytes, 0xff, bytes);
+  const auto refused = pack(weight);
+  ASSERT_FALSE(refused);
+  for (const int threads : {2, 3, 7})
+    EXPECT_EQ(pack(weight, threads).error().message, refused.error().message);
+}
+
 TEST_P(QuantPanels, what_is_reserved_is_what_is_kept) {
   const DType type = GetParam();
   Random random(13);
@@ -285,6 +440,26 @@ TEST(QuantPanels_, every_type_that_weights_are_written_in_keeps_its_codes_but_tw
     const bool decoded =
         type == DType::int8 || type == DType::nf4 || type == DType::q8_1 || type == DType::q8_k;
     EXPECT_EQ(code_panels(type) == nullptr, decoded) << dtype_name(type);
+  }
+}
+
+TEST(QuantPanels_, numbers_of_any_width_and_number_of_rows_are_put_side_by_side) {
+  Random random(25);
+  for (const int64_t bytes : {2, 4}) {
+    for (const int64_t width : {1, 7, 8, 9, 64, 131}) {
+      for (const int64_t rows : {1, 15, 16}) {
+        std::vector<std::byte> numbers(static_cast<size_t>(rows * width * bytes));
+        for (std::byte& byte : numbers) byte = static_cast<std::byte>(random.next());
+        std::vector<std::byte> panel(static_cast<size_t>(kPanel * width * bytes), std::byte{7});
+        quant::pack_numbers(bytes, numbers.data(), rows, width, panel.data());
+        for (int64_t row = 0; row < kPanel; ++row)
+          for (int64_t k = 0; k < width * bytes; ++k)
+            ASSERT_EQ(
+                panel[static_cast<size_t>((k / bytes * kPanel + row) * bytes + k % bytes)],
+                row < rows ? numbers[static_cast<size_t>(row * width * bytes + k)] : std::byte{0})
+                << rows << " x " << width;
+      }
+    }
   }
 }
 

@@ -43,6 +43,55 @@ TEST(PackedModel, gives_the_bits_of_the_model_it_was_made_from) {
   }
 }
 
+TEST(PackedModel, quantised_it_runs_in_place_and_its_blocks_come_out_again) {
+  const TestFolder folder;
+  for (const char* type : {"Q8_0", "Q4_0", "Q5_1", "IQ4_NL"}) {
+    SCOPED_TRACE(type);
+    const auto write = [&](const std::filesystem::path& from, const std::filesystem::path& to,
+                           io::WriteFormat format, std::string quant) {
+      const auto conversion =
+          Conversion::prepare(from, {.format = format, .quant = std::move(quant)});
+      ASSERT_TRUE(conversion) << conversion.error().message;
+      const Status done = conversion->write(to, {});
+      ASSERT_TRUE(done) << done.error().message;
+    };
+    const auto rows = folder / (std::string(type) + ".gguf");
+    const auto ready = folder / (std::string(type) + ".skein");
+    const auto again = folder / (std::string(type) + ".again.gguf");
+    const auto twice = folder / (std::string(type) + ".twice.skein");
+    write(fixture("models/tiny_v7.pth"), rows, io::WriteFormat::gguf, type);
+    write(rows, ready, io::WriteFormat::packed, "");
+    write(ready, again, io::WriteFormat::gguf, "");
+    write(ready, twice, io::WriteFormat::packed, "");
+    if (HasFatalFailure()) return;
+
+    const auto files = io::ModelFiles::open(ready);
+    ASSERT_TRUE(files);
+    const auto& tensors = files->container().tensors;
+    EXPECT_GT(std::count_if(tensors.begin(), tensors.end(),
+                            [](const auto& t) { return t.layout == Layout::codes16; }),
+              10);
+    const auto first = io::ModelFiles::open(rows), second = io::ModelFiles::open(again);
+    ASSERT_TRUE(first && second);
+    for (const StoredTensor& tensor : first->container().tensors) {
+      const StoredTensor* other = find(second->container(), tensor.name);
+      ASSERT_TRUE(other && other->dtype == tensor.dtype) << tensor.name;
+      EXPECT_TRUE(std::equal(tensor.storage.begin(), tensor.storage.end(), other->storage.begin(),
+                             other->storage.end()))
+          << tensor.name;
+    }
+    EXPECT_EQ(*read_file(ready, 1 << 24), *read_file(twice, 1 << 24));
+
+    const auto source = open_model(rows), packed = open_model(ready);
+    ASSERT_TRUE(source && packed);
+    EXPECT_EQ(packed->info().fingerprint, source->info().fingerprint);
+    EXPECT_EQ(packed->info().weight_bytes, source->info().weight_bytes);
+    State a = source->new_state(), b = packed->new_state();
+    EXPECT_TRUE(same_bits(logits_of(*source, a, kTokens, 5), logits_of(*packed, b, kTokens, 5)));
+    EXPECT_TRUE(same_bits(a.values(), b.values()));
+  }
+}
+
 TEST(PackedModel, is_used_in_place_and_notices_when_its_file_is_cut) {
   const TestFolder folder;
   const auto path = folder / "m.skein";

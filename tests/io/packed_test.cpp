@@ -191,7 +191,49 @@ TEST(Packed, bytes_are_those_of_type_shape_and_layout) {
                  "takes");
   // Padding to whole panels takes the product over the edge.
   record_refused({.layout = 1, .axes = {(int64_t{1} << 31) - 7, int64_t{1} << 30}}, Code::corrupt,
-                 "overflows");
+                 "panels");
+  record_refused({.type = "Q8_0", .layout = 2, .axes = {2, 32}}, Code::corrupt, "takes 576 bytes");
+  record_refused({.type = "Q8_0", .layout = 2, .axes = {17, 32}, .bytes = 576}, Code::corrupt,
+                 "takes 1152 bytes");
+  record_refused({.type = "Q4_0", .layout = 2, .axes = {2, 33}}, Code::corrupt, "blocks of 32");
+  record_refused({.type = "Q8_0", .layout = 2, .axes = {(int64_t{1} << 31) - 7, int64_t{1} << 30}},
+                 Code::corrupt, "takes");
+}
+
+TEST(Packed, panels_of_codes_are_for_matrices_of_some_block_types) {
+  record_refused({.layout = 2}, Code::corrupt, "panels");
+  record_refused({.type = "F16", .layout = 2}, Code::corrupt, "panels");
+  record_refused({.type = "NF4", .layout = 2, .axes = {2, 64}}, Code::corrupt, "panels");
+  record_refused({.type = "Q8_0", .layout = 2, .axes = {32}}, Code::corrupt, "panels");
+  record_refused({.type = "Q8_0", .layout = 2, .axes = {1, 1, 32}}, Code::corrupt, "panels");
+  record_refused({.type = "Q8_0", .layout = 2, .axes = {0, 32}, .bytes = 0}, Code::corrupt,
+                 "panels");
+}
+
+TEST(Packed, panels_of_codes_built_by_hand_are_read) {
+  // Two rows of a block of Q4_0 in one panel: nibbles of 8 inputs and a row in 4 bytes, the next
+  // four inputs above; then a half for each row.
+  std::string panel(256 + 32 + 32, '\0');
+  for (size_t row = 0; row < 2; ++row) {
+    for (size_t k = 0; k < 32; ++k) {
+      const size_t code = (k + 3 * row) % 16;
+      char& byte = panel[k / 8 * 64 + row * 4 + k % 4];
+      byte = static_cast<char>(byte | static_cast<char>(code << (k % 8 < 4 ? 0 : 4)));
+    }
+    panel[256 + row * 2 + 1] = row == 0 ? '\x3c' : '\x40';  // 1 and 2
+  }
+  std::string file =
+      packed({.records = {{.type = "Q4_0", .layout = 2, .axes = {2, 32}, .bytes = 320}}});
+  file.replace(file.size() - 320, 320, panel);
+  const auto container = open(file);
+  ASSERT_TRUE(container) << container.error().message;
+  EXPECT_EQ(container->tensors[0].layout, Layout::codes16);
+  const auto numbers = numbers_of(container->tensors[0]);
+  ASSERT_EQ(numbers.size(), 64u);
+  for (size_t row = 0; row < 2; ++row)
+    for (size_t k = 0; k < 32; ++k)
+      EXPECT_EQ(numbers[row * 32 + k],
+                static_cast<float>(row + 1) * (static_cast<float>((k + 3 * row) % 16) - 8.0f));
 }
 
 TEST(Packed, panels_are_for_plain_matrices) {
@@ -202,7 +244,7 @@ TEST(Packed, panels_are_for_plain_matrices) {
   record_refused({.layout = 1, .axes = {3, 0}, .bytes = 0}, Code::corrupt, "panels");
   record_refused({.type = "Q8_0", .layout = 1, .axes = {2, 32}}, Code::corrupt, "panels");
   record_refused({.type = "F64", .layout = 1}, Code::corrupt, "panels");
-  record_refused({.layout = 2}, Code::unsupported, "layout 2");
+  record_refused({.layout = 3}, Code::unsupported, "layout 3");
   record_refused({.layout = 255}, Code::unsupported, "layout 255");
 }
 

@@ -307,7 +307,7 @@ inline void linear_of_shape(const Linear& l, Range panels) {
   }
 }
 
-// bits, block, group, shifted, table: one line for each shape that cpu/quant_panels.cpp makes.
+// bits, block, group, shifted, table: one line for each shape that quant/panels.cpp makes.
 inline void linear_of_codes(const Linear& l, Range panels) {
   const CodePanels& c = l.codes;
   const bool nested = c.block != c.group;

@@ -102,4 +102,28 @@ inline void codes_of(const BlockQ8_0& block, int8_t* codes) {
 }
 inline void codes_of(const BlockIQ4_NL& block, int8_t* codes) { nibble_codes(block.qs, 0, codes); }
 
+// The opposite of codes_of, for codes in the type's range; the scales stay.
+inline void put_nibbles(const int8_t* codes, int lowest, uint8_t (&qs)[16]) {
+  for (int j = 0; j < 16; ++j)
+    qs[j] = static_cast<uint8_t>(((codes[j] - lowest) & 15) | ((codes[j + 16] - lowest) & 15) << 4);
+}
+inline void put_five_bits(const int8_t* codes, int lowest, uint8_t (&qs)[16], uint8_t (&qh)[4]) {
+  put_nibbles(codes, lowest, qs);
+  uint32_t fifth = 0;
+  for (int j = 0; j < 32; ++j) fifth |= (static_cast<uint32_t>(codes[j] - lowest) >> 4 & 1u) << j;
+  std::memcpy(qh, &fifth, sizeof(fifth));
+}
+inline void put_codes(const int8_t* codes, BlockQ4_0& block) { put_nibbles(codes, -8, block.qs); }
+inline void put_codes(const int8_t* codes, BlockQ4_1& block) { put_nibbles(codes, 0, block.qs); }
+inline void put_codes(const int8_t* codes, BlockQ5_0& block) {
+  put_five_bits(codes, -16, block.qs, block.qh);
+}
+inline void put_codes(const int8_t* codes, BlockQ5_1& block) {
+  put_five_bits(codes, 0, block.qs, block.qh);
+}
+inline void put_codes(const int8_t* codes, BlockQ8_0& block) {
+  std::memcpy(block.qs, codes, sizeof(block.qs));
+}
+inline void put_codes(const int8_t* codes, BlockIQ4_NL& block) { put_nibbles(codes, 0, block.qs); }
+
 }  // namespace skein::quant

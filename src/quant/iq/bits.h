@@ -37,4 +37,17 @@ inline void codes_of(const BlockIQ4_XS& block, int8_t* codes) {
   }
 }
 
+// The opposites, for a block of zeros.
+inline void put_iq4_xs_scale(BlockIQ4_XS& block, int g, int scale) {
+  const int bits = scale + 32;
+  block.scales_l[g / 2] = static_cast<uint8_t>(block.scales_l[g / 2] | (bits & 15) << 4 * (g & 1));
+  block.scales_h = static_cast<uint16_t>(block.scales_h | (bits >> 4 & 3) << 2 * g);
+}
+inline void put_codes(const int8_t* codes, BlockIQ4_XS& block) {
+  for (int g = 0; g < 8; ++g)
+    for (int l = 0; l < 16; ++l)
+      block.qs[16 * g + l] =
+          static_cast<uint8_t>((codes[32 * g + l] & 15) | (codes[32 * g + l + 16] & 15) << 4);
+}
+
 }  // namespace skein::quant

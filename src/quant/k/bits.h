@@ -109,4 +109,56 @@ inline void codes_of(const BlockQ6_K& block, int8_t* codes) {
       }
 }
 
+// The opposites, for a block of zeros.
+inline void put_bits(uint8_t& byte, int value, int shift) {
+  byte = static_cast<uint8_t>(byte | value << shift);
+}
+inline void put_q3_k_scale(uint8_t (&scales)[12], int s, int scale) {
+  put_bits(scales[s & 7], (scale + 32) & 15, s < 8 ? 0 : 4);
+  put_bits(scales[8 + (s & 3)], (scale + 32) >> 4 & 3, 2 * (s >> 2));
+}
+inline void put_q4_k_scale(uint8_t (&scales)[12], int g, int scale) {
+  if (g < 4) return put_bits(scales[g], scale & 63, 0);
+  put_bits(scales[g + 4], scale & 15, 0);
+  put_bits(scales[g - 4], scale >> 4 & 3, 6);
+}
+inline void put_q4_k_min(uint8_t (&scales)[12], int g, int min) {
+  if (g < 4) return put_bits(scales[g + 4], min & 63, 0);
+  put_bits(scales[g + 4], min & 15, 4);
+  put_bits(scales[g], min >> 4 & 3, 6);
+}
+
+inline void put_two_bits(const int8_t* codes, int lowest, uint8_t (&qs)[64]) {
+  for (int h = 0; h < 2; ++h)
+    for (int j = 0; j < 4; ++j)
+      for (int l = 0; l < 32; ++l)
+        put_bits(qs[32 * h + l], (codes[128 * h + 32 * j + l] - lowest) & 3, 2 * j);
+}
+inline void put_four_bits(const int8_t* codes, uint8_t (&qs)[128]) {
+  for (int g = 0; g < 8; ++g)
+    for (int l = 0; l < 32; ++l)
+      put_bits(qs[32 * (g / 2) + l], codes[32 * g + l] & 15, 4 * (g & 1));
+}
+inline void put_codes(const int8_t* codes, BlockQ2_K& block) { put_two_bits(codes, 0, block.qs); }
+inline void put_codes(const int8_t* codes, BlockQ3_K& block) {
+  put_two_bits(codes, -4, block.qs);
+  for (int g = 0; g < 8; ++g)
+    for (int l = 0; l < 32; ++l) put_bits(block.hmask[l], (codes[32 * g + l] + 4) >> 2 & 1, g);
+}
+inline void put_codes(const int8_t* codes, BlockQ4_K& block) { put_four_bits(codes, block.qs); }
+inline void put_codes(const int8_t* codes, BlockQ5_K& block) {
+  put_four_bits(codes, block.qs);
+  for (int g = 0; g < 8; ++g)
+    for (int l = 0; l < 32; ++l) put_bits(block.qh[l], codes[32 * g + l] >> 4 & 1, g);
+}
+inline void put_codes(const int8_t* codes, BlockQ6_K& block) {
+  for (int h = 0; h < 2; ++h)
+    for (int j = 0; j < 4; ++j)
+      for (int l = 0; l < 32; ++l) {
+        const int code = codes[128 * h + 32 * j + l] + 32;
+        put_bits(block.ql[64 * h + 32 * (j & 1) + l], code & 15, 4 * (j >> 1));
+        put_bits(block.qh[32 * h + l], code >> 4 & 3, 2 * j);
+      }
+}
+
 }  // namespace skein::quant

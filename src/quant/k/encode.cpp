@@ -44,10 +44,6 @@ void each_code(const float (&codes)[N][G], Put put) {
     for (int n = 0; n < N; ++n) put(g * N + n, static_cast<int>(codes[n][g]));
 }
 
-void put_bits(uint8_t& byte, int value, int shift) {
-  byte = static_cast<uint8_t>(byte | value << shift);
-}
-
 bool to_q2_k(const float* x, BlockQ2_K& block) {
   search::Groups<16, 16> groups;
   search::AffineBlock<16, 16> found;
