@@ -233,16 +233,19 @@ int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) 
 }
 
 int64_t PackedWeights::scratch_bytes(std::span<const ops::WeightData> weights) {
-  // Pages of the file that are being read, and the f32 copy of a transposed matrix.
-  int64_t most = 0;
+  // Pages of the file that are being read, and the f32 copy of a transposed matrix. A large weight
+  // that comes early needs no more than those after it will take.
+  int64_t most = 0, packed = 0;
   for (const ops::WeightData& weight : weights) {
-    if (!weight.present || weight.use == ops::WeightUse::table || is_packed(weight)) continue;
+    if (!weight.present || is_packed(weight)) continue;
+    packed += packed_bytes(weight);
+    if (weight.use == ops::WeightUse::table) continue;
     const StoredTensor& tensor = weight.tensor;
     const bool whole = tensor.strides != tensor.shape.contiguous_strides();
-    most = std::max(most, static_cast<int64_t>(tensor.storage.size()) +
+    most = std::max(most, packed + static_cast<int64_t>(tensor.storage.size()) +
                               (whole ? tensor.shape.elements() * 4 : 0));
   }
-  return most;
+  return std::max<int64_t>(most - packed, 0);
 }
 
 Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weights, Pool& pool,
