@@ -63,13 +63,14 @@ struct Plan {
 
 class Planner {
  public:
-  explicit Planner(const Shape& s) : s_(s), branch_(1 / std::sqrt(2.0 * double(s.layers))) {
+  Planner(const Shape& s, double active)
+      : s_(s), active_(active), branch_(1 / std::sqrt(2.0 * double(s.layers))) {
     plans_.push_back({"emb.weight", {s.vocab, s.width}, 0.0, 0.5});
     for (int64_t layer = 0; layer < s.layers; ++layer) {
       block_ = fmt::format("blocks.{}.", layer);
       if (layer == 0) norm(block_ + "ln0");
       norm(block_ + "ln1");
-      norm(block_ + "ln2");
+      norm(block_ + "ln2", active_ < 0.5 ? kLean : 0.0);
       time_mix();
       channel_mix();
     }
@@ -80,9 +81,9 @@ class Planner {
   std::vector<Plan> take() { return std::move(plans_); }
 
  private:
-  void norm(const std::string& name) {
+  void norm(const std::string& name, double lean = 0) {
     plans_.push_back({name + ".weight", {s_.width}, 1.0, 0.1});
-    plans_.push_back({name + ".bias", {s_.width}, 0.0, 0.1});
+    plans_.push_back({name + ".bias", {s_.width}, lean, 0.1});
   }
 
   void vector(const std::string& name, double mean, double spread, bool even = false) {
@@ -124,10 +125,29 @@ class Planner {
     const std::string ffn = block_ + "ffn.";
     vector(ffn + "x_k", 0.5, 0.5, true);
     matrix(ffn + "key.weight", s_.inner, s_.width, 1.0);
+    // Inputs lean to one side and weights to the other, which shifts all sums alike. The token
+    // shift mixes two tokens by shares that are spread evenly: 2/3 of one's variance is left.
+    if (active_ < 0.5) {
+      const double size = std::sqrt(2.0 / 3 + kLean * kLean);
+      plans_.back().mean = -bell_above(active_) * size / (kLean * double(s_.width));
+    }
     matrix(ffn + "value.weight", s_.width, s_.inner, branch_);
   }
 
+  // Where a bell of standard deviation 1 has this share above.
+  static double bell_above(double share) {
+    double low = 0, high = 8;
+    for (int i = 0; i < 60; ++i) {
+      const double middle = (low + high) / 2;
+      (std::erfc(middle / std::sqrt(2.0)) / 2 > share ? low : high) = middle;
+    }
+    return low;
+  }
+
+  static constexpr double kLean = 0.5;
+
   Shape s_;
+  double active_;
   double branch_;
   std::string block_;
   std::vector<Plan> plans_;
@@ -250,6 +270,10 @@ int run(int argc, char** argv) {
   app.add_option("--dtype", type_name, "f16, bf16 or f32")
       ->check(CLI::IsMember(kTypes))
       ->capture_default_str();
+  double active = 0.5;
+  app.add_option("--active", active, "share of the channel mix's hidden units that are not zero")
+      ->check(CLI::Range(0.01, 0.5))
+      ->capture_default_str();
   uint64_t seed = 1;
   app.add_option("--seed", seed)->capture_default_str();
   bool quiet = false;
@@ -273,7 +297,7 @@ int run(int argc, char** argv) {
   // Under another name until it is whole.
   const std::string part = path + ".part";
   const Status written =
-      write_model(Planner(shape).take(), kTypes.at(type_name), seed, quiet, part);
+      write_model(Planner(shape, active).take(), kTypes.at(type_name), seed, quiet, part);
   std::error_code renamed;
   if (written) std::filesystem::rename(part, path, renamed);
   if (written && !renamed) return 0;

@@ -34,6 +34,11 @@ void ModelOptions::declare(Options& options) {
       .value("--numerics", numerics_, "MODE",
              "exact: the same bits everywhere; fast: prompts in bf16 where the processor has tiles")
       .one_of({"exact", "fast"});
+  options
+      .value("--sparse", sparse_, "SWITCH",
+             "leave the weights of hidden units that are zero unread, with the same results; "
+             "auto: if a few tokens show enough of them")
+      .one_of({"auto", "on", "off"});
   options.section("Options");
 }
 
@@ -42,6 +47,7 @@ Result<skein::ModelOptions> ModelOptions::given() const {
   options.threads = static_cast<int>(threads_);
   options.chunk = static_cast<int>(chunk_);
   options.numerics = numerics_ == "fast" ? Numerics::fast : Numerics::exact;
+  options.sparse = sparse_ == "auto" ? Sparse::probed : sparse_ == "on" ? Sparse::on : Sparse::off;
   for (const std::string& text : adapters_) {
     SK_TRY(AdapterFile adapter, parse_adapter(text));
     options.adapters.push_back(std::move(adapter));

@@ -16,8 +16,8 @@ namespace skein::cli {
 
 class ModelOptions {
  public:
-  // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics. Call it first, so that MODEL is the first
-  // argument.
+  // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics, --sparse. Call it first, so that MODEL is
+  // the first argument.
   void declare(Options& options);
 
   // Errors: those of Model::open; io "interrupted".
@@ -41,6 +41,7 @@ class ModelOptions {
   int64_t threads_ = 0;
   int64_t chunk_ = 0;
   std::string numerics_ = "exact";
+  std::string sparse_ = "auto";
 };
 
 }  // namespace skein::cli

@@ -30,7 +30,10 @@ class CpuBackend final : public ops::Backend {
 
   int64_t step_bytes(const ops::Program& program, std::span<const ops::WeightData> weights,
                      int64_t tokens) const override {
-    return Executor::step_bytes(program, PackedWeights::widest_row(weights), pool_->size(), tokens);
+    const int64_t unpacked = PackedWeights::widest_unpacked(weights);
+    return Executor::step_bytes(program, PackedWeights::widest_row(weights), pool_->size(),
+                                tokens) +
+           unpacked * pool_->size();
   }
 
   Result<std::unique_ptr<ops::Executable>> compile(

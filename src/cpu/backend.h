@@ -10,8 +10,8 @@ namespace skein::cpu {
 
 struct Options {
   int threads = 0;    // 0: SKEIN_THREADS, or one for each physical core
-  std::string isa{};  // empty: SKEIN_ISA, or the widest this processor supports
-  // Shares even a step that one thread would finish sooner: tests do not have to be large.
+  std::string isa{};  // Shares even a step that one thread would finish sooner: tests do not have
+                      // to be large.
   bool share_every_step = false;
 };
 

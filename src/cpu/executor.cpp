@@ -84,7 +84,10 @@ Status Executor::reserve(const Step& step) {
   const ops::Plan& plan = schedule_of(step).plan;
   SK_TRY_STATUS(room(arena_, plan.floats_per_token * tokens * kFloat));
   SK_TRY_STATUS(room(blocks_, pool_->size() * plan.local_floats_per_row * kBlockRows * kFloat));
-  if (tokens > 1) SK_TRY_STATUS(room(scratch_, pool_->size() * kLinearScratch * kFloat));
+  const int64_t unpacked = weights_.unpacked_bytes() * pool_->size();
+  if (tokens > 1 || unpacked > 0)
+    SK_TRY_STATUS(room(scratch_, pool_->size() * kLinearScratch * kFloat));
+  if (tokens > 1) SK_TRY_STATUS(room(unpacked_, unpacked));
   quantised_at_ = QuantisedPlaces(weights_.widest_row(), pool_->size(), tokens);
   SK_TRY_STATUS(room(quantised_, quantised_at_.bytes()));
   std::fill(turns_.begin(), turns_.end(), 0);

@@ -47,6 +47,9 @@ class Executor final : public ops::Executable {
   Status run(const ops::Step& step) override;
   int64_t weight_bytes() const override { return weights_.bytes(); }
   bool reads_file() const override { return weights_.mapped(); }
+  bool can_skip_zeros() const override;
+  Status skip_zeros() override;
+  bool skips_zeros() const override { return weights_.unpacked_bytes() > 0; }
   int64_t bytes_per_token() const override {
     return token_work_.weight_bytes + token_work_.state_bytes;
   }
@@ -100,6 +103,8 @@ class Executor final : public ops::Executable {
   void find_runs(const ops::Step& step);
   void linear(const ops::Op& op, const ops::Step& step, const Part& part);
   void linear(const ops::Op& op, const ops::Step& step, const Run& run, const Part& part);
+  // With a matrix in records.
+  void multiply_records(const Linear& l, const Run& run, Range panels, int thread);
   // A product's input as its kernel takes it, where that is not f32.
   const std::byte* prepare_input(const ops::Op& op, const ops::Step& step, const Run& run,
                                  int thread);
@@ -135,6 +140,7 @@ class Executor final : public ops::Executable {
   std::shared_ptr<Pool> pool_;
   Buffer arena_;
   Buffer scratch_;                // kLinearScratch floats for each thread
+  Buffer unpacked_;               // weights_.unpacked_bytes() for each thread
   QuantisedPlaces quantised_at_;  // in quantised_
   Buffer quantised_;
   std::vector<int> turns_;        // of each thread, in the shared places

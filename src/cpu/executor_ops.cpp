@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cpu/executor.h"
+#include "cpu/records.h"
 #include "quant/formats.h"
 
 namespace skein::cpu {
@@ -60,11 +61,12 @@ void Executor::linear(const ops::Op& op, const Step& step, const Part& part) {
 void Executor::linear(const ops::Op& op, const Step& step, const Run& run, const Part& part) {
   const PackedWeight& matrix = weights_[op.weight[0]];
   const Matrix x = value(op.in[0], step), y = value(op.out, step);
-  // There is none before the first step of several tokens, and one token needs none.
+  // There is none before the first step that needs it.
   float* scratch = scratch_.size() ? scratch_.floats() + part.thread * kLinearScratch : nullptr;
   const Linear l = {.panels = matrix.data,
                     .type = matrix.type,
                     .codes = matrix.codes,
+                    .records = matrix.records,
                     .in = matrix.width,
                     .out = matrix.rows,
                     .bias = vector(op.weight[1]),
@@ -77,7 +79,37 @@ void Executor::linear(const ops::Op& op, const Step& step, const Run& run, const
                     .tokens = run.rows.end - run.rows.begin,
                     .scratch = scratch};
   const Range panels = {part.columns.begin / kPanel, (part.columns.end + kPanel - 1) / kPanel};
+  if (l.records) return multiply_records(l, run, panels, part.thread);
   run.fast ? kernels_.linear_fast(l, panels) : kernels_.linear(l, panels);
+}
+
+bool Executor::can_skip_zeros() const {
+  const auto matrices = matrices_of_sparse_inputs(program_);
+  return std::any_of(matrices.begin(), matrices.end(),
+                     [&](ops::WeightId id) { return weights_.can_be_records(id); });
+}
+
+Status Executor::skip_zeros() {
+  return weights_.make_records(matrices_of_sparse_inputs(program_), *pool_);
+}
+
+void Executor::multiply_records(const Linear& l, const Run& run, Range panels, int thread) {
+  if (!run.fast && worth_skipping(l)) return kernels_.linear(l, panels);
+  std::byte* unpacked = unpacked_.data() + thread * weights_.unpacked_bytes();
+  constexpr int64_t kPanels = kRecordRows / kPanel;
+  for (int64_t first = panels.begin / kPanels * kPanels; first < panels.end;) {
+    const int64_t end = std::min(l.out / kPanel, first + kUnpackedPanels);
+    kernels_.unpack_records(l, {first, end}, unpacked);
+    Linear some = l;
+    some.panels = unpacked;
+    some.records = false;
+    some.out = (end - first) * kPanel;
+    some.bias = l.bias ? l.bias + first * kPanel : nullptr;
+    some.y = l.y + first * kPanel;
+    const Range mine = {std::max(panels.begin, first) - first, std::min(panels.end, end) - first};
+    run.fast ? kernels_.linear_fast(some, mine) : kernels_.linear(some, mine);
+    first = end;
+  }
 }
 
 Status Executor::lookup(const ops::Op& op, const Step& step) {

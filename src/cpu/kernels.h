@@ -23,6 +23,14 @@ enum class PanelType : uint8_t { f32, f16, bf16, codes };
 
 using quant::CodePanels;
 
+// Instead of panels a matrix can be kept in records, for products that skip inputs of zero: the
+// numbers of an input for all rows, [in][rows], a multiple of kRecordRows. Codes likewise,
+// [in][rows
+// * bits / 8] bytes; of each 64 of them byte 16 L + 4 q + e is row 16 q + 4 L + e, of 4 bits that
+// row in the lower half and the one 64 further in the upper, which is how four records become
+// quads of 16 rows by unpacking alone. The other planes follow, each [in / block or group][rows].
+inline constexpr int64_t kRecordRows = 128;
+
 // Rows of activations for panels of codes: x = scale * X with whole numbers X from -32512 to 32512
 // and one scale for a row, so that a sum of products over a group is exact, whatever computes it.
 // The error is at most 2^-16 of the row's largest number. A row is
@@ -74,6 +82,8 @@ struct Linear {
   const std::byte* panels = nullptr;
   PanelType type = PanelType::f32;
   CodePanels codes{};  // where that is the type
+  // Whether `panels` are records, of whole kRecordRows.
+  bool records = false;
   int64_t in = 0;
   int64_t out = 0;
   const float* bias = nullptr;  // [out] or nullptr
@@ -212,6 +222,8 @@ struct Kernels {
   const char* title;
   void (*quantise)(const Quantise&, Range rows);
   void (*linear)(const Linear&, Range panels);
+  // Of a matrix in records, whole kRecordRows of panels, one after the other.
+  void (*unpack_records)(const Linear&, Range panels, std::byte* out);
   void (*norm)(const Norm&, Range rows);
   void (*elementwise)(const Elementwise&, Range rows);
   void (*bonus)(const Bonus&, Range rows);

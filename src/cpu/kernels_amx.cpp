@@ -40,7 +40,7 @@ namespace {
 constexpr int64_t kLeastTokens = 6;
 
 void linear(const Linear& l, Range panels) {
-  if (l.type != PanelType::codes || l.tokens < kLeastTokens)
+  if (l.records || l.type != PanelType::codes || l.tokens < kLeastTokens)
     return kAvx512Kernels.linear(l, panels);
   l.codes.shifted ? tiles_of_codes<true>(l, panels) : tiles_of_codes<false>(l, panels);
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "cpu/records.h"
 #include "quant/panels.h"
 #include "quant/plain/bits.h"
 #include "quant/read.h"
@@ -224,6 +225,18 @@ int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
   return bytes;
 }
 
+int64_t PackedWeights::widest_unpacked(std::span<const ops::WeightData> weights) {
+  int64_t bytes = 0;
+  for (const ops::WeightData& weight : weights) {
+    const StoredTensor& tensor = weight.tensor;
+    if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
+    if (!cpu::can_be_records(tensor.shape[0], tensor.shape[1])) continue;
+    bytes = std::max(bytes, std::min(kUnpackedPanels, tensor.shape[0] / kPanel) *
+                                panel_bytes(panel_type(tensor), codes_of(tensor), tensor.shape[1]));
+  }
+  return bytes;
+}
+
 int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
   int64_t bytes = buffer_bytes(weights);
   for (const ops::WeightData& weight : weights)
@@ -300,6 +313,39 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
   std::sort(packed.mapped_.begin(), packed.mapped_.end(),
             [](const auto& a, const auto& b) { return a.data() < b.data(); });
   return packed;
+}
+
+bool PackedWeights::can_be_records(ops::WeightId id) const {
+  const PackedWeight& matrix = weights_[static_cast<size_t>(id)];
+  const std::ptrdiff_t at = matrix.data - buffer_.data();
+  const bool own = at >= 0 && at < static_cast<std::ptrdiff_t>(buffer_.size());
+  return own && cpu::can_be_records(matrix.rows, matrix.width);
+}
+
+Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, Pool& pool) {
+  Buffer panels;
+  for (const ops::WeightId id : matrices) {
+    PackedWeight& matrix = weights_[static_cast<size_t>(id)];
+    const std::ptrdiff_t at = matrix.data - buffer_.data();
+    if (!can_be_records(id)) continue;
+    const int64_t panel = panel_bytes(matrix.type, matrix.codes, matrix.width);
+    const int64_t bytes = matrix.rows / kPanel * panel;
+    if (!all_finite(matrix.type, matrix.data, matrix.rows * matrix.width)) continue;
+    if (static_cast<int64_t>(panels.size()) < bytes) {
+      panels = Buffer();
+      SK_TRY(panels, Buffer::make(static_cast<size_t>(bytes)));
+    }
+    std::memcpy(panels.data(), matrix.data, static_cast<size_t>(bytes));
+    const int64_t grain = matrix.type == PanelType::codes ? matrix.codes.block : 1;
+    pool.run([&](int thread) {
+      cpu::make_records(matrix.type, matrix.codes, panels.data(), matrix.rows, matrix.width,
+                        share(matrix.width, thread, pool.size(), grain), buffer_.data() + at);
+    });
+    matrix.records = true;
+    unpacked_bytes_ =
+        std::max(unpacked_bytes_, std::min(kUnpackedPanels, matrix.rows / kPanel) * panel);
+  }
+  return {};
 }
 
 int64_t PackedWeights::bytes() const {

@@ -15,8 +15,9 @@ namespace skein::cpu {
 struct PackedWeight {
   ops::WeightUse use = ops::WeightUse::vector;
   PanelType type = PanelType::f32;
-  CodePanels codes{};  // where that is the type
-  int64_t rows = 0;    // outputs of a matrix, rows of a table, 1 for a vector
+  CodePanels codes{};    // where that is the type
+  bool records = false;  // a matrix in records instead of panels
+  int64_t rows = 0;      // outputs of a matrix, rows of a table, 1 for a vector
   int64_t width = 0;
   const std::byte* data = nullptr;  // matrix: panels, see Linear; vector: f32 [width]
   StoredTensor table;               // tables: contiguous rows of whole blocks
@@ -40,6 +41,15 @@ class PackedWeights {
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);
   static int64_t scratch_bytes(std::span<const ops::WeightData> weights);
 
+  // Turns those of the matrices into records that can be (cpu/records.h) and do not lie in the
+  // file. Error: memory.
+  bool can_be_records(ops::WeightId matrix) const;
+  Status make_records(std::span<const ops::WeightId> matrices, Pool& pool);
+  // Bytes for a thread to make panels of them again; 0 without records.
+  int64_t unpacked_bytes() const { return unpacked_bytes_; }
+  // At most, whichever become records.
+  static int64_t widest_unpacked(std::span<const ops::WeightData> weights);
+
   const PackedWeight& operator[](ops::WeightId id) const {
     return weights_[static_cast<size_t>(id)];
   }
@@ -60,6 +70,7 @@ class PackedWeights {
   std::vector<std::span<const std::byte>> mapped_;  // by address
   std::vector<PackedWeight> weights_;
   int64_t widest_row_ = 0;
+  int64_t unpacked_bytes_ = 0;
 };
 
 }  // namespace skein::cpu

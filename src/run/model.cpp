@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -230,12 +231,43 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
 
   model->weight_names_ = names_of(*ready.architecture, ready.weights);
   model->backend_ = std::move(ready.backend);
+  SK_TRY_STATUS(model->choose_sparse(options.sparse, ready.program));
   model->info_.weight_bytes = model->executable_->weight_bytes();
+  model->info_.sparse = model->executable_->skips_zeros();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();
   model->info_.flops_per_token = model->executable_->flops_per_token();
   model->info_.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return model;
+}
+
+namespace {
+
+// Above this share of units that are not zero, panels are the faster way for some types and sizes.
+constexpr double kWorthSkipping = 0.3;
+
+}  // namespace
+
+Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
+  if (choice == Sparse::off || !executable_->can_skip_zeros()) return {};
+  if (choice == Sparse::on) return executable_->skip_zeros();
+  std::set<std::string> units;
+  for (const ops::Op& op : program.ops)
+    if (op.function == ops::Unary::relu2)
+      units.insert(program.values[static_cast<size_t>(op.out)].name);
+  std::vector<int32_t> tokens(4);
+  for (size_t i = 0; i < tokens.size(); ++i)
+    tokens[i] = static_cast<int32_t>((i * 7919 + 17) % static_cast<size_t>(vocab()));
+  int64_t active = 0, all = 0;
+  const ops::Trace count = [&](const ops::Value& value, std::span<const float> data) {
+    if (!units.contains(value.name)) return;
+    all += static_cast<int64_t>(data.size());
+    active += static_cast<int64_t>(data.size()) - std::count(data.begin(), data.end(), 0.0f);
+  };
+  State state = new_state();
+  SK_TRY_STATUS(trace(state, tokens, Want::none, nullptr, count));
+  const bool worth = static_cast<double>(active) < kWorthSkipping * static_cast<double>(all);
+  return worth ? executable_->skip_zeros() : Status();
 }
 
 Result<ModelOutline> Model::outline(const std::filesystem::path& path,

@@ -37,12 +37,13 @@ struct ModelInfo {
   std::string naming;                   // "official"
   std::string device;                   // "CPU, AVX-512, 2 threads"
   Numerics numerics = Numerics::exact;  // fast only where the device has a faster way
+  bool sparse = false;                  // whether weights of inputs that are zero are left unread
   arch::Dimensions dimensions;
   int64_t parameters = 0;
   int64_t trained_context = 0;  // from the file's name (ctx4096), 0 if it does not say
   int64_t state_bytes = 0;
   int64_t weight_bytes = 0;     // resident after loading
-  int64_t bytes_per_token = 0;  // weights and state that one decode step reads and writes
+  int64_t bytes_per_token = 0;  // weights and state of a decode step; it may skip some (sparse)
   int64_t flops_per_token = 0;
   double load_seconds = 0;
   Digest fingerprint{};
@@ -53,6 +54,14 @@ struct ModelInfo {
 struct MemoryEstimate {
   int64_t weights = 0;  // stays
   int64_t peak = 0;     // weights, the largest source tensor, and working memory of a prompt
+};
+
+// Whether the weights of hidden units that are zero are left unread: the same bits, sooner where
+// many are zero and later where few are (docs/numerics.md).
+enum class Sparse : uint8_t {
+  off,
+  on,
+  probed,  // on where a few tokens, tried while the model is loaded, leave enough of them zero
 };
 
 // A file that RWKV-PEFT made beside a model, to be merged into it while it is loaded.
@@ -70,6 +79,8 @@ struct ModelOptions {
   std::string isa{};     // empty: SKEIN_ISA, or the widest this processor supports
   std::string device{};  // a name of backends::devices(); empty takes the first
   Numerics numerics = Numerics::exact;
+  // Leaves weights of inputs that are zero unread where the device can: same results.
+  Sparse sparse = Sparse::probed;
   std::vector<AdapterFile> adapters{};  // merged one after the other
   std::function<void(const ModelInfo&, const MemoryEstimate&)> before_load{};
   // Bytes of the file done and in all; false gives up with Code::io, "interrupted".
@@ -156,6 +167,7 @@ class Model {
   };
   Status run(std::span<const Job> jobs, const Watch& watch);
   void mark_fast(const Job& job, size_t position, size_t count);
+  Status choose_sparse(Sparse choice, const ops::Program& program);
 
   io::ModelFiles files_;
   ModelInfo info_;

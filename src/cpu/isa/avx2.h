@@ -212,4 +212,27 @@ inline void store_quads(std::byte* first, std::byte* second, F32x16 plus_magic) 
   _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_extracti128_si256(planes, 1));
 }
 
+// Four records' 64 codes as four times 16 rows of quads: row 4 L + e of quads q is at 16 L + 4 q +
+// e.
+inline void interleave(const uint8_t* const* records, uint8_t* quads) {
+  for (int half = 0; half < 64; half += 32) {
+    const __m256i a = load_bytes(records[0] + half), b = load_bytes(records[1] + half);
+    const __m256i c = load_bytes(records[2] + half), d = load_bytes(records[3] + half);
+    const __m256i ab[2] = {_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)};
+    const __m256i cd[2] = {_mm256_unpacklo_epi8(c, d), _mm256_unpackhi_epi8(c, d)};
+    for (int q = 0; q < 4; ++q)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(quads + 64 * q + half),
+                          q % 2 ? _mm256_unpackhi_epi16(ab[q / 2], cd[q / 2])
+                                : _mm256_unpacklo_epi16(ab[q / 2], cd[q / 2]));
+  }
+}
+// Copies input k's activation to place j of other planes; whether it is not zero.
+inline bool move_activation(const std::byte* first, const std::byte* second, int64_t k,
+                            std::byte* to_first, std::byte* to_second, int64_t j) {
+  uint16_t x;
+  std::memcpy(&x, (k % 2 ? second : first) + k / 4 * 4 + k % 4 / 2 * 2, 2);
+  std::memcpy((j % 2 ? to_second : to_first) + j / 4 * 4 + j % 4 / 2 * 2, &x, 2);
+  return x != 0;
+}
+
 }  // namespace skein::cpu::SK_ISA

@@ -132,4 +132,23 @@ inline void store_quads(std::byte* first, std::byte* second, F32x16 plus_magic) 
   _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_cvtepi16_epi8(x));
 }
 
+// Four records' 64 codes as four times 16 rows of quads: row 4 L + e of quads q is at 16 L + 4 q +
+// e.
+inline void interleave(const uint8_t* const* records, uint8_t* quads) {
+  const __m512i a = _mm512_loadu_si512(records[0]), b = _mm512_loadu_si512(records[1]);
+  const __m512i c = _mm512_loadu_si512(records[2]), d = _mm512_loadu_si512(records[3]);
+  const __m512i ab[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)};
+  const __m512i cd[2] = {_mm512_unpacklo_epi8(c, d), _mm512_unpackhi_epi8(c, d)};
+  for (int q = 0; q < 4; ++q)
+    _mm512_storeu_si512(quads + 64 * q, q % 2 ? _mm512_unpackhi_epi16(ab[q / 2], cd[q / 2])
+                                              : _mm512_unpacklo_epi16(ab[q / 2], cd[q / 2]));
+}
+// Copies input k's activation to place j of other planes; whether it is not zero.
+inline bool move_activation(const std::byte* first, const std::byte* second, int64_t k,
+                            std::byte* to_first, std::byte* to_second, int64_t j) {
+  to_first[j] = first[k];
+  to_second[j] = second[k];
+  return (first[k] | second[k]) != std::byte{};
+}
+
 }  // namespace skein::cpu::SK_ISA

@@ -8,12 +8,13 @@
 #include "cpu/kernels/math.h"
 #include "cpu/kernels/quantise.h"
 #include "cpu/kernels/rows.h"
+#include "cpu/kernels/sparse.h"
 #include "cpu/kernels/wkv4.h"
 #include "cpu/kernels/wkv6.h"
 #include "cpu/kernels/wkv7.h"
 
-#define SK_KERNEL_TABLE(id, title)                                                         \
-  {                                                                                        \
-    id, title, quantise, linear, norm, elementwise, bonus, token_matmul, wkv4, wkv6, wkv7, \
-        read_stream, multiply_adds                                                         \
+#define SK_KERNEL_TABLE(id, title)                                                             \
+  {                                                                                            \
+    id, title, quantise, linear, unpack_records, norm, elementwise, bonus, token_matmul, wkv4, \
+        wkv6, wkv7, read_stream, multiply_adds                                                 \
   }

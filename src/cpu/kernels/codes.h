@@ -307,27 +307,32 @@ inline void linear_of_shape(const Linear& l, Range panels) {
   }
 }
 
-// bits, block, group, shifted, table: one line for each shape that quant/panels.cpp makes.
-inline void linear_of_codes(const Linear& l, Range panels) {
-  const CodePanels& c = l.codes;
+// Calls `use` with the CodeShape of `c`: one line for each that quant/panels.cpp makes (bits,
+// block, group, shifted, table).
+template <typename Use>
+inline void with_shape(const CodePanels& c, Use use) {
   const bool nested = c.block != c.group;
   if (c.bits == 8) {
-    if (c.group == 16) return linear_of_shape<CodeShape<8, 256, 16, false, false>>(l, panels);
-    if (nested) return linear_of_shape<CodeShape<8, 256, 32, true, false>>(l, panels);
-    if (c.shifted) return linear_of_shape<CodeShape<8, 32, 32, true, false>>(l, panels);
-    return linear_of_shape<CodeShape<8, 32, 32, false, false>>(l, panels);
+    if (c.group == 16) return use(CodeShape<8, 256, 16, false, false>());
+    if (nested) return use(CodeShape<8, 256, 32, true, false>());
+    if (c.shifted) return use(CodeShape<8, 32, 32, true, false>());
+    return use(CodeShape<8, 32, 32, false, false>());
   }
   if (c.group == 16) {
-    if (c.shifted) return linear_of_shape<CodeShape<4, 256, 16, true, false>>(l, panels);
-    return linear_of_shape<CodeShape<4, 256, 16, false, false>>(l, panels);
+    if (c.shifted) return use(CodeShape<4, 256, 16, true, false>());
+    return use(CodeShape<4, 256, 16, false, false>());
   }
   if (nested) {
-    if (c.shifted) return linear_of_shape<CodeShape<4, 256, 32, true, false>>(l, panels);
-    return linear_of_shape<CodeShape<4, 256, 32, false, true>>(l, panels);
+    if (c.shifted) return use(CodeShape<4, 256, 32, true, false>());
+    return use(CodeShape<4, 256, 32, false, true>());
   }
-  if (c.shifted) return linear_of_shape<CodeShape<4, 32, 32, true, false>>(l, panels);
-  if (c.levels) return linear_of_shape<CodeShape<4, 32, 32, false, true>>(l, panels);
-  return linear_of_shape<CodeShape<4, 32, 32, false, false>>(l, panels);
+  if (c.shifted) return use(CodeShape<4, 32, 32, true, false>());
+  if (c.levels) return use(CodeShape<4, 32, 32, false, true>());
+  return use(CodeShape<4, 32, 32, false, false>());
+}
+
+inline void linear_of_codes(const Linear& l, Range panels) {
+  with_shape(l.codes, [&]<typename Shape>(Shape) { linear_of_shape<Shape>(l, panels); });
 }
 
 }  // namespace skein::cpu::SK_ISA

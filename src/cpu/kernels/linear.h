@@ -7,26 +7,14 @@
 // reading them in place puts a tile's rows, often a multiple of 4 KiB apart, into one set of the L1
 // cache. Either way an output is one chain over ascending inputs, parked in y between blocks of
 // inputs (f32 survives that unchanged), so the shape of the tile does not show in the result.
-// Panels of codes are another matter: codes.h.
+// Panels of codes are another matter: codes.h; matrices in records too: sparse.h.
 #pragma once
 
 #include "cpu/kernels/codes.h"
-#include "cpu/kernels/math.h"
+#include "cpu/kernels/numbers.h"
+#include "cpu/kernels/sparse.h"
 
 namespace skein::cpu::SK_ISA {
-
-struct PanelF32 {
-  using Element = float;
-  static F32x16 read(const float* p) { return load(p); }
-};
-struct PanelF16 {
-  using Element = uint16_t;
-  static F32x16 read(const uint16_t* p) { return load_f16(p); }
-};
-struct PanelBf16 {
-  using Element = uint16_t;
-  static F32x16 read(const uint16_t* p) { return load_bf16(p); }
-};
 
 // Asks for the weights of some inputs ahead, once for each cache line. The processor's own
 // prefetchers start anew with each panel, which left a decode step at 75 % of a plain read where
@@ -164,6 +152,7 @@ inline void linear_of(const Linear& l, Range panels) {
 }
 
 inline void linear(const Linear& l, Range panels) {
+  if (l.records) return linear_of_records(l, panels);
   switch (l.type) {
     case PanelType::f32: return linear_of<PanelF32>(l, panels);
     case PanelType::f16: return linear_of<PanelF16>(l, panels);
