@@ -82,7 +82,7 @@ bool all_finite(PanelType type, const std::byte* numbers, int64_t count) {
     case PanelType::bf16: return none_of(uint16_t{}, uint16_t{0x7f80});
     case PanelType::codes: break;
   }
-  return true;  // quant_panels.cpp has looked at the scales
+  return true;  // scales were checked when the panels were packed or mapped
 }
 
 void make_records(PanelType type, const CodePanels& codes, const std::byte* panels, int64_t rows,

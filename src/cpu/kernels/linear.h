@@ -105,14 +105,35 @@ inline void tile_of(int64_t width, const Linear& l, int64_t panel, int64_t token
   }
 }
 
+// kWidth rows of x, `count` inputs of each, as [input][kWidth]. Some inputs of all rows at a time,
+// so that the lines that are written stay in the L1 cache until they are full.
+template <int kWidth>
+inline void interleave_tokens(const float* x, int64_t x_stride, int64_t count, float* out) {
+  constexpr int64_t kInputs = 64;
+  for (int64_t k = 0; k < count; k += kInputs) {
+    const int64_t end = count - k < kInputs ? count : k + kInputs;
+    for (int i = 0; i < kWidth; ++i)
+      for (int64_t j = k; j < end; ++j) out[j * kWidth + i] = x[i * x_stride + j];
+  }
+}
+
 // Copies tokens [token, token + tokens) by inputs [first, first + count) into tiles.
 inline void regroup(const Linear& l, int64_t token, int64_t tokens, int64_t first, int64_t count,
                     float* xs) {
   for (int64_t t = 0; t < tokens;) {
     const int64_t width = tile_width(tokens - t);
-    for (int64_t i = 0; i < width; ++i) {
-      const float* x = l.x + (token + t + i) * l.x_stride + first;
-      for (int64_t k = 0; k < count; ++k) xs[t * count + k * width + i] = x[k];
+    const float* x = l.x + (token + t) * l.x_stride + first;
+    float* out = xs + t * count;
+    if (width == kTileTokens) {
+      interleave_tokens<kTileTokens>(x, l.x_stride, count, out);
+    } else if (width == 8) {
+      interleave_tokens<8>(x, l.x_stride, count, out);
+    } else if (width == 4) {
+      interleave_tokens<4>(x, l.x_stride, count, out);
+    } else if (width == 2) {
+      interleave_tokens<2>(x, l.x_stride, count, out);
+    } else {
+      interleave_tokens<1>(x, l.x_stride, count, out);
     }
     t += width;
   }
