@@ -36,8 +36,8 @@ void ModelOptions::declare(Options& options) {
       .one_of({"exact", "fast"});
   options
       .value("--sparse", sparse_, "SWITCH",
-             "leave the weights of hidden units that are zero unread, with the same results; "
-             "auto: if a few tokens show enough of them")
+             "on, off or auto: leave the weights of hidden units that are zero unread, with the "
+             "same results; auto if four tokens show enough of them")
       .one_of({"auto", "on", "off"});
   options.section("Options");
 }

@@ -18,10 +18,10 @@ using ops::Step;
 constexpr size_t kSmallStep = 4;
 static_assert(kSmallStep <= kBlockRows);  // small steps are one block
 
-// A step of fewer operations than this is done by the caller's thread alone: at some 50 GFLOP/s it
-// takes 80 us, no longer than the meetings of several threads would, and on a busy machine a
+// A step of fewer operations than this is done by the caller's thread alone: at some 80 GFLOP/s it
+// takes 100 us, no longer than the meetings of several threads would, and on a busy machine a
 // meeting can cost a time slice.
-constexpr int64_t kSoloFlops = 4'000'000;
+constexpr int64_t kSoloFlops = 8'000'000;
 
 Status shortened() { return fail(Code::io, "the model file became shorter while it is in use"); }
 
@@ -38,7 +38,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       pool_(std::move(pool)),
       turns_(static_cast<size_t>(pool_->size())),
       share_every_step_(share_every_step) {
-  for (const ops::Op& op : program_.ops) token_work_ += work_of(op, 1, 1, 1);
+  token_work_ = work_of_token();
   while (lookups_ < program_.ops.size() && program_.ops[lookups_].kind == OpKind::rows) ++lookups_;
   for (size_t i = lookups_; i < program_.ops.size(); ++i)
     SK_CHECK(program_.ops[i].kind != OpKind::rows);  // run() reads tables first
@@ -46,6 +46,12 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
     const FlushSubnormals flush;
     work(*step_, schedule_of(*step_), thread);
   };
+}
+
+ops::Work Executor::work_of_token() const {
+  ops::Work work;
+  for (const ops::Op& op : program_.ops) work += work_of(op, 1, 1, 1);
+  return work;
 }
 
 bool Executor::alone(size_t tokens) const {
@@ -64,7 +70,7 @@ int64_t Executor::step_bytes(const ops::Program& program, int64_t widest_row, in
   return (plan.floats_per_token * tokens + plan.local_floats_per_row * kBlockRows * threads +
           kLinearScratch * threads) *
              int64_t{sizeof(float)} +
-         QuantisedPlaces(widest_row, threads, tokens).bytes();
+         QuantisedPlaces(widest_row, threads, tokens, false).bytes();
 }
 
 const Schedule& Executor::schedule_of(const Step& step) const {
@@ -88,7 +94,7 @@ Status Executor::reserve(const Step& step) {
   if (tokens > 1 || unpacked > 0)
     SK_TRY_STATUS(room(scratch_, pool_->size() * kLinearScratch * kFloat));
   if (tokens > 1) SK_TRY_STATUS(room(unpacked_, unpacked));
-  quantised_at_ = QuantisedPlaces(weights_.widest_row(), pool_->size(), tokens);
+  quantised_at_ = QuantisedPlaces(weights_.widest_row(), pool_->size(), tokens, !step.fast.empty());
   SK_TRY_STATUS(room(quantised_, quantised_at_.bytes()));
   std::fill(turns_.begin(), turns_.end(), 0);
   find_runs(step);
@@ -126,9 +132,9 @@ void Executor::work(const Step& step, const Schedule& schedule, int thread) {
   for (size_t first = lookups_, end = 0; first < schedule.ops.size(); first = end) {
     end = first + 1;
     while (end < schedule.ops.size() && schedule.ops[end].joined) ++end;
+    if (schedule.ops[first].wait_before) meet();
     // Without wanted outputs a group has no rows; every thread sees the same.
     if (rows_of(program_.ops[first].out, step) == 0) continue;
-    if (schedule.ops[first].wait_before) meet();
     run_group(step, schedule, first, end, thread);
   }
 }

@@ -24,10 +24,10 @@ struct QuantisedPlaces {
   int64_t shared = 0;  // bytes of a shared place
 
   QuantisedPlaces() = default;
-  QuantisedPlaces(int64_t row_bytes, int64_t thread_count, int64_t tokens)
+  QuantisedPlaces(int64_t row_bytes, int64_t thread_count, int64_t tokens, bool fast)
       : row(row_bytes),
         threads(thread_count),
-        shared(tokens <= kOwnRows
+        shared(tokens <= kOwnRows && !fast
                    ? 0
                    : (tokens + kRowsMultiple - 1) / kRowsMultiple * kRowsMultiple * row_bytes) {}
   int64_t own_at(int64_t thread) const { return thread * kOwnRows * row; }
@@ -48,7 +48,7 @@ class Executor final : public ops::Executable {
   int64_t weight_bytes() const override { return weights_.bytes(); }
   bool reads_file() const override { return weights_.mapped(); }
   bool can_skip_zeros() const override;
-  Status skip_zeros() override;
+  Status skip_zeros(double active) override;
   bool skips_zeros() const override { return weights_.unpacked_bytes() > 0; }
   int64_t bytes_per_token() const override {
     return token_work_.weight_bytes + token_work_.state_bytes;
@@ -86,6 +86,7 @@ class Executor final : public ops::Executable {
   Status execute_timed(const ops::Step& step);
   // Of a step of so many tokens, sequences and wanted outputs.
   ops::Work work_of(const ops::Op& op, int64_t tokens, int64_t sequences, int64_t outputs) const;
+  ops::Work work_of_token() const;
   bool alone(size_t tokens) const;
   void meet();  // all threads of this step
 

@@ -43,7 +43,7 @@ const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, co
                         rows);
     return out;
   };
-  if (count <= QuantisedPlaces::kOwnRows)
+  if (count <= QuantisedPlaces::kOwnRows && !run.fast)  // tiles read 16 rows and more
     return prepare(quantised_.data() + quantised_at_.own_at(thread), {0, count});
   std::byte* out =
       quantised_.data() + quantised_at_.shared_at(turns_[static_cast<size_t>(thread)]++);
@@ -89,8 +89,10 @@ bool Executor::can_skip_zeros() const {
                      [&](ops::WeightId id) { return weights_.can_be_records(id); });
 }
 
-Status Executor::skip_zeros() {
-  return weights_.make_records(matrices_of_sparse_inputs(program_), *pool_);
+Status Executor::skip_zeros(double active) {
+  SK_TRY_STATUS(weights_.make_records(matrices_of_sparse_inputs(program_), active, *pool_));
+  token_work_ = work_of_token();
+  return {};
 }
 
 void Executor::multiply_records(const Linear& l, const Run& run, Range panels, int thread) {

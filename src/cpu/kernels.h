@@ -24,16 +24,16 @@ enum class PanelType : uint8_t { f32, f16, bf16, codes };
 using quant::CodePanels;
 
 // Instead of panels a matrix can be kept in records, for products that skip inputs of zero: the
-// numbers of an input for all rows, [in][rows], a multiple of kRecordRows. Codes likewise,
-// [in][rows
-// * bits / 8] bytes; of each 64 of them byte 16 L + 4 q + e is row 16 q + 4 L + e, of 4 bits that
-// row in the lower half and the one 64 further in the upper, which is how four records become
-// quads of 16 rows by unpacking alone. The other planes follow, each [in / block or group][rows].
+// numbers of an input for all rows, [in][rows], a multiple of kRecordRows. Codes likewise, rows *
+// bits / 8 bytes for an input; of each 64 of them byte 16 L + 4 q + e is row 16 q + 4 L + e, of 4
+// bits that row in the lower half and the one 64 further in the upper, which is how four records
+// become quads of 16 rows by unpacking alone. The other planes follow, each [in / block or
+// group][rows].
 inline constexpr int64_t kRecordRows = 128;
 
 // Rows of activations for panels of codes: x = scale * X with whole numbers X from -32512 to 32512
 // and one scale for a row, so that a sum of products over a group is exact, whatever computes it.
-// The error is at most 2^-16 of the row's largest number. A row is
+// The error is at most 1/65024 of the row's largest number. A row is
 //   two planes of `in` bytes, 64 bytes apart, in a form that suits the instruction set;
 //   for each group -bias * the sum of its X (int32), and the sum itself (f32, exact);
 //   the scale (f32): 0 for a row of zeros, not a number where the row holds such.

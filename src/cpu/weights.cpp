@@ -204,7 +204,8 @@ int64_t PackedWeight::bytes_read() const {
     case ops::WeightUse::vector: return width * int64_t{sizeof(float)};
     case ops::WeightUse::matrix: break;
   }
-  return rows * panel_bytes(type, codes, width) / kPanel;
+  const int64_t bytes = rows * panel_bytes(type, codes, width) / kPanel;
+  return records ? static_cast<int64_t>(read_share * static_cast<double>(bytes)) : bytes;
 }
 
 int64_t PackedWeights::buffer_bytes(std::span<const ops::WeightData> weights) {
@@ -317,17 +318,19 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
 
 bool PackedWeights::can_be_records(ops::WeightId id) const {
   const PackedWeight& matrix = weights_[static_cast<size_t>(id)];
-  const std::ptrdiff_t at = matrix.data - buffer_.data();
-  const bool own = at >= 0 && at < static_cast<std::ptrdiff_t>(buffer_.size());
+  const std::less<> before;
+  const bool own = matrix.data && !before(matrix.data, buffer_.data()) &&
+                   before(matrix.data, buffer_.data() + buffer_.size());
   return own && cpu::can_be_records(matrix.rows, matrix.width);
 }
 
-Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, Pool& pool) {
+Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, double read_share,
+                                   Pool& pool) {
   Buffer panels;
   for (const ops::WeightId id : matrices) {
     PackedWeight& matrix = weights_[static_cast<size_t>(id)];
-    const std::ptrdiff_t at = matrix.data - buffer_.data();
     if (!can_be_records(id)) continue;
+    const std::ptrdiff_t at = matrix.data - buffer_.data();
     const int64_t panel = panel_bytes(matrix.type, matrix.codes, matrix.width);
     const int64_t bytes = matrix.rows / kPanel * panel;
     if (!all_finite(matrix.type, matrix.data, matrix.rows * matrix.width)) continue;
@@ -342,6 +345,7 @@ Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, Pool
                         share(matrix.width, thread, pool.size(), grain), buffer_.data() + at);
     });
     matrix.records = true;
+    matrix.read_share = read_share;
     unpacked_bytes_ =
         std::max(unpacked_bytes_, std::min(kUnpackedPanels, matrix.rows / kPanel) * panel);
   }

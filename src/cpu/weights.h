@@ -22,6 +22,8 @@ struct PackedWeight {
   const std::byte* data = nullptr;  // matrix: panels, see Linear; vector: f32 [width]
   StoredTensor table;               // tables: contiguous rows of whole blocks
 
+  double read_share = 1;  // of records: of the inputs that are not zero, as a probe saw
+
   // What a step reads of it, the padding of a last panel left out; of a table nothing.
   int64_t bytes_read() const;
 };
@@ -44,7 +46,7 @@ class PackedWeights {
   // Turns those of the matrices into records that can be (cpu/records.h) and do not lie in the
   // file. Error: memory.
   bool can_be_records(ops::WeightId matrix) const;
-  Status make_records(std::span<const ops::WeightId> matrices, Pool& pool);
+  Status make_records(std::span<const ops::WeightId> matrices, double read_share, Pool& pool);
   // Bytes for a thread to make panels of them again; 0 without records.
   int64_t unpacked_bytes() const { return unpacked_bytes_; }
   // At most, whichever become records.

@@ -109,11 +109,11 @@ class Executable {
   virtual Status run(const Step& step) = 0;
   // Whether its steps read weights where they lie in the model file, besides tables.
   virtual bool reads_file() const { return false; }
-  // Whether a step may leave weights of inputs that are zero unread; bytes_per_token() counts them.
   // Weights behind squared ReLUs can be kept so that those of zero inputs are not read: the same
-  // results, sooner where many are zero. Error: memory.
+  // results, sooner where many are zero. `active`: the share of inputs that are not, by which
+  // bytes_per_token() counts. Error: memory.
   virtual bool can_skip_zeros() const { return false; }
-  virtual Status skip_zeros() { return {}; }
+  virtual Status skip_zeros(double /*active*/) { return {}; }
   virtual bool skips_zeros() const { return false; }
   virtual int64_t weight_bytes() const = 0;     // resident, after packing
   virtual int64_t bytes_per_token() const = 0;  // weight and state bytes that one decode step reads

@@ -78,7 +78,7 @@ class Benchmark {
   Status prefill() {
     const auto tokens = some_tokens(options_.prompt, model_.vocab());
     std::vector<float> logits(static_cast<size_t>(model_.vocab()));
-    const Cost cost = of_prompt(options_.prompt, Model::kDefaultChunk);
+    const Cost cost = of_prompt(options_.prompt, model_.chunk());
     Sample sample = {.name = fmt::format("prefill {}", options_.prompt),
                      .kind = "prefill",
                      .size = options_.prompt,
@@ -100,7 +100,7 @@ class Benchmark {
     const auto tokens = some_tokens(chunk, model_.vocab());
     std::vector<float> logits(static_cast<size_t>(model_.vocab()));
     const int64_t all = calls * chunk;
-    const Cost cost = of_prompt(all, chunk);
+    const Cost cost = of_prompt(all, std::min(chunk, model_.chunk()));
     Sample sample = {.name = fmt::format("prefill, {} at a time", chunk),
                      .kind = "chunk",
                      .size = chunk,

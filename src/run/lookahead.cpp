@@ -102,7 +102,7 @@ Status Lookahead::feed(int32_t id, size_t most) {
     // session stands before them, and what it says of itself is true.
     pass_.resize(known_ - 1);
     known_ = 0;
-    if (!pass_.empty()) static_cast<void>(session_->feed(pass_));
+    if (!pass_.empty()) static_cast<void>(session_->read_again(pass_));
     pass_.clear();
     return status;
   }
@@ -133,7 +133,7 @@ void Lookahead::add_guesses(size_t most) {
 
 Status Lookahead::read_pass() {
   if (!ahead()) {
-    SK_TRY_STATUS(session_->feed(pass_));
+    SK_TRY_STATUS(session_->read_again(pass_));
     return {};
   }
   before_ = session_->state();
@@ -147,7 +147,7 @@ Status Lookahead::read_pass() {
 Status Lookahead::settle() {
   if (!ahead()) return {};
   drop_guesses();
-  const auto fed = session_->feed(pass_);
+  const Status fed = session_->read_again(pass_);
   pass_.clear();
   known_ = 0;
   if (!fed) return tl::unexpected(fed.error());

@@ -249,8 +249,11 @@ constexpr double kWorthSkipping = 0.3;
 }  // namespace
 
 Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
+  if (choice == Sparse::on && !executable_->can_skip_zeros())
+    info_.notes.push_back(
+        "zeros cannot be skipped: no matrix behind a squared ReLU can be rearranged "
+        "(those of packed files cannot)");
   if (choice == Sparse::off || !executable_->can_skip_zeros()) return {};
-  if (choice == Sparse::on) return executable_->skip_zeros();
   std::set<std::string> units;
   for (const ops::Op& op : program.ops)
     if (op.function == ops::Unary::relu2)
@@ -266,8 +269,8 @@ Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
   };
   State state = new_state();
   SK_TRY_STATUS(trace(state, tokens, Want::none, nullptr, count));
-  const bool worth = static_cast<double>(active) < kWorthSkipping * static_cast<double>(all);
-  return worth ? executable_->skip_zeros() : Status();
+  const double share = all > 0 ? static_cast<double>(active) / static_cast<double>(all) : 1;
+  return choice == Sparse::on || share < kWorthSkipping ? executable_->skip_zeros(share) : Status();
 }
 
 Result<ModelOutline> Model::outline(const std::filesystem::path& path,

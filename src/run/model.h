@@ -129,6 +129,9 @@ class Model {
   const std::filesystem::path& path() const;
   int64_t file_bytes() const { return static_cast<int64_t>(files_.total_bytes()); }
 
+  // Tokens of a prompt that go through the layers together.
+  int64_t chunk() const { return static_cast<int64_t>(chunk_); }
+
   State new_state() const { return State(layout_); }
   std::shared_ptr<const StateLayout> state_layout() const { return layout_; }
 

@@ -75,6 +75,16 @@ Status Session::feed(int32_t id) {
   return {};
 }
 
+Status Session::read_again(std::span<const int32_t> ids) {
+  SK_TRY_STATUS(check(ids));
+  SK_CHECK(!ids.empty());
+  const Job job = {&state_, ids, Want::all, logits_.data(), ids.size() - 1};
+  known_ = false;
+  SK_TRY_STATUS(model_->eval({&job, 1}));
+  known_ = true;
+  return {};
+}
+
 Status Session::feed_each(std::span<const int32_t> ids, size_t first, std::span<float> rows) {
   SK_TRY_STATUS(check(ids));
   SK_CHECK(first < ids.size() && rows.size() == (ids.size() - first) * logits_.size());

@@ -43,6 +43,8 @@ class Session {
   Result<size_t> feed(std::span<const int32_t> ids, const Progress& progress = {});
   // One token, for a loop that allocates nothing.
   Status feed(int32_t id);
+  // Tokens that were generated one by one, with their exact bits also where prompts are fast.
+  Status read_again(std::span<const int32_t> ids);
   // All of `ids` at once, and the logits after each of them from the one at `first` on: `rows` is
   // [ids - first, vocab].
   Status feed_each(std::span<const int32_t> ids, size_t first, std::span<float> rows);

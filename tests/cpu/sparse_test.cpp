@@ -67,7 +67,7 @@ struct Pair {
     }
     Pool pool(2);
     const ops::WeightId id = 0;
-    EXPECT_TRUE(records_.make_records({&id, 1}, pool));
+    EXPECT_TRUE(records_.make_records({&id, 1}, 0.5, pool));
     EXPECT_TRUE(records().records);
     EXPECT_FALSE(panels().records);
     bias = random.floats(static_cast<size_t>(rows));
@@ -141,7 +141,7 @@ TEST_P(Sparse, products_have_the_bits_of_panels_whatever_inputs_are_zero) {
       for (const int64_t tokens : {1, 3, 40}) {
         auto x = hidden(random, tokens * shape.width, active);
         if (active < 0) x[static_cast<size_t>(shape.width - 1)] = 2;  // a single one
-        // That panels have the scalar bits everywhere is quant_panels_test.cpp's to say.
+        // That panels have the scalar bits everywhere is code_panels_test.cpp's to say.
         Product dense(**kernels(""), pair.panels(), x, pair.bias);
         const auto expected = dense.run(1);
         for (const Isa& isa : instruction_sets()) {
@@ -188,7 +188,7 @@ TEST(SparseMatrices, that_hold_an_infinity_stay_in_panels) {
     Pool pool(2);
     auto packed = *PackedWeights::pack({&weight, 1}, pool, {}, {});
     const ops::WeightId id = 0;
-    ASSERT_TRUE(packed.make_records({&id, 1}, pool));
+    ASSERT_TRUE(packed.make_records({&id, 1}, 0.5, pool));
     EXPECT_FALSE(packed[0].records);
   }
 }
