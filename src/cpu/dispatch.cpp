@@ -54,7 +54,15 @@ std::vector<Isa> find_instruction_sets() {
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
   all.push_back({&kAvx2Kernels, avx2});
   all.push_back({&kAvx512Kernels, avx512});
-  static const Kernels amx_kernels = amx::kernels();
+  static const Kernels amx_kernels = [] {
+    Kernels table = kAvx512Kernels;
+    table.name = "amx";
+    table.title = "AMX";
+    table.linear = amx::kTileKernels.linear;
+    table.round_rows = amx::kTileKernels.round_rows;
+    table.linear_fast = amx::kTileKernels.linear_fast;
+    return table;
+  }();
   all.push_back({&amx_kernels, avx512 && has_amx()});
 #endif
   return all;

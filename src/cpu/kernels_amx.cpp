@@ -47,15 +47,7 @@ void linear(const Linear& l, Range panels) {
 
 }  // namespace
 
-Kernels kernels() {
-  Kernels out = kAvx512Kernels;
-  out.name = "amx";
-  out.title = "AMX";
-  out.linear = linear;
-  out.round_rows = round_rows;
-  out.linear_fast = linear_fast;
-  return out;
-}
+extern const TileKernels kTileKernels = {linear, round_rows, linear_fast};
 
 bool tiles_work() {
   // Byte products of 1 x 1 to 16 x 64 with a known sum, through a configuration, both loads and the

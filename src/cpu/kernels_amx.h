@@ -5,8 +5,14 @@
 
 namespace skein::cpu::amx {
 
-// AVX-512's, with products of several tokens in tiles, and the `fast` ones.
-Kernels kernels();
+// What differs from AVX-512's table: products of several tokens in tiles, and the `fast` ones. Data
+// and no function, since every function beside them is compiled for AVX-512.
+struct TileKernels {
+  decltype(Kernels::linear) linear;
+  decltype(Kernels::round_rows) round_rows;
+  decltype(Kernels::linear_fast) linear_fast;
+};
+extern const TileKernels kTileKernels;
 
 // Multiplies once and compares. The processor has to have AMX and the process the system's
 // permission.
