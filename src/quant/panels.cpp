@@ -82,10 +82,10 @@ template <typename Byte>
 struct PlanesOf {
   PlanesOf(const CodePanels& shape, int64_t width, Byte* panel)
       : codes(panel),
-        scales(codes + shape.codes_bytes(width)),
-        offsets(scales + shape.scales_bytes(width)),
-        multipliers(shape.shifted ? offsets + shape.scales_bytes(width) : offsets),
-        offset_multipliers(multipliers + shape.multipliers_bytes(width)) {}
+        scales(panel + shape.scales_at(width)),
+        offsets(panel + shape.offsets_at(width)),
+        multipliers(panel + shape.multipliers_at(width)),
+        offset_multipliers(panel + shape.offset_multipliers_at(width)) {}
 
   Byte* end(const CodePanels& shape, int64_t width) const {
     return shape.shifted ? offset_multipliers + shape.multipliers_bytes(width) : offset_multipliers;

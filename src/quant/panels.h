@@ -51,10 +51,18 @@ struct CodePanels {
   constexpr int64_t multipliers_bytes(int64_t in) const {
     return block == group ? 0 : in / group * kPanelRows;
   }
+  // Where the planes begin; codes are the first. Offsets only where shifted.
+  constexpr int64_t scales_at(int64_t in) const { return codes_bytes(in); }
+  constexpr int64_t offsets_at(int64_t in) const { return scales_at(in) + scales_bytes(in); }
+  constexpr int64_t multipliers_at(int64_t in) const {
+    return shifted ? offsets_at(in) + scales_bytes(in) : offsets_at(in);
+  }
+  constexpr int64_t offset_multipliers_at(int64_t in) const {
+    return multipliers_at(in) + multipliers_bytes(in);
+  }
   constexpr int64_t panel_bytes(int64_t in) const {
-    const int64_t bytes =
-        codes_bytes(in) + (shifted ? 2 : 1) * (scales_bytes(in) + multipliers_bytes(in));
-    return (bytes + 63) / 64 * 64;
+    const int64_t end = offset_multipliers_at(in) + (shifted ? multipliers_bytes(in) : 0);
+    return (end + 63) / 64 * 64;
   }
 };
 

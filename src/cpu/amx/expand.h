@@ -19,10 +19,10 @@ struct PanelPlanes {
   PanelPlanes(const Linear& l, int64_t panel) {
     const CodePanels& c = l.codes;
     codes = l.panels + panel * c.panel_bytes(l.in);
-    scales = codes + c.codes_bytes(l.in);
-    offsets = scales + c.scales_bytes(l.in);
-    multipliers = c.shifted ? offsets + c.scales_bytes(l.in) : offsets;
-    offset_multipliers = multipliers + c.multipliers_bytes(l.in);
+    scales = codes + c.scales_at(l.in);
+    offsets = codes + c.offsets_at(l.in);
+    multipliers = codes + c.multipliers_at(l.in);
+    offset_multipliers = codes + c.offset_multipliers_at(l.in);
   }
   const std::byte* codes;
   const std::byte* scales;

@@ -36,13 +36,11 @@ struct CodePanel {
   CodePanel(const Linear& l, int64_t panel) {
     const CodePanels& c = l.codes;
     const std::byte* at = l.panels + panel * c.panel_bytes(l.in);
-    const int64_t scales_bytes = c.scales_bytes(l.in),
-                  multipliers_bytes = c.multipliers_bytes(l.in);
     codes = reinterpret_cast<const uint8_t*>(at);
-    scales = reinterpret_cast<const uint16_t*>(at += c.codes_bytes(l.in));
-    offsets = reinterpret_cast<const uint16_t*>(at += scales_bytes);
-    multipliers = reinterpret_cast<const int8_t*>(Shape::kShifted ? at + scales_bytes : at);
-    offset_multipliers = multipliers + multipliers_bytes;
+    scales = reinterpret_cast<const uint16_t*>(at + c.scales_at(l.in));
+    offsets = reinterpret_cast<const uint16_t*>(at + c.offsets_at(l.in));
+    multipliers = reinterpret_cast<const int8_t*>(at + c.multipliers_at(l.in));
+    offset_multipliers = reinterpret_cast<const int8_t*>(at + c.offset_multipliers_at(l.in));
   }
 
   const uint8_t* group(int64_t g) const { return codes + g * 64 * Shape::kChunks; }

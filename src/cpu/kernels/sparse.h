@@ -81,7 +81,7 @@ inline void sparse_numbers(const Linear& l, Range panels, int64_t token, int64_t
   }
 }
 
-// The planes of a matrix of codes in records.
+// The planes of a matrix of codes in records: a panel's, each for all rows.
 template <typename Shape>
 struct CodeRecords {
   static constexpr int64_t kPanels = 4 * Shape::kQuads;  // in 64 bytes of a record
@@ -94,15 +94,15 @@ struct CodeRecords {
   int64_t rows;
 
   explicit CodeRecords(const Linear& l) : rows(l.out) {
-    const int64_t times = rows / kPanel;
-    const int64_t scales_bytes = l.codes.scales_bytes(l.in) * times;
-    const int64_t multipliers_bytes = l.codes.multipliers_bytes(l.in) * times;
+    const CodePanels& c = l.codes;
     const std::byte* at = l.panels;
+    const int64_t times = rows / kPanel;
     codes = reinterpret_cast<const uint8_t*>(at);
-    scales = reinterpret_cast<const uint16_t*>(at += l.codes.codes_bytes(l.in) * times);
-    offsets = reinterpret_cast<const uint16_t*>(at += scales_bytes);
-    multipliers = reinterpret_cast<const int8_t*>(Shape::kShifted ? at + scales_bytes : at);
-    offset_multipliers = multipliers + multipliers_bytes;
+    scales = reinterpret_cast<const uint16_t*>(at + times * c.scales_at(l.in));
+    offsets = reinterpret_cast<const uint16_t*>(at + times * c.offsets_at(l.in));
+    multipliers = reinterpret_cast<const int8_t*>(at + times * c.multipliers_at(l.in));
+    offset_multipliers =
+        reinterpret_cast<const int8_t*>(at + times * c.offset_multipliers_at(l.in));
   }
 
   const uint8_t* record(int64_t input) const { return codes + input * rows * Shape::kBits / 8; }
