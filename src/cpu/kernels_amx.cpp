@@ -1,14 +1,7 @@
 // Matrix products in AMX tiles. Everything else of this table is AVX-512's.
 #include "cpu/kernels.h"
 
-// As in kernels_avx512.cpp.
-#pragma GCC diagnostic push
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#pragma GCC diagnostic pop
+#include "cpu/isa/intrinsics.h"
 
 #include <cstddef>
 #include <cstdint>

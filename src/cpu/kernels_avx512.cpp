@@ -1,14 +1,7 @@
 // The kernels compiled for AVX-512.
 #include "cpu/kernels.h"
 
-// g++ 12 believes that some intrinsics read an undefined vector on purpose left undefined.
-#pragma GCC diagnostic push
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#pragma GCC diagnostic pop
+#include "cpu/isa/intrinsics.h"
 
 // Everything the kernels need from elsewhere is included above: what is defined below this line may
 // only run on such a machine, and a standard template instantiated here could be the copy that the

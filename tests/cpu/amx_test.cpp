@@ -13,6 +13,7 @@
 #include "cpu/flush.h"
 #include "cpu/kernels.h"
 #include "cpu/weights.h"
+#include "matrix.h"
 #include "quant/formats.h"
 #include "quant/panels.h"
 #include "quant/plain/bits.h"
@@ -20,13 +21,7 @@
 
 #ifdef __x86_64__
 
-#pragma GCC diagnostic push
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#pragma GCC diagnostic pop
+#include "cpu/isa/intrinsics.h"
 
 namespace skein::cpu::soft_amx {
 void linear(const Linear& l, Range panels);
@@ -91,11 +86,7 @@ struct Matrix {
       values = numbers;
     else
       EXPECT_TRUE(quant::decode(type, blocks, values));
-    ops::WeightData weight{.name = "matrix", .use = ops::WeightUse::matrix, .tensor = {}};
-    weight.tensor.dtype = type;
-    weight.tensor.shape = {rows, width};
-    weight.tensor.strides = weight.tensor.shape.contiguous_strides();
-    weight.tensor.storage = blocks;
+    const ops::WeightData weight = matrix_of(type, rows, width, blocks);
     Pool pool(1);
     auto made = PackedWeights::pack({&weight, 1}, pool, {}, {});
     EXPECT_TRUE(made);

@@ -9,6 +9,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/flush.h"
 #include "cpu/weights.h"
+#include "matrix.h"
 #include "quant/formats.h"
 #include "quant/panels.h"
 #include "quant/read.h"
@@ -40,17 +41,6 @@ std::vector<std::byte> random_blocks(Random& random, DType type, int64_t element
     } while (!quant::decode(type, block, values));
     out.insert(out.end(), block.begin(), block.end());
   }
-  return out;
-}
-
-ops::WeightData matrix_of(DType type, int64_t rows, int64_t width,
-                          std::span<const std::byte> blocks) {
-  ops::WeightData out{.name = "matrix", .use = ops::WeightUse::matrix, .tensor = {}};
-  out.tensor.name = out.name;
-  out.tensor.dtype = type;
-  out.tensor.shape = {rows, width};
-  out.tensor.strides = out.tensor.shape.contiguous_strides();
-  out.tensor.storage = blocks;
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "cpu/flush.h"
 #include "cpu/records.h"
 #include "cpu/weights.h"
+#include "matrix.h"
 #include "quant/formats.h"
 #include "quant/panels.h"
 #include "support/random.h"
@@ -23,17 +24,6 @@ std::vector<DType> types_with_records() {
   std::vector<DType> out = {DType::f32, DType::f16, DType::bf16};
   for (int i = 0; i < kDTypes; ++i)
     if (quant::code_panels(static_cast<DType>(i))) out.push_back(static_cast<DType>(i));
-  return out;
-}
-
-ops::WeightData matrix_of(DType type, int64_t rows, int64_t width,
-                          std::span<const std::byte> storage) {
-  ops::WeightData out{.name = "matrix", .use = ops::WeightUse::matrix, .tensor = {}};
-  out.tensor.name = out.name;
-  out.tensor.dtype = type;
-  out.tensor.shape = {rows, width};
-  out.tensor.strides = out.tensor.shape.contiguous_strides();
-  out.tensor.storage = storage;
   return out;
 }
 

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/pairs.h"
+
 namespace skein::cpu::SK_ISA {
 
 struct F32x16 {
@@ -225,14 +227,6 @@ inline void interleave(const uint8_t* const* records, uint8_t* quads) {
                           q % 2 ? _mm256_unpackhi_epi16(ab[q / 2], cd[q / 2])
                                 : _mm256_unpacklo_epi16(ab[q / 2], cd[q / 2]));
   }
-}
-// Copies input k's activation to place j of other planes; whether it is not zero.
-inline bool move_activation(const std::byte* first, const std::byte* second, int64_t k,
-                            std::byte* to_first, std::byte* to_second, int64_t j) {
-  uint16_t x;
-  std::memcpy(&x, (k % 2 ? second : first) + k / 4 * 4 + k % 4 / 2 * 2, 2);
-  std::memcpy((j % 2 ? to_second : to_first) + j / 4 * 4 + j % 4 / 2 * 2, &x, 2);
-  return x != 0;
 }
 
 }  // namespace skein::cpu::SK_ISA

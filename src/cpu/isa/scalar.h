@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/isa/pairs.h"
 #include "quant/plain/bits.h"
 
 namespace skein::cpu::SK_ISA {
@@ -207,14 +208,6 @@ inline void interleave(const uint8_t* const* records, uint8_t* quads) {
     for (int q = 0; q < 4; ++q)
       for (int row = 0; row < 16; ++row)
         quads[64 * q + 4 * row + input] = records[input][row / 4 * 16 + 4 * q + row % 4];
-}
-// Copies input k's activation to place j of other planes; whether it is not zero.
-inline bool move_activation(const std::byte* first, const std::byte* second, int64_t k,
-                            std::byte* to_first, std::byte* to_second, int64_t j) {
-  uint16_t x;
-  std::memcpy(&x, (k % 2 ? second : first) + k / 4 * 4 + k % 4 / 2 * 2, 2);
-  std::memcpy((j % 2 ? to_second : to_first) + j / 4 * 4 + j % 4 / 2 * 2, &x, 2);
-  return x != 0;
 }
 
 }  // namespace skein::cpu::SK_ISA
