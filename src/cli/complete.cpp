@@ -319,6 +319,8 @@ Result<Finish> Complete::generate(Console& console, Generation& generation, Kept
   speed_.tokens = generation.count();
   speed_.seconds = seconds_since(start);
   speed_.fingerprint = generation.fingerprint();
+  speed_.rough = generation.rough_count();
+  speed_.exact_share = generation.exact_share();
   speed_.drafted = generation.drafted_count();
   speed_.accepted = generation.accepted_count();
   if (line_open_ && console.stdout_is_terminal() && !console.json()) console.out("\n");

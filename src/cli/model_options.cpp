@@ -39,6 +39,11 @@ void ModelOptions::declare(Options& options) {
              "on, off or auto: leave the weights of hidden units that are zero unread, with the "
              "same results; auto if four tokens show enough of them")
       .one_of({"auto", "on", "off"});
+  options
+      .value("--two-plane", two_plane_, "SWITCH",
+             "on, off or auto: find generated tokens by an 8-bit copy of the head and exact rows "
+             "only where they count, the same tokens; auto where that is faster")
+      .one_of({"auto", "on", "off"});
   options.section("Options");
 }
 
@@ -48,6 +53,9 @@ Result<skein::ModelOptions> ModelOptions::given() const {
   options.chunk = static_cast<int>(chunk_);
   options.numerics = numerics_ == "fast" ? Numerics::fast : Numerics::exact;
   options.sparse = sparse_ == "auto" ? Sparse::probed : sparse_ == "on" ? Sparse::on : Sparse::off;
+  options.two_plane = two_plane_ == "auto" ? TwoPlane::probed
+                      : two_plane_ == "on" ? TwoPlane::on
+                                           : TwoPlane::off;
   for (const std::string& text : adapters_) {
     SK_TRY(AdapterFile adapter, parse_adapter(text));
     options.adapters.push_back(std::move(adapter));

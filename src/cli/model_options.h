@@ -16,7 +16,8 @@ namespace skein::cli {
 
 class ModelOptions {
  public:
-  // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics, --sparse. Call it first, so that MODEL is
+  // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics, --sparse,
+  // --two-plane. Call it first, so that MODEL is
   // the first argument.
   void declare(Options& options);
 
@@ -42,6 +43,7 @@ class ModelOptions {
   int64_t chunk_ = 0;
   std::string numerics_ = "exact";
   std::string sparse_ = "auto";
+  std::string two_plane_ = "auto";
 };
 
 }  // namespace skein::cli

@@ -1,5 +1,7 @@
 #include "cli/speed.h"
 
+#include <algorithm>
+
 #include "base/platform.h"
 #include "cli/progress.h"
 
@@ -16,6 +18,8 @@ Speed speed_of(const Reply& reply) {
           .tokens = reply.tokens,
           .seconds = reply.seconds,
           .fingerprint = reply.fingerprint,
+          .rough = reply.rough,
+          .exact_share = reply.exact_share,
           .drafted = reply.drafted,
           .accepted = reply.accepted};
 }
@@ -31,14 +35,21 @@ std::string speed_line(const Speed& speed, Model& model) {
   if (speed.drafted > 0)
     line += fmt::format(", {} of {} guesses right", speed.accepted, speed.drafted);
   // A pass over the weights may have brought several tokens.
-  const double bytes_per_second =
-      static_cast<double>(model.info().bytes_per_token) * speed.passes_per_second();
+  const ModelInfo& info = model.info();
+  const double rough_share =
+      static_cast<double>(speed.rough) / static_cast<double>(std::max<int64_t>(speed.tokens, 1));
+  const double bytes_per_second = (static_cast<double>(info.bytes_per_token) -
+                                   rough_share * static_cast<double>(info.second_plane_saves)) *
+                                  speed.passes_per_second();
   if (bytes_per_second > 0) line += ", " + rate_text(bytes_per_second);
   if (const double limit = model.measure_limits(3).read_bandwidth;
       limit > 0 && bytes_per_second > 0)
     line += fmt::format(", {:.0f} % of read bandwidth", 100 * bytes_per_second / limit);
-  return line + fmt::format(", logits {:016x}, peak memory {}", speed.fingerprint,
-                            bytes_text(static_cast<double>(peak_resident_bytes())));
+  if (speed.rough > 0)
+    line += fmt::format(", {} tokens by a two-plane head, of which they read {:.2g} % exactly",
+                        speed.rough, 100 * speed.exact_share);
+  if (speed.fingerprint) line += fmt::format(", logits {:016x}", *speed.fingerprint);
+  return line + ", peak memory " + bytes_text(static_cast<double>(peak_resident_bytes()));
 }
 
 void write_speed(JsonWriter& json, const Speed& speed) {
@@ -47,6 +58,7 @@ void write_speed(JsonWriter& json, const Speed& speed) {
   json.member("completion_tokens", speed.tokens);
   json.member("drafted_tokens", speed.drafted);
   json.member("accepted_tokens", speed.accepted);
+  json.member("two_plane_tokens", speed.rough);
   json.end_object();
   json.key("speed").begin_object();
   json.member("prompt_tokens_per_second",
@@ -54,7 +66,7 @@ void write_speed(JsonWriter& json, const Speed& speed) {
   json.member("tokens_per_second", speed.tokens_per_second());
   json.member("peak_resident_bytes", peak_resident_bytes());
   json.end_object();
-  json.member("fingerprint", fmt::format("{:016x}", speed.fingerprint));
+  if (speed.fingerprint) json.member("fingerprint", fmt::format("{:016x}", *speed.fingerprint));
 }
 
 }  // namespace skein::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/json.h"
@@ -14,8 +15,10 @@ struct Speed {
   double prompt_seconds = 0;
   int64_t tokens = 0;
   double seconds = 0;
-  uint64_t fingerprint = 0;
-  int64_t drafted = 0;   // guesses that were tried along with known tokens
+  std::optional<uint64_t> fingerprint;  // of all logits, if they were computed
+  int64_t rough = 0;                    // tokens that a two-plane head gave
+  double exact_share = 0;               // of the head that those read exactly
+  int64_t drafted = 0;                  // guesses that were tried along with known tokens
   int64_t accepted = 0;  // of those, how many were right: tokens that took no pass of their own
 
   // The first token needs no step of its own: its logits came with the prompt.

@@ -28,6 +28,11 @@ class CpuBackend final : public ops::Backend {
     return PackedWeights::scratch_bytes(weights);
   }
 
+  CoarseHead coarse_head(const ops::Program& program,
+                         std::span<const ops::WeightData> weights) const override {
+    return coarse_head_of(program, weights);
+  }
+
   int64_t step_bytes(const ops::Program& program, std::span<const ops::WeightData> weights,
                      int64_t tokens) const override {
     const int64_t unpacked = PackedWeights::widest_unpacked(weights);

@@ -1,6 +1,7 @@
 #include "cpu/executor.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -94,7 +95,13 @@ Status Executor::reserve(const Step& step) {
   if (tokens > 1 || unpacked > 0)
     SK_TRY_STATUS(room(scratch_, pool_->size() * kLinearScratch * kFloat));
   if (tokens > 1) SK_TRY_STATUS(room(unpacked_, unpacked));
-  quantised_at_ = QuantisedPlaces(weights_.widest_row(), pool_->size(), tokens, !step.fast.empty());
+  int64_t widest_row = weights_.widest_row();
+  if (step.rough) {
+    SK_CHECK(coarse_ && step.outputs.size() == 1);
+    const PackedWeight& coarse = coarse_->matrix();
+    widest_row = std::max(widest_row, QuantisedRow{coarse.width, coarse.codes.group}.bytes());
+  }
+  quantised_at_ = QuantisedPlaces(widest_row, pool_->size(), tokens, !step.fast.empty());
   SK_TRY_STATUS(room(quantised_, quantised_at_.bytes()));
   std::fill(turns_.begin(), turns_.end(), 0);
   find_runs(step);
@@ -123,8 +130,59 @@ Status Executor::execute(const Step& step) {
   else
     pool_->run(job_);
   step_ = nullptr;
+  if (step.rough) {
+    const float* input = value(head().in[0], step).data;
+    std::copy_n(input, coarse_->matrix().width, step.rough->input);
+    coarse_->bound(input, step.rough->error);
+  }
   // Matrices may lie in the file as well, and then all of the step has read it.
   if (weights_.mapped() && step.intact && !(*step.intact)()) return shortened();
+  return {};
+}
+
+Status Executor::add_coarse_head() {
+  if (coarse_) return {};
+  const PackedWeight& matrix = weights_[head().weight[0]];
+  if (!CoarseHead::possible(program_) ||
+      CoarseHead::bytes(matrix.type, matrix.rows, matrix.width) == 0)
+    return fail(Code::unsupported, "this head has no coarse copy: it is made of {}",
+                matrix.type == PanelType::codes ? "codes already" : "odd sizes");
+  SK_TRY(coarse_, CoarseHead::make(matrix, *pool_));
+  return {};
+}
+
+Status Executor::exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
+                              const std::function<bool()>& intact) {
+  static_assert(ops::kLogitGroup == kPanel);
+  SK_CHECK(coarse_);
+  const PackedWeight& matrix = weights_[head().weight[0]];
+  const Linear l = {.panels = matrix.data,
+                    .type = matrix.type,
+                    .in = matrix.width,
+                    .out = matrix.rows,
+                    .x = input,
+                    .x_stride = matrix.width,
+                    .y = logits,
+                    .y_stride = matrix.rows,
+                    .tokens = 1};
+  const auto multiply = [&](Range part) {
+    const FlushSubnormals flush;
+    for (int64_t i = part.begin; i < part.end;) {
+      // Neighbours go together.
+      const int64_t first = groups[static_cast<size_t>(i)];
+      int64_t end = first;
+      while (i < part.end && groups[static_cast<size_t>(i)] == end) ++i, ++end;
+      kernels_.linear(l, {first, end});
+    }
+  };
+  const auto count = static_cast<int64_t>(groups.size());
+  if (2 * count * kPanel * matrix.width < kSoloFlops) {
+    multiply({0, count});
+  } else {
+    const auto job = [&](int thread) { multiply(share(count, thread, pool_->size())); };
+    pool_->run(std::ref(job));  // a reference needs no allocation
+  }
+  if (weights_.mapped() && intact && !intact()) return shortened();
   return {};
 }
 
@@ -198,9 +256,14 @@ void Executor::run_op(const ops::Op& op, const Step& step, const Part& part) {
   }
 }
 
+const PackedWeight& Executor::matrix_of(const ops::Op& op, const Step& step) const {
+  return step.rough && &op == &head() ? coarse_->matrix() : weights_[op.weight[0]];
+}
+
 Executor::Matrix Executor::value(ops::ValueId id, const Step& step) const {
   const auto v = static_cast<size_t>(id);
-  if (id == program_.logits) return {step.logits, program_.values[v].width};
+  if (id == program_.logits)
+    return {step.rough ? step.rough->about : step.logits, program_.values[v].width};
   const ops::Plan& plan = schedule_of(step).plan;
   return {arena_.floats() + plan.offset[v] * static_cast<int64_t>(step.tokens.size()),
           plan.size[v]};

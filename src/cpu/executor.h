@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/pool.h"
+#include "cpu/coarse_head.h"
 #include "cpu/kernels.h"
 #include "cpu/profile.h"
 #include "cpu/schedule.h"
@@ -45,7 +47,11 @@ class Executor final : public ops::Executable {
            std::shared_ptr<Pool> pool, bool share_every_step);
 
   Status run(const ops::Step& step) override;
-  int64_t weight_bytes() const override { return weights_.bytes(); }
+  Status add_coarse_head() override;
+  int64_t coarse_head_bytes() const override { return coarse_ ? coarse_->bytes() : 0; }
+  Status exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
+                      const std::function<bool()>& intact) override;
+  int64_t weight_bytes() const override { return weights_.bytes() + coarse_head_bytes(); }
   bool reads_file() const override { return weights_.mapped(); }
   bool can_skip_zeros() const override;
   Status skip_zeros(double active) override;
@@ -81,6 +87,9 @@ class Executor final : public ops::Executable {
   const float* vector(ops::WeightId id) const;
   int64_t width_of(ops::ValueId id) const;
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
+  const ops::Op& head() const { return program_.ops.back(); }
+  // A product's matrix: the head's may be the coarse one.
+  const PackedWeight& matrix_of(const ops::Op& op, const ops::Step& step) const;
   Status reserve(const ops::Step& step);
   Status execute(const ops::Step& step);
   Status execute_timed(const ops::Step& step);
@@ -137,6 +146,7 @@ class Executor final : public ops::Executable {
   Schedule large_;
   Schedule traced_;
   PackedWeights weights_;
+  std::optional<CoarseHead> coarse_;
   const Kernels& kernels_;
   std::shared_ptr<Pool> pool_;
   Buffer arena_;

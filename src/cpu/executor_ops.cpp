@@ -26,7 +26,7 @@ void Executor::find_runs(const Step& step) {
 
 const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, const Run& run,
                                          int thread) {
-  const PackedWeight& matrix = weights_[op.weight[0]];
+  const PackedWeight& matrix = matrix_of(op, step);
   if (matrix.type != PanelType::codes && !run.fast) return nullptr;
   const Matrix x = value(op.in[0], step);
   const float* first = x.data + run.rows.begin * x.stride;
@@ -59,7 +59,7 @@ void Executor::linear(const ops::Op& op, const Step& step, const Part& part) {
 }
 
 void Executor::linear(const ops::Op& op, const Step& step, const Run& run, const Part& part) {
-  const PackedWeight& matrix = weights_[op.weight[0]];
+  const PackedWeight& matrix = matrix_of(op, step);
   const Matrix x = value(op.in[0], step), y = value(op.out, step);
   // There is none before the first step that needs it.
   float* scratch = scratch_.size() ? scratch_.floats() + part.thread * kLinearScratch : nullptr;

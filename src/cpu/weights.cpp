@@ -208,6 +208,10 @@ int64_t PackedWeight::bytes_read() const {
   return records ? static_cast<int64_t>(read_share * static_cast<double>(bytes)) : bytes;
 }
 
+PanelType PackedWeights::panel_type(const ops::WeightData& matrix) {
+  return cpu::panel_type(matrix.tensor);
+}
+
 int64_t PackedWeights::buffer_bytes(std::span<const ops::WeightData> weights) {
   int64_t bytes = 0;
   for (const ops::WeightData& weight : weights) bytes += packed_bytes(weight);
@@ -220,7 +224,7 @@ int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
     if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
     const int64_t in = weight.tensor.shape[1];
     bytes = std::max(bytes, FastRow{in}.bytes());
-    if (panel_type(weight.tensor) == PanelType::codes)
+    if (cpu::panel_type(weight.tensor) == PanelType::codes)
       bytes = std::max(bytes, QuantisedRow{in, codes_of(weight.tensor).group}.bytes());
   }
   return bytes;
@@ -232,8 +236,9 @@ int64_t PackedWeights::widest_unpacked(std::span<const ops::WeightData> weights)
     const StoredTensor& tensor = weight.tensor;
     if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
     if (!cpu::can_be_records(tensor.shape[0], tensor.shape[1])) continue;
-    bytes = std::max(bytes, std::min(kUnpackedPanels, tensor.shape[0] / kPanel) *
-                                panel_bytes(panel_type(tensor), codes_of(tensor), tensor.shape[1]));
+    bytes = std::max(bytes,
+                     std::min(kUnpackedPanels, tensor.shape[0] / kPanel) *
+                         panel_bytes(cpu::panel_type(tensor), codes_of(tensor), tensor.shape[1]));
   }
   return bytes;
 }
@@ -279,7 +284,7 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     out.width = weight.use == ops::WeightUse::vector ? tensor.shape.elements() : tensor.shape[1];
     bytes_done += static_cast<int64_t>(tensor.storage.size());
     if (is_packed(weight)) {
-      out.type = panel_type(tensor);
+      out.type = cpu::panel_type(tensor);
       out.codes = codes_of(tensor);
       out.data = tensor.storage.data();
       packed.mapped_.push_back(tensor.storage);
@@ -290,7 +295,7 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     const auto floats =
         std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
     if (weight.use == ops::WeightUse::matrix) {
-      out.type = panel_type(tensor);
+      out.type = cpu::panel_type(tensor);
       out.codes = codes_of(tensor);
       SK_TRY_STATUS(pack_matrix(tensor, out.type, pool, at));
     } else if (weight.use == ops::WeightUse::vector) {

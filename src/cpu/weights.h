@@ -39,6 +39,8 @@ class PackedWeights {
   static Result<PackedWeights> pack(std::span<const ops::WeightData> weights, Pool& pool,
                                     const std::function<void(const ops::WeightData&)>& done,
                                     const ops::Progress& progress);
+  // How a matrix will be kept.
+  static PanelType panel_type(const ops::WeightData& matrix);
   // What stays, buffer and file, and what packing needs on top for the largest weight.
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);
   static int64_t scratch_bytes(std::span<const ops::WeightData> weights);

@@ -74,11 +74,22 @@ struct Profile {
   double seconds = 0;  // of whole steps; what the entries leave of it is threads' waiting
 };
 
+// A row of logits by a coarse copy of the last product's matrix.
+struct RoughLogits {
+  float* input = nullptr;  // [width of that product's input]: what exact ones are computed from
+  float* about = nullptr;  // [vocab]
+  float* error = nullptr;  // [vocab]: |exact - about| is at most this; NaN where that is not known
+};
+
+// So many neighbouring logits are computed together.
+inline constexpr int32_t kLogitGroup = 16;
+
 struct Step {
   std::span<const int32_t> tokens;      // all sequences, one after the other; ids are in range
   std::span<const Sequence> sequences;  // in order, without gaps
   std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
   float* logits = nullptr;              // [outputs, vocab]
+  const RoughLogits* rough = nullptr;   // instead of `logits`, where one output is wanted
   // Rows, ascending, where matrix products may round operands to bf16 (Backend::has_fast_rows).
   std::span<const RowRange> fast{};
   const Trace* trace = nullptr;
@@ -115,6 +126,18 @@ class Executable {
   virtual bool can_skip_zeros() const { return false; }
   virtual Status skip_zeros(double /*active*/) { return {}; }
   virtual bool skips_zeros() const { return false; }
+  // Makes the coarse copy that Step::rough needs. Errors: memory; unsupported (a matrix without
+  // finite numbers or of a type that is no larger).
+  virtual Status add_coarse_head() {
+    return fail(Code::unsupported, "the device has no coarse heads");
+  }
+  virtual int64_t coarse_head_bytes() const { return 0; }  // 0: there is none
+  // Logits 16 g to 16 g + 15 of each group g, the bits that a step would have given. Errors: as
+  // run(), without consequences.
+  virtual Status exact_logits(const float* /*input*/, std::span<const int32_t> /*groups*/,
+                              float* /*logits*/, const std::function<bool()>& /*intact*/) {
+    return fail(Code::unsupported, "the device has no coarse heads");
+  }
   virtual int64_t weight_bytes() const = 0;     // resident, after packing
   virtual int64_t bytes_per_token() const = 0;  // weight and state bytes that one decode step reads
   virtual int64_t flops_per_token() const = 0;
@@ -138,6 +161,16 @@ class Backend {
   // What a step of so many tokens needs besides the weights, the states and the logits.
   virtual int64_t step_bytes(const Program& program, std::span<const WeightData> weights,
                              int64_t tokens) const = 0;
+  // What add_coarse_head() would keep on top, and how much less a decode step would read; 0 where
+  // it cannot.
+  struct CoarseHead {
+    int64_t bytes = 0;
+    int64_t saved = 0;
+  };
+  virtual CoarseHead coarse_head(const Program& /*program*/,
+                                 std::span<const WeightData> /*weights*/) const {
+    return {};
+  }
   // `done(weight)` tells that a weight's file bytes will not be read again.
   virtual Result<std::unique_ptr<Executable>> compile(
       const Program& program, std::span<const WeightData> weights,

@@ -42,6 +42,7 @@ class Benchmark {
     SK_TRY_STATUS(limits());
     for (const int64_t chunk : options_.chunks) SK_TRY_STATUS(prefill_in(chunk));
     for (const int64_t batch : options_.batches) SK_TRY_STATUS(decode(batch));
+    if (model_.info().two_plane != TwoPlane::off) SK_TRY_STATUS(decode_likeliest());
     SK_TRY_STATUS(save_and_restore());
     SK_TRY_STATUS(limits());
     for (Sample& sample : report_.samples) set_share(sample, report_.limits);
@@ -174,6 +175,30 @@ class Benchmark {
         for (size_t j = 0; j < count; ++j)
           jobs[j] = {&states[j], {&token, 1}, Want::last, logits.data() + j * vocab};
         SK_TRY_STATUS(model_.eval(jobs));
+      }
+      return {};
+    });
+  }
+
+  // With a two-plane head the likeliest tokens need few exact logits.
+  Status decode_likeliest() {
+    Sampling greedy;
+    greedy.temperature = 0;
+    const TokenTraits traits = token_traits(model_.vocab());
+    SK_TRY(Sampler sampler, Sampler::create(greedy, traits));
+    LogitBounds logits = model_.logit_bounds();
+    State state = model_.new_state();
+    const auto tokens = some_tokens(4 * options_.decode, model_.vocab());
+    const double saved = static_cast<double>(model_.info().second_plane_saves);
+    Sample sample = {.name = "decode, likeliest tokens",
+                     .kind = "greedy",
+                     .size = 1,
+                     .bytes = body_.bytes + head_.bytes - saved + state_bytes_,
+                     .flops = body_.flops + head_.flops};
+    return measure(std::move(sample), static_cast<int64_t>(tokens.size()), [&]() -> Status {
+      for (const int32_t token : tokens) {
+        SK_TRY_STATUS(model_.eval(state, token, logits));
+        SK_TRY_STATUS(sampler.sample(logits, 0));
       }
       return {};
     });

@@ -275,6 +275,7 @@ Status Chat::generate(const ChatListener& listener, Reply& reply) {
   const int64_t thoughts_before = generation.thought_count();
   const int64_t drafted_before = generation.drafted_count();
   const int64_t accepted_before = generation.accepted_count();
+  const int64_t rough_before = generation.rough_count();
   Event event;
   const auto take = [&] {
     reply.text += event.text;
@@ -296,6 +297,8 @@ Status Chat::generate(const ChatListener& listener, Reply& reply) {
   reply.drafted = generation.drafted_count() - drafted_before;
   reply.accepted = generation.accepted_count() - accepted_before;
   reply.fingerprint = generation.fingerprint();
+  reply.rough = generation.rough_count() - rough_before;
+  reply.exact_share = generation.exact_share();
   return {};
 }
 

@@ -45,9 +45,11 @@ struct Reply {
   int64_t tokens = 0;
   int64_t thought_tokens = 0;
   double seconds = 0;
-  int64_t drafted = 0;   // guesses tried
-  int64_t accepted = 0;  // guesses that were right
-  uint64_t fingerprint = 0;
+  int64_t drafted = 0;                  // guesses tried
+  int64_t accepted = 0;                 // guesses that were right
+  std::optional<uint64_t> fingerprint;  // of the logits, if all of them were computed
+  int64_t rough = 0;                    // tokens drawn from logits between bounds
+  double exact_share = 0;               // of the head that those read, on the average
 };
 
 // Not for two threads at once. A call that fails or is stopped while it reads leaves the

@@ -61,6 +61,7 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
   SK_TRY(Sampler sampler, Sampler::create(sampling, traits));
   GenerateOptions options;
   options.max_tokens = tokens;
+  options.all_logits = true;
   SK_TRY(Generation generation, Generation::start(session, nullptr, std::move(sampler), options));
   Endurance out;
   out.tokens = tokens;
@@ -91,7 +92,7 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
   out.second_tenth_us = second.median();
   out.last_tenth_us = last.median();
   out.resident_slope = resident.value();
-  out.fingerprint = generation.fingerprint();
+  out.fingerprint = generation.fingerprint().value_or(0);
   return out;
 }
 

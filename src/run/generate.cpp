@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -84,6 +85,8 @@ Generation::Generation(Session& session, const text::Tokenizer* tokenizer, Sampl
       sampler_(std::move(sampler)),
       options_(options),
       stops_(std::move(stops)),
+      has_planes_(session.model().info().two_plane != TwoPlane::off && !options.drafter &&
+                  !options.all_logits && !options.logprobs && !sampler_.needs_all_logits()),
       kept_(session.state()) {
   recent_.reserve(static_cast<size_t>(2 * kKeepEvery));
   if (options_.max_tokens == 0) finish_ = Finish::length;
@@ -97,8 +100,14 @@ Status Generation::next(Event& event) {
   event.top.clear();
   event.finish = finish_;
   if (finish_ != Finish::running) return {};
+  const bool timed = pending_ >= 0 && may_be_rough();
+  const auto start = std::chrono::steady_clock::now();
   Status status = read_pending(event);
+  const bool rough = ahead_.rough_logits() != nullptr;
   if (status && finish_ == Finish::running) status = choose(event);
+  if (timed)
+    way_.learn(rough,
+               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (!status) {
     finish_ = Finish::interrupted;
     // The first error is the one to be told; where this fails too, the state has read less.
@@ -112,7 +121,9 @@ Status Generation::next(Event& event) {
 Status Generation::read_pending(Event& event) {
   if (pending_ < 0) return {};
   keep_state();
-  SK_TRY_STATUS(ahead_.feed(pending_, guesses_allowed()));
+  const bool always = session_->model().info().two_plane == TwoPlane::on;
+  const bool rough = may_be_rough() && (always || way_.choose() == 1);
+  SK_TRY_STATUS(ahead_.feed(pending_, guesses_allowed(), rough));
   pending_ = -1;
   ++read_;
   if (!asked_) return {};
@@ -123,6 +134,27 @@ Status Generation::read_pending(Event& event) {
   return {};
 }
 
+int FasterWay::choose() {
+  for (const int way : {1, 0})
+    if (known_[way] < kFirst) return way;
+  const int faster = seconds_[1] < seconds_[0] ? 1 : 0;
+  if (++since_ < patience_) return faster;
+  since_ = 0;
+  patience_ = std::min(2 * patience_, kLongest);
+  return 1 - faster;
+}
+
+void FasterWay::learn(int way, double seconds) {
+  constexpr double kRemembered = 8;
+  double& mean = seconds_[way];
+  // One slow piece tells of the machine's other work, and the first of what it had to prepare.
+  const int known = known_[way]++;
+  if (known < 2)
+    mean = seconds;
+  else
+    mean += (std::min(seconds, 2 * mean) - mean) / kRemembered;
+}
+
 // How many guesses could come true: none where the next tokens are decided already or an end is
 // near, and never more than what would be the last token but one.
 size_t Generation::guesses_allowed() const {
@@ -131,9 +163,27 @@ size_t Generation::guesses_allowed() const {
   return static_cast<size_t>(std::max<int64_t>(options_.max_tokens - count_ - 1, 0));
 }
 
+// Whether the next token's logits need not be known exactly: nobody asks what else is likely, and
+// guesses are not waiting.
+bool Generation::may_be_rough() const { return has_planes_ && !asked_; }
+
+// Takes event.id from the logits.
+Status Generation::draw(Event& event) {
+  LogitBounds* rough = ahead_.rough_logits();
+  if (rough) {
+    SK_TRY(event.id, sampler_.sample(*rough, ahead_.tokens_read()));
+    exact_ += static_cast<double>(rough->exact_groups()) / rough->groups();
+    return {};
+  }
+  SK_TRY(event.id, sampler_.sample(ahead_.logits(), ahead_.tokens_read()));
+  return {};
+}
+
 Status Generation::choose(Event& event) {
-  const std::span<const float> logits = ahead_.logits();
-  if (!fingerprint_.add(logits)) {
+  const LogitBounds* rough = ahead_.rough_logits();
+  if (rough) ++rough_;
+  // Bounds that are no numbers leave it to the logits themselves to say what is wrong.
+  if (!(rough && rough->finite()) && !fingerprint_.add(ahead_.logits())) {
     if (read_ == 0)
       return fail(Code::internal, "the model's numbers are not finite after what it read");
     SK_TRY_STATUS(go_back(read_ - 1));
@@ -147,7 +197,7 @@ Status Generation::choose(Event& event) {
     event.id = forced_.back();
     forced_.pop_back();
   } else {
-    SK_TRY(event.id, sampler_.sample(logits, ahead_.tokens_read()));
+    SK_TRY_STATUS(draw(event));
     if (tokenizer_ ? tokenizer_->is_end(event.id) : event.id == kEndOfDocument[0]) {
       event.id = -1;
       return end(Finish::end_of_text, stops_.finish(), event);

@@ -47,7 +47,7 @@ struct Event {
 
 struct GenerateOptions {
   int64_t max_tokens = -1;  // negative: no limit
-  text::StopOptions stops;
+  text::StopOptions stops{};
   const text::Profile* profile = nullptr;  // StopPolicy::tentative asks it; may be null otherwise
   // Tokens of thought after which the thought is closed; negative: no limit, 0 counts as 1 (the
   // think mode `fake` is the way to have none).
@@ -59,6 +59,9 @@ struct GenerateOptions {
   Drafter* drafter = nullptr;
   int64_t draft = 16;                  // guesses in a pass, 1 to Lookahead::kMostGuesses
   std::optional<double> draft_cost{};  // see DraftLength; how many are tried is then reproducible
+  // Every logit is computed, so that there is a fingerprint of all of them, also where a two-plane
+  // head would find the token without.
+  bool all_logits = false;
 };
 
 // A 64-bit number that names logits by their bits: equal on every machine that computes the same.
@@ -70,6 +73,23 @@ class LogitsFingerprint {
 
  private:
   uint64_t value_ = 0;
+};
+
+// Which of two ways to do the same takes less time, here and now: both are tried at first, and then
+// the slower one again from time to time.
+class FasterWay {
+ public:
+  // 0 or 1, for the next piece of work, which learn() is told of.
+  int choose();
+  void learn(int way, double seconds);
+
+ private:
+  static constexpr int kFirst = 3;       // pieces of each way before they are compared
+  static constexpr int kLongest = 1024;  // between two looks at the slower way
+  double seconds_[2] = {};
+  int known_[2] = {};
+  int since_ = 0;
+  int patience_ = 16;
 };
 
 // The loop, one call for each token. Memory does not grow with the number of tokens.
@@ -104,7 +124,13 @@ class Generation {
   int64_t read_count() const { return read_; }
   int64_t thought_count() const { return thoughts_; }  // of count(), those inside a thought
   std::string_view unread_text() const { return stops_.remainder(); }
-  uint64_t fingerprint() const { return fingerprint_.value(); }
+  // None if logits stayed between bounds.
+  std::optional<uint64_t> fingerprint() const {
+    return rough_ > 0 ? std::nullopt : std::optional(fingerprint_.value());
+  }
+  int64_t rough_count() const { return rough_; }  // tokens drawn from logits between bounds
+  // The share of the head that those have read exactly.
+  double exact_share() const { return rough_ > 0 ? exact_ / static_cast<double>(rough_) : 0; }
   int64_t drafted_count() const { return ahead_.drafted(); }    // guesses tried
   int64_t accepted_count() const { return ahead_.accepted(); }  // guesses that saved a pass
   const Sampler& sampler() const { return sampler_; }
@@ -119,7 +145,9 @@ class Generation {
 
   Status read_pending(Event& event);
   size_t guesses_allowed() const;
+  bool may_be_rough() const;
   Status choose(Event& event);
+  Status draw(Event& event);
   void take(Event& event);
   void keep_state();
   Status go_back(int64_t count);
@@ -140,6 +168,10 @@ class Generation {
   text::Utf8Stream thinking_;
   Finish finish_ = Finish::running;
   LogitsFingerprint fingerprint_;
+  bool has_planes_;
+  FasterWay way_;
+  int64_t rough_ = 0;
+  double exact_ = 0;
   std::vector<float> probabilities_;
 
   int64_t count_ = 0;

@@ -80,8 +80,9 @@ uint64_t Lookahead::tokens_read() const {
 
 const State& Lookahead::known_state() const { return ahead() ? *before_ : session_->state(); }
 
-Status Lookahead::feed(int32_t id, size_t most) {
-  if (!drafter_) return session_->feed(id);
+Status Lookahead::feed(int32_t id, size_t most, bool rough) {
+  if (!drafter_) return rough ? session_->feed_rough(id) : session_->feed(id);
+  SK_CHECK(!rough);
   drafter_->push(id);
   if (ahead()) {
     if (pass_[known_] == id) {

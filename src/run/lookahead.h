@@ -48,11 +48,14 @@ class Lookahead {
   Lookahead(Session& session, Drafter* drafter, size_t longest,
             std::optional<double> cost = std::nullopt);
 
-  // Reads a token and at most `most` guesses of what follows. Errors: Session::feed's; the session
-  // then stands where it says.
-  Status feed(int32_t id, size_t most);
+  // Reads a token and at most `most` guesses of what follows. `rough`, which is for
+  // no drafter: Session::feed_rough(). Errors: Session::feed's; the session then stands where it
+  // says.
+  Status feed(int32_t id, size_t most, bool rough = false);
   // After the last token that was fed.
   std::span<const float> logits() const;
+  // Null unless that token was fed so.
+  LogitBounds* rough_logits() { return ahead() ? nullptr : session_->rough_logits(); }
   // All tokens up to that one, guesses not counted.
   uint64_t tokens_read() const;
 

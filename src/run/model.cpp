@@ -111,13 +111,27 @@ struct Prepared {
   MemoryEstimate memory;
 };
 
+// What a second plane has to save of a step's bytes before it is worth its memory and its making.
+constexpr double kWorthSecondPlane = 0.05;
+
+// Whether the head is to have a second plane, as far as sizes tell.
+TwoPlane wanted_planes(TwoPlane choice, const ops::Backend& backend,
+                       std::span<const ops::WeightData> weights, const ops::Program& program) {
+  const auto plane = backend.coarse_head(program, weights);
+  if (plane.bytes == 0) return TwoPlane::off;
+  const auto step = static_cast<double>(backend.resident_bytes(weights));
+  const bool worth = static_cast<double>(plane.saved) >= kWorthSecondPlane * step;
+  return choice == TwoPlane::probed && !worth ? TwoPlane::off : choice;
+}
+
 // Packing and computing do not overlap, so the larger of their needs counts.
 MemoryEstimate estimate(const ops::Backend& backend, std::span<const ops::WeightData> weights,
-                        const ops::Program& program, int64_t chunk) {
+                        const ops::Program& program, int64_t chunk, TwoPlane planes) {
   constexpr int64_t kProgram = int64_t{10} << 20;  // this program and its libraries
   constexpr int64_t kFloat = sizeof(float);
   const int64_t vocab = program.values[static_cast<size_t>(program.logits)].width;
-  const int64_t resident = backend.resident_bytes(weights);
+  const int64_t plane = planes == TwoPlane::off ? 0 : backend.coarse_head(program, weights).bytes;
+  const int64_t resident = backend.resident_bytes(weights) + plane;
   const int64_t step =
       backend.step_bytes(program, weights, chunk) + (program.state_size() + vocab) * kFloat;
   return {.weights = resident,
@@ -163,7 +177,12 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   ops::Program program = architecture->forward();
   info.state_bytes = program.state_size() * int64_t{sizeof(float)};
   const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
-  const MemoryEstimate memory = estimate(*backend, weights, program, chunk);
+  info.two_plane = wanted_planes(options.two_plane, *backend, weights, program);
+  info.second_plane_saves = backend->coarse_head(program, weights).saved;
+  if (options.two_plane == TwoPlane::on && info.two_plane == TwoPlane::off)
+    info.notes.push_back(
+        "the head has no second plane: it is not in halves or floats, or the device has none");
+  const MemoryEstimate memory = estimate(*backend, weights, program, chunk, info.two_plane);
   return Prepared{std::move(backend),  std::move(files),
                   std::move(adapters), what.design,
                   std::move(tensors),  std::move(architecture),
@@ -231,7 +250,10 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
 
   model->weight_names_ = names_of(*ready.architecture, ready.weights);
   model->backend_ = std::move(ready.backend);
+  const ops::Op& head = ready.program.ops.back();
+  model->head_input_ = ready.program.values[static_cast<size_t>(head.in[0])].width;
   SK_TRY_STATUS(model->choose_sparse(options.sparse, ready.program));
+  SK_TRY_STATUS(model->add_second_plane());
   model->info_.weight_bytes = model->executable_->weight_bytes();
   model->info_.sparse = model->executable_->skips_zeros();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();
@@ -271,6 +293,16 @@ Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
   SK_TRY_STATUS(trace(state, tokens, Want::none, nullptr, count));
   const double share = all > 0 ? static_cast<double>(active) / static_cast<double>(all) : 1;
   return choice == Sparse::on || share < kWorthSkipping ? executable_->skip_zeros(share) : Status();
+}
+
+Status Model::add_second_plane() {
+  if (info_.two_plane == TwoPlane::off) return {};
+  const Status added = executable_->add_coarse_head();
+  if (added) return {};
+  if (added.error().code != Code::unsupported) return added;
+  info_.notes.push_back("the head has no second plane: " + added.error().message);
+  info_.two_plane = TwoPlane::off;
+  return {};
 }
 
 Result<ModelOutline> Model::outline(const std::filesystem::path& path,
@@ -402,6 +434,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
                             .logits = targets_.empty() ? nullptr
                                       : together       ? targets_[0]
                                                        : gathered_.data(),
+                            .rough = watch.rough,
                             .fast = fast_,
                             .trace = watch.trace,
                             .intact = &intact_,
@@ -425,6 +458,23 @@ Status Model::eval(std::span<const Job> jobs) {
 Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, float* logits) {
   const Job job = {&state, tokens, want, logits};
   return eval({&job, 1});
+}
+
+LogitBounds Model::logit_bounds() {
+  SK_CHECK(info_.two_plane != TwoPlane::off);
+  return {vocab(), head_input_,
+          [this](const float* input, std::span<const int32_t> groups, float* logits) {
+            const std::lock_guard lock(mutex_);
+            return executable_->exact_logits(input, groups, logits, intact_);
+          }};
+}
+
+Status Model::eval(State& state, int32_t token, LogitBounds& logits) {
+  const ops::RoughLogits rough = logits.begin();
+  const Job job = {&state, {&token, 1}, Want::last, rough.about};
+  SK_TRY_STATUS(check({&job, 1}));
+  const std::lock_guard lock(mutex_);
+  return run({&job, 1}, {.rough = &rough});
 }
 
 ops::DeviceLimits Model::measure_limits(int passes) {

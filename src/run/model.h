@@ -14,6 +14,7 @@
 #include "arch/registry.h"
 #include "io/model_files.h"
 #include "ops/backend.h"
+#include "run/logit_bounds.h"
 #include "run/state.h"
 
 namespace skein {
@@ -29,6 +30,15 @@ enum class Numerics : uint8_t {
 };
 inline constexpr int64_t kFastBlock = 32;
 
+// Whether the head has a second plane, a copy in 8 bits a weight, by which a generated token finds
+// out which rows of the head it needs exactly: the same tokens, sooner where much of a step is the
+// head's (docs/numerics.md).
+enum class TwoPlane : uint8_t {
+  off,
+  on,
+  probed,  // where it makes a step read noticeably less; each generation then tries what is faster
+};
+
 struct ModelInfo {
   std::string file;                     // path as it was given
   std::string format;                   // ".pth (zip)", "safetensors, 3 shards"
@@ -38,6 +48,8 @@ struct ModelInfo {
   std::string device;                   // "CPU, AVX-512, 2 threads"
   Numerics numerics = Numerics::exact;  // fast only where the device has a faster way
   bool sparse = false;                  // whether weights of inputs that are zero are left unread
+  TwoPlane two_plane = TwoPlane::off;   // not off only where there is a second plane
+  int64_t second_plane_saves = 0;       // bytes of a step whose logits stay between bounds
   arch::Dimensions dimensions;
   int64_t parameters = 0;
   int64_t trained_context = 0;  // from the file's name (ctx4096), 0 if it does not say
@@ -81,6 +93,7 @@ struct ModelOptions {
   Numerics numerics = Numerics::exact;
   // Leaves weights of inputs that are zero unread where the device can: same results.
   Sparse sparse = Sparse::probed;
+  TwoPlane two_plane = TwoPlane::probed;
   std::vector<AdapterFile> adapters{};  // merged one after the other
   std::function<void(const ModelInfo&, const MemoryEstimate&)> before_load{};
   // Bytes of the file done and in all; false gives up with Code::io, "interrupted".
@@ -143,6 +156,12 @@ class Model {
   Status eval(std::span<const Job> jobs);
   Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
 
+  // For models with a two-plane head: bounds of a row of logits, and reading a token with no more
+  // than those. Errors: eval()'s. The model outlives what it gives, whose exact logits are computed
+  // by its device, in turn with eval(); errors of that: memory, io.
+  LogitBounds logit_bounds();
+  Status eval(State& state, int32_t token, LogitBounds& logits);
+
   // The device's limits, for speeds to be compared with. Takes its turn like eval().
   ops::DeviceLimits measure_limits(int passes = 5);
 
@@ -167,14 +186,17 @@ class Model {
   struct Watch {  // what a caller wants to see of the steps
     const ops::Trace* trace = nullptr;
     ops::Profile* profile = nullptr;
+    const ops::RoughLogits* rough = nullptr;
   };
   Status run(std::span<const Job> jobs, const Watch& watch);
   void mark_fast(const Job& job, size_t position, size_t count);
   Status choose_sparse(Sparse choice, const ops::Program& program);
+  Status add_second_plane();
 
   io::ModelFiles files_;
   ModelInfo info_;
   size_t chunk_;
+  int64_t head_input_ = 0;  // width of what logits are computed from
   std::vector<WeightName> weight_names_;
   std::shared_ptr<const StateLayout> layout_;
   std::unique_ptr<ops::Backend> backend_;

@@ -9,19 +9,21 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "run/sampler_math.h"
 
 namespace skein {
+
+using namespace sampling;
+
 namespace {
 
 using Kept = SamplerWork::Kept;
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 constexpr int kBuckets = 1024;
 // So many values are sorted; more are divided into buckets once more.
 constexpr size_t kSortable = 512;
-constexpr size_t kChunk = 512;
 // Logits further below the largest (times the temperature) weigh less than 2^-92 of it and share
 // the last bucket.
 constexpr double kDepth = 64;
@@ -42,73 +44,6 @@ constexpr StyleName kStyles[] = {{PenaltyStyle::skein, "skein"},
                                  {PenaltyStyle::ai00, "ai00"},
                                  {PenaltyStyle::openai, "openai"}};
 
-// Two doubles at a time, which every machine we run on has. Spelled out because the compiler does
-// not vectorise a loop that chooses between floating-point numbers; the results are those of
-// element-wise code, so they do not depend on the machine.
-constexpr size_t kLanes = 2;
-using Doubles = double __attribute__((vector_size(kLanes * sizeof(double))));
-using Words = uint64_t __attribute__((vector_size(kLanes * sizeof(double))));
-
-// exp(x) for x <= 0 within 1e-12, and zero below -700. Our own because the last bit of libm's
-// depends on the machine.
-inline Doubles exp_nonpositive(Doubles x) {
-  constexpr double kLog2E = 1.4426950408889634;
-  constexpr double kLn2High = 0x1.62e42feep-1;  // its multiples by an exponent are exact
-  constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
-  constexpr double kRound = 0x1.8p52;  // adding it leaves the nearest integer in the low bits
-  const auto normal = x >= -700.0;
-  const Doubles bounded = normal ? x : Doubles{} - 700.0;
-  const Doubles shifted = bounded * kLog2E + kRound;
-  const Doubles n = shifted - kRound;
-  const Doubles r = (bounded - n * kLn2High) - n * kLn2Low;  // |r| <= ln2 / 2
-  Doubles sum = r * (1.0 / 3628800) + 1.0 / 362880;          // the series, up to 1 / 10!
-  sum = sum * r + 1.0 / 40320;
-  sum = sum * r + 1.0 / 5040;
-  sum = sum * r + 1.0 / 720;
-  sum = sum * r + 1.0 / 120;
-  sum = sum * r + 1.0 / 24;
-  sum = sum * r + 1.0 / 6;
-  sum = sum * r + 0.5;
-  sum = sum * r + 1.0;
-  sum = sum * r + 1.0;
-  const auto power = std::bit_cast<Doubles>((std::bit_cast<Words>(shifted) + 1023) << 52);
-  return normal ? sum * power : Doubles{};
-}
-
-// Weights of logits relative to the largest. A temperature below 1e-30 is as good as that.
-struct Weigher {
-  Weigher(float max, double temperature)
-      : largest(max), inverse(1.0 / std::max(temperature, 1e-30)) {}
-
-  double operator()(float logit) const {
-    return exp_nonpositive(Doubles{(static_cast<double>(logit) - largest) * inverse})[0];
-  }
-
-  void operator()(std::span<const float> logits, double* weights) const {
-    size_t i = 0;
-    for (; i + kLanes <= logits.size(); i += kLanes) {
-      const Doubles logit = {logits[i], logits[i + 1]};
-      const Doubles weight = exp_nonpositive((logit - largest) * inverse);
-      std::memcpy(weights + i, &weight, sizeof(weight));
-    }
-    for (; i < logits.size(); ++i) weights[i] = (*this)(logits[i]);
-  }
-
-  double largest;
-  double inverse;
-};
-
-// Calls f(start, count, weights) for chunks of `values`, so that exp runs in a loop of its own.
-template <typename F>
-void each_chunk(std::span<const float> values, const Weigher& weigh, F f) {
-  double weights[kChunk];
-  for (size_t start = 0; start < values.size(); start += kChunk) {
-    const auto chunk = values.subspan(start, std::min(kChunk, values.size() - start));
-    weigh(chunk, weights);
-    f(start, chunk.size(), weights);
-  }
-}
-
 // NaN and plus infinity, told from numbers by their bits because that vectorises.
 bool has_nan_or_plus_infinity(std::span<const float> logits) {
   uint32_t bad = 0;
@@ -118,46 +53,6 @@ bool has_nan_or_plus_infinity(std::span<const float> logits) {
            static_cast<uint32_t>(bits != 0xff800000u);
   }
   return bad != 0;
-}
-
-struct Range {
-  float largest = kMinusInfinity;
-  float smallest = std::numeric_limits<float>::infinity();  // of those above minus infinity
-};
-
-Range range_of(std::span<const float> values) {
-  constexpr size_t kParts = 16;  // partial answers, which vectorise where a single one does not
-  float largest[kParts];
-  float smallest[kParts];
-  std::fill_n(largest, kParts, Range{}.largest);
-  std::fill_n(smallest, kParts, Range{}.smallest);
-  const auto look = [&](size_t part, float value) {
-    largest[part] = value > largest[part] ? value : largest[part];
-    const float number = value > kMinusInfinity ? value : Range{}.smallest;
-    smallest[part] = number < smallest[part] ? number : smallest[part];
-  };
-  size_t i = 0;
-  for (; i + kParts <= values.size(); i += kParts)
-    for (size_t part = 0; part < kParts; ++part) look(part, values[i + part]);
-  for (; i < values.size(); ++i) look(0, values[i]);
-  return {*std::max_element(largest, largest + kParts),
-          *std::min_element(smallest, smallest + kParts)};
-}
-
-// Calls f(i) for the values from `low` to `high`, in order. Mostly there is none among 64, and
-// asking for all of them at once vectorises.
-template <typename F>
-void each_between(std::span<const float> values, float low, float high, F f) {
-  constexpr size_t kGroup = 64;
-  for (size_t start = 0; start < values.size(); start += kGroup) {
-    const auto group = values.subspan(start, std::min(kGroup, values.size() - start));
-    uint32_t any = 0;
-    for (const float value : group)
-      any |= static_cast<uint32_t>(value >= low) & static_cast<uint32_t>(value <= high);
-    if (any == 0) continue;
-    for (size_t i = 0; i < group.size(); ++i)
-      if (group[i] >= low && group[i] <= high) f(start + i);
-  }
 }
 
 // What top-p and top-k keep: all logits above `value`, and `ties` of those equal to it, the lowest
@@ -273,7 +168,7 @@ Cut find_cut(SamplerWork& work, double top_p, int32_t top_k, double temperature)
   }
 
   work.buckets.resize(kBuckets);
-  Range range{work.largest, work.smallest};
+  Extremes range{work.largest, work.smallest};
   // Below the largest even where the temperature is too small to see between two floats.
   double bottom = std::max<double>(range.smallest,
                                    std::min<double>(range.largest - kDepth * temperature,
@@ -305,7 +200,7 @@ Cut find_cut(SamplerWork& work, double top_p, int32_t top_k, double temperature)
     const auto inside = std::span(work.values).first(size);
     if (size <= kSortable) return cut_few(inside, weigh, target, limit, mass, above);
     values = inside;
-    range = range_of(values);
+    range = extremes_of(values);
     bottom = range.smallest;
   }
   return {range.largest, limit == kUnlimited ? kUnlimited : limit - above};
@@ -504,7 +399,7 @@ Result<Sampler> Sampler::create(const Sampling& sampling, const TokenTraits& tok
   return Sampler(sampling, tokens);
 }
 
-void Sampler::penalise(std::span<float> logits) const {
+void Sampler::adjust(std::span<float> logits) const {
   for (const auto& [id, weight] : memory_.seen) {
     float& logit = logits[static_cast<size_t>(id)];
     if (logit == kMinusInfinity) continue;
@@ -520,6 +415,10 @@ void Sampler::penalise(std::span<float> logits) const {
                                     : sampling_.presence + weight * sampling_.frequency);
     logit = std::clamp(logit, -FLT_MAX, FLT_MAX);
   }
+  for (const auto& [id, bias] : sampling_.logit_bias)
+    logits[static_cast<size_t>(id)] += static_cast<float>(bias);
+  for (const int32_t id : tokens_->silent) logits[static_cast<size_t>(id)] = kMinusInfinity;
+  for (const int32_t id : sampling_.banned) logits[static_cast<size_t>(id)] = kMinusInfinity;
 }
 
 Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work) const {
@@ -529,16 +428,12 @@ Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work)
   if (has_nan_or_plus_infinity(logits))
     return fail(Code::internal, "the model produced a logit that is NaN or infinite");
   work.logits.assign(logits.begin(), logits.end());
-  penalise(work.logits);
-  for (const auto& [id, bias] : sampling_.logit_bias)
-    work.logits[static_cast<size_t>(id)] += static_cast<float>(bias);
-  for (const int32_t id : tokens_->silent) work.logits[static_cast<size_t>(id)] = kMinusInfinity;
-  for (const int32_t id : sampling_.banned) work.logits[static_cast<size_t>(id)] = kMinusInfinity;
-  const Range range = range_of(work.logits);
+  adjust(work.logits);
+  const Extremes range = extremes_of(work.logits);
   work.largest = range.largest;
   work.smallest = range.smallest;
   if (work.largest == kMinusInfinity) {
-    if (range_of(logits).largest == kMinusInfinity)
+    if (extremes_of(logits).largest == kMinusInfinity)
       return fail(Code::internal, "the model produced no finite logit");
     return fail(Code::argument, "every token with a finite logit is banned or has no text");
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "run/logit_bounds.h"
 
 namespace skein {
 
@@ -123,6 +124,10 @@ struct SamplerWork {
   std::vector<float> values;
   std::vector<Bucket> buckets;
   std::vector<Typical> typical;
+  // Of a draw from bounds.
+  std::vector<float> low;
+  std::vector<float> high;
+  std::vector<int32_t> groups;
 };
 
 // One conversation's sampler. Copying it copies its memory. Not for two threads at once.
@@ -136,6 +141,12 @@ class Sampler {
   // token. Allocates in the first call only. Errors: argument (the number of logits; every token is
   // banned), internal (a logit is NaN or plus infinity, or all are minus infinity).
   Result<int32_t> sample(std::span<const float> logits, uint64_t position);
+
+  // The same token from logits that are known between bounds: makes as many exact as it takes,
+  // which may be all. Errors: the same, and LogitBounds::make_exact()'s.
+  Result<int32_t> sample(LogitBounds& logits, uint64_t position);
+  // Whether each logit's exact value counts: bounds are of no use then.
+  bool needs_all_logits() const;
 
   // What sample() would draw from. Allocates.
   Result<Candidates> distribution(std::span<const float> logits) const;
@@ -157,7 +168,10 @@ class Sampler {
 
   // Fills work.kept and work.weights; returns the sum of the weights.
   Result<double> select(std::span<const float> logits, SamplerWork& work) const;
-  void penalise(std::span<float> logits) const;
+  // Penalties, bias and bans. Each logit's new value grows with its old one.
+  void adjust(std::span<float> logits) const;
+  // Makes logits exact until the rest cannot change what is drawn.
+  Status narrow(LogitBounds& logits);
 
   Sampling sampling_;
   const TokenTraits* tokens_;

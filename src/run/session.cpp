@@ -30,8 +30,14 @@ Session::Session(std::shared_ptr<Model> model, State state)
       state_(std::move(state)),
       logits_(static_cast<size_t>(model_->vocab())) {}
 
+std::span<const float> Session::logits() const {
+  if (known_) return logits_;
+  if (!rough_ || (!bounds_->all_exact() && !bounds_->make_all_exact())) return {};
+  return bounds_->about();
+}
+
 State& Session::change_state() {
-  known_ = false;
+  forget_logits();
   return state_;
 }
 
@@ -56,7 +62,7 @@ Result<size_t> Session::feed(std::span<const int32_t> ids, const Progress& progr
     constexpr auto kBlock = static_cast<size_t>(kFastBlock);
     if (!last) count -= (state_.tokens_read() + count) % kBlock;
     const auto start = std::chrono::steady_clock::now();
-    known_ = false;
+    forget_logits();
     SK_TRY_STATUS(model_->eval(state_, ids.subspan(done, count), last ? Want::last : Want::none,
                                last ? logits_.data() : nullptr));
     known_ = last;
@@ -69,9 +75,18 @@ Result<size_t> Session::feed(std::span<const int32_t> ids, const Progress& progr
 
 Status Session::feed(int32_t id) {
   SK_TRY_STATUS(check({&id, 1}));
-  known_ = false;
+  forget_logits();
   SK_TRY_STATUS(model_->eval(state_, {&id, 1}, Want::last, logits_.data()));
   known_ = true;
+  return {};
+}
+
+Status Session::feed_rough(int32_t id) {
+  SK_TRY_STATUS(check({&id, 1}));
+  forget_logits();
+  if (!bounds_) bounds_ = model_->logit_bounds();
+  SK_TRY_STATUS(model_->eval(state_, id, *bounds_));
+  rough_ = true;
   return {};
 }
 
@@ -79,7 +94,7 @@ Status Session::read_again(std::span<const int32_t> ids) {
   SK_TRY_STATUS(check(ids));
   SK_CHECK(!ids.empty());
   const Job job = {&state_, ids, Want::all, logits_.data(), ids.size() - 1};
-  known_ = false;
+  forget_logits();
   SK_TRY_STATUS(model_->eval({&job, 1}));
   known_ = true;
   return {};
@@ -89,7 +104,7 @@ Status Session::feed_each(std::span<const int32_t> ids, size_t first, std::span<
   SK_TRY_STATUS(check(ids));
   SK_CHECK(first < ids.size() && rows.size() == (ids.size() - first) * logits_.size());
   const Job job = {&state_, ids, Want::all, rows.data(), first};
-  known_ = false;
+  forget_logits();
   SK_TRY_STATUS(model_->eval({&job, 1}));
   std::copy(rows.end() - static_cast<int64_t>(logits_.size()), rows.end(), logits_.begin());
   known_ = true;
@@ -97,30 +112,32 @@ Status Session::feed_each(std::span<const int32_t> ids, size_t first, std::span<
 }
 
 Status Session::trace(std::span<const int32_t> ids, const ops::Trace& sink) {
-  known_ = false;
+  forget_logits();
   SK_TRY_STATUS(model_->trace(state_, ids, Want::last, logits_.data(), sink));
   known_ = true;
   return {};
 }
 
 Session::Snapshot Session::snapshot() const {
-  return {state_, known_ ? logits_ : std::vector<float>()};
+  const std::span<const float> known = logits();
+  return {state_, {known.begin(), known.end()}};
 }
 
 void Session::restore(const Snapshot& snapshot) {
   state_ = snapshot.state;
+  rough_ = false;
   known_ = !snapshot.logits.empty();
   if (known_) logits_ = snapshot.logits;
 }
 
 void Session::restore(const State& state) {
   state_ = state;
-  known_ = false;
+  forget_logits();
 }
 
 void Session::exchange(State& state) {
   std::swap(state_, state);
-  known_ = false;
+  forget_logits();
 }
 
 }  // namespace skein

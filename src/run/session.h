@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -32,10 +33,11 @@ class Session {
   State& change_state();
 
   // After the last token read, [vocab]; empty when nothing was read since the state was set, or
-  // when reading stopped half-way.
-  std::span<const float> logits() const {
-    return known_ ? std::span<const float>(logits_) : std::span<const float>();
-  }
+  // when reading stopped half-way. After feed_rough() the rest of them is computed now, and empty
+  // where that fails.
+  std::span<const float> logits() const;
+  // After feed_rough(), which leaves it to whoever looks to make logits exact; otherwise null.
+  LogitBounds* rough_logits() { return rough_ ? &*bounds_ : nullptr; }
 
   // Reads `ids`, many at a time. How many it read is less than ids.size() only when `progress` said
   // to stop: the state then stands after exactly those. Errors: Model::eval's; argument and
@@ -43,6 +45,8 @@ class Session {
   Result<size_t> feed(std::span<const int32_t> ids, const Progress& progress = {});
   // One token, for a loop that allocates nothing.
   Status feed(int32_t id);
+  // The same with a two-plane head, which the model must have: logits between bounds.
+  Status feed_rough(int32_t id);
   // Tokens that were generated one by one, with their exact bits also where prompts are fast.
   Status read_again(std::span<const int32_t> ids);
   // All of `ids` at once, and the logits after each of them from the one at `first` on: `rows` is
@@ -60,11 +64,15 @@ class Session {
 
  private:
   Status check(std::span<const int32_t> ids) const;
+  void forget_logits() { known_ = rough_ = false; }
 
   std::shared_ptr<Model> model_;
   State state_;
   std::vector<float> logits_;
-  bool known_ = false;
+  bool known_ = false;  // logits_
+  // Of a model with a two-plane head, from the first time on. Whoever asks for logits completes it.
+  mutable std::optional<LogitBounds> bounds_;
+  bool rough_ = false;  // whether it is the last token's
 };
 
 }  // namespace skein

@@ -156,7 +156,7 @@ Seen generate(const Subject& subject, const Plan& plan, Drafter* drafter = nullp
     run();
   }
   out.finish = generation->finish();
-  out.fingerprint = generation->fingerprint();
+  out.fingerprint = generation->fingerprint().value_or(0);
   out.read = generation->read_count();
   out.thoughts = generation->thought_count();
   out.unread = generation->unread_text();
