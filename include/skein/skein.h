@@ -92,7 +92,8 @@ typedef struct sk_model_params {
   const char* vocab;  /* the vocabulary file, copied; NULL: it is looked for when needed */
   const char* device; /* "cpu" or "reference", which is slow and defines every operation; NULL: the
                          best */
-  const char* isa;    /* "scalar", "avx2", "avx512"; NULL: SKEIN_ISA, or the widest there is */
+  const char* isa;    /* "scalar", "avx2", "avx512", "amx", "neon", "dotprod", "i8mm";
+                         NULL: SKEIN_ISA, or the widest there is */
   sk_progress progress; /* may be NULL */
   void* progress_user;
 } sk_model_params;

@@ -21,6 +21,8 @@ constexpr int kCrowdedYields = 2;
 void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");  // waits about as long; to many processors "yield" is nothing
 #endif
 }
 

@@ -38,11 +38,12 @@ std::string processor_flags() {
   std::ifstream file("/proc/cpuinfo");
   std::string out;
   for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("flags")) continue;
+    if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
     std::istringstream words(line);
     for (std::string word; words >> word;)
       if (word == "avx2" || word == "fma" || word == "f16c" || word.starts_with("avx512") ||
-          word.starts_with("avx_") || word.starts_with("amx_"))
+          word.starts_with("avx_") || word.starts_with("amx_") || word.starts_with("asimd") ||
+          word.starts_with("sve") || word == "i8mm" || word == "bf16")
         out += (out.empty() ? "" : " ") + word;
     break;
   }

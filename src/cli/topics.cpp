@@ -27,7 +27,8 @@ A file holds keys for all commands, then sections for single ones:
 A section or key that nobody knows is an error. skein doctor shows which files are read.
 )"},
     {"environment", "variables that Skein reads",
-     R"(SKEIN_ISA          scalar, avx2 or avx512: the instruction set to use
+     R"(SKEIN_ISA          the instruction set to use: scalar; on x86-64 avx2, avx512 or
+                   amx; on AArch64 neon, dotprod or i8mm
 SKEIN_THREADS      threads, as -t
 SKEIN_HOME         one folder for configuration, vocabularies and history
 SKEIN_<OPTION>     any option: skein help config

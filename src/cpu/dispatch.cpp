@@ -13,6 +13,10 @@
 #include "cpu/kernels_amx.h"
 #endif
 
+#if defined(SKEIN_ARM_KERNELS) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 namespace skein::cpu {
 namespace {
 
@@ -44,6 +48,21 @@ bool has_amx() {
 }
 #endif
 
+#ifdef SKEIN_ARM_KERNELS
+struct ArmFeatures {
+  bool dotprod = false;
+  bool i8mm = false;
+};
+ArmFeatures arm_features() {
+#ifdef __linux__
+  return {(::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0,
+          (::getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0};
+#else
+  return {};
+#endif
+}
+#endif
+
 std::vector<Isa> find_instruction_sets() {
   std::vector<Isa> all = {{&kScalarKernels, true}};
 #ifdef SKEIN_X86_KERNELS
@@ -64,6 +83,12 @@ std::vector<Isa> find_instruction_sets() {
     return table;
   }();
   all.push_back({&amx_kernels, avx512 && has_amx()});
+#endif
+#ifdef SKEIN_ARM_KERNELS
+  const ArmFeatures features = arm_features();
+  all.push_back({&kNeonKernels, true});
+  all.push_back({&kDotProdKernels, features.dotprod});
+  all.push_back({&kI8mmKernels, features.dotprod && features.i8mm});
 #endif
   return all;
 }

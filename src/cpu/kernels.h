@@ -244,5 +244,8 @@ struct Kernels {
 extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+extern const Kernels kNeonKernels;
+extern const Kernels kDotProdKernels;
+extern const Kernels kI8mmKernels;
 
 }  // namespace skein::cpu

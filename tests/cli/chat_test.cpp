@@ -202,7 +202,7 @@ TEST_F(ChatCommand, the_fingerprint_is_the_same_on_every_isa_and_thread_count) {
   const std::string scalar = fingerprint("scalar", "1");
   EXPECT_FALSE(scalar.empty());
   EXPECT_EQ(fingerprint("scalar", "2"), scalar);
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const char* isa : {"avx2", "avx512", "amx", "neon", "dotprod", "i8mm"}) {
     const std::string print = fingerprint(isa, "2");
     if (!print.empty()) {
       EXPECT_EQ(print, scalar);

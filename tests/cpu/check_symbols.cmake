@@ -1,5 +1,5 @@
-# Weak symbols in kernels_avx2 and kernels_avx512 outside their own namespaces are templates or
-# inline functions that a processor without these instructions might end up calling.
+# Weak symbols in the objects of vector kernels outside their own namespaces are templates or inline
+# functions that a processor without these instructions might end up calling.
 execute_process(COMMAND ${NM} -A --demangle --defined-only ${LIBRARY}
   OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
 if(failed)
@@ -8,11 +8,11 @@ endif()
 string(REPLACE "\n" ";" lines "${symbols}")
 set(seen 0)
 foreach(line IN LISTS lines)
-  if(NOT line MATCHES "kernels_avx")
+  if(NOT line MATCHES "kernels_(avx|neon|dotprod|i8mm)")
     continue()
   endif()
   math(EXPR seen "${seen} + 1")
-  if(line MATCHES " [WVu] " AND NOT line MATCHES "skein::cpu::avx(2|512)::")
+  if(line MATCHES " [WVu] " AND NOT line MATCHES "skein::cpu::(avx2|avx512|neon|dotprod|i8mm)::")
     message(SEND_ERROR "shared symbol in a vector object: ${line}")
   endif()
 endforeach()

@@ -363,6 +363,39 @@ TEST_P(Kernels_, decay_and_silu_stay_within_their_bounds) {
   EXPECT_LE(decay[x.size() - 2], 2e-38f);
 }
 
+TEST_P(Kernels_, what_is_no_number_or_no_finite_one_goes_where_the_scalar_layer_sends_it) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> x = {std::nanf(""), kInfinity, -kInfinity, 3e38f, -3e38f, 0.0f, -0.0f};
+  const auto width = static_cast<int64_t>(x.size());
+  for (const auto function : {ops::Unary::relu2, ops::Unary::sigmoid, ops::Unary::tanh,
+                              ops::Unary::silu, ops::Unary::decay, ops::Unary::decay7}) {
+    const auto run = [&](const Kernels& k) {
+      std::vector<float> y(x.size());
+      k.elementwise({.kind = ops::OpKind::unary,
+                     .function = function,
+                     .a = x.data(),
+                     .y = y.data(),
+                     .stride = width,
+                     .width = width},
+                    {0, 1});
+      return y;
+    };
+    const auto expected = run(scalar()), actual = run(kernels());
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_TRUE(std::isnan(expected[i]) ? std::isnan(actual[i]) : actual[i] == expected[i])
+          << "function " << static_cast<int>(function) << " at " << x[i] << ": " << actual[i]
+          << ", expected " << expected[i];
+  }
+}
+
+TEST_P(Kernels_, subnormal_operands_and_results_are_zero) {
+  const float a[] = {1e-30f, -1e-30f, 1e-40f, -1e-40f}, b[] = {1e-10f, 1e-10f, 1e30f, 1e30f};
+  float y[4];
+  kernels().elementwise({.kind = ops::OpKind::mul, .a = a, .b = b, .y = y, .stride = 4, .width = 4},
+                        {0, 1});
+  for (const float value : y) EXPECT_EQ(value, 0.0f);
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, Kernels_, testing::ValuesIn(instruction_sets()), isa_name);
 
 TEST(Dispatch, an_unknown_instruction_set_is_an_error_that_names_the_known) {

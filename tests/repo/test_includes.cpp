@@ -47,6 +47,7 @@ const std::vector<ThirdParty> kThirdParty = {
     {"immintrin.h", {"src/cpu/"}},
     {"xmmintrin.h", {"src/cpu/"}},
     {"cpuid.h", {"src/cpu/"}},
+    {"arm_neon.h", {"src/cpu/"}},
     // The operating system.
     {"sys/", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},
     {"unistd.h", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},
@@ -142,6 +143,7 @@ TEST(Includes, unpackers_know_no_processor) {
     for (const Include& include : includes_of(file)) {
       EXPECT_FALSE(include.name.starts_with("cpu/")) << file.path;
       EXPECT_NE(include.name, "immintrin.h") << file.path;
+      EXPECT_NE(include.name, "arm_neon.h") << file.path;
     }
 }
 

@@ -174,6 +174,8 @@ inline void widen_nibbles(const uint8_t* p, const NibbleTable& table, uint8_t* o
     store_bytes(out + i, _mm256_shuffle_epi8(table.code, load_bytes(out + i)));
 }
 
+inline constexpr int kByteBias = 0;
+inline constexpr int kDotPanels = 4;
 inline constexpr int kDotTokens = 4;
 inline constexpr int kDotTilePanels = 1;
 inline constexpr int kDotTileTokens = 4;

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa/bytes.h"
+
 namespace skein::cpu::SK_ISA {
 
 struct F32x16 {
@@ -98,6 +100,8 @@ inline void widen_nibbles(const uint8_t* p, const NibbleTable& table, uint8_t* o
   _mm512_storeu_si512(out + 64, high.v);
 }
 
+inline constexpr int kByteBias = 0;
+inline constexpr int kDotPanels = 4;
 inline constexpr int kDotTokens = 8;
 // 16 sums of whole numbers and 8 of f32; a broadcast serves two panels, which the load ports need.
 inline constexpr int kDotTilePanels = 2;
@@ -142,13 +146,6 @@ inline void interleave(const uint8_t* const* records, uint8_t* quads) {
   for (int q = 0; q < 4; ++q)
     _mm512_storeu_si512(quads + 64 * q, q % 2 ? _mm512_unpackhi_epi16(ab[q / 2], cd[q / 2])
                                               : _mm512_unpacklo_epi16(ab[q / 2], cd[q / 2]));
-}
-// Copies input k's activation to place j of other planes; whether it is not zero.
-inline bool move_activation(const std::byte* first, const std::byte* second, int64_t k,
-                            std::byte* to_first, std::byte* to_second, int64_t j) {
-  to_first[j] = first[k];
-  to_second[j] = second[k];
-  return (first[k] | second[k]) != std::byte{};
 }
 
 }  // namespace skein::cpu::SK_ISA

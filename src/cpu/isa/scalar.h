@@ -160,8 +160,13 @@ inline void widen_nibbles(const uint8_t* p, const NibbleTable& table, uint8_t* o
   for (int i = 0; i < 128; ++i) out[i] = table.code[out[i]];
 }
 
-// Tokens that share the unpacking of a panel of codes, and the tile where nothing is left to
-// unpack.
+// What codes of 8 bits, looked up or not, lack in Quads; a layer whose products take signed bytes
+// leaves out 128.
+inline constexpr int kByteBias = 0;
+
+// Panels that one token passes through together, tokens that share the unpacking of a panel of
+// codes, and the tile where nothing is left to unpack.
+inline constexpr int kDotPanels = 4;
 inline constexpr int kDotTokens = 4;
 inline constexpr int kDotTilePanels = 1;
 inline constexpr int kDotTileTokens = 4;

@@ -2,7 +2,7 @@
 //
 // Codes and activations are whole numbers, so a group's sum is exact and the same for every
 // instruction set, order and tile; floating point begins where it is multiplied by the group's
-// scale. One token streams four panels from memory, which decides; a few share the unpacking of
+// scale. One token streams some panels from memory, which decides; a few share the unpacking of
 // each code; for many, panels are made bytes first and a tile of tokens and panels stays in
 // registers.
 #pragma once
@@ -20,8 +20,9 @@ struct CodeShape {
   static constexpr bool kShifted = kShifted_;
   static constexpr bool kTable = kTable_;
   static constexpr bool kNested = kBlock != kGroup;
-  static constexpr int kQuads = 8 / kBits;                  // in 64 bytes of codes
-  static constexpr int kChunks = kGroup * kBits / (4 * 8);  // of 64 bytes in a group
+  static constexpr int kQuads = 8 / kBits;                               // in 64 bytes of codes
+  static constexpr int kChunks = kGroup * kBits / (4 * 8);               // of 64 bytes in a group
+  static constexpr int kMissing = kBits == 8 || kTable ? kByteBias : 0;  // of a code in Quads
 };
 
 // One panel, and where its planes are.
@@ -70,6 +71,22 @@ struct Activations {
     sums = reinterpret_cast<const float*>(first + row.sums());
     scale = *reinterpret_cast<const float*>(first + row.scale());
   }
+
+  // Of a group, for the token whose row is `ahead` bytes further on: the sum of its inputs, and
+  // what products with Quads that lack kMissing of each code are added to.
+  float inputs(int64_t g, int64_t ahead) const { return at(sums + g, ahead); }
+  template <int kMissing>
+  Dots start(int64_t g, int64_t ahead) const {
+    int32_t start = at(starts + g, ahead);
+    if constexpr (kMissing != 0) start += kMissing * static_cast<int32_t>(inputs(g, ahead));
+    return start_dots(start);
+  }
+
+ private:
+  template <typename Number>
+  static Number at(const Number* place, int64_t ahead) {
+    return *reinterpret_cast<const Number*>(reinterpret_cast<const std::byte*>(place) + ahead);
+  }
 };
 
 template <typename Shape>
@@ -108,7 +125,7 @@ inline void one_token_of_codes(const Linear& l, int64_t panel) {
   for (int p = 0; p < kPanels; ++p) sum[p] = set1(0.0f);
   for (int64_t g = 0; g < l.in / Shape::kGroup; ++g) {
     Dots dots[kPanels];
-    for (int p = 0; p < kPanels; ++p) dots[p] = start_dots(x.starts[g]);
+    for (int p = 0; p < kPanels; ++p) dots[p] = x.start<Shape::kMissing>(g, 0);
     int64_t at = g * Shape::kGroup;
     for (int chunk = 0; chunk < Shape::kChunks; ++chunk) {
       for (int p = 0; p < kPanels; ++p) {
@@ -122,7 +139,7 @@ inline void one_token_of_codes(const Linear& l, int64_t panel) {
     for (int p = 0; p < kPanels; ++p) {
       const CodePanel<Shape> own(l, panel + p);
       const F32x16 offset = Shape::kShifted ? own.offset(g) : sum[p];
-      sum[p] = add_group<Shape::kShifted>(sum[p], dots[p], own.scale(g), offset, x.sums[g]);
+      sum[p] = add_group<Shape::kShifted>(sum[p], dots[p], own.scale(g), offset, x.inputs(g, 0));
     }
   }
   for (int p = 0; p < kPanels; ++p) finish(l, mul(sum[p], set1(x.scale)), panel + p, 0);
@@ -140,9 +157,7 @@ inline void tile_of_codes(const Linear& l, int64_t panel, int64_t token, int64_t
   for (int t = 0; t < kTokens; ++t) sum[t] = first == 0 ? set1(0.0f) : resume(l, panel, token + t);
   for (int64_t g = first; g < last; ++g) {
     Dots dots[kTokens];
-    const auto* starts = reinterpret_cast<const std::byte*>(x.starts + g);
-    for (int t = 0; t < kTokens; ++t)
-      dots[t] = start_dots(*reinterpret_cast<const int32_t*>(starts + t * row));
+    for (int t = 0; t < kTokens; ++t) dots[t] = x.start<Shape::kMissing>(g, t * row);
     int64_t at = g * Shape::kGroup;
     for (int chunk = 0; chunk < Shape::kChunks; ++chunk) {
       Quads w[2];
@@ -153,10 +168,8 @@ inline void tile_of_codes(const Linear& l, int64_t panel, int64_t token, int64_t
     }
     const F32x16 scale = own.scale(g);
     const F32x16 offset = Shape::kShifted ? own.offset(g) : scale;
-    const auto* sums = reinterpret_cast<const std::byte*>(x.sums + g);
     for (int t = 0; t < kTokens; ++t)
-      sum[t] = add_group<Shape::kShifted>(sum[t], dots[t], scale, offset,
-                                          *reinterpret_cast<const float*>(sums + t * row));
+      sum[t] = add_group<Shape::kShifted>(sum[t], dots[t], scale, offset, x.inputs(g, t * row));
   }
   for (int t = 0; t < kTokens; ++t) {
     if (last * Shape::kGroup == l.in) {
@@ -223,10 +236,8 @@ inline void tile_of_bytes(const Linear& l, const ExpandedPanel* expanded, int64_
       sum[p][t] = first == 0 ? set1(0.0f) : resume(l, panel + p, token + t);
   for (int64_t g = first; g < last; ++g) {
     Dots dots[kPanels][kTokens];
-    const auto* starts = reinterpret_cast<const std::byte*>(x.starts + g);
     for (int t = 0; t < kTokens; ++t)
-      for (int p = 0; p < kPanels; ++p)
-        dots[p][t] = start_dots(*reinterpret_cast<const int32_t*>(starts + t * row));
+      for (int p = 0; p < kPanels; ++p) dots[p][t] = x.start<kByteBias>(g, t * row);
     const std::byte *high = x.first + g * kGroup, *low = x.second + g * kGroup;
     for (int q = 0; q < kGroup; q += 4) {
       Quads w[kPanels];
@@ -236,13 +247,11 @@ inline void tile_of_bytes(const Linear& l, const ExpandedPanel* expanded, int64_
         for (int p = 0; p < kPanels; ++p)
           dot(&dots[p][t], w[p], high + t * row + q, low + t * row + q);
     }
-    const auto* sums = reinterpret_cast<const std::byte*>(x.sums + g);
     for (int p = 0; p < kPanels; ++p) {
       const F32x16 scale = load(expanded[p].scales + (g - first) * kPanel);
       const F32x16 offset = kShifted ? load(expanded[p].offsets + (g - first) * kPanel) : scale;
       for (int t = 0; t < kTokens; ++t)
-        sum[p][t] = add_group<kShifted>(sum[p][t], dots[p][t], scale, offset,
-                                        *reinterpret_cast<const float*>(sums + t * row));
+        sum[p][t] = add_group<kShifted>(sum[p][t], dots[p][t], scale, offset, x.inputs(g, t * row));
     }
   }
   for (int p = 0; p < kPanels; ++p) {
@@ -270,7 +279,8 @@ template <typename Shape>
 inline void linear_of_shape(const Linear& l, Range panels) {
   if (l.tokens == 1) {
     int64_t panel = panels.begin;
-    for (; panel + 4 <= panels.end; panel += 4) one_token_of_codes<Shape, 4>(l, panel);
+    for (; panel + kDotPanels <= panels.end; panel += kDotPanels)
+      one_token_of_codes<Shape, kDotPanels>(l, panel);
     for (; panel < panels.end; ++panel) one_token_of_codes<Shape, 1>(l, panel);
     return;
   }

@@ -162,7 +162,7 @@ inline void sparse_codes(const Linear& l, Range panels, int64_t token, int64_t f
       for (int64_t i = ahead_begin; i < ahead_end; ++i)
         prefetch(records.record(active.index[i]) + at);
       Dots dots[Records::kPanels];
-      for (Dots& sums : dots) sums = start_dots(x.starts[g]);
+      for (Dots& sums : dots) sums = x.start<Shape::kMissing>(g, 0);
       for (int64_t i = begin; i < end; i += 4) {
         const uint8_t* four[4];
         for (int n = 0; n < 4; ++n) four[n] = records.record(active.index[i + n]) + at;
@@ -187,7 +187,7 @@ inline void sparse_codes(const Linear& l, Range panels, int64_t token, int64_t f
         const F32x16 scale = records.scale(g, row);
         const F32x16 offset = Shape::kShifted ? records.offset(g, row) : scale;
         store(y + row,
-              add_group<Shape::kShifted>(load(y + row), dots[p], scale, offset, x.sums[g]));
+              add_group<Shape::kShifted>(load(y + row), dots[p], scale, offset, x.inputs(g, 0)));
       }
     }
   }
