@@ -54,7 +54,8 @@ dev() {
 FAKE_UID=0 FAKE_MISSING=
 dev help
 [ "$code" = 0 ] || fail "help exits with $code"
-for word in demo test build fuzz bench microbench performance format sanitize tsan clean help; do
+for word in demo test build fuzz bench microbench performance format sanitize tsan arm clean \
+  help; do
   grep -q "^  $word" "$work/said" || fail "help does not name $word"
   grep -q "^words := .*\b$word\b" "$project/Makefile" || fail "the Makefile does not forward $word"
 done
