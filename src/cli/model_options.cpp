@@ -32,7 +32,9 @@ void ModelOptions::declare(Options& options) {
       .range(0, 4096);
   options
       .value("--numerics", numerics_, "MODE",
-             "exact: the same bits everywhere; fast: prompts in bf16 where the processor has tiles")
+             "exact: the same bits everywhere; fast: prompts in bf16 or 8 bits, as the processor "
+             "likes "
+             "them")
       .one_of({"exact", "fast"});
   options
       .value("--sparse", sparse_, "SWITCH",

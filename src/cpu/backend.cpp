@@ -19,7 +19,7 @@ class CpuBackend final : public ops::Backend {
                        threads == 1 ? "thread" : "threads");
   }
 
-  bool has_fast_rows() const override { return kernels_.linear_fast != nullptr; }
+  bool has_fast_rows() const override { return kernels_.fast_form != FastForm::none; }
 
   int64_t resident_bytes(std::span<const ops::WeightData> weights) const override {
     return PackedWeights::resident_bytes(weights);

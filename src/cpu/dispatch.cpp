@@ -78,6 +78,7 @@ std::vector<Isa> find_instruction_sets() {
     table.name = "amx";
     table.title = "AMX";
     table.linear = amx::kTileKernels.linear;
+    table.fast_form = FastForm::bf16;
     table.round_rows = amx::kTileKernels.round_rows;
     table.linear_fast = amx::kTileKernels.linear_fast;
     return table;

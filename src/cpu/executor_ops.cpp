@@ -16,7 +16,7 @@ void Executor::find_runs(const Step& step) {
   runs_.clear();
   int64_t done = 0;
   for (const ops::RowRange& fast : step.fast) {
-    if (!kernels_.linear_fast) break;
+    if (kernels_.fast_form == FastForm::none) break;
     if (fast.begin > done) runs_.push_back({{done, fast.begin}, false});
     runs_.push_back({{fast.begin, fast.end}, true});
     done = fast.end;
@@ -33,7 +33,13 @@ const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, co
   const int64_t count = run.rows.end - run.rows.begin;
   const auto prepare = [&](std::byte* out, Range rows) {
     if (run.fast)
-      kernels_.round_rows({.x = first, .x_stride = x.stride, .in = matrix.width, .out = out}, rows);
+      kernels_.round_rows({.x = first,
+                           .x_stride = x.stride,
+                           .in = matrix.width,
+                           .group = matrix.codes.group,
+                           .bias = matrix.codes.bias,
+                           .out = out},
+                          rows);
     else
       kernels_.quantise({.x = first,
                          .x_stride = x.stride,
@@ -55,7 +61,8 @@ const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, co
 void Executor::linear(const ops::Op& op, const Step& step, const Part& part) {
   if (program_.values[static_cast<size_t>(op.out)].rows == ops::Rows::outputs)
     return linear(op, step, Run{{0, rows_of(op.out, step)}}, part);
-  for (const Run& run : runs_) linear(op, step, run, part);
+  const bool fast = kernels_.is_fast_for(matrix_of(op, step).type);
+  for (const Run& run : runs_) linear(op, step, Run{run.rows, run.fast && fast}, part);
 }
 
 void Executor::linear(const ops::Op& op, const Step& step, const Run& run, const Part& part) {

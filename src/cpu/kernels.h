@@ -57,19 +57,38 @@ struct Quantise {
   std::byte* out = nullptr;  // [rows] of row.bytes()
 };
 
-// Rows of activations in bf16, for the `fast` mode: whole tiles of 32 inputs, zeros at the end.
+// What the `fast` mode makes of activations: what the processor has the fastest products for.
+enum class FastForm : uint8_t {
+  none,
+  bf16,   // for tiles; any matrix
+  bytes,  // with a scale for each group; for matrices of codes
+};
+
+// A row of activations in the `fast` mode, in bf16: whole tiles of 32 inputs, zeros at the end. Or
+// in bytes x = scale * X with X from -127 to 127: these, and for each group -bias * the sum of its
+// X (int32), its scale (f32) and the sum of its x.
 struct FastRow {
   int64_t in = 0;
+  FastForm form = FastForm::bf16;
+  int64_t group = 32;
 
   constexpr int64_t padded() const { return (in + 31) / 32 * 32; }
+  constexpr int64_t starts() const { return (in + 63) / 64 * 64; }
+  constexpr int64_t scales() const { return starts() + in / group * 4; }
+  constexpr int64_t sums() const { return scales() + in / group * 4; }
   // Neighbours are not a multiple of 4 KiB apart.
-  constexpr int64_t bytes() const { return (padded() * 2 + 63) / 64 * 64 + 64; }
+  constexpr int64_t bytes() const {
+    const int64_t end = form == FastForm::bf16 ? padded() * 2 : sums() + in / group * 4;
+    return (end + 63) / 64 * 64 + 64;
+  }
 };
 
 struct RoundRows {
   const float* x = nullptr;  // [rows, in], x_stride floats apart
   int64_t x_stride = 0;
   int64_t in = 0;
+  int group = 32;  // of bytes, like the bias
+  int bias = 0;
   std::byte* out = nullptr;  // [rows] of FastRow
 };
 
@@ -218,6 +237,11 @@ struct Wkv7 {
 };
 
 struct Kernels {
+  bool is_fast_for(PanelType type) const {
+    return fast_form == FastForm::bf16 ||
+           (fast_form == FastForm::bytes && type == PanelType::codes);
+  }
+
   const char* name;  // as SKEIN_ISA spells it
   const char* title;
   void (*quantise)(const Quantise&, Range rows);
@@ -235,7 +259,8 @@ struct Kernels {
   // multiply-adds (how fast they can be computed; gives their number in `flops`).
   float (*read_stream)(const float* data, int64_t count);
   float (*multiply_adds)(int64_t rounds, int64_t* flops);
-  // The `fast` mode's, where the processor has a unit for it: numbers rounded to bf16.
+  // The `fast` mode's, where the processor has a unit for it.
+  FastForm fast_form = FastForm::none;
   void (*round_rows)(const RoundRows&, Range rows) = nullptr;
   void (*linear_fast)(const Linear&, Range panels) = nullptr;
 };

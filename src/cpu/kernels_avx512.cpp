@@ -17,10 +17,12 @@
 #define SK_ISA avx512
 #include "cpu/isa/avx512.h"
 #include "cpu/kernels/all.h"
+#include "cpu/kernels/bytes.h"
 
 namespace skein::cpu {
 using namespace avx512;
-extern const Kernels kAvx512Kernels = SK_KERNEL_TABLE("avx512", "AVX-512");
+extern const Kernels kAvx512Kernels =
+    SK_KERNEL_TABLE("avx512", "AVX-512", FastForm::bytes, round_to_bytes, linear_of_byte_rows);
 }  // namespace skein::cpu
 
 #if defined(__clang__)

@@ -224,8 +224,10 @@ int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
     if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
     const int64_t in = weight.tensor.shape[1];
     bytes = std::max(bytes, FastRow{in}.bytes());
-    if (cpu::panel_type(weight.tensor) == PanelType::codes)
-      bytes = std::max(bytes, QuantisedRow{in, codes_of(weight.tensor).group}.bytes());
+    if (cpu::panel_type(weight.tensor) != PanelType::codes) continue;
+    const int group = codes_of(weight.tensor).group;
+    bytes = std::max(
+        {bytes, QuantisedRow{in, group}.bytes(), FastRow{in, FastForm::bytes, group}.bytes()});
   }
   return bytes;
 }

@@ -166,7 +166,7 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   info.trained_context = trained_context(name);
   info.notes = container.notes;
   if (options.numerics != info.numerics)
-    info.notes.push_back("the device has no bf16 tiles for fast numerics; they are exact");
+    info.notes.push_back("the device has no fast way for prompts; numerics are exact");
   auto unknown = arch::unknown_tensors(*architecture, tensors);
   std::erase_if(unknown, [](const std::string& tensor) { return arch::is_tuned_state(tensor); });
   if (!unknown.empty())

@@ -22,10 +22,11 @@ namespace skein {
 // How matrix products round.
 enum class Numerics : uint8_t {
   exact,  // the same bits on every machine, for any cutting of a sequence into calls
-  // Prompts go through the processor's bf16 tiles where it has them: the aligned blocks of
-  // kFastBlock tokens of a job, counted from the sequence's beginning. The result depends on where
-  // calls cut the sequence (unless at multiples of kFastBlock), and on nothing else. A job that
-  // wants all its logits is exact: guesses are checked with it.
+  // Prompts go through the processor's bf16 tiles or its products of bytes, where it has them
+  // (FastForm in cpu/kernels.h): the aligned blocks of kFastBlock tokens of a job, counted from the
+  // sequence's beginning. The result depends on where calls cut the sequence (unless at multiples
+  // of kFastBlock), and on nothing else. A job that wants all its logits is exact: guesses are
+  // checked with it.
   fast,
 };
 inline constexpr int64_t kFastBlock = 32;

@@ -126,6 +126,22 @@ inline void dot(Dots* dots, const Quads& w, const std::byte* first, const std::b
   add_products(&dots->high, w.v, broadcast_quad(first));
   add_products(&dots->low, w.v, broadcast_quad(second));
 }
+// The same for activations of one byte.
+inline constexpr int kByteTilePanels = 2;
+inline constexpr int kByteTileTokens = 6;
+struct ByteDots {
+  __m512i sum;
+};
+inline ByteDots start_byte_dots(int32_t value) { return {_mm512_set1_epi32(value)}; }
+inline void dot_bytes(ByteDots* dots, const Quads& w, const std::byte* x) {
+  add_products(&dots->sum, w.v, broadcast_quad(x));
+}
+inline F32x16 to_f32(const ByteDots& dots) { return {_mm512_cvtepi32_ps(dots.sum)}; }
+inline void store_low_bytes(std::byte* p, F32x16 plus_magic) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm512_cvtepi32_epi8(_mm512_castps_si512(plus_magic.v)));
+}
+
 inline F32x16 to_f32(const Dots& dots) {
   return {_mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(dots.high, 8), dots.low))};
 }

@@ -194,6 +194,29 @@ inline void dot(Dots* dots, const Quads& w, const std::byte* first, const std::b
 inline F32x16 to_f32(const Dots& dots) {
   return each([&](int i) { return static_cast<float>(dots.sum[i]); });
 }
+// The same for activations of one signed byte, and the tile of that.
+inline constexpr int kByteTilePanels = 1;
+inline constexpr int kByteTileTokens = 2;
+struct ByteDots {
+  int32_t sum[16];
+};
+inline ByteDots start_byte_dots(int32_t value) {
+  ByteDots out;
+  for (int32_t& sum : out.sum) sum = value;
+  return out;
+}
+inline void dot_bytes(ByteDots* dots, const Quads& w, const std::byte* x) {
+  for (int row = 0; row < 16; ++row)
+    for (int i = 0; i < 4; ++i) dots->sum[row] += w.code[4 * row + i] * static_cast<int8_t>(x[i]);
+}
+inline F32x16 to_f32(const ByteDots& dots) {
+  return each([&](int i) { return static_cast<float>(dots.sum[i]); });
+}
+// The lowest bytes of 16 numbers to which 1.5 * 2^23 was added.
+inline void store_low_bytes(std::byte* p, F32x16 plus_magic) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<std::byte>(to_bits(plus_magic.lane[i]));
+}
+
 // Four quads of activations, as the lower 16 bits of numbers to which 1.5 * 2^23 was added.
 inline void store_quads(std::byte* first, std::byte* second, F32x16 plus_magic) {
   for (int quad = 0; quad < 4; ++quad) {

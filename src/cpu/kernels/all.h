@@ -13,8 +13,9 @@
 #include "cpu/kernels/wkv6.h"
 #include "cpu/kernels/wkv7.h"
 
-#define SK_KERNEL_TABLE(id, title)                                                             \
+// What follows the title are the `fast` mode's members, where there are any.
+#define SK_KERNEL_TABLE(id, title, ...)                                                        \
   {                                                                                            \
     id, title, quantise, linear, unpack_records, norm, elementwise, bonus, token_matmul, wkv4, \
-        wkv6, wkv7, read_stream, multiply_adds                                                 \
+        wkv6, wkv7, read_stream, multiply_adds __VA_OPT__(, ) __VA_ARGS__                      \
   }

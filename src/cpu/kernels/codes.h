@@ -265,14 +265,57 @@ inline void tile_of_bytes(const Linear& l, const ExpandedPanel* expanded, int64_
   }
 }
 
+// Tokens [token, end) by groups [first, last) of expanded panels.
+struct ExpandedBlock {
+  const ExpandedPanel* expanded;
+  int64_t panel;
+  int64_t token, end;
+  int64_t first, last;
+};
+
 template <int kGroup, bool kShifted, int kPanels>
-inline void tiles_of_bytes(const Linear& l, const ExpandedPanel* expanded, int64_t panel,
-                           int64_t token, int64_t end, int64_t first, int64_t last) {
-  for (; end - token >= kDotTileTokens; token += kDotTileTokens)
-    tile_of_bytes<kGroup, kShifted, kPanels, kDotTileTokens>(l, expanded, panel, token, first,
-                                                             last);
-  for (; token < end; ++token)
-    tile_of_bytes<kGroup, kShifted, kPanels, 1>(l, expanded, panel, token, first, last);
+inline void tiles_of_bytes(const Linear& l, const ExpandedBlock& b) {
+  int64_t token = b.token;
+  for (; b.end - token >= kDotTileTokens; token += kDotTileTokens)
+    tile_of_bytes<kGroup, kShifted, kPanels, kDotTileTokens>(l, b.expanded, b.panel, token, b.first,
+                                                             b.last);
+  for (; token < b.end; ++token)
+    tile_of_bytes<kGroup, kShifted, kPanels, 1>(l, b.expanded, b.panel, token, b.first, b.last);
+}
+
+// A number that a call passes to be known at compile time.
+template <int kValue_>
+struct Count {
+  static constexpr int kValue = kValue_;
+};
+
+// Expands panels, one or kTogether at a time, and calls multiply(Count, block). Activations of a
+// block of tokens and inputs stay in the L2 cache while all panels pass, and the bytes of two
+// panels in L1 while all tokens do.
+template <typename Shape, int kTogether, typename Multiply>
+inline void each_expanded(const Linear& l, Range panels, Multiply multiply) {
+  static_assert(kTogether <= 2);
+  const int64_t groups = l.in / Shape::kGroup;
+  constexpr int64_t kGroupsInBlock = kBlockInputs / Shape::kGroup;
+  auto* expanded = reinterpret_cast<ExpandedPanel*>(l.scratch);
+  for (int64_t token = 0; token < l.tokens; token += kBlockTokens) {
+    const int64_t end = l.tokens - token < kBlockTokens ? l.tokens : token + kBlockTokens;
+    for (int64_t first = 0; first < groups; first += kGroupsInBlock) {
+      const int64_t last = groups - first < kGroupsInBlock ? groups : first + kGroupsInBlock;
+      for (int64_t panel = panels.begin; panel < panels.end;) {
+        const ExpandedBlock block = {expanded, panel, token, end, first, last};
+        const bool pair = kTogether > 1 && panel + 1 < panels.end;
+        expand_panel<Shape>(l, panel, first, last, expanded);
+        if (pair) {
+          expand_panel<Shape>(l, panel + 1, first, last, expanded + 1);
+          multiply(Count<kTogether>(), block);
+        } else {
+          multiply(Count<1>(), block);
+        }
+        panel += pair ? 2 : 1;
+      }
+    }
+  }
 }
 
 template <typename Shape>
@@ -290,29 +333,10 @@ inline void linear_of_shape(const Linear& l, Range panels) {
       tiles_of_codes<Shape>(l, panel, 0, l.tokens, 0, groups);
     return;
   }
-  // Activations of a block of tokens and inputs stay in the L2 cache while all panels pass, and the
-  // bytes of two panels in L1 while all tokens do.
-  constexpr int64_t kGroupsInBlock = kBlockInputs / Shape::kGroup;
-  auto* expanded = reinterpret_cast<ExpandedPanel*>(l.scratch);
-  for (int64_t token = 0; token < l.tokens; token += kBlockTokens) {
-    const int64_t end = l.tokens - token < kBlockTokens ? l.tokens : token + kBlockTokens;
-    for (int64_t first = 0; first < groups; first += kGroupsInBlock) {
-      const int64_t last = groups - first < kGroupsInBlock ? groups : first + kGroupsInBlock;
-      for (int64_t panel = panels.begin; panel < panels.end;) {
-        const bool pair = kDotTilePanels > 1 && panel + 1 < panels.end;
-        expand_panel<Shape>(l, panel, first, last, expanded);
-        if (pair) {
-          expand_panel<Shape>(l, panel + 1, first, last, expanded + 1);
-          tiles_of_bytes<Shape::kGroup, Shape::kShifted, kDotTilePanels>(l, expanded, panel, token,
-                                                                         end, first, last);
-        } else {
-          tiles_of_bytes<Shape::kGroup, Shape::kShifted, 1>(l, expanded, panel, token, end, first,
-                                                            last);
-        }
-        panel += pair ? 2 : 1;
-      }
-    }
-  }
+  each_expanded<Shape, kDotTilePanels>(
+      l, panels, [&]<int kPanels>(Count<kPanels>, const ExpandedBlock& block) {
+        tiles_of_bytes<Shape::kGroup, Shape::kShifted, kPanels>(l, block);
+      });
 }
 
 // Calls `use` with the CodeShape of `c`: one line for each that quant/panels.cpp makes (bits,
