@@ -119,10 +119,11 @@ struct Linear {
 };
 
 // Activations are regrouped into blocks of this many tokens by this many inputs (an L2 cache's
-// worth), so that the inner loop reads them as one stream.
+// worth), so that the inner loop reads them as one stream; beside them two panels' weights for as
+// many inputs in f32.
 inline constexpr int64_t kBlockTokens = 96;
 inline constexpr int64_t kBlockInputs = 1024;
-inline constexpr int64_t kLinearScratch = kBlockTokens * kBlockInputs;
+inline constexpr int64_t kLinearScratch = (kBlockTokens + 2 * kPanel) * kBlockInputs;
 // Tokens from which on panels of codes are made bytes with scales in f32 before they are
 // multiplied.
 inline constexpr int64_t kExpandTokens = 16;

@@ -75,9 +75,9 @@ TEST_P(Kernels_, linear_gives_the_scalar_bits_for_any_shape_and_split) {
   Random random(1);
   const struct {
     int64_t out, in, tokens;
-  } shapes[] = {{1, 1, 1},    {16, 3, 1},   {40, 20, 1},   {96, 64, 1},   {130, 65, 1},
-                {16, 16, 2},  {40, 20, 3},  {33, 31, 5},   {64, 48, 12},  {70, 24, 13},
-                {48, 33, 31}, {32, 40, 97}, {17, 1030, 7}, {16, 2100, 25}};
+  } shapes[] = {{1, 1, 1},    {16, 3, 1},   {40, 20, 1},   {96, 64, 1},    {130, 65, 1},
+                {16, 16, 2},  {40, 20, 3},  {33, 31, 5},   {64, 48, 12},   {70, 24, 13},
+                {48, 33, 31}, {32, 40, 97}, {17, 1030, 7}, {16, 2100, 25}, {50, 1100, 30}};
   for (const PanelType type : {PanelType::f32, PanelType::f16, PanelType::bf16}) {
     for (const auto& shape : shapes) {
       const auto panels = random_panels(random, type, shape.out, shape.in);
