@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/self_test.h"
 #include "quant/formats.h"
+#include "quant/level_panels.h"
 #include "quant/panels.h"
 #include "text/tokenizer.h"
 
@@ -84,7 +85,8 @@ void look_at_kernels(std::vector<Finding>& out) {
   for (int i = 0; i < kDTypes; ++i) {
     const auto type = static_cast<DType>(i);
     if (block_size(type).elements == 1 || !quant::decodable(type)) continue;
-    std::string& list = quant::code_panels(type) ? kept : decoded;
+    const bool panels = quant::code_panels(type) || quant::level_panels(type);
+    std::string& list = panels ? kept : decoded;
     list += (list.empty() ? "" : ", ") + std::string(dtype_name(type));
   }
   out.push_back({"kernels", fmt::format("matrices kept as codes: {}", kept)});

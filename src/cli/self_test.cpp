@@ -3,6 +3,7 @@
 #include <cstring>
 #include <functional>
 
+#include "quant/level_panels.h"
 #include "quant/panels.h"
 
 namespace skein::cli {
@@ -12,7 +13,8 @@ using cpu::Kernels;
 
 // Odd sizes, so that vectors, panels and blocks are left partly filled.
 constexpr int64_t kIn = 70;
-constexpr int64_t kInOfCodes = 64;  // whole groups
+constexpr int64_t kInOfCodes = 64;    // whole groups
+constexpr int64_t kInOfLevels = 128;  // whole blocks
 constexpr int64_t kOut = 45;
 constexpr int64_t kRows = 5;
 constexpr int64_t kHead = 16;
@@ -67,10 +69,13 @@ std::vector<float> linear(const Kernels& k, const Inputs& in, cpu::PanelType typ
     k.quantise(
         {.x = in.a.data(), .x_stride = 2 * kStride, .row = row, .bias = codes.bias, .out = rows},
         Range{0, kRows});
+  const int64_t width = type == cpu::PanelType::codes ? kInOfCodes
+                        : cpu::levels_of(type)        ? kInOfLevels
+                                                      : kIn;
   k.linear({.panels = in.panels.data(),
             .type = type,
             .codes = codes,
-            .in = type == cpu::PanelType::codes ? kInOfCodes : kIn,
+            .in = width,
             .out = kOut,
             .bias = in.bias.data(),
             .x = in.a.data(),
@@ -209,7 +214,9 @@ std::vector<Test> tests() {
   const auto add = [&](std::string name, auto run) { out.push_back({std::move(name), run}); };
   for (const auto& [name, type] :
        {std::pair{"linear f32", cpu::PanelType::f32}, std::pair{"linear f16", cpu::PanelType::f16},
-        std::pair{"linear bf16", cpu::PanelType::bf16}})
+        std::pair{"linear bf16", cpu::PanelType::bf16},
+        std::pair{"linear NF4", cpu::PanelType::nf4},
+        std::pair{"linear INT8", cpu::PanelType::int8}})
     add(name,
         [type = type](const Kernels& k, const Inputs& in) { return linear(k, in, type, {}); });
   for (int i = 0; i < kDTypes; ++i) {

@@ -25,7 +25,10 @@ std::optional<DType> dtype_of(PanelType type) {
     case PanelType::f32: return DType::f32;
     case PanelType::f16: return DType::f16;
     case PanelType::bf16: return DType::bf16;
-    case PanelType::codes: break;
+    case PanelType::codes:
+    case PanelType::nf4:
+    case PanelType::mxfp4:
+    case PanelType::int8: break;
   }
   return std::nullopt;
 }

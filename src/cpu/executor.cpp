@@ -145,8 +145,9 @@ Status Executor::add_coarse_head() {
   const PackedWeight& matrix = weights_[head().weight[0]];
   if (!CoarseHead::possible(program_) ||
       CoarseHead::bytes(matrix.type, matrix.rows, matrix.width) == 0)
-    return fail(Code::unsupported, "this head has no coarse copy: it is made of {}",
-                matrix.type == PanelType::codes ? "codes already" : "odd sizes");
+    return fail(
+        Code::unsupported, "this head has no coarse copy: it is made of {}",
+        matrix.type == PanelType::codes || levels_of(matrix.type) ? "codes already" : "odd sizes");
   SK_TRY(coarse_, CoarseHead::make(matrix, *pool_));
   return {};
 }

@@ -10,6 +10,7 @@
 
 #include "base/pool.h"
 #include "ops/program.h"
+#include "quant/level_panels.h"
 #include "quant/panels.h"
 
 namespace skein::cpu {
@@ -17,11 +18,27 @@ namespace skein::cpu {
 // Rows of a matrix in one panel: the lanes of a vector.
 inline constexpr int64_t kPanel = quant::kPanelRows;
 
-// What the panels of a packed matrix hold: numbers, or the codes of a quantised matrix. Of block
-// types that have no CodePanels (quant/panels.h) the decoded f32.
-enum class PanelType : uint8_t { f32, f16, bf16, codes };
+// What the panels of a packed matrix hold: numbers, or the codes of a quantised matrix, for
+// products of whole numbers (CodePanels) or to be made f32 (LevelPanels). Of block types that have
+// neither the decoded f32.
+enum class PanelType : uint8_t { f32, f16, bf16, codes, nf4, mxfp4, int8 };
 
 using quant::CodePanels;
+using quant::LevelPanels;
+
+// nullptr: the panels are others.
+constexpr const LevelPanels* levels_of(PanelType type) {
+  switch (type) {
+    case PanelType::nf4: return &quant::kNf4Panels;
+    case PanelType::mxfp4: return &quant::kMxfp4Panels;
+    case PanelType::int8: return &quant::kInt8Panels;
+    case PanelType::f32:
+    case PanelType::f16:
+    case PanelType::bf16:
+    case PanelType::codes: break;
+  }
+  return nullptr;
+}
 
 // Instead of panels a matrix can be kept in records, for products that skip inputs of zero: the
 // numbers of an input for all rows, [in][rows], a multiple of kRecordRows. Codes likewise, rows *
@@ -94,9 +111,9 @@ struct RoundRows {
 
 // y[t] = f(W x[t] + bias). W is packed as [panel][in][16 rows], the last panel filled with zeros;
 // codes as said above.
-// Each output is one chain of multiply-adds over the inputs in ascending order; of codes, over the
-// groups: sum = fma(f32(exact sum of level * X), scale, sum), then the same for the offset, and at
-// the end sum * the row's scale.
+// Each output is one chain of multiply-adds over the inputs in ascending order; of `codes`, over
+// the groups: sum = fma(f32(exact sum of level * X), scale, sum), then the same for the offset, and
+// at the end sum * the row's scale.
 struct Linear {
   const std::byte* panels = nullptr;
   PanelType type = PanelType::f32;

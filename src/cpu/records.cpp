@@ -63,8 +63,8 @@ std::vector<ops::WeightId> matrices_of_sparse_inputs(const ops::Program& program
   return out;
 }
 
-bool can_be_records(int64_t rows, int64_t width) {
-  return rows > 0 && rows % kRecordRows == 0 && width <= kLinearScratch / 2;
+bool can_be_records(PanelType type, int64_t rows, int64_t width) {
+  return !levels_of(type) && rows > 0 && rows % kRecordRows == 0 && width <= kLinearScratch / 2;
 }
 
 bool all_finite(PanelType type, const std::byte* numbers, int64_t count) {
@@ -80,7 +80,10 @@ bool all_finite(PanelType type, const std::byte* numbers, int64_t count) {
     case PanelType::f32: return none_of(uint32_t{}, uint32_t{0x7f800000});
     case PanelType::f16: return none_of(uint16_t{}, uint16_t{0x7c00});
     case PanelType::bf16: return none_of(uint16_t{}, uint16_t{0x7f80});
-    case PanelType::codes: break;
+    case PanelType::codes:
+    case PanelType::nf4:
+    case PanelType::mxfp4:
+    case PanelType::int8: break;
   }
   return true;  // scales were checked when the panels were packed or mapped
 }

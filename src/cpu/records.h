@@ -21,7 +21,9 @@ inline constexpr int64_t kUnpackedPanels = 32;
 std::vector<ops::WeightId> matrices_of_sparse_inputs(const ops::Program& program);
 
 // Whether zero inputs can be skipped: whole records, a list of inputs that fits a thread's scratch.
-bool can_be_records(int64_t rows, int64_t width);
+// LevelPanels have none: a step reads an eighth or a quarter of the f32 that they stand for as it
+// is.
+bool can_be_records(PanelType type, int64_t rows, int64_t width);
 
 // Whether `count` numbers are finite: only then a zero times each of them is nothing.
 bool all_finite(PanelType type, const std::byte* numbers, int64_t count);

@@ -37,14 +37,25 @@ bool stays_in_file(const StoredTensor& tensor) { return has_plain_rows(tensor); 
 PanelType panel_type(const StoredTensor& tensor) {
   if (tensor.dtype == DType::f16) return PanelType::f16;
   if (tensor.dtype == DType::bf16) return PanelType::bf16;
-  const bool codes = has_plain_rows(tensor) || holds_panels(tensor, Layout::codes16);
-  return codes && quant::code_panels(tensor.dtype) ? PanelType::codes : PanelType::f32;
+  if (quant::code_panels(tensor.dtype))
+    return has_plain_rows(tensor) || holds_panels(tensor, Layout::codes16) ? PanelType::codes
+                                                                           : PanelType::f32;
+  if (!has_plain_rows(tensor)) return PanelType::f32;
+  switch (tensor.dtype) {
+    case DType::nf4: return PanelType::nf4;
+    case DType::mxfp4: return PanelType::mxfp4;
+    case DType::int8: return PanelType::int8;
+    default: return PanelType::f32;
+  }
 }
 
+bool holds_numbers(PanelType type) { return type != PanelType::codes && !levels_of(type); }
 int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
 
 int64_t panel_bytes(PanelType type, const CodePanels& codes, int64_t width) {
-  return type == PanelType::codes ? codes.panel_bytes(width) : width * kPanel * element_bytes(type);
+  if (type == PanelType::codes) return codes.panel_bytes(width);
+  const LevelPanels* levels = levels_of(type);
+  return levels ? levels->panel_bytes(width) : width * kPanel * element_bytes(type);
 }
 
 CodePanels codes_of(const StoredTensor& tensor) {
@@ -64,7 +75,7 @@ bool is_packed(const ops::WeightData& weight) {
   const PanelType type = panel_type(tensor);
   const bool held = type == PanelType::codes
                         ? holds_panels(tensor, Layout::codes16)
-                        : holds_panels(tensor, Layout::panels16) &&
+                        : holds_numbers(type) && holds_panels(tensor, Layout::panels16) &&
                               element_bytes(type) == block_size(tensor.dtype).bytes;
   return held && static_cast<int64_t>(tensor.storage.size()) == matrix_bytes(tensor);
 }
@@ -139,12 +150,14 @@ Status check_panels(const StoredTensor& tensor, Pool& pool) {
 Status pack_blocks(const StoredTensor& tensor, Range panels, std::byte* out) {
   const int64_t width = tensor.shape[1];
   const BlockSize block = block_size(tensor.dtype);
-  const int64_t bytes = codes_of(tensor).panel_bytes(width);
+  const PanelType type = panel_type(tensor);
+  const int64_t bytes = panel_bytes(type, codes_of(tensor), width);
+  const auto pack = type == PanelType::codes ? quant::pack_codes : quant::pack_levels;
   for (int64_t p = panels.begin; p < panels.end; ++p) {
     const Range rows{p * kPanel, std::min((p + 1) * kPanel, tensor.shape[0])};
     const int64_t at = (tensor.offset + rows.begin * width) / block.elements * block.bytes;
-    if (!quant::pack_codes(tensor.dtype, tensor.storage.data() + at, rows.end - rows.begin, width,
-                           out + p * bytes))
+    if (!pack(tensor.dtype, tensor.storage.data() + at, rows.end - rows.begin, width,
+              out + p * bytes))
       return check_rows(tensor, rows);
   }
   return {};
@@ -191,8 +204,8 @@ Status pack_matrix(const StoredTensor& tensor, PanelType type, Pool& pool, std::
     SK_TRY_STATUS(quant::read_f32(tensor, whole));
   }
   return run_shares(pool, panels_of(tensor), [&](Range panels) {
-    return type == PanelType::codes ? pack_blocks(tensor, panels, out)
-                                    : pack_panels(tensor, type, whole, panels, out);
+    return holds_numbers(type) ? pack_panels(tensor, type, whole, panels, out)
+                               : pack_blocks(tensor, panels, out);
   });
 }
 
@@ -237,10 +250,10 @@ int64_t PackedWeights::widest_unpacked(std::span<const ops::WeightData> weights)
   for (const ops::WeightData& weight : weights) {
     const StoredTensor& tensor = weight.tensor;
     if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
-    if (!cpu::can_be_records(tensor.shape[0], tensor.shape[1])) continue;
-    bytes = std::max(bytes,
-                     std::min(kUnpackedPanels, tensor.shape[0] / kPanel) *
-                         panel_bytes(cpu::panel_type(tensor), codes_of(tensor), tensor.shape[1]));
+    const PanelType type = cpu::panel_type(tensor);
+    if (!cpu::can_be_records(type, tensor.shape[0], tensor.shape[1])) continue;
+    bytes = std::max(bytes, std::min(kUnpackedPanels, tensor.shape[0] / kPanel) *
+                                panel_bytes(type, codes_of(tensor), tensor.shape[1]));
   }
   return bytes;
 }
@@ -328,7 +341,7 @@ bool PackedWeights::can_be_records(ops::WeightId id) const {
   const std::less<> before;
   const bool own = matrix.data && !before(matrix.data, buffer_.data()) &&
                    before(matrix.data, buffer_.data() + buffer_.size());
-  return own && cpu::can_be_records(matrix.rows, matrix.width);
+  return own && cpu::can_be_records(matrix.type, matrix.rows, matrix.width);
 }
 
 Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, double read_share,

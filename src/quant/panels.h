@@ -15,9 +15,8 @@
 //   Q5_1              9              8, 32, 32 with offsets
 //
 // Codes are 4 or 8 bits: to gather a fifth or sixth bit from elsewhere takes instructions that a
-// decode step has no room for. MXFP4, Q8_1 and Q8_K are left out: the first and the last can have
-// scales so small that a step, which flushes denormals, takes them for zero, and no model's
-// matrices come in the second. INT8's scales are no halves, and NF4's levels no whole numbers.
+// decode step has no room for. NF4, MXFP4 and INT8 have panels of another kind (level_panels.h).
+// Q8_1 and Q8_K have none: no model's matrices come in them.
 #pragma once
 
 #include <cstddef>

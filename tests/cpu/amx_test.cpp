@@ -167,7 +167,7 @@ TEST(Amx, a_fast_product_is_that_of_rounded_numbers) {
   SK_NEEDS_AVX512();
   Random random(7);
   for (const DType type : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_k,
-                           DType::q3_k, DType::iq4_nl}) {
+                           DType::nf4, DType::int8, DType::q3_k, DType::iq4_nl}) {
     const int64_t block = block_size(type).elements;
     for (const int64_t width : {block == 1 ? int64_t{70} : block, int64_t{1280}}) {
       const Matrix matrix(type, 50, width);

@@ -11,6 +11,7 @@
 #include "cpu/weights.h"
 #include "matrix.h"
 #include "quant/formats.h"
+#include "quant/level_panels.h"
 #include "quant/panels.h"
 #include "quant/read.h"
 #include "support/random.h"
@@ -423,13 +424,13 @@ TEST_P(QuantPanels, a_view_across_the_rows_is_decoded) {
 INSTANTIATE_TEST_SUITE_P(Types, QuantPanels, testing::ValuesIn(types_with_codes()),
                          [](const auto& test) { return std::string(dtype_name(test.param)); });
 
-TEST(QuantPanels_, every_type_that_weights_are_written_in_keeps_its_codes_but_two) {
+TEST(QuantPanels_, every_type_that_weights_are_written_in_keeps_its_codes) {
   for (int i = 0; i < kDTypes; ++i) {
     const auto type = static_cast<DType>(i);
     if (block_size(type).elements == 1 || !quant::encodable(type)) continue;
-    const bool decoded =
-        type == DType::int8 || type == DType::nf4 || type == DType::q8_1 || type == DType::q8_k;
-    EXPECT_EQ(code_panels(type) == nullptr, decoded) << dtype_name(type);
+    const bool decoded = type == DType::q8_1 || type == DType::q8_k;  // activations' types
+    EXPECT_EQ(!code_panels(type) && !quant::level_panels(type), decoded) << dtype_name(type);
+    EXPECT_FALSE(code_panels(type) && quant::level_panels(type)) << dtype_name(type);
   }
 }
 

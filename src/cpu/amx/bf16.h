@@ -8,6 +8,7 @@
 
 #include "cpu/amx/expand.h"
 #include "cpu/kernels/finish.h"
+#include "cpu/kernels/levels.h"
 
 namespace skein::cpu::SK_ISA {
 
@@ -84,12 +85,27 @@ inline void round_codes(const Linear& l, int64_t panel, int64_t first, int64_t c
   }
 }
 
+// `count` inputs of a panel, whole blocks.
+template <typename Panel>
+inline void round_levels(const Panel& panel, int64_t count, uint16_t* out) {
+  for (int64_t k = 0; k < count; k += Panel::kStep) {
+    auto weights = panel.load_weights(k);
+    for (int i = 0; i < Panel::kStep; i += 2, out += kPair) {
+      const F32x16 even = Panel::next(&weights);
+      store_pair(out, even.v, Panel::next(&weights).v);
+    }
+  }
+}
+
 // Inputs [first, first + count) of a panel in bf16; `count` rounded up to 32 with zeros.
 inline void round_panel(const Linear& l, int64_t panel, int64_t first, int64_t count,
                         uint16_t* out) {
   const int64_t at = (panel * l.in + first) * kPanel;
   switch (l.type) {
     case PanelType::codes: return round_codes(l, panel, first, count, out);
+    case PanelType::nf4: return round_levels(PanelNf4(l, panel, first), count, out);
+    case PanelType::mxfp4: return round_levels(PanelMxfp4(l, panel, first), count, out);
+    case PanelType::int8: return round_levels(PanelInt8(l, panel, first), count, out);
     case PanelType::f32:
       round_numbers(reinterpret_cast<const float*>(l.panels) + at, count, load, out);
       break;

@@ -50,6 +50,18 @@ inline F32x16 widen_i8(__m128i bytes) {
 inline F32x16 load_i8(const int8_t* p) {
   return widen_i8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
+inline F32x16 load_u8(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes)))};
+}
+inline __m256 eight_powers(__m128i bytes) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu8_epi32(bytes), 23));
+}
+inline F32x16 load_powers(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {eight_powers(bytes), eight_powers(_mm_unpackhi_epi64(bytes, bytes))};
+}
 inline void store(float* p, F32x16 a) {
   _mm256_storeu_ps(p, a.low);
   _mm256_storeu_ps(p + 8, a.high);
@@ -111,6 +123,26 @@ inline float reduce_add(F32x16 a) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+struct NibbleLanes {
+  __m256i low;
+  __m256i high;
+};
+inline NibbleLanes load_lanes(const uint8_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
+}
+// Both halves of the numbers by the lowest three bits, the fourth chooses.
+inline __m256 take_eight(const F32x16& numbers, __m256i* codes) {
+  const __m256 out = _mm256_blendv_ps(_mm256_permutevar8x32_ps(numbers.low, *codes),
+                                      _mm256_permutevar8x32_ps(numbers.high, *codes),
+                                      _mm256_castsi256_ps(_mm256_slli_epi32(*codes, 28)));
+  *codes = _mm256_srli_epi32(*codes, 4);
+  return out;
+}
+inline F32x16 take_nibbles(F32x16 numbers, NibbleLanes* codes) {
+  return {take_eight(numbers, &codes->low), take_eight(numbers, &codes->high)};
+}
 
 // Unsigned bytes times signed bytes would saturate in 16 bits; bytes widened to 16 bits times the
 // whole 16-bit activation do not, and one multiplication then takes both planes' worth of it.

@@ -35,6 +35,14 @@ inline F32x16 load_i8(const int8_t* p) {
   return {_mm512_cvtepi32_ps(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
 }
+inline F32x16 load_u8(const uint8_t* p) {
+  return {_mm512_cvtepi32_ps(
+      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+inline F32x16 load_powers(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu8_epi32(bytes), 23))};
+}
 inline void store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
 inline void store_n(float* p, F32x16 a, int n) { _mm512_mask_storeu_ps(p, first(n), a.v); }
 inline F32x16 keep_n(F32x16 a, int n) { return {_mm512_maskz_mov_ps(first(n), a.v)}; }
@@ -64,6 +72,16 @@ inline float reduce_add(F32x16 a) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+struct NibbleLanes {
+  __m512i v;
+};
+inline NibbleLanes load_lanes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline F32x16 take_nibbles(F32x16 numbers, NibbleLanes* codes) {
+  const __m512 out = _mm512_permutexvar_ps(codes->v, numbers.v);  // by the lowest four bits
+  codes->v = _mm512_srli_epi32(codes->v, 4);
+  return {out};
+}
 
 struct Quads {
   __m512i v;

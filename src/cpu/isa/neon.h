@@ -58,6 +58,24 @@ inline F32x16 load_i8(const int8_t* p) {
   return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_high_s16(low)),
            vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_high_s16(high))}};
 }
+// Sixteen bytes in 32 bits each.
+struct Words {
+  uint32x4_t v[4];
+};
+inline Words widen_u8(const uint8_t* p) {
+  const uint8x16_t bytes = vld1q_u8(p);
+  const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
+  return {{vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low), vmovl_u16(vget_low_u16(high)),
+           vmovl_high_u16(high)}};
+}
+inline F32x16 load_u8(const uint8_t* p) {
+  const Words words = widen_u8(p);
+  return each([&](int i) { return vcvtq_f32_u32(words.v[i]); });
+}
+inline F32x16 load_powers(const uint8_t* p) {
+  const Words words = widen_u8(p);
+  return each([&](int i) { return vreinterpretq_f32_u32(vshlq_n_u32(words.v[i], 23)); });
+}
 inline void store(float* p, F32x16 a) {
   for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]);
 }
@@ -120,6 +138,25 @@ inline float reduce_add(F32x16 a) {
   return vpadds_f32(vadd_f32(vget_low_f32(four), vget_high_f32(four)));
 }
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
+
+struct NibbleLanes {
+  uint32x4_t v[4];
+};
+inline NibbleLanes load_lanes(const uint8_t* p) {
+  const auto four = [&](int i) { return vreinterpretq_u32_u8(vld1q_u8(p + 16 * i)); };
+  return {{four(0), four(1), four(2), four(3)}};
+}
+// A code becomes the places of its number's four bytes.
+inline F32x16 take_nibbles(F32x16 numbers, NibbleLanes* codes) {
+  const auto bytes = [&](int i) { return vreinterpretq_u8_f32(numbers.v[i]); };
+  const uint8x16x4_t table = {{bytes(0), bytes(1), bytes(2), bytes(3)}};
+  return each([&](int i) {
+    const uint32x4_t code = vandq_u32(codes->v[i], vdupq_n_u32(15));
+    const uint32x4_t places = vmlaq_u32(vdupq_n_u32(0x03020100u), code, vdupq_n_u32(0x04040404u));
+    codes->v[i] = vshrq_n_u32(codes->v[i], 4);
+    return vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(places)));
+  });
+}
 
 // ---- whole numbers ------------------------------------------------------------------------------
 

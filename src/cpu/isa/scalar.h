@@ -58,6 +58,12 @@ inline F32x16 load_bf16(const uint16_t* p) {
 inline F32x16 load_i8(const int8_t* p) {
   return each([&](int i) { return static_cast<float>(p[i]); });
 }
+inline F32x16 load_u8(const uint8_t* p) {
+  return each([&](int i) { return static_cast<float>(p[i]); });
+}
+inline F32x16 load_powers(const uint8_t* p) {  // 2^(p - 127), of 1 to 254
+  return each([&](int i) { return from_bits(uint32_t{p[i]} << 23); });
+}
 inline void store(float* p, F32x16 a) { std::memcpy(p, a.lane, sizeof a.lane); }
 inline void store_n(float* p, F32x16 a, int n) {
   for (int i = 0; i < n; ++i) p[i] = a.lane[i];
@@ -113,6 +119,24 @@ inline float reduce_add(F32x16 a) {
   return a.lane[0];
 }
 inline void prefetch(const void*) {}
+
+// Eight codes of 4 bits for each of 16 rows.
+struct NibbleLanes {
+  uint32_t lane[16];
+};
+inline NibbleLanes load_lanes(const uint8_t* p) {
+  NibbleLanes out;
+  std::memcpy(out.lane, p, sizeof out.lane);
+  return out;
+}
+// What the lowest code of each row stands for; the next one becomes the lowest.
+inline F32x16 take_nibbles(F32x16 numbers, NibbleLanes* codes) {
+  return each([&](int i) {
+    const float number = numbers.lane[codes->lane[i] & 15];
+    codes->lane[i] >>= 4;
+    return number;
+  });
+}
 
 // ---- whole numbers ------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "cpu/kernels/codes.h"
+#include "cpu/kernels/levels.h"
 #include "cpu/kernels/numbers.h"
 #include "cpu/kernels/sparse.h"
 
@@ -27,11 +28,15 @@ inline void one_token(const Linear& l, int64_t panel) {
     w[p] = Panel(l, panel + p, 0);
     sum[p] = set1(0.0f);
   }
-  for (int64_t k = 0; k < l.in; ++k) {
-    const F32x16 x = set1(l.x[k]);
+  for (int64_t k = 0; k < l.in; k += Panel::kStep) {
+    typename Panel::Weights some[kPanels];
     for (int p = 0; p < kPanels; ++p) {
       w[p].fetch_ahead(k);
-      sum[p] = fma(w[p].read(k), x, sum[p]);
+      some[p] = w[p].load_weights(k);
+    }
+    for (int i = 0; i < Panel::kStep; ++i) {
+      const F32x16 x = set1(l.x[k + i]);
+      for (int p = 0; p < kPanels; ++p) sum[p] = fma(Panel::next(&some[p]), x, sum[p]);
     }
   }
   for (int p = 0; p < kPanels; ++p) finish(l, sum[p], panel + p, 0);
@@ -60,17 +65,23 @@ inline void tile(const Linear& l, const TileTask& task, const Panel* panels) {
   for (int p = 0; p < kPanels; ++p)
     for (int t = 0; t < kTokens; ++t)
       sum[p][t] = task.first == 0 ? set1(0.0f) : resume(l, task.panel + p, task.token + t);
-  for (int64_t k = 0; k < count; ++k) {
-    F32x16 weights[kPanels];
+  for (int64_t step = 0; step < count; step += Panel::kStep) {
+    typename Panel::Weights some[kPanels];
     for (int p = 0; p < kPanels; ++p) {
-      if constexpr (kPass != Pass::later) w[p].fetch_ahead(k);
-      weights[p] = w[p].read(k);
-      if constexpr (kPass == Pass::first && !Panel::kIsF32)
-        store(task.kept + (p * count + k) * kPanel, weights[p]);
+      if constexpr (kPass != Pass::later) w[p].fetch_ahead(step);
+      some[p] = w[p].load_weights(step);
     }
-    for (int t = 0; t < kTokens; ++t) {
-      const F32x16 x = set1(task.x[k * kTokens + t]);
-      for (int p = 0; p < kPanels; ++p) sum[p][t] = fma(weights[p], x, sum[p][t]);
+    for (int64_t k = step; k < step + Panel::kStep; ++k) {
+      F32x16 weights[kPanels];
+      for (int p = 0; p < kPanels; ++p) {
+        weights[p] = Panel::next(&some[p]);
+        if constexpr (kPass == Pass::first && !Panel::kIsF32)
+          store(task.kept + (p * count + k) * kPanel, weights[p]);
+      }
+      for (int t = 0; t < kTokens; ++t) {
+        const F32x16 x = set1(task.x[k * kTokens + t]);
+        for (int p = 0; p < kPanels; ++p) sum[p][t] = fma(weights[p], x, sum[p][t]);
+      }
     }
   }
   const bool last = task.first + count == l.in;
@@ -238,6 +249,9 @@ inline void linear(const Linear& l, Range panels) {
     case PanelType::f16: return linear_of<PanelF16>(l, panels);
     case PanelType::bf16: return linear_of<PanelBf16>(l, panels);
     case PanelType::codes: return linear_of_codes(l, panels);
+    case PanelType::nf4: return linear_of<PanelNf4>(l, panels);
+    case PanelType::mxfp4: return linear_of<PanelMxfp4>(l, panels);
+    case PanelType::int8: return linear_of<PanelInt8>(l, panels);
   }
 }
 

@@ -1,14 +1,17 @@
-// How the numbers of panels and records become vectors.
+// How the numbers of panels and records become vectors; levels.h has what is no number yet.
 #pragma once
 
 #include "cpu/kernels/math.h"
 
 namespace skein::cpu::SK_ISA {
 
-// A panel from an input on.
+// A panel from an input on. Every kind of panel loads weights of kStep inputs and then gives one
+// input's after the other.
 template <typename Element_>
 struct NumbersAt {
   using Element = Element_;
+  using Weights = F32x16;
+  static constexpr int kStep = 1;
   const Element* at = nullptr;
 
   NumbersAt() = default;
@@ -24,25 +27,26 @@ struct NumbersAt {
     if (k % kInputsInLine == 0)
       prefetch(reinterpret_cast<const char*>(at + k * kPanel) + kBytesAhead);
   }
+  static F32x16 next(const Weights* w) { return *w; }
 };
 
 struct PanelF32 : NumbersAt<float> {
   using NumbersAt::NumbersAt;
   static constexpr bool kIsF32 = true;
   static F32x16 read(const float* p) { return load(p); }
-  F32x16 read(int64_t k) const { return read(at + k * kPanel); }
+  F32x16 load_weights(int64_t k) const { return read(at + k * kPanel); }
 };
 struct PanelF16 : NumbersAt<uint16_t> {
   using NumbersAt::NumbersAt;
   static constexpr bool kIsF32 = false;
   static F32x16 read(const uint16_t* p) { return load_f16(p); }
-  F32x16 read(int64_t k) const { return read(at + k * kPanel); }
+  F32x16 load_weights(int64_t k) const { return read(at + k * kPanel); }
 };
 struct PanelBf16 : NumbersAt<uint16_t> {
   using NumbersAt::NumbersAt;
   static constexpr bool kIsF32 = false;
   static F32x16 read(const uint16_t* p) { return load_bf16(p); }
-  F32x16 read(int64_t k) const { return read(at + k * kPanel); }
+  F32x16 load_weights(int64_t k) const { return read(at + k * kPanel); }
 };
 
 }  // namespace skein::cpu::SK_ISA

@@ -234,7 +234,10 @@ inline void linear_of_records(const Linear& l, Range panels) {
     case PanelType::f32: return records_of_numbers<PanelF32>(l, panels);
     case PanelType::f16: return records_of_numbers<PanelF16>(l, panels);
     case PanelType::bf16: return records_of_numbers<PanelBf16>(l, panels);
-    case PanelType::codes: break;
+    case PanelType::codes:
+    case PanelType::nf4:
+    case PanelType::mxfp4:
+    case PanelType::int8: break;  // never in records
   }
   with_shape(l.codes, [&]<typename Shape>(Shape) { records_of_codes<Shape>(l, panels); });
 }
