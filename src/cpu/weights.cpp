@@ -1,6 +1,8 @@
 #include "cpu/weights.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
@@ -64,9 +66,11 @@ CodePanels codes_of(const StoredTensor& tensor) {
 
 int64_t panels_of(const StoredTensor& tensor) { return (tensor.shape[0] + kPanel - 1) / kPanel; }
 
-int64_t matrix_bytes(const StoredTensor& tensor) {
-  return panels_of(tensor) * panel_bytes(panel_type(tensor), codes_of(tensor), tensor.shape[1]);
+int64_t matrix_bytes(const StoredTensor& tensor, PanelType type) {
+  return panels_of(tensor) * panel_bytes(type, codes_of(tensor), tensor.shape[1]);
 }
+
+int64_t aligned(int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 // A matrix that its file holds as this page of code would pack it is used where it lies.
 bool is_packed(const ops::WeightData& weight) {
@@ -77,9 +81,10 @@ bool is_packed(const ops::WeightData& weight) {
                         ? holds_panels(tensor, Layout::codes16)
                         : holds_numbers(type) && holds_panels(tensor, Layout::panels16) &&
                               element_bytes(type) == block_size(tensor.dtype).bytes;
-  return held && static_cast<int64_t>(tensor.storage.size()) == matrix_bytes(tensor);
+  return held && static_cast<int64_t>(tensor.storage.size()) == matrix_bytes(tensor, type);
 }
 
+// At most: `narrowest` may find less.
 int64_t packed_bytes(const ops::WeightData& weight) {
   if (!weight.present || is_packed(weight)) return 0;
   const Shape& shape = weight.tensor.shape;
@@ -89,21 +94,29 @@ int64_t packed_bytes(const ops::WeightData& weight) {
     case ops::WeightUse::table:
       bytes = stays_in_file(weight.tensor) ? 0 : shape.elements() * 4;
       break;
-    case ops::WeightUse::matrix: bytes = matrix_bytes(weight.tensor); break;
+    case ops::WeightUse::matrix:
+      bytes = matrix_bytes(weight.tensor, panel_type(weight.tensor));
+      break;
   }
-  return (bytes + kAlign - 1) / kAlign * kAlign;
+  return aligned(bytes);
 }
 
-// Sixteen rows of f32 or less into a panel of numbers. `halves` is for as many halves.
+// Sixteen rows of f32 or less into a panel of numbers, which are exactly of that type. `halves` is
+// for as many halves.
 void pack_floats(std::span<const float> rows, int64_t width, PanelType type,
                  std::vector<uint16_t>& halves, std::byte* panel) {
   const auto count = static_cast<int64_t>(rows.size()) / width;
   if (type == PanelType::f32)
     return quant::pack_numbers(4, std::as_bytes(rows).data(), count, width, panel);
   halves.resize(rows.size());
-  std::transform(rows.begin(), rows.end(), halves.begin(), [type](float value) {
-    return type == PanelType::f16 ? quant::f32_to_f16(value) : quant::f32_to_bf16(value);
-  });
+  const auto convert = [&](auto half) {
+    std::transform(rows.begin(), rows.end(), halves.begin(), half);
+  };
+  if (type == PanelType::f16)
+    convert([](float value) { return quant::exact_f16(value); });
+  else
+    convert(
+        [](float value) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16); });
   quant::pack_numbers(2, std::as_bytes(std::span(halves)).data(), count, width, panel);
 }
 
@@ -167,7 +180,7 @@ Status pack_blocks(const StoredTensor& tensor, Range panels, std::byte* out) {
 Status pack_panels(const StoredTensor& tensor, PanelType type, std::span<const float> whole,
                    Range panels, std::byte* out) {
   const int64_t width = tensor.shape[1];
-  const bool direct = type != PanelType::f32 && has_plain_rows(tensor);
+  const bool direct = block_size(tensor.dtype).bytes == 2 && has_plain_rows(tensor);
   std::vector<float> read;
   std::vector<uint16_t> halves;
   for (int64_t p = panels.begin; p < panels.end; ++p) {
@@ -191,9 +204,49 @@ Status pack_panels(const StoredTensor& tensor, PanelType type, std::span<const f
   return {};
 }
 
-Status pack_matrix(const StoredTensor& tensor, PanelType type, Pool& pool, std::byte* out) {
+// No way out of these loops, so that they become a vector's.
+bool are_f16(std::span<const float> numbers) {
+  uint32_t other = 0;
+  for (const float number : numbers)
+    other |= std::bit_cast<uint32_t>(quant::f16_to_f32(quant::exact_f16(number))) ^
+             std::bit_cast<uint32_t>(number);
+  return other == 0;
+}
+bool are_bf16(std::span<const float> numbers) {
+  uint32_t bits = 0;
+  for (const float number : numbers) bits |= std::bit_cast<uint32_t>(number);
+  return (bits & 0xffff) == 0;
+}
+
+// How a matrix is packed. F32 whose numbers all are those of a half type, as converters write what
+// was one, becomes that again: the same products, half the bytes. What is computed while it is read
+// would be computed twice, and stays. `whole`: its rows if they were read already.
+Result<PanelType> narrowest(const StoredTensor& tensor, std::span<const float> whole, Pool& pool) {
+  if (tensor.dtype != DType::f32 || tensor.computed) return panel_type(tensor);
+  const auto width = static_cast<size_t>(tensor.shape[1]);
+  std::atomic<bool> f16 = true, bf16 = true;
+  const auto look = [&](Range rows) -> Status {
+    std::vector<float> read;
+    for (int64_t r = rows.begin; r < rows.end && (f16 || bf16); ++r) {
+      if (whole.empty()) {
+        read.resize(width);
+        SK_TRY_STATUS(quant::read_rows_f32(tensor, r, 1, read));
+      }
+      const auto row = whole.empty() ? std::span<const float>(read)
+                                     : whole.subspan(static_cast<size_t>(r) * width, width);
+      if (bf16 && !are_bf16(row)) bf16 = false;
+      if (f16 && !are_f16(row)) f16 = false;
+    }
+    return {};
+  };
+  SK_TRY_STATUS(run_shares(pool, tensor.shape[0], look));
+  return bf16 ? PanelType::bf16 : f16 ? PanelType::f16 : PanelType::f32;
+}
+
+// The type it got.
+Result<PanelType> pack_matrix(const StoredTensor& tensor, Pool& pool, std::byte* out) {
   const int64_t rows = tensor.shape[0];
-  if (rows == 0) return {};
+  if (rows == 0) return panel_type(tensor);
   // The last row's reading checks that the storage holds them all.
   SK_TRY_STATUS(check_rows(tensor, {rows - 1, rows}));
   // A transposed matrix is read whole: its rows lie across the file, and reading them panel by
@@ -203,10 +256,12 @@ Status pack_matrix(const StoredTensor& tensor, PanelType type, Pool& pool, std::
     whole.resize(static_cast<size_t>(tensor.shape.elements()));
     SK_TRY_STATUS(quant::read_f32(tensor, whole));
   }
-  return run_shares(pool, panels_of(tensor), [&](Range panels) {
+  SK_TRY(const PanelType type, narrowest(tensor, whole, pool));
+  SK_TRY_STATUS(run_shares(pool, panels_of(tensor), [&](Range panels) {
     return holds_numbers(type) ? pack_panels(tensor, type, whole, panels, out)
                                : pack_blocks(tensor, panels, out);
-  });
+  }));
+  return type;
 }
 
 }  // namespace
@@ -310,9 +365,8 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     const auto floats =
         std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
     if (weight.use == ops::WeightUse::matrix) {
-      out.type = cpu::panel_type(tensor);
       out.codes = codes_of(tensor);
-      SK_TRY_STATUS(pack_matrix(tensor, out.type, pool, at));
+      SK_TRY(out.type, pack_matrix(tensor, pool, at));
     } else if (weight.use == ops::WeightUse::vector) {
       SK_TRY_STATUS(quant::read_f32(tensor, floats));
     } else if (stays_in_file(tensor)) {
@@ -327,10 +381,12 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
                    .offset = 0,
                    .storage = std::as_bytes(floats)};
     }
-    at += packed_bytes(weight);
+    at += weight.use == ops::WeightUse::matrix ? aligned(matrix_bytes(tensor, out.type))
+                                               : packed_bytes(weight);
     if (done) done(weight);
     if (progress && !progress(bytes_done)) return fail(Code::io, "interrupted while loading");
   }
+  packed.used_ = at - packed.buffer_.data();
   std::sort(packed.mapped_.begin(), packed.mapped_.end(),
             [](const auto& a, const auto& b) { return a.data() < b.data(); });
   return packed;
@@ -373,13 +429,13 @@ Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, doub
 }
 
 int64_t PackedWeights::bytes() const {
-  auto bytes = static_cast<int64_t>(buffer_.size());
+  int64_t bytes = used_;
   for (const auto part : mapped_) bytes += static_cast<int64_t>(part.size());
   return bytes;
 }
 
 std::span<const std::byte> PackedWeights::memory() const {
-  std::span<const std::byte> longest(buffer_.data(), buffer_.size());
+  std::span<const std::byte> longest(buffer_.data(), static_cast<size_t>(used_));
   std::span<const std::byte> run;
   for (const auto part : mapped_) {
     // Of what separates neighbours in a file less than a page, each byte is mapped with one of

@@ -39,9 +39,10 @@ class PackedWeights {
   static Result<PackedWeights> pack(std::span<const ops::WeightData> weights, Pool& pool,
                                     const std::function<void(const ops::WeightData&)>& done,
                                     const ops::Progress& progress);
-  // How a matrix will be kept.
+  // How a matrix will be kept; of F32, if its numbers are not all those of a half type.
   static PanelType panel_type(const ops::WeightData& matrix);
-  // What stays, buffer and file, and what packing needs on top for the largest weight.
+  // What stays at most, buffer and file, and what packing needs on top for the largest weight. Less
+  // stays of F32 that turns out to be halves.
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);
   static int64_t scratch_bytes(std::span<const ops::WeightData> weights);
 
@@ -71,6 +72,7 @@ class PackedWeights {
   static int64_t buffer_bytes(std::span<const ops::WeightData> weights);
 
   Buffer buffer_;
+  int64_t used_ = 0;                                // of it; pages behind are never touched
   std::vector<std::span<const std::byte>> mapped_;  // by address
   std::vector<PackedWeight> weights_;
   int64_t widest_row_ = 0;

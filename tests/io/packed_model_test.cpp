@@ -85,7 +85,13 @@ TEST(PackedModel, quantised_it_runs_in_place_and_its_blocks_come_out_again) {
     const auto source = open_model(rows), packed = open_model(ready);
     ASSERT_TRUE(source && packed);
     EXPECT_EQ(packed->info().fingerprint, source->info().fingerprint);
-    EXPECT_EQ(packed->info().weight_bytes, source->info().weight_bytes);
+    // What is F32 in the file and was a half before is one again where it is packed now.
+    int64_t widened = 0;
+    for (const StoredTensor& tensor : tensors)
+      if (tensor.layout == Layout::panels16 && tensor.dtype == DType::f32)
+        widened += static_cast<int64_t>(tensor.storage.size());
+    EXPECT_GT(widened, 0);
+    EXPECT_EQ(packed->info().weight_bytes, source->info().weight_bytes + widened / 2);
     State a = source->new_state(), b = packed->new_state();
     EXPECT_TRUE(same_bits(logits_of(*source, a, kTokens, 5), logits_of(*packed, b, kTokens, 5)));
     EXPECT_TRUE(same_bits(a.values(), b.values()));

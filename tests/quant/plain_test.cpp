@@ -36,6 +36,27 @@ TEST(F16, every_pattern_has_the_value_of_its_definition) {
   }
 }
 
+TEST(F16, the_half_that_a_number_is_comes_without_rounding_and_others_have_none) {
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    if (is_nan(half)) continue;
+    ASSERT_EQ(exact_f16(f16_to_f32(half)), half) << bits;
+  }
+  // Every exponent, with mantissas that do and do not fit.
+  std::mt19937 random(9);
+  int exact = 0;
+  for (int i = 0; i < 2'000'000; ++i) {
+    const auto shortened = static_cast<uint32_t>(random()) & (i % 2 ? 0xffffffffu : 0xffffe000u);
+    const auto value = std::bit_cast<float>(i % 4 < 2 ? shortened : shortened & 0xff9fffffu);
+    const auto same = [&](uint16_t half) {
+      return std::bit_cast<uint32_t>(f16_to_f32(half)) == std::bit_cast<uint32_t>(value);
+    };
+    ASSERT_EQ(same(exact_f16(value)), same(f32_to_f16(value))) << value;
+    exact += same(exact_f16(value));
+  }
+  EXPECT_GT(exact, 100'000);
+}
+
 TEST(F16, every_pattern_survives_the_round_trip) {
   for (uint32_t bits = 0; bits < 65536; ++bits) {
     const auto half = static_cast<uint16_t>(bits);

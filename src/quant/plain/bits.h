@@ -53,6 +53,21 @@ inline uint16_t f32_to_f16(float value) {
   return static_cast<uint16_t>(sign | half);
 }
 
+// The half that is this number, if there is one, and any other half if not. Without branches, for
+// loops over numbers that are expected to be halves.
+inline uint16_t exact_f16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  const uint32_t normal = (magnitude >> 13) - (112u << 10);
+  const uint32_t is_small = 0u - static_cast<uint32_t>(magnitude < 0x38800000u);
+  const auto small = static_cast<uint32_t>(
+      static_cast<int32_t>(std::bit_cast<float>(magnitude & is_small) * 0x1p24f));
+  const uint32_t is_special = 0u - static_cast<uint32_t>(magnitude >= 0x7f800000u);
+  const uint32_t half = (small & is_small) | (normal & ~is_small & ~is_special) |
+                        ((0x7c00u | (magnitude >> 13 & 0x3ffu)) & is_special);
+  return static_cast<uint16_t>((bits >> 16 & 0x8000u) | (half & 0x7fffu));
+}
+
 // Exact, NaN payloads included.
 inline float bf16_to_f32(uint16_t bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
