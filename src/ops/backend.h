@@ -90,7 +90,8 @@ struct Step {
   std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
   float* logits = nullptr;              // [outputs, vocab]
   const RoughLogits* rough = nullptr;   // instead of `logits`, where one output is wanted
-  // Rows, ascending, where matrix products may round operands to fewer bits (Backend::has_fast_rows).
+  // Rows, ascending, where matrix products may round operands to fewer bits
+  // (Backend::has_fast_rows).
   std::span<const RowRange> fast{};
   const Trace* trace = nullptr;
   // Asked after the tables were read and before any state is changed, and at the end of a step
