@@ -143,15 +143,6 @@ class Blended final : public ComputedTensor {
   float blend_;
 };
 
-StoredTensor computed(const StoredTensor& like, std::shared_ptr<const ComputedTensor> source) {
-  StoredTensor out;
-  out.name = like.name;
-  out.shape = like.shape;
-  out.strides = like.shape.contiguous_strides();
-  out.computed = std::move(source);
-  return out;
-}
-
 // What a file says about one target, "blocks.3.att.key".
 struct Parts {
   std::optional<StoredTensor> a, b, disha;
@@ -196,13 +187,13 @@ class Merger {
   Merger(NamedTensors& model, const AdapterOptions& options, std::string_view file_name)
       : model_(model), options_(options), file_name_(file_name) {}
 
-  Status merge(const Container& adapter) {
+  Status merge(const Container& adapter, const Container* initial) {
     if (!std::isfinite(options_.blend))
       return fail(Code::argument, "{}: the blend is not a number", file_name_);
     const Contents contents = sort_out(adapter);
     if (contents.targets.empty())
       return fail(Code::unsupported, "{}: no LoRA, PiSSA, Bone or Bat in this file", file_name_);
-    if (options_.initial) initial_ = sort_out(*options_.initial);
+    if (initial) initial_ = sort_out(*initial);
     for (const auto& [name, tensor] : contents.whole) SK_TRY_STATUS(replace(name, tensor));
     for (const auto& [name, parts] : contents.targets) SK_TRY_STATUS(change(name, parts));
     if (changed_ == 0)
@@ -233,8 +224,9 @@ class Merger {
     if (tensor.shape.squeezed() != base.shape.squeezed())
       return fail(Code::mismatch, "{}: tensor {} is {}, but the model's is {}", file_name_,
                   escaped(name), tensor.shape.text(), base.shape.text());
-    base =
-        computed(base, std::make_shared<Blended>(base, tensor, static_cast<float>(options_.blend)));
+    base = StoredTensor::of(
+        base.name, base.shape,
+        std::make_shared<Blended>(base, tensor, static_cast<float>(options_.blend)));
     return {};
   }
 
@@ -250,9 +242,9 @@ class Merger {
       SK_TRY_STATUS(add_disha(name, *parts.disha, base.shape, deltas));
     } else {
       SK_TRY_STATUS(add_pair(name, parts, base.shape, scale_of(parts), deltas));
-      if (options_.initial) {
-        const auto initial = initial_.targets.find(name);
-        if (initial == initial_.targets.end())
+      if (initial_) {
+        const auto initial = initial_->targets.find(name);
+        if (initial == initial_->targets.end())
           return fail(Code::mismatch, "{}: the initial pair of {} is missing", file_name_,
                       escaped(name));
         SK_TRY_STATUS(add_pair(name, initial->second, base.shape, -1.0, deltas));
@@ -263,13 +255,14 @@ class Merger {
                     file_name_);
       }
     }
-    base = computed(base, std::make_shared<Merged>(base, std::move(deltas),
-                                                   static_cast<float>(options_.blend)));
+    base = StoredTensor::of(
+        base.name, base.shape,
+        std::make_shared<Merged>(base, std::move(deltas), static_cast<float>(options_.blend)));
     return {};
   }
 
   double scale_of(const Parts& parts) const {
-    if (options_.initial || !options_.alpha || !parts.a || parts.a->shape.rank() != 2) return 1;
+    if (initial_ || !options_.alpha || !parts.a || parts.a->shape.rank() != 2) return 1;
     return *options_.alpha / static_cast<double>(std::max<int64_t>(1, parts.a->shape[0]));
   }
 
@@ -310,7 +303,7 @@ class Merger {
   NamedTensors& model_;
   const AdapterOptions& options_;
   std::string_view file_name_;
-  Contents initial_;
+  std::optional<Contents> initial_;
   int64_t changed_ = 0;
 };
 
@@ -354,9 +347,9 @@ std::string describe_adapter(const Container& container) {
   return out;
 }
 
-Status merge_adapter(NamedTensors& model, const Container& adapter, const AdapterOptions& options,
-                     std::string_view file_name) {
-  return Merger(model, options, file_name).merge(adapter);
+Status merge_adapter(NamedTensors& model, const Container& adapter, const Container* initial,
+                     const AdapterOptions& options, std::string_view file_name) {
+  return Merger(model, options, file_name).merge(adapter, initial);
 }
 
 }  // namespace skein::arch

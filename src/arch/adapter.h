@@ -26,19 +26,17 @@ std::string describe_adapter(const Container& container);
 
 struct AdapterOptions {
   // No file holds it, and a wrong one gives a wrong model: LoRA cannot be merged without.
-  std::optional<double> alpha;
+  std::optional<double> alpha{};
   double blend = 1;           // of the change: 0 leaves the model as it is
   std::string pattern = "*";  // glob over the names of the tensors to change
-  // PiSSA's initial pair (init_pissa.pth), or null.
-  const Container* initial = nullptr;
 };
 
 // Replaces the tensors of `model` that the adapter changes by what they become, computed in f32 as
 // they are read. The adapter's low-rank matrices are read now; its container's bytes have to stay
-// until the model's tensors have been read. Errors name `file_name`: mismatch (a target that does
-// not exist or fit, one matrix of a pair), argument (alpha missing, a blend that is not finite),
-// unsupported (no adapter).
-Status merge_adapter(NamedTensors& model, const Container& adapter, const AdapterOptions& options,
-                     std::string_view file_name);
+// until the model's tensors have been read. `initial` is PiSSA's initial pair (init_pissa.pth), or
+// null. Errors name `file_name`: mismatch (a target that does not exist or fit, one matrix of a
+// pair), argument (alpha missing, a blend that is not finite), unsupported (no adapter).
+Status merge_adapter(NamedTensors& model, const Container& adapter, const Container* initial,
+                     const AdapterOptions& options, std::string_view file_name);
 
 }  // namespace skein::arch

@@ -43,12 +43,8 @@ class PreparedVector final : public ComputedTensor {
 
 StoredTensor prepared(const StoredTensor& source, const WeightSpec& spec) {
   if (spec.prepare == Prepare::none && spec.repeat == 1) return source;
-  StoredTensor out;
-  out.name = source.name;
-  out.shape = {source.shape.elements() * spec.repeat};
-  out.strides = {1};
-  out.computed = std::make_shared<PreparedVector>(source, spec.prepare, spec.repeat);
-  return out;
+  return StoredTensor::of(source.name, {source.shape.elements() * spec.repeat},
+                          std::make_shared<PreparedVector>(source, spec.prepare, spec.repeat));
 }
 
 // Part `index` of a matrix in the shape of its use, [out, in], or of a stack of them.

@@ -70,8 +70,10 @@ struct WeightSpec {
 // Stands in a state for "nothing yet" where a number is an exponent: below every other, and finite.
 inline constexpr float kNoExponent = -1e30f;
 
-// A tensor that is no weight: what a matrix of memory begins with, tuned, [H, N value, N key].
-inline bool is_tuned_state(std::string_view tensor) { return tensor.ends_with(".att.time_state"); }
+// A tensor that is no weight: what a matrix of memory begins with, tuned, [H, N value, N key]. Its
+// name ends so.
+inline constexpr std::string_view kTunedState = ".att.time_state";
+inline bool is_tuned_state(std::string_view tensor) { return tensor.ends_with(kTunedState); }
 
 struct StateSpec {
   std::string name;  // "blocks.3.att.wkv"

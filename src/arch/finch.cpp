@@ -1,7 +1,5 @@
 #include "arch/finch.h"
 
-#include "base/limits.h"
-
 namespace skein::arch {
 namespace {
 

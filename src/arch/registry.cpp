@@ -163,12 +163,7 @@ std::string what_else(const Container& container) {
     if (!arch.empty())
       return fmt::format("a GGUF of the architecture \"{}\", which is no RWKV", escaped(arch));
   }
-  const auto all = [&](std::string_view part) {
-    return count > 0 &&
-           std::all_of(container.tensors.begin(), container.tensors.end(),
-                       [&](const auto& t) { return t.name.find(part) != std::string::npos; });
-  };
-  if (all(".time_state")) return fmt::format("tuned initial states of {} layers", count);
+  if (holds_tuned_states(container)) return fmt::format("tuned initial states of {} layers", count);
   if (const std::string adapter = describe_adapter(container); !adapter.empty())
     return adapter + ", to be merged into a model";
   std::string list;
@@ -199,6 +194,12 @@ Identified identify(const Container& container) {
   }
   if (const names::Naming* naming = names::find_naming(container)) out.naming = naming->title;
   return out;
+}
+
+bool holds_tuned_states(const Container& container) {
+  return !container.tensors.empty() &&
+         std::all_of(container.tensors.begin(), container.tensors.end(),
+                     [](const StoredTensor& tensor) { return is_tuned_state(tensor.name); });
 }
 
 Result<NamedModel> official_model(const Container& container, const Identified& what,

@@ -28,6 +28,8 @@ struct Identified {
   std::string title() const;  // RWKV-6 "Finch" 1.6B
 };
 Identified identify(const Container& container);
+// Whether it has tuned initial states and nothing else.
+bool holds_tuned_states(const Container& container);
 
 // Tensors under official names. Errors: unsupported (not runnable, or no model: the sentence says
 // what it is), mismatch.

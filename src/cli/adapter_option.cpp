@@ -2,6 +2,8 @@
 
 #include <charconv>
 #include <cmath>
+#include <string_view>
+#include <utility>
 
 namespace skein::cli {
 namespace {
@@ -13,8 +15,6 @@ Result<double> number(std::string_view key, std::string_view text) {
     return fail(Code::argument, "--lora: {}=\"{}\" is not a number", key, escaped(text));
   return value;
 }
-
-}  // namespace
 
 Result<AdapterFile> parse_adapter(std::string_view text) {
   AdapterFile out;
@@ -28,11 +28,11 @@ Result<AdapterFile> parse_adapter(std::string_view text) {
     const std::string_view value =
         equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1);
     if (key == "alpha") {
-      SK_TRY(out.alpha, number(key, value));
+      SK_TRY(out.options.alpha, number(key, value));
     } else if (key == "blend") {
-      SK_TRY(out.blend, number(key, value));
+      SK_TRY(out.options.blend, number(key, value));
     } else if (key == "only") {
-      out.pattern = value;
+      out.options.pattern = value;
     } else if (key == "initial") {
       out.initial = value;
     } else if (equals != std::string_view::npos) {
@@ -45,6 +45,23 @@ Result<AdapterFile> parse_adapter(std::string_view text) {
   }
   out.path = text;
   if (out.path.empty()) return fail(Code::argument, "--lora: names no file");
+  return out;
+}
+
+}  // namespace
+
+void AdapterOption::declare(Options& options) {
+  options.value("--lora", texts_, "FILE[,...]",
+                "merge a LoRA, PiSSA, Bone or Bat; may stand several times; "
+                "FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
+}
+
+Result<std::vector<AdapterFile>> AdapterOption::given() const {
+  std::vector<AdapterFile> out;
+  for (const std::string& text : texts_) {
+    SK_TRY(AdapterFile adapter, parse_adapter(text));
+    out.push_back(std::move(adapter));
+  }
   return out;
 }
 

@@ -1,14 +1,24 @@
-// "lora.pth,alpha=32,blend=0.5,only=blocks.*.att.*": an adapter as it is written on a command line.
+// --lora, of every command that opens a model:
+// "lora.pth,alpha=32,blend=0.5,only=blocks.*.att.*".
 #pragma once
 
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
+#include "cli/options.h"
 #include "run/model.h"
 
 namespace skein::cli {
 
-// Error: argument, naming what is wrong.
-Result<AdapterFile> parse_adapter(std::string_view text);
+class AdapterOption {
+ public:
+  void declare(Options& options);
+  // Error: argument, naming what is wrong.
+  Result<std::vector<AdapterFile>> given() const;
+
+ private:
+  std::vector<std::string> texts_;
+};
 
 }  // namespace skein::cli

@@ -30,9 +30,7 @@ class Convert : public Command {
     options.value("--tensor", overrides_, "PATTERN=TYPE", "another type for some tensors");
     options.value("--format", format_, "FORMAT", "pth, safetensors, gguf or packed; else by OUT");
     options.value("--names", names_, "NAMES", "official, or fla with a config.json beside it");
-    options.value("--lora", adapters_, "FILE[,...]",
-                  "merge a LoRA, PiSSA, Bone or Bat; may stand several times; "
-                  "FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
+    adapters_.declare(options);
     options.value("--vocab", vocab_, "FILE", "the vocabulary for a GGUF, if it is not found")
         .file();
     options.section("Options");
@@ -96,10 +94,7 @@ class Convert : public Command {
       SK_TRY(arch::QuantOverride override, arch::parse_quant_override(text));
       options.overrides.push_back(std::move(override));
     }
-    for (const std::string& text : adapters_) {
-      SK_TRY(AdapterFile adapter, parse_adapter(text));
-      options.adapters.push_back(std::move(adapter));
-    }
+    SK_TRY(options.adapters, adapters_.given());
     console.suggest("skein inspect " + escaped(in_));
     return Conversion::prepare(in_, std::move(options));
   }
@@ -177,7 +172,8 @@ class Convert : public Command {
   }
 
   std::string in_, out_, format_, names_, type_, vocab_;
-  std::vector<std::string> overrides_, adapters_;
+  std::vector<std::string> overrides_;
+  AdapterOption adapters_;
   bool dry_run_ = false, list_ = false, force_ = false;
   int64_t threads_ = 0;
 };

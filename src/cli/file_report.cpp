@@ -34,13 +34,7 @@ void add(Share& share, const StoredTensor& tensor) {
 FileKind kind_of(const Container& container, const arch::Identified& what) {
   if (what.design) return FileKind::model;
   if (container.list) return FileKind::full_state;
-  const auto& tensors = container.tensors;
-  const auto named = [](std::string_view part) {
-    return
-        [part](const StoredTensor& tensor) { return tensor.name.find(part) != std::string::npos; };
-  };
-  if (!tensors.empty() && std::all_of(tensors.begin(), tensors.end(), named(".time_state")))
-    return FileKind::tuned_state;
+  if (arch::holds_tuned_states(container)) return FileKind::tuned_state;
   if (arch::identify_adapter(container) != arch::AdapterKind::none) return FileKind::adapter;
   return FileKind::container;
 }

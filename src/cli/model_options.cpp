@@ -2,7 +2,6 @@
 
 #include "base/limits.h"
 #include "base/platform.h"
-#include "cli/adapter_option.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "run/vocabulary.h"
@@ -24,9 +23,7 @@ void ModelOptions::declare(Options& options) {
   options.stand_in("-m,--model", "MODEL", "FILE");
   options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
       .range(0, static_cast<double>(limits::kThreads));
-  options.value("--lora", adapters_, "FILE[,...]",
-                "merge a LoRA, PiSSA, Bone or Bat; may stand several times; "
-                "FILE,alpha=32,blend=1,only=PATTERN,initial=FILE");
+  adapters_.declare(options);
   options.value("--vocab", vocab_, "FILE", "its vocabulary, if it is not found by itself").file();
   options.value("--chunk", chunk_, "N", "prompt tokens that go through the layers together; 0: 512")
       .range(0, 4096);
@@ -58,10 +55,7 @@ Result<skein::ModelOptions> ModelOptions::given() const {
   options.two_plane = two_plane_ == "auto" ? TwoPlane::probed
                       : two_plane_ == "on" ? TwoPlane::on
                                            : TwoPlane::off;
-  for (const std::string& text : adapters_) {
-    SK_TRY(AdapterFile adapter, parse_adapter(text));
-    options.adapters.push_back(std::move(adapter));
-  }
+  SK_TRY(options.adapters, adapters_.given());
   return options;
 }
 

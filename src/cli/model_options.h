@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "cli/adapter_option.h"
 #include "cli/console.h"
 #include "cli/options.h"
 #include "run/model.h"
@@ -16,9 +16,8 @@ namespace skein::cli {
 
 class ModelOptions {
  public:
-  // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics, --sparse,
-  // --two-plane. Call it first, so that MODEL is
-  // the first argument.
+  // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics, --sparse, --two-plane. Call it first, so
+  // that MODEL is the first argument.
   void declare(Options& options);
 
   // Errors: those of Model::open; io "interrupted".
@@ -38,7 +37,7 @@ class ModelOptions {
 
   std::string path_;
   std::string vocab_;
-  std::vector<std::string> adapters_;
+  AdapterOption adapters_;
   int64_t threads_ = 0;
   int64_t chunk_ = 0;
   std::string numerics_ = "exact";

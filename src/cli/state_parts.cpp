@@ -60,7 +60,7 @@ Result<StateParts> read_state_parts(const std::filesystem::path& path,
   } else {
     SK_TRY(const Container container, io::read_container(file.bytes(), name));
     const bool tuned = std::any_of(container.tensors.begin(), container.tensors.end(),
-                                   [](const auto& t) { return t.name.ends_with(".time_state"); });
+                                   [](const auto& t) { return arch::is_tuned_state(t.name); });
     if (!container.list && !tuned)
       return fail(Code::unsupported, "{}: no state in this file; it is {}", name,
                   arch::identify(container).title());

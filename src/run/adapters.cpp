@@ -3,8 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include "arch/adapter.h"
-
 namespace skein {
 
 Result<std::vector<io::ModelFiles>> merge_adapters(std::span<const AdapterFile> adapters,
@@ -12,16 +10,13 @@ Result<std::vector<io::ModelFiles>> merge_adapters(std::span<const AdapterFile> 
   std::vector<io::ModelFiles> out;
   for (const AdapterFile& adapter : adapters) {
     SK_TRY(io::ModelFiles file, io::ModelFiles::open(adapter.path));
-    arch::AdapterOptions options = {.alpha = adapter.alpha,
-                                    .blend = adapter.blend,
-                                    .pattern = adapter.pattern,
-                                    .initial = nullptr};
     std::optional<io::ModelFiles> initial;
     if (!adapter.initial.empty()) {
       SK_TRY(initial, io::ModelFiles::open(adapter.initial));
-      options.initial = &initial->container();
     }
-    SK_TRY_STATUS(arch::merge_adapter(tensors, file.container(), options, file.name()));
+    SK_TRY_STATUS(arch::merge_adapter(tensors, file.container(),
+                                      initial ? &initial->container() : nullptr, adapter.options,
+                                      file.name()));
     out.push_back(std::move(file));
   }
   return out;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <utility>
 
 #include "base/json.h"
@@ -20,24 +19,28 @@ namespace names = arch::names;
 
 constexpr std::string_view kPipInt8 = "pip-int8";
 
-const names::Naming* naming_by_id(std::string_view id) {
-  for (const names::Naming* naming : names::namings())
-    if (naming->write && naming->id == id) return naming;
-  return nullptr;
+Format container_of(io::WriteFormat format) {
+  switch (format) {
+    case io::WriteFormat::pth: return Format::pth_zip;
+    case io::WriteFormat::safetensors: return Format::safetensors;
+    case io::WriteFormat::gguf: return Format::gguf;
+    case io::WriteFormat::packed: return Format::packed;
+  }
+  return Format::safetensors;
 }
 
 Result<const names::Naming*> choose_naming(io::WriteFormat format, std::string_view asked) {
-  if (format == io::WriteFormat::gguf || format == io::WriteFormat::packed) {
-    const names::Naming* own = format == io::WriteFormat::gguf ? &names::kGguf : &names::kPacked;
+  for (const names::Naming* own : names::namings()) {
+    if (own->container != container_of(format)) continue;
     if (!asked.empty() && asked != own->id)
       return fail(Code::argument, "files of {} have {} names", own->title, own->title);
     return own;
   }
-  const names::Naming* naming = asked.empty() ? &names::kOfficial : naming_by_id(asked);
-  if (!naming || naming == &names::kGguf || naming == &names::kPacked)
-    return fail(Code::argument, "\"{}\" is no naming for such a file; there are official and fla",
-                escaped(asked));
-  return naming;
+  if (asked.empty()) return &names::kOfficial;
+  for (const names::Naming* naming : names::namings())
+    if (naming->write && !naming->container && asked == naming->id) return naming;
+  return fail(Code::argument, "\"{}\" is no naming for such a file; there are official and fla",
+              escaped(asked));
 }
 
 bool blocks(DType type) { return block_size(type).elements > 1; }
@@ -66,84 +69,12 @@ DType kept_type(DType source, io::WriteFormat format, std::string& why) {
   }
 }
 
-// The five tensors that the pip scheme makes of a matrix. It is encoded when a number of any of
-// them is first read. The codes, which are large, are let go of when something else is read or when
-// they were read to their end; encoding again costs less than keeping those of a whole model.
-class PipGroup {
- public:
-  enum Part { codes, mx, rx, my, ry };
-
-  explicit PipGroup(StoredTensor weight) : weight_(std::move(weight)) {}
-
-  int64_t elements(Part part) const {
-    const Shape& shape = weight_.shape;
-    if (part == codes) return shape.elements();
-    return part == mx || part == rx ? shape[0] : shape[1];
-  }
-
-  Status read(Part part, int64_t first, std::span<float> out) {
-    const std::lock_guard lock(mutex_);
-    if (!encoded_ || (part == codes && encoded_->codes.empty())) {
-      SK_TRY(encoded_, quant::encode_pip_i8(weight_));
-    }
-    const auto copy = [&](const auto& from) {
-      std::copy_n(from.begin() + first, out.size(), out.begin());
-    };
-    switch (part) {
-      case codes: copy(encoded_->codes); break;
-      case mx: copy(encoded_->mx); break;
-      case rx: copy(encoded_->rx); break;
-      case my: copy(encoded_->my); break;
-      case ry: copy(encoded_->ry); break;
-    }
-    if (part == codes) read_ += static_cast<int64_t>(out.size());
-    if (part != codes || read_ == elements(codes)) {
-      encoded_->codes = {};
-      read_ = 0;
-    }
-    return {};
-  }
-
- private:
-  std::mutex mutex_;  // several threads encode what a file is written from
-  StoredTensor weight_;
-  std::optional<quant::PipI8Matrix> encoded_;
-  int64_t read_ = 0;  // of the codes
-};
-
-class PipPart final : public ComputedTensor {
- public:
-  PipPart(std::shared_ptr<PipGroup> group, PipGroup::Part part)
-      : group_(std::move(group)), part_(part) {}
-  int64_t elements() const override { return group_->elements(part_); }
-  Status read(int64_t first, std::span<float> out) const override {
-    return group_->read(part_, first, out);
-  }
-
- private:
-  std::shared_ptr<PipGroup> group_;
-  PipGroup::Part part_;
-};
-
 void add_pip_int8(const names::ForeignTensor& tensor, std::vector<io::OutputTensor>& out) {
-  const auto group = std::make_shared<PipGroup>(tensor.parts[0]);
-  const struct {
-    PipGroup::Part part;
-    const char* suffix;
-    Shape shape;
-  } rows[] = {{PipGroup::codes, "", {tensor.shape[1], tensor.shape[0]}},
-              {PipGroup::mx, "_mx", {tensor.shape[0]}},
-              {PipGroup::rx, "_rx", {tensor.shape[0]}},
-              {PipGroup::my, "_my", {tensor.shape[1], 1}},
-              {PipGroup::ry, "_ry", {tensor.shape[1], 1}}};
-  for (const auto& row : rows) {
-    StoredTensor part;
-    part.name = tensor.name + row.suffix;
-    part.shape = row.shape;
-    part.strides = part.shape.contiguous_strides();
-    part.computed = std::make_shared<PipPart>(group, row.part);
+  const quant::PipI8Tensors parts = quant::pip_i8_tensors(tensor.name, tensor.parts[0]);
+  for (const quant::PipI8Part& row : quant::kPipI8Parts) {
+    const StoredTensor& part = parts.*row.place;
     out.push_back({.name = part.name,
-                   .dtype = row.part == PipGroup::codes ? DType::u8 : DType::f16,
+                   .dtype = part.dtype == DType::u8 ? DType::u8 : DType::f16,
                    .shape = part.shape,
                    .parts = {part}});
   }
@@ -233,16 +164,6 @@ bool reads_back_alike(const arch::NamedModel& model, const arch::Design& design,
   return true;
 }
 
-Format container_of(io::WriteFormat format) {
-  switch (format) {
-    case io::WriteFormat::pth: return Format::pth_zip;
-    case io::WriteFormat::safetensors: return Format::safetensors;
-    case io::WriteFormat::gguf: return Format::gguf;
-    case io::WriteFormat::packed: return Format::packed;
-  }
-  return Format::safetensors;
-}
-
 // Takes out what the new file has no place for or nobody reads, and says so. Error: mismatch (tuned
 // states that do not fit the model).
 Status leave_out(const arch::Architecture& architecture, const names::Naming& naming,
@@ -261,8 +182,7 @@ Status leave_out(const arch::Architecture& architecture, const names::Naming& na
   SK_TRY_STATUS(check_tuned_shapes(tensors, architecture.state(), file_name));
   bool tuned = false;
   for (const std::string& unknown : arch::unknown_tensors(architecture, tensors)) {
-    const bool keeps_states = &naming == &names::kOfficial || &naming == &names::kPacked;
-    if (arch::is_tuned_state(unknown) && keeps_states) continue;
+    if (arch::is_tuned_state(unknown) && naming.keeps_tuned_states) continue;
     tuned = tuned || arch::is_tuned_state(unknown);
     if (!arch::is_tuned_state(unknown))
       notes.push_back(fmt::format("{} is not of this design and was left out", escaped(unknown)));
@@ -300,14 +220,15 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
   SK_TRY_STATUS(leave_out(*architecture, *naming, name, model.tensors, out.notes_));
   auto tensors = naming->write(model, design);
   if (!tensors) return fail(tensors.error().code, "{}: {}", name, tensors.error().message);
+  out.metadata_ = naming->describe(model, *architecture, design);
   if (!reads_back_alike(model, *what.design, *naming, container_of(options.format), *tensors,
-                        naming->describe(model, *architecture, design)))
+                        out.metadata_))
     return fail(Code::unsupported,
                 "{}: {} has no place for what this model says besides its tensors (head size, "
                 "epsilon); write safetensors with official names, or a .skein file",
                 name, options.format == io::WriteFormat::pth ? "a .pth" : naming->title);
   SK_TRY_STATUS(out.choose_types(options, *architecture, std::move(*tensors), types));
-  SK_TRY_STATUS(out.describe(options, model, *architecture, *naming, design));
+  SK_TRY_STATUS(out.describe(options, architecture->dimensions().vocab));
   SK_TRY(out.size_, io::written_size(out.format_, out.outputs_, out.metadata_));
   return out;
 }
@@ -380,11 +301,8 @@ Status Conversion::choose_types(const ConvertOptions& options,
   return {};
 }
 
-Status Conversion::describe(const ConvertOptions& options, const arch::NamedModel& model,
-                            const arch::Architecture& architecture, const names::Naming& naming,
-                            std::string_view design) {
+Status Conversion::describe(const ConvertOptions& options, int64_t vocab) {
   const Metadata& source = files_->container().metadata;
-  if (naming.describe) metadata_ = naming.describe(model, architecture, design);
   const bool holds_lists = holds_blocks(options.format);
   for (const auto& [key, value] : source)
     if (key == "general.name" ||
@@ -405,11 +323,10 @@ Status Conversion::describe(const ConvertOptions& options, const arch::NamedMode
                     return a.second < b.second;
                   })->first);
   if (metadata_.contains("tokenizer.ggml.tokens")) return {};
-  const int64_t rows = architecture.dimensions().vocab;
-  const auto tokenizer = find_tokenizer(ModelText{files_->path(), rows, &source}, options.vocab);
+  const auto tokenizer = find_tokenizer(ModelText{files_->path(), vocab, &source}, options.vocab);
   Result<Metadata> vocabulary = tl::unexpected(Error());
   if (tokenizer)
-    vocabulary = text::gguf_vocabulary(**tokenizer, rows);
+    vocabulary = text::gguf_vocabulary(**tokenizer, vocab);
   else
     vocabulary = tl::unexpected(tokenizer.error());
   if (vocabulary) {

@@ -61,9 +61,8 @@ class Conversion {
   Status choose_types(const ConvertOptions& options, const arch::Architecture& architecture,
                       std::vector<arch::names::ForeignTensor> tensors,
                       const std::map<std::string, DType, std::less<>>& types);
-  Status describe(const ConvertOptions& options, const arch::NamedModel& model,
-                  const arch::Architecture& architecture, const arch::names::Naming& naming,
-                  std::string_view design);
+  // Adds to what the naming says of the model; the embedding has `vocab` rows.
+  Status describe(const ConvertOptions& options, int64_t vocab);
 
   io::WriteFormat format_ = io::WriteFormat::safetensors;
   std::unique_ptr<io::ModelFiles> files_;

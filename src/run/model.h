@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "arch/adapter.h"
 #include "arch/registry.h"
 #include "io/model_files.h"
 #include "ops/backend.h"
@@ -80,9 +81,7 @@ enum class Sparse : uint8_t {
 // A file that RWKV-PEFT made beside a model, to be merged into it while it is loaded.
 struct AdapterFile {
   std::filesystem::path path{};
-  std::optional<double> alpha{};    // what a LoRA was trained with
-  double blend = 1;                 // of the change; 0 leaves the model as it is
-  std::string pattern = "*";        // glob over the names of the tensors to change
+  arch::AdapterOptions options{};
   std::filesystem::path initial{};  // PiSSA's initial pair (init_pissa.pth), or empty
 };
 

@@ -138,12 +138,11 @@ Status check_denominators(const State& state, std::string_view name) {
 }
 
 constexpr std::string_view kMatrix = ".att.wkv";
-constexpr std::string_view kTuned = ".att.time_state";
 
 // The name of the tuned state of a part, or nothing if the part is not a matrix of memory.
 std::optional<std::string> tuned_name(const arch::StateSpec& part) {
   if (!part.name.ends_with(kMatrix)) return std::nullopt;
-  return part.name.substr(0, part.name.size() - kMatrix.size()) + std::string(kTuned);
+  return part.name.substr(0, part.name.size() - kMatrix.size()) + std::string(arch::kTunedState);
 }
 
 Result<State> from_list(const Container& container, std::shared_ptr<const StateLayout> layout,

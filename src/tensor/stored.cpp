@@ -4,6 +4,17 @@
 
 namespace skein {
 
+StoredTensor StoredTensor::of(std::string name, const Shape& shape,
+                              std::shared_ptr<const ComputedTensor> numbers, DType dtype) {
+  StoredTensor out;
+  out.name = std::move(name);
+  out.dtype = dtype;
+  out.shape = shape;
+  out.strides = shape.contiguous_strides();
+  out.computed = std::move(numbers);
+  return out;
+}
+
 StoredTensor StoredTensor::transposed() const {
   SK_CHECK(shape.rank() >= 2);
   StoredTensor out = *this;

@@ -54,6 +54,10 @@ struct StoredTensor {
   // numbers.
   std::shared_ptr<const ComputedTensor> computed{};
 
+  // A tensor of what `numbers` computes, in row-major order.
+  static StoredTensor of(std::string name, const Shape& shape,
+                         std::shared_ptr<const ComputedTensor> numbers, DType dtype = DType::f32);
+
   // Its numbers stand one after the other from the start of the storage.
   bool contiguous() const {
     return layout == Layout::rows && offset == 0 && strides == shape.contiguous_strides();

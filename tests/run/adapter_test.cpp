@@ -36,21 +36,21 @@ std::vector<float> logits_with(const std::filesystem::path& model,
 TEST(Lora, gives_the_logits_of_the_official_merge) {
   const auto expected = test::read_expected(test::fixture("models/v7.lora.expected.safetensors"));
   const auto model = test::fixture("models/v7.pth");
-  const AdapterFile lora = {.path = test::fixture("models/v7.lora.pth"), .alpha = 8.0};
+  const AdapterFile lora = {.path = test::fixture("models/v7.lora.pth"), .options = {.alpha = 8.0}};
   const auto logits = logits_with(model, {lora}, expected.tokens);
   EXPECT_LE(test::relative_error(logits, expected.logits), kTolerance);
   // Another alpha is another model, and a blend of 0 none.
   AdapterFile other = lora;
-  other.alpha = 16;
+  other.options.alpha = 16;
   EXPECT_GT(test::relative_error(logits_with(model, {other}, expected.tokens), expected.logits),
             1e-3);
   other = lora;
-  other.blend = 0;
+  other.options.blend = 0;
   EXPECT_EQ(logits_with(model, {other}, expected.tokens), logits_with(model, {}, expected.tokens));
   // Half of the change twice is not the whole only for what was replaced, never for a pair.
   ModelOptions none;
   none.adapters = {lora};
-  none.adapters[0].pattern = "no such tensor";
+  none.adapters[0].options.pattern = "no such tensor";
   const auto refused = Model::open(model, none);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::argument);
@@ -132,7 +132,7 @@ TEST_F(Peft, every_kind_of_adapter_gives_the_trainers_loss) {
   for (const std::string kind : {"lora", "bone", "bone_odd", "bat"}) {
     write(temp("adapter"), part(kind + ".p."));
     AdapterFile adapter = {.path = temp("adapter")};
-    if (kind == "lora") adapter.alpha = number("lora_alpha");
+    if (kind == "lora") adapter.options.alpha = number("lora_alpha");
     const double expected = number("loss_" + kind);
     EXPECT_NEAR(loss({adapter}), expected, 5e-6) << kind;
     EXPECT_GT(std::fabs(plain - expected), 1e-4) << kind << ": this fixture shows nothing";
@@ -150,7 +150,8 @@ TEST_F(Peft, pissa_takes_the_initial_pair_away) {
   }
   write(temp("initial"), initial);
   // The pair as it was at the start: nothing has changed.
-  const AdapterFile same = {.path = temp("adapter"), .initial = temp("initial")};
+  AdapterFile same = {.path = temp("adapter")};
+  same.initial = temp("initial");
   EXPECT_NEAR(loss({same}), loss({}), 1e-6);
   // Without a change of the second matrix's half, exactly half of the pair is left.
   for (auto& [name, value] : initial)
@@ -158,14 +159,14 @@ TEST_F(Peft, pissa_takes_the_initial_pair_away) {
       for (float& x : value.data) x *= 0.5f;
   write(temp("initial"), initial);
   const double rank = 4;
-  const AdapterFile half = {.path = temp("adapter"), .alpha = rank / 2};
+  const AdapterFile half = {.path = temp("adapter"), .options = {.alpha = rank / 2}};
   EXPECT_NEAR(loss({same}), loss({half}), 1e-6);
 }
 
 TEST_F(Peft, a_pattern_chooses_what_changes) {
   write(temp("adapter"), part("bone.p."));
-  const AdapterFile first = {.path = temp("adapter"), .pattern = "blocks.0.*"};
-  const AdapterFile second = {.path = temp("adapter"), .pattern = "blocks.1.*"};
+  const AdapterFile first = {.path = temp("adapter"), .options = {.pattern = "blocks.0.*"}};
+  const AdapterFile second = {.path = temp("adapter"), .options = {.pattern = "blocks.1.*"}};
   EXPECT_NEAR(loss({first, second}), number("loss_bone"), 5e-6);
   EXPECT_GT(std::fabs(loss({first}) - number("loss_bone")), 1e-4);
 }
@@ -178,7 +179,7 @@ TEST_F(Peft, what_does_not_fit_is_a_mismatch_that_names_the_target) {
     change(adapter);
     write(temp("adapter"), adapter);
     ModelOptions options;
-    options.adapters = {{.path = temp("adapter"), .alpha = 8.0}};
+    options.adapters = {{.path = temp("adapter"), .options = {.alpha = 8.0}}};
     const auto model = Model::open(temp("model"), options);
     ASSERT_FALSE(model) << what;
     EXPECT_EQ(model.error().code, Code::mismatch) << what << ": " << model.error().message;
@@ -214,7 +215,7 @@ TEST_F(Peft, what_does_not_fit_is_a_mismatch_that_names_the_target) {
   });
   write(temp("adapter"), part("p."));  // a model is no adapter
   ModelOptions options;
-  options.adapters = {{.path = temp("adapter"), .alpha = 8.0}};
+  options.adapters = {{.path = temp("adapter"), .options = {.alpha = 8.0}}};
   const auto model = Model::open(temp("model"), options);
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().code, Code::unsupported);

@@ -218,7 +218,7 @@ TEST_F(Convert, a_merged_adapter_keeps_the_type_of_its_model) {
   const auto conversion = Conversion::prepare(
       test::fixture("models/v7.pth"),
       {.format = WriteFormat::safetensors,
-       .adapters = {{.path = test::fixture("models/v7.lora.pth"), .alpha = 8.0}}});
+       .adapters = {{.path = test::fixture("models/v7.lora.pth"), .options = {.alpha = 8.0}}}});
   ASSERT_TRUE(conversion);
   for (const ConvertedTensor& row : conversion->tensors()) EXPECT_EQ(row.to, DType::bf16);
 }
@@ -310,11 +310,11 @@ TEST_F(Convert, pip_int8_is_read_back_as_what_it_decodes_to) {
 
 TEST_F(Convert, an_adapter_is_baked_in) {
   const auto expected = test::read_expected(test::fixture("models/v7.lora.expected.safetensors"));
-  const auto path =
-      convert(test::fixture("models/v7.pth"), "baked.safetensors",
-              {.format = WriteFormat::safetensors,
-               .type = DType::f32,
-               .adapters = {{.path = test::fixture("models/v7.lora.pth"), .alpha = 8.0}}});
+  const auto path = convert(
+      test::fixture("models/v7.pth"), "baked.safetensors",
+      {.format = WriteFormat::safetensors,
+       .type = DType::f32,
+       .adapters = {{.path = test::fixture("models/v7.lora.pth"), .options = {.alpha = 8.0}}}});
   const auto model = test::open_model(path);
   State state = model->new_state();
   EXPECT_LE(test::relative_error(test::logits_of(*model, state, expected.tokens), expected.logits),

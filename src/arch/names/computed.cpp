@@ -10,17 +10,6 @@
 namespace skein::arch::names {
 namespace {
 
-StoredTensor computed(std::string name, DType dtype, const Shape& shape,
-                      std::shared_ptr<const ComputedTensor> source) {
-  StoredTensor out;
-  out.name = std::move(name);
-  out.dtype = dtype;
-  out.shape = shape;
-  out.strides = shape.contiguous_strides();
-  out.computed = std::move(source);
-  return out;
-}
-
 class Concatenated final : public ComputedTensor {
  public:
   explicit Concatenated(std::vector<StoredTensor> parts) : parts_(std::move(parts)) {
@@ -70,15 +59,14 @@ StoredTensor concatenated(std::string name, std::vector<StoredTensor> parts) {
   Shape shape = parts[0].shape;
   shape[0] = 0;
   for (const StoredTensor& part : parts) shape[0] += part.shape[0];
-  return computed(std::move(name), DType::f32, shape,
-                  std::make_shared<Concatenated>(std::move(parts)));
+  return StoredTensor::of(std::move(name), shape, std::make_shared<Concatenated>(std::move(parts)));
 }
 
 StoredTensor mapped(StoredTensor tensor, double (*f)(double)) {
   const Shape shape = tensor.shape;
   std::string name = tensor.name;
-  return computed(std::move(name), DType::f32, shape,
-                  std::make_shared<Mapped<double (*)(double)>>(std::move(tensor), f));
+  return StoredTensor::of(std::move(name), shape,
+                          std::make_shared<Mapped<double (*)(double)>>(std::move(tensor), f));
 }
 
 StoredTensor scaled(StoredTensor tensor, int exponent) {
@@ -87,8 +75,8 @@ StoredTensor scaled(StoredTensor tensor, int exponent) {
   const DType type = block_size(tensor.dtype).elements == 1 ? tensor.dtype : DType::f32;
   std::string name = tensor.name;
   const auto f = [factor = std::ldexp(1.0, exponent)](double x) { return x * factor; };
-  return computed(std::move(name), type, shape,
-                  std::make_shared<Mapped<decltype(f)>>(std::move(tensor), f));
+  return StoredTensor::of(std::move(name), shape,
+                          std::make_shared<Mapped<decltype(f)>>(std::move(tensor), f), type);
 }
 
 }  // namespace skein::arch::names

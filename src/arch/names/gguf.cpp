@@ -223,6 +223,6 @@ Metadata describe(const NamedModel& model, const Architecture& architecture,
 
 }  // namespace
 
-const Naming kGguf = {"gguf", "GGUF", is_gguf, translate, write, describe};
+const Naming kGguf = {"gguf", "GGUF", is_gguf, translate, write, describe, Format::gguf};
 
 }  // namespace skein::arch::names

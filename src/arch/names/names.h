@@ -2,6 +2,7 @@
 // file per naming.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,9 +33,12 @@ struct Naming {
   Result<std::vector<ForeignTensor>> (*write)(const NamedModel& model,
                                               std::string_view design) = nullptr;
   // What stands beside the tensors in such a file: sizes and epsilons under the keys that its
-  // readers ask for. Null for nothing.
+  // readers ask for. Null where `write` is.
   Metadata (*describe)(const NamedModel& model, const Architecture& architecture,
                        std::string_view design) = nullptr;
+  // The one container that is written with these names and no others; nothing: any of the rest.
+  std::optional<Format> container{};
+  bool keeps_tuned_states = false;  // such files have a place for them
 };
 
 // Told apart by names and shapes, in this order.

@@ -61,22 +61,20 @@ Result<Hints> own_hints(const Container& container, std::string_view file_name) 
 
 // A matrix that the `rwkv` package's i8 scheme made five tensors of becomes one again.
 Status join_pip_int8(NamedTensors& tensors) {
-  constexpr std::string_view kRange = "_mx";
+  // No other scheme has it.
+  constexpr std::string_view kMark = quant::kPipI8Parts[1].suffix;
   std::vector<std::string> names;
   for (const auto& [name, tensor] : tensors)
-    if (name.ends_with(kRange)) names.push_back(name.substr(0, name.size() - kRange.size()));
+    if (name.ends_with(kMark)) names.push_back(name.substr(0, name.size() - kMark.size()));
   for (const std::string& name : names) {
     quant::PipI8Tensors parts;
-    const auto take = [&](const char* suffix, StoredTensor& place) {
-      const auto found = tensors.find(name + suffix);
-      if (found == tensors.end()) return false;
-      place = found->second;
+    for (const quant::PipI8Part& part : quant::kPipI8Parts) {
+      const auto found = tensors.find(fmt::format("{}{}", name, part.suffix));
+      if (found == tensors.end())
+        return fail(Code::mismatch, "of the five tensors of {} one is missing", escaped(name));
+      parts.*part.place = found->second;
       tensors.erase(found);
-      return true;
-    };
-    if (!take("", parts.codes) || !take("_mx", parts.mx) || !take("_rx", parts.rx) ||
-        !take("_my", parts.my) || !take("_ry", parts.ry))
-      return fail(Code::mismatch, "of the five tensors of {} one is missing", escaped(name));
+    }
     SK_TRY(StoredTensor joined, quant::pip_i8_tensor(name, parts));
     tensors.emplace(name, joined.transposed());
   }
@@ -175,8 +173,10 @@ Metadata describe(const NamedModel& model, const Architecture&, std::string_view
 
 }  // namespace
 
-const Naming kOfficial = {"official", "official", is_official, keep_names, write, describe};
-const Naming kPacked = {"packed", "Skein", is_packed, turn_back, write_turned, describe};
+const Naming kOfficial = {"official", "official", is_official, keep_names,
+                          write,      describe,   {},          true};
+const Naming kPacked = {"packed",     "Skein",  is_packed,      turn_back,
+                        write_turned, describe, Format::packed, true};
 const Naming kWebRwkv = {"web-rwkv", "web-rwkv", is_web_rwkv, undo_web_rwkv};
 
 }  // namespace skein::arch::names

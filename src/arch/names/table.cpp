@@ -110,7 +110,6 @@ Result<std::vector<ForeignTensor>> write_names(const NamedTensors& tensors, cons
     int64_t layer = 0;
     std::string_view local;
     size_t index = 0;
-    std::string foreign;
     const Row* row = find_writer(table.top, name, index);
     const bool in_layer = !row && split_layer(name, "blocks.", layer, local);
     if (in_layer) row = find_writer(table.in_layer, local, index);

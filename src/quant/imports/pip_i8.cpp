@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "quant/read.h"
@@ -86,6 +88,76 @@ Status each_row(const StoredTensor& weight, std::vector<float>& chunk, F f) {
 // x / range, and 0 where the tool would have 0 / 0.
 float share(float x, float range) { return range > 0 ? x / range : 0.0f; }
 
+// A matrix that is encoded when a number of any of its five tensors is first read. The codes, which
+// are large, are let go of when something else is read or when they were read to their end;
+// encoding again costs less than keeping those of a whole model.
+class Encoding {
+ public:
+  explicit Encoding(StoredTensor weight) : weight_(std::move(weight)) {}
+
+  int64_t codes() const { return weight_.shape.elements(); }
+
+  Status read_codes(int64_t first, std::span<float> out) {
+    const std::lock_guard lock(mutex_);
+    if (!encoded_ || encoded_->codes.empty()) {
+      SK_TRY(encoded_, encode_pip_i8(weight_));
+    }
+    std::copy_n(encoded_->codes.begin() + first, out.size(), out.begin());
+    read_ += static_cast<int64_t>(out.size());
+    if (read_ == codes()) let_go();
+    return {};
+  }
+
+  Status read_scales(std::vector<float> PipI8Matrix::*scales, int64_t first, std::span<float> out) {
+    const std::lock_guard lock(mutex_);
+    if (!encoded_) {
+      SK_TRY(encoded_, encode_pip_i8(weight_));
+    }
+    std::copy_n(((*encoded_).*scales).begin() + first, out.size(), out.begin());
+    let_go();
+    return {};
+  }
+
+ private:
+  void let_go() {
+    encoded_->codes = {};
+    read_ = 0;
+  }
+
+  std::mutex mutex_;  // several threads encode what a file is written from
+  StoredTensor weight_;
+  std::optional<PipI8Matrix> encoded_;
+  int64_t read_ = 0;  // of the codes
+};
+
+class EncodedCodes final : public ComputedTensor {
+ public:
+  explicit EncodedCodes(std::shared_ptr<Encoding> encoding) : encoding_(std::move(encoding)) {}
+  int64_t elements() const override { return encoding_->codes(); }
+  Status read(int64_t first, std::span<float> out) const override {
+    return encoding_->read_codes(first, out);
+  }
+
+ private:
+  std::shared_ptr<Encoding> encoding_;
+};
+
+class EncodedScales final : public ComputedTensor {
+ public:
+  EncodedScales(std::shared_ptr<Encoding> encoding, int64_t elements,
+                std::vector<float> PipI8Matrix::*scales)
+      : encoding_(std::move(encoding)), elements_(elements), scales_(scales) {}
+  int64_t elements() const override { return elements_; }
+  Status read(int64_t first, std::span<float> out) const override {
+    return encoding_->read_scales(scales_, first, out);
+  }
+
+ private:
+  std::shared_ptr<Encoding> encoding_;
+  int64_t elements_;
+  std::vector<float> PipI8Matrix::*scales_;
+};
+
 }  // namespace
 
 Status decode_pip_i8(const PipI8& matrix, std::span<float> out) {
@@ -121,12 +193,8 @@ Result<StoredTensor> pip_i8_tensor(std::string name, const PipI8Tensors& parts) 
   SK_TRY_STATUS(read_scales(parts.rx, scales.outputs, codes, scales.rx));
   SK_TRY_STATUS(read_scales(parts.my, scales.inputs, codes, scales.my));
   SK_TRY_STATUS(read_scales(parts.ry, scales.inputs, codes, scales.ry));
-  StoredTensor out;
-  out.name = std::move(name);
-  out.shape = codes.shape;
-  out.strides = out.shape.contiguous_strides();
-  out.computed = std::make_shared<Decoded>(codes, std::move(scales));
-  return out;
+  return StoredTensor::of(std::move(name), codes.shape,
+                          std::make_shared<Decoded>(codes, std::move(scales)));
 }
 
 // The tool subtracts minima and divides by maxima of the whole matrix in place, one axis after the
@@ -173,6 +241,25 @@ Result<PipI8Matrix> encode_pip_i8(const StoredTensor& weight) {
   }));
   for (float& range : out.rx) range /= 16;
   for (float& range : out.ry) range /= 16;
+  return out;
+}
+
+PipI8Tensors pip_i8_tensors(std::string_view name, StoredTensor weight) {
+  const int64_t outputs = weight.shape[0], inputs = weight.shape[1];
+  const auto encoding = std::make_shared<Encoding>(std::move(weight));
+  const auto scales = [&](std::vector<float> PipI8Matrix::*of, const Shape& shape) {
+    return StoredTensor::of({}, shape,
+                            std::make_shared<EncodedScales>(encoding, shape.elements(), of));
+  };
+  PipI8Tensors out = {
+      .codes = StoredTensor::of({}, {inputs, outputs}, std::make_shared<EncodedCodes>(encoding),
+                                DType::u8),
+      .mx = scales(&PipI8Matrix::mx, {outputs}),
+      .rx = scales(&PipI8Matrix::rx, {outputs}),
+      .my = scales(&PipI8Matrix::my, {inputs, 1}),
+      .ry = scales(&PipI8Matrix::ry, {inputs, 1})};
+  for (const PipI8Part& part : kPipI8Parts)
+    (out.*part.place).name = fmt::format("{}{}", name, part.suffix);
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -40,6 +41,17 @@ struct PipI8Tensors {
 };
 Result<StoredTensor> pip_i8_tensor(std::string name, const PipI8Tensors& parts);
 
+// The five in a file: what their names have after the matrix's own.
+struct PipI8Part {
+  std::string_view suffix;
+  StoredTensor PipI8Tensors::*place;
+};
+inline constexpr PipI8Part kPipI8Parts[] = {{"", &PipI8Tensors::codes},
+                                            {"_mx", &PipI8Tensors::mx},
+                                            {"_rx", &PipI8Tensors::rx},
+                                            {"_my", &PipI8Tensors::my},
+                                            {"_ry", &PipI8Tensors::ry}};
+
 // Owns what PipI8 views. The scales are f32 and the tool stores them in its activation type: encode
 // them as F16 or BF16.
 struct PipI8Matrix {
@@ -55,5 +67,9 @@ struct PipI8Matrix {
 // column of equal numbers, where the tool would divide 0 by 0, has codes 0 and a range of 0.
 // Errors: argument (not a matrix, a number that is not finite), what read_f32 says.
 Result<PipI8Matrix> encode_pip_i8(const StoredTensor& weight);
+
+// The five tensors of the matrix `weight`, [outputs, inputs], under their names, which are encoded
+// when they are read; the errors of encode_pip_i8 come then.
+PipI8Tensors pip_i8_tensors(std::string_view name, StoredTensor weight);
 
 }  // namespace skein::quant
