@@ -1,7 +1,6 @@
 // skein convert, skein quantize: any model file into another.
 #include "run/convert.h"
 
-#include <algorithm>
 #include <map>
 
 #include "arch/shapes.h"
@@ -16,6 +15,31 @@
 
 namespace skein::cli {
 namespace {
+
+// What was made on the way to a file, and is taken away again if that is never reached.
+class Made {
+ public:
+  Made() = default;
+  Made(const Made&) = delete;
+  Made& operator=(const Made&) = delete;
+  ~Made() {
+    std::error_code ignored;
+    for (auto path = paths_.rbegin(); path != paths_.rend(); ++path)
+      std::filesystem::remove(*path, ignored);
+  }
+
+  void folders(const std::filesystem::path& folder) {
+    std::error_code ignored;
+    if (folder.empty() || std::filesystem::exists(folder, ignored)) return;
+    folders(folder.parent_path());
+    if (std::filesystem::create_directory(folder, ignored)) file(folder);
+  }
+  void file(std::filesystem::path path) { paths_.push_back(std::move(path)); }
+  void keep() { paths_.clear(); }
+
+ private:
+  std::vector<std::filesystem::path> paths_;
+};
 
 class Convert : public Command {
  public:
@@ -44,10 +68,9 @@ class Convert : public Command {
   int run(Console& console) override {
     std::error_code ignored;
     // A folder as Hugging Face publishes models.
-    if (names_ == "fla" && format_.empty() && std::filesystem::path(out_).extension().empty()) {
-      if (!dry_run_) std::filesystem::create_directories(out_, ignored);
-      out_ = (std::filesystem::path(out_) / "model.safetensors").string();
-    }
+    whole_folder_ =
+        names_ == "fla" && format_.empty() && std::filesystem::path(out_).extension().empty();
+    if (whole_folder_) out_ = (std::filesystem::path(out_) / "model.safetensors").string();
     if (!dry_run_ && !force_ && std::filesystem::exists(out_, ignored))
       return console.error({Code::argument, escaped(out_) + " is there already; -f replaces it"});
     auto conversion = prepare(console);
@@ -110,8 +133,15 @@ class Convert : public Command {
       progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
       return !interrupt::requested();
     };
+    Made made;
+    if (whole_folder_) made.folders(std::filesystem::path(out_).parent_path());
+    if (!conversion.config().empty()) SK_TRY_STATUS(write_config(console, conversion, made));
     SK_TRY_STATUS(conversion.write(out_, options));
-    if (conversion.config().empty()) return {};
+    made.keep();
+    return {};
+  }
+
+  Status write_config(Console& console, const Conversion& conversion, Made& made) const {
     const auto config = std::filesystem::path(out_).parent_path() / "config.json";
     std::error_code ignored;
     if (std::filesystem::exists(config, ignored)) {
@@ -119,7 +149,9 @@ class Convert : public Command {
       return {};
     }
     const std::span<const std::byte> parts[] = {std::as_bytes(std::span(conversion.config()))};
-    return write_file(config, parts);
+    SK_TRY_STATUS(write_file(config, parts));
+    made.file(config);
+    return {};
   }
 
   static void list_tensors(Console& console, const Conversion& conversion) {
@@ -175,6 +207,7 @@ class Convert : public Command {
   std::vector<std::string> overrides_;
   AdapterOption adapters_;
   bool dry_run_ = false, list_ = false, force_ = false;
+  bool whole_folder_ = false;  // OUT is one, to be made if there is none
   int64_t threads_ = 0;
 };
 

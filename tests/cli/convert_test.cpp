@@ -1,6 +1,8 @@
 // skein convert and skein quantize.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "cli/program.h"
 #include "support/fixtures.h"
@@ -72,6 +74,45 @@ TEST_F(ConvertCommand, quantize_says_which_type_each_tensor_got_and_why) {
   EXPECT_NE(ran.out.find("pattern blocks.1.*.value.weight"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("layer 0's output: at least 8 bits"), std::string::npos) << ran.out;
   EXPECT_EQ(run({"complete", out("q.gguf"), "--tokens", "1", "-n", "1"}).code, 0);
+}
+
+TEST_F(ConvertCommand, a_folder_is_made_for_a_model_and_for_no_error) {
+  ASSERT_EQ(run({"convert", model_, out("nan.safetensors"), "--dtype", "f32"}).code, 0);
+  std::string file = text_of_file(out("nan.safetensors"));
+  std::fill(file.begin() + static_cast<std::ptrdiff_t>(file.size() / 2), file.end(), '\xff');
+  write_text(out("nan.safetensors"), file);
+  const struct {
+    std::vector<std::string> args;
+    const char* says;
+  } rows[] = {{{"/nonexistent.pth"}, "nonexistent"},
+              {{fixture("models/v4.pth").string()}, "fla has no model of rwkv4"},
+              {{model_, "--dtype", "q4"}, "q4"},
+              {{model_, "--quant", "Q4_0"}, "holds no"},
+              // Found out when half of the file is written.
+              {{out("nan.safetensors"), "--quant", "pip-int8"}, "not finite"}};
+  const auto convert_to = [](const std::string& folder, std::vector<std::string> args) {
+    args.insert(args.begin() + 1, folder);
+    args.insert(args.begin(), "convert");
+    args.insert(args.end(), {"--names", "fla"});
+    return run(args);
+  };
+  std::filesystem::create_directory(out("empty"));
+  for (const auto& row : rows) {
+    for (const char* folder : {"new/folder", "empty"}) {
+      const Ran ran = convert_to(out(folder), row.args);
+      EXPECT_NE(ran.code, 0) << row.says;
+      EXPECT_NE(ran.err.find(row.says), std::string::npos) << ran.err;
+      EXPECT_FALSE(std::filesystem::exists(out("new"))) << row.says;
+      ASSERT_TRUE(std::filesystem::exists(out("empty"))) << row.says;
+      EXPECT_TRUE(std::filesystem::is_empty(out("empty"))) << row.says;
+    }
+  }
+  for (const char* folder : {"new/folder", "empty"}) {
+    const Ran ran = convert_to(out(folder), {model_});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(answer(out(folder)), answer(model_));
+    EXPECT_TRUE(std::filesystem::exists(folder_.path() / folder / "config.json"));
+  }
 }
 
 TEST_F(ConvertCommand, mistakes_are_answered_by_one_sentence) {
