@@ -215,6 +215,10 @@ TEST(SparseMatrices, are_skipped_through_by_one_token_and_by_more_while_it_is_le
   EXPECT_FALSE(worth_skipping(l));
   l.type = PanelType::f16;
   EXPECT_TRUE(worth_skipping(l));
+  // A beginning unlike the rest does not decide for it.
+  l.tokens = 64;
+  std::fill(x.begin(), x.begin() + 16 * 1000, 1.0f);
+  EXPECT_TRUE(worth_skipping(l));
   std::fill(x.begin(), x.end(), 1.0f);
   EXPECT_FALSE(worth_skipping(l));
 }
