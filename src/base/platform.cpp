@@ -81,6 +81,24 @@ int granted_processors() {
   }
 }
 
+uint64_t bytes_of_cache(std::string_view size) {
+  uint64_t number = 0;
+  const char* const end = size.data() + size.size();
+  const auto [unit, error] = std::from_chars(size.data(), end, number);
+  if (error != std::errc() || unit + 1 != end || number >> 40 != 0) return 0;
+  return *unit == 'K' ? number << 10 : *unit == 'M' ? number << 20 : 0;
+}
+
+uint64_t last_level_cache_bytes() {
+  uint64_t largest = 0;
+  for (int index = 0;; ++index) {
+    const std::string size =
+        first_line("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/size");
+    if (size.empty()) return largest;
+    largest = std::max(largest, bytes_of_cache(size));
+  }
+}
+
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {

@@ -18,6 +18,10 @@ int granted_processors();
 // What a group's cpu.max grants: "150000 100000" (microseconds in each period) is 2, "max 100000"
 // and anything else 0.
 int processors_of_quota(std::string_view cpu_max);
+// The largest cache that a processor can reach, which it may share with others; 0 if unknown.
+uint64_t last_level_cache_bytes();
+// Of the text that the system has for it: "2048K", "4M"; 0 for anything else.
+uint64_t bytes_of_cache(std::string_view size);
 // "Intel(R) Xeon(R) Processor", or empty.
 std::string processor_name();
 // Bytes of memory of the machine and how many are available now; 0 if unknown.

@@ -83,6 +83,7 @@ JsonWriter benchmark_json(const BenchSubject& subject, const BenchmarkReport& re
         .member("low", s.low)
         .member("high", s.high);
     if (s.share > 0) json.member("rate", s.rate).member("limit", s.limit).member("share", s.share);
+    if (s.in_cache) json.member("in_cache", true);
     if (s.joules > 0) json.member("joules_per_token", s.joules);
     json.end_object();
   }

@@ -36,6 +36,14 @@ std::string figure(double value) {
 
 std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
+std::string comparison_text(const Console& console, double ratio, bool more_is_better) {
+  const std::string text = fmt::format("{:.2f} of before", ratio);
+  if (text == "1.00 of before") return text;
+  const bool better = (ratio > 1) == more_is_better;
+  return console.styled(better ? Style::green : Style::red,
+                        text + (better ? ", better" : ", worse"));
+}
+
 // Nothing where nothing was moved or computed.
 std::string amount(double value, const char* unit) {
   return value > 0 ? fmt::format("{} {}", figure(value), unit) : "-";
@@ -84,13 +92,11 @@ void print_benchmark(Console& console, const BenchSubject& subject, const Benchm
       line += fmt::format("{:>8.1f} {:<8}{:>6} of {:<17}", s.rate / 1e9, limit.unit,
                           percent(s.share), limit.name);
     }
+    if (s.in_cache) line += fmt::format("{:<44}", "    in the processor's cache");
     if (s.joules > 0) line += fmt::format("  {:.3f} J/token", s.joules);
     if (old)
-      if (const auto before = OldReport::find(old->samples, s.name)) {
-        const bool better = s.more_is_better() ? s.median > *before : s.median < *before;
-        line += console.styled(better ? Style::green : Style::red,
-                               fmt::format("  new/old {:.3f}", s.median / *before));
-      }
+      if (const auto before = OldReport::find(old->samples, s.name))
+        line += "  " + comparison_text(console, s.median / *before, s.more_is_better());
     line.erase(line.find_last_not_of(' ') + 1);
     console.line(line);
   }

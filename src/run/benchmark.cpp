@@ -1,7 +1,6 @@
 #include "run/benchmark.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/energy.h"
 #include "base/platform.h"
@@ -18,6 +17,7 @@ Status told(const BenchmarkStep& step, const std::string& what) {
 }
 
 void set_share(Sample& sample, const MachineLimits& limits) {
+  if (sample.in_cache) return;
   const auto bound = limits.bound(sample.bytes, sample.flops);
   if (bound.limit.value <= 0) return;
   const double a_second = sample.more_is_better() ? sample.median : 1e3 / sample.median;
@@ -223,16 +223,24 @@ class Benchmark {
       file_bytes = file.size();
     }
     const int64_t bytes = model_.info().state_bytes;
-    add_time("state copy", bytes, copies, 2 * static_cast<double>(bytes));
-    add_time("state save", static_cast<int64_t>(file_bytes), saves,
-             static_cast<double>(file_bytes));
-    add_time("state restore", static_cast<int64_t>(file_bytes), restores,
-             static_cast<double>(file_bytes));
+    const auto file_size = static_cast<int64_t>(file_bytes);
+    // Of a round: both states, the file and what is read back from it.
+    const auto touched = static_cast<uint64_t>(2 * (bytes + file_size));
+    const bool in_cache = touched <= last_level_cache_bytes();
+    const auto add_time = [&](const char* name, int64_t size, int64_t moved,
+                              const std::vector<double>& ms) {
+      add({.name = name,
+           .kind = "state",
+           .size = size,
+           .unit = "ms",
+           .bytes = static_cast<double>(moved),
+           .in_cache = in_cache},
+          ms);
+    };
+    add_time("state copy", bytes, 2 * bytes, copies);
+    add_time("state save", file_size, file_size, saves);
+    add_time("state restore", file_size, file_size, restores);
     return {};
-  }
-
-  void add_time(const char* name, int64_t size, const std::vector<double>& ms, double bytes) {
-    add({.name = name, .kind = "state", .size = size, .unit = "ms", .bytes = bytes}, ms);
   }
 
   void add(Sample sample, const std::vector<double>& values) {

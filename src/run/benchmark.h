@@ -33,6 +33,7 @@ struct Sample {
   std::string_view limit{};     // the key of what bounds these (run/limits.h)
   double rate = 0;              // of what it counts, a second, at the median
   double share = 0;             // of that limit; 0 if it is unknown
+  bool in_cache = false;        // what it moves stays in a cache: no limit of the memory is its own
   double joules = 0;            // a token; 0 where nobody can tell
 
   bool more_is_better() const { return unit == "tok/s"; }

@@ -30,5 +30,13 @@ TEST(Platform, huge_pages_are_told_from_small_ones) {
 
 TEST(Platform, memory_that_is_not_mapped_has_no_pages) { EXPECT_EQ(huge_page_share({}), 0); }
 
+TEST(Platform, sizes_of_caches_are_read_as_the_system_writes_them) {
+  EXPECT_EQ(bytes_of_cache("48K"), 48u << 10);
+  EXPECT_EQ(bytes_of_cache("266240K"), 266240u << 10);
+  EXPECT_EQ(bytes_of_cache("4M"), 4u << 20);
+  for (const char* wrong : {"", "K", "48", "48KB", "-1K", "99999999999999999999K"})
+    EXPECT_EQ(bytes_of_cache(wrong), 0u) << wrong;
+}
+
 }  // namespace
 }  // namespace skein

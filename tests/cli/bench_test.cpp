@@ -92,6 +92,11 @@ TEST(Bench, every_figure_stands_beside_its_limit) {
     EXPECT_LE(number(sample, "low"), number(sample, "median")) << name;
     EXPECT_LE(number(sample, "median"), number(sample, "high")) << name;
     EXPECT_GT(number(sample, "low"), 0) << name;
+    if (sample.find("in_cache")) {
+      EXPECT_EQ(text(sample, "kind"), "state") << name;
+      EXPECT_FALSE(sample.find("share") || sample.find("limit")) << name;
+      continue;
+    }
     const double limit = limits[text(sample, "limit")];
     EXPECT_NEAR(number(sample, "share"), number(sample, "rate") / limit,
                 1e-6 * number(sample, "share"))
@@ -134,7 +139,27 @@ TEST(Bench, an_earlier_report_gives_ratios_and_tells_what_changed) {
   EXPECT_EQ(table.code, 0) << table.err;
   EXPECT_TRUE(contains(table.out, "the device was an abacus")) << table.out;
   EXPECT_TRUE(contains(table.out, "the logits changed: fingerprint 0, now ")) << table.out;
-  EXPECT_TRUE(contains(table.out, "new/old ")) << table.out;
+}
+
+TEST(Bench, a_comparison_says_which_way_is_better) {
+  const Folder folder;
+  const std::string old = (folder / "old.json").string();
+  write_text(old, R"({"model": "RWKV-7", "device": "an abacus", "fingerprint": "0", "limits": [],
+    "samples": [{"name": "decode", "median": 1e-6}, {"name": "prefill 4", "median": 1e12},
+                {"name": "state save", "median": 1e12}, {"name": "state restore", "median": 1e-9}]})");
+  const Ran table = bench({"-b", "1", "--compare", old});
+  EXPECT_EQ(table.code, 0) << table.err;
+  const auto line_of = [&](const std::string& name) {
+    const size_t at = table.out.find("\n" + name + " ");
+    return at == std::string::npos
+               ? ""
+               : table.out.substr(at + 1, table.out.find('\n', at + 1) - at - 1);
+  };
+  EXPECT_TRUE(line_of("decode").ends_with(" of before, better")) << table.out;
+  EXPECT_TRUE(line_of("prefill 4").ends_with(" 0.00 of before, worse")) << table.out;
+  EXPECT_TRUE(line_of("state save").ends_with(" 0.00 of before, better")) << table.out;
+  EXPECT_TRUE(line_of("state restore").ends_with(" of before, worse")) << table.out;
+  EXPECT_FALSE(contains(line_of("state copy"), "before")) << table.out;
 }
 
 TEST(Bench, a_report_can_be_compared_with_the_next) {
