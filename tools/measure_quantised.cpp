@@ -1,5 +1,5 @@
 // What each quantised type does to a model: a table of sizes, divergence and perplexity against the
-// model as it is, over text that the model itself wrote.
+// model as it is, over text that the model itself wrote; then what the mode `fast` adds to that.
 //
 //   build/tools/measure_quantised MODEL [TOKENS]
 //
@@ -59,19 +59,24 @@ struct Figures {
   double perplexity = 0, divergence = 0, worst = 0, same_first = 0, error = 0;
 };
 
-// `reference` gets the logits when it is empty, and is compared with otherwise.
-Result<Figures> measure(Model& model, const Documents& documents, std::vector<float>& reference) {
+// Of each document's tokens from `prompt` on; those before are read as a prompt. `reference` gets
+// the logits when it is empty, and is compared with otherwise.
+Result<Figures> measure(Model& model, const Documents& documents, std::vector<float>& reference,
+                        size_t prompt = 0) {
   const auto vocab = static_cast<size_t>(model.vocab());
-  std::vector<float> all, logits(kDocument * vocab);
+  const size_t rows = kDocument - prompt;
+  std::vector<float> all, logits(rows * vocab);
   for (const auto& document : documents) {
     State state = model.new_state();
-    SK_TRY_STATUS(model.eval(state, document, Want::all, logits.data()));
+    const auto ids = std::span(document);
+    if (prompt > 0) SK_TRY_STATUS(model.eval(state, ids.first(prompt), Want::none, nullptr));
+    SK_TRY_STATUS(model.eval(state, ids.subspan(prompt), Want::all, logits.data()));
     all.insert(all.end(), logits.begin(), logits.end());
   }
   if (reference.empty()) reference = all;
   Figures out;
   double scale = 0, count = 0, loss = 0;
-  for (size_t row = 0; row < documents.size() * kDocument; ++row) {
+  for (size_t row = 0; row < documents.size() * rows; ++row) {
     const auto got = std::span(all).subspan(row * vocab, vocab);
     const auto want = std::span(reference).subspan(row * vocab, vocab);
     const auto p = log_softmax(want), q = log_softmax(got);
@@ -86,14 +91,41 @@ Result<Figures> measure(Model& model, const Documents& documents, std::vector<fl
     const auto first = [](auto s) { return std::max_element(s.begin(), s.end()) - s.begin(); };
     out.same_first += first(got) == first(want);
     ++count;
-    if (row % kDocument + 1 < kDocument)
-      loss -= q[static_cast<size_t>(documents[row / kDocument][row % kDocument + 1])];
+    if (const size_t next = prompt + row % rows + 1; next < kDocument)
+      loss -= q[static_cast<size_t>(documents[row / rows][next])];
   }
   out.divergence /= count;
   out.same_first *= 100 / count;
   out.error /= scale;
   out.perplexity = std::exp(loss / (count - static_cast<double>(documents.size())));
   return out;
+}
+
+Result<Conversion> write_copy(const std::filesystem::path& path, std::string_view type,
+                              const std::filesystem::path& copy) {
+  SK_TRY(Conversion conversion, Conversion::prepare(path, {.format = io::WriteFormat::packed,
+                                                           .quant = std::string(type)}));
+  io::WriteOptions options;
+  options.overwrite = true;
+  SK_TRY_STATUS(conversion.write(copy, options));
+  return conversion;
+}
+
+// The logits of the tokens after a prompt, by exact and by fast numerics.
+Status compare_modes(const std::filesystem::path& reference_path, const std::filesystem::path& path,
+                     std::string_view type, const Documents& documents) {
+  constexpr size_t kPrompt = 192;  // whole blocks; logits of prompts are exact in both modes
+  std::vector<float> reference;
+  SK_TRY(const auto plain, Model::open(reference_path));
+  SK_TRY(const Figures unused, measure(*plain, documents, reference, kPrompt));
+  static_cast<void>(unused);
+  SK_TRY(const auto exact, Model::open(path));
+  SK_TRY(const auto fast, Model::open(path, {.numerics = Numerics::fast}));
+  SK_TRY(const Figures a, measure(*exact, documents, reference, kPrompt));
+  SK_TRY(const Figures b, measure(*fast, documents, reference, kPrompt));
+  fmt::print("| {} | {:.4f} | {:.4f} | {:.6f} | {:.6f} | {:.1f} % | {:.1f} % |\n", type,
+             a.perplexity, b.perplexity, a.divergence, b.divergence, a.same_first, b.same_first);
+  return {};
 }
 
 Status run(const std::filesystem::path& path, size_t tokens) {
@@ -109,12 +141,7 @@ Status run(const std::filesystem::path& path, size_t tokens) {
   const auto file =
       std::filesystem::temp_directory_path() / fmt::format("skein_measure_{}.skein", getpid());
   for (const std::string_view type : arch::quant_targets()) {
-    SK_TRY(
-        const Conversion conversion,
-        Conversion::prepare(path, {.format = io::WriteFormat::packed, .quant = std::string(type)}));
-    io::WriteOptions options;
-    options.overwrite = true;
-    SK_TRY_STATUS(conversion.write(file, options));
+    SK_TRY(const Conversion conversion, write_copy(path, type, file));
     double bits = 0, weights = 0;
     for (const ConvertedTensor& row : conversion.tensors()) {
       const BlockSize block = block_size(row.to);
@@ -126,6 +153,13 @@ Status run(const std::filesystem::path& path, size_t tokens) {
     SK_TRY(const Figures f, measure(*quantised, documents, reference));
     fmt::print("| {} | {:.2f} | {:.4f} | {:.6f} | {:.4f} | {:.1f} % | {:.4f} |\n", type,
                bits / weights, f.perplexity, f.divergence, f.worst, f.same_first, f.error);
+  }
+  fmt::print("\nTokens after a prompt of 192, exact and fast:\n\n");
+  fmt::print("| type | perplexity | fast | mean KL | fast | same first | fast |\n");
+  fmt::print("|---|---|---|---|---|---|---|\n");
+  for (const std::string_view type : arch::quant_targets()) {
+    SK_TRY_STATUS(write_copy(path, type, file));
+    SK_TRY_STATUS(compare_modes(path, file, type, documents));
   }
   std::filesystem::remove(file);
   return {};
