@@ -20,9 +20,15 @@ struct CodeShape {
   static constexpr bool kShifted = kShifted_;
   static constexpr bool kTable = kTable_;
   static constexpr bool kNested = kBlock != kGroup;
+  static constexpr int kGroups = kBlock / kGroup;                        // in a block
   static constexpr int kQuads = 8 / kBits;                               // in 64 bytes of codes
   static constexpr int kChunks = kGroup * kBits / (4 * 8);               // of 64 bytes in a group
   static constexpr int kMissing = kBits == 8 || kTable ? kByteBias : 0;  // of a code in Quads
+};
+
+struct BlockScales {
+  F32x16 scale;
+  F32x16 offset;  // where the shape is shifted
 };
 
 // One panel, and where its planes are.
@@ -45,13 +51,17 @@ struct CodePanel {
   }
 
   const uint8_t* group(int64_t g) const { return codes + g * 64 * Shape::kChunks; }
-  F32x16 scale(int64_t g) const { return number(g, scales, multipliers); }
-  F32x16 offset(int64_t g) const { return number(g, offsets, offset_multipliers); }
-
- private:
-  static F32x16 number(int64_t g, const uint16_t* halves, const int8_t* factors) {
-    const F32x16 block = load_f16(halves + g * Shape::kGroup / Shape::kBlock * kPanel);
-    return Shape::kNested ? mul(block, load_i8(factors + g * kPanel)) : block;
+  // Of a block, and of a group in it.
+  BlockScales block(int64_t b) const {
+    const F32x16 scale = load_f16(scales + b * kPanel);
+    return {scale, Shape::kShifted ? load_f16(offsets + b * kPanel) : scale};
+  }
+  F32x16 scale(int64_t g, const BlockScales& block) const {
+    return Shape::kNested ? mul(block.scale, load_i8(multipliers + g * kPanel)) : block.scale;
+  }
+  F32x16 offset(int64_t g, const BlockScales& block) const {
+    return Shape::kNested ? mul(block.offset, load_i8(offset_multipliers + g * kPanel))
+                          : block.offset;
   }
 };
 
@@ -123,23 +133,32 @@ inline void one_token_of_codes(const Linear& l, int64_t panel) {
   const int64_t stride = l.codes.panel_bytes(l.in);  // from one panel to the next, in every plane
   F32x16 sum[kPanels];
   for (int p = 0; p < kPanels; ++p) sum[p] = set1(0.0f);
-  for (int64_t g = 0; g < l.in / Shape::kGroup; ++g) {
-    Dots dots[kPanels];
-    for (int p = 0; p < kPanels; ++p) dots[p] = x.start<Shape::kMissing>(g, 0);
-    int64_t at = g * Shape::kGroup;
-    for (int chunk = 0; chunk < Shape::kChunks; ++chunk) {
-      for (int p = 0; p < kPanels; ++p) {
-        Quads w[2];
-        load_chunk<Shape>(first.group(g) + p * stride + 64 * chunk, table, w);
-        for (int q = 0; q < Shape::kQuads; ++q)
-          dot(&dots[p], w[q], x.first + at + 4 * q, x.second + at + 4 * q);
+  for (int64_t block = 0; block < l.in / Shape::kBlock; ++block) {
+    // Halves take long to become numbers, and a nested block has eight groups and more. Where it
+    // has one they are not to stand in registers while its products are made.
+    BlockScales scales[kPanels];
+    if constexpr (Shape::kNested)
+      for (int p = 0; p < kPanels; ++p) scales[p] = CodePanel<Shape>(l, panel + p).block(block);
+    for (int64_t g = block * Shape::kGroups; g < (block + 1) * Shape::kGroups; ++g) {
+      Dots dots[kPanels];
+      for (int p = 0; p < kPanels; ++p) dots[p] = x.start<Shape::kMissing>(g, 0);
+      int64_t at = g * Shape::kGroup;
+      for (int chunk = 0; chunk < Shape::kChunks; ++chunk) {
+        for (int p = 0; p < kPanels; ++p) {
+          Quads w[2];
+          load_chunk<Shape>(first.group(g) + p * stride + 64 * chunk, table, w);
+          for (int q = 0; q < Shape::kQuads; ++q)
+            dot(&dots[p], w[q], x.first + at + 4 * q, x.second + at + 4 * q);
+        }
+        at += 4 * Shape::kQuads;
       }
-      at += 4 * Shape::kQuads;
-    }
-    for (int p = 0; p < kPanels; ++p) {
-      const CodePanel<Shape> own(l, panel + p);
-      const F32x16 offset = Shape::kShifted ? own.offset(g) : sum[p];
-      sum[p] = add_group<Shape::kShifted>(sum[p], dots[p], own.scale(g), offset, x.inputs(g, 0));
+      for (int p = 0; p < kPanels; ++p) {
+        const CodePanel<Shape> own(l, panel + p);
+        if constexpr (!Shape::kNested) scales[p] = own.block(block);
+        const F32x16 offset = Shape::kShifted ? own.offset(g, scales[p]) : sum[p];
+        sum[p] = add_group<Shape::kShifted>(sum[p], dots[p], own.scale(g, scales[p]), offset,
+                                            x.inputs(g, 0));
+      }
     }
   }
   for (int p = 0; p < kPanels; ++p) finish(l, mul(sum[p], set1(x.scale)), panel + p, 0);
@@ -166,8 +185,9 @@ inline void tile_of_codes(const Linear& l, int64_t panel, int64_t token, int64_t
         for (int t = 0; t < kTokens; ++t)
           dot(&dots[t], w[q], x.first + t * row + at, x.second + t * row + at);
     }
-    const F32x16 scale = own.scale(g);
-    const F32x16 offset = Shape::kShifted ? own.offset(g) : scale;
+    const BlockScales block = own.block(g / Shape::kGroups);
+    const F32x16 scale = own.scale(g, block);
+    const F32x16 offset = Shape::kShifted ? own.offset(g, block) : scale;
     for (int t = 0; t < kTokens; ++t)
       sum[t] = add_group<Shape::kShifted>(sum[t], dots[t], scale, offset, x.inputs(g, t * row));
   }
@@ -206,8 +226,9 @@ inline void expand_panel(const Linear& l, int64_t panel, int64_t first, int64_t 
                          ExpandedPanel* out) {
   const CodePanel<Shape> own(l, panel);
   for (int64_t g = first; g < last; ++g) {
-    store(out->scales + (g - first) * kPanel, own.scale(g));
-    if (Shape::kShifted) store(out->offsets + (g - first) * kPanel, own.offset(g));
+    const BlockScales block = own.block(g / Shape::kGroups);
+    store(out->scales + (g - first) * kPanel, own.scale(g, block));
+    if (Shape::kShifted) store(out->offsets + (g - first) * kPanel, own.offset(g, block));
   }
   out->codes = own.group(first);
   if constexpr (Shape::kBits == 4) {
