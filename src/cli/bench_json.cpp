@@ -14,6 +14,7 @@ void add_subject(JsonWriter& json, const BenchSubject& subject, uint64_t fingerp
       .member("processor", processor_name())
       .member("parameters", info.parameters)
       .member("weight_bytes", info.weight_bytes)
+      .member("two_plane", info.two_plane != TwoPlane::off)
       .member("state_bytes", info.state_bytes)
       .member("bytes_per_token", info.bytes_per_token)
       .member("flops_per_token", info.flops_per_token)

@@ -25,7 +25,8 @@ void print_subject(Console& console, const BenchSubject& subject) {
   const ModelInfo& info = subject.info;
   console.line(fmt::format("{}  {}", console.styled(Style::bold, info.title), escaped(info.file)));
   console.line(fmt::format("{}, weights {}, state {}, loaded in {:.2f} s",
-                           info.device + (info.sparse ? ", skipping zeros" : ""),
+                           info.device + (info.sparse ? ", skipping zeros" : "") +
+                               (info.two_plane != TwoPlane::off ? ", two-plane head" : ""),
                            size_text(info.weight_bytes), size_text(info.state_bytes),
                            info.load_seconds));
 }

@@ -29,9 +29,8 @@ void ModelOptions::declare(Options& options) {
       .range(0, 4096);
   options
       .value("--numerics", numerics_, "MODE",
-             "exact: the same bits everywhere; fast: prompts in bf16 or 8 bits, as the processor "
-             "likes "
-             "them")
+             "exact: the same bits everywhere; fast: prompts in bf16 or 8 bits, whichever this "
+             "processor is good at")
       .one_of({"exact", "fast"});
   options
       .value("--sparse", sparse_, "SWITCH",

@@ -38,16 +38,18 @@ std::string speed_line(const Speed& speed, Model& model) {
   const ModelInfo& info = model.info();
   const double rough_share =
       static_cast<double>(speed.rough) / static_cast<double>(std::max<int64_t>(speed.tokens, 1));
-  const double bytes_per_second = (static_cast<double>(info.bytes_per_token) -
-                                   rough_share * static_cast<double>(info.second_plane_saves)) *
-                                  speed.passes_per_second();
+  // What the second plane saved, less the rows of the head that were read all the same.
+  const auto head = static_cast<double>(info.second_plane_bytes + info.second_plane_saves);
+  const double saved = static_cast<double>(info.second_plane_saves) - speed.exact_share * head;
+  const double bytes_per_second =
+      (static_cast<double>(info.bytes_per_token) - rough_share * saved) * speed.passes_per_second();
   if (bytes_per_second > 0) line += ", " + rate_text(bytes_per_second);
   if (const double limit = model.measure_limits(3).read_bandwidth;
       limit > 0 && bytes_per_second > 0)
     line += fmt::format(", {:.0f} % of read bandwidth", 100 * bytes_per_second / limit);
   if (speed.rough > 0)
-    line += fmt::format(", {} tokens by a two-plane head, of which they read {:.2g} % exactly",
-                        speed.rough, 100 * speed.exact_share);
+    line += fmt::format(", {} tokens by a two-plane head ({:.{}f} % of its rows read exactly)",
+                        speed.rough, 100 * speed.exact_share, speed.exact_share < 0.1 ? 2 : 0);
   if (speed.fingerprint) line += fmt::format(", logits {:016x}", *speed.fingerprint);
   return line + ", peak memory " + bytes_text(static_cast<double>(peak_resident_bytes()));
 }
@@ -66,7 +68,11 @@ void write_speed(JsonWriter& json, const Speed& speed) {
   json.member("tokens_per_second", speed.tokens_per_second());
   json.member("peak_resident_bytes", peak_resident_bytes());
   json.end_object();
-  if (speed.fingerprint) json.member("fingerprint", fmt::format("{:016x}", *speed.fingerprint));
+  json.key("fingerprint");
+  if (speed.fingerprint)
+    json.value(fmt::format("{:016x}", *speed.fingerprint));
+  else
+    json.null();
 }
 
 }  // namespace skein::cli

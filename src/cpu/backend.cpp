@@ -1,5 +1,7 @@
 #include "cpu/backend.h"
 
+#include <algorithm>
+
 #include "cpu/dispatch.h"
 #include "cpu/executor.h"
 
@@ -19,7 +21,12 @@ class CpuBackend final : public ops::Backend {
                        threads == 1 ? "thread" : "threads");
   }
 
-  bool has_fast_rows() const override { return kernels_.fast_form != FastForm::none; }
+  bool has_fast_rows(std::span<const ops::WeightData> weights) const override {
+    return std::any_of(weights.begin(), weights.end(), [&](const ops::WeightData& weight) {
+      return weight.present && weight.use == ops::WeightUse::matrix &&
+             kernels_.is_fast_for(PackedWeights::panel_type(weight));
+    });
+  }
 
   int64_t resident_bytes(std::span<const ops::WeightData> weights) const override {
     return PackedWeights::resident_bytes(weights);

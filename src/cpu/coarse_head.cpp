@@ -66,8 +66,7 @@ bool put_block(const float* w, uint8_t* codes, uint16_t* scales, Norms& norms) {
     Floats weights[kBlock], largest = {};
     for (int k = 0; k < kBlock; ++k) {
       std::memcpy(&weights[k], w + k * kLanes + lane, sizeof(Floats));
-      // Written so that what is no number stays.
-      const Floats size = size_of(weights[k]);
+      const Floats size = size_of(weights[k]);  // NaN goes by; the row's norm keeps it
       largest = largest >= size ? largest : size;
     }
     Floats scale, inverse;
@@ -178,8 +177,10 @@ Result<CoarseHead> CoarseHead::make(const PackedWeight& head, Pool& pool) {
                  finite;
       for (int64_t row = p * kPanel; row < std::min((p + 1) * kPanel, head.rows); ++row) {
         const int64_t lane = row - p * kPanel;
+        // Squares of numbers below 1e-19 are no normal numbers and may have vanished.
+        const double vanished = 1e-18 * std::sqrt(static_cast<double>(width));
         const auto root = [&](const float* squares) {
-          return std::sqrt(static_cast<double>(squares[lane]));
+          return std::sqrt(static_cast<double>(squares[lane])) + vanished;
         };
         const double size = root(norms.weights), taken = root(norms.codes);
         const double error = root(norms.errors);

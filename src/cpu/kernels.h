@@ -83,7 +83,7 @@ enum class FastForm : uint8_t {
 
 // A row of activations in the `fast` mode, in bf16: whole tiles of 32 inputs, zeros at the end. Or
 // in bytes x = scale * X with X from -127 to 127: these, and for each group -bias * the sum of its
-// X (int32), its scale (f32) and the sum of its x.
+// X (int32; a layer adds its kByteBias to the -bias), its scale (f32) and the sum of its x.
 struct FastRow {
   int64_t in = 0;
   FastForm form = FastForm::bf16;

@@ -133,6 +133,7 @@ class Executable {
     return fail(Code::unsupported, "the device has no coarse heads");
   }
   virtual int64_t coarse_head_bytes() const { return 0; }  // 0: there is none
+  virtual int64_t coarse_head_saves() const { return 0; }  // how much less a decode step reads
   // Logits 16 g to 16 g + 15 of each group g, the bits that a step would have given. Errors: as
   // run(), without consequences.
   virtual Status exact_logits(const float* /*input*/, std::span<const int32_t> /*groups*/,
@@ -155,7 +156,7 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string describe() const = 0;  // "CPU, AVX-512, 2 threads"
   // Whether it computes Step::fast rows in another, faster way than the rest.
-  virtual bool has_fast_rows() const { return false; }
+  virtual bool has_fast_rows(std::span<const WeightData> /*weights*/) const { return false; }
   // What compile() will keep resident for these weights, and its passing need on top.
   virtual int64_t resident_bytes(std::span<const WeightData> weights) const = 0;
   virtual int64_t scratch_bytes(std::span<const WeightData> weights) const = 0;

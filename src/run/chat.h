@@ -49,7 +49,7 @@ struct Reply {
   int64_t accepted = 0;                 // guesses that were right
   std::optional<uint64_t> fingerprint;  // of the logits, if all of them were computed
   int64_t rough = 0;                    // tokens drawn from logits between bounds
-  double exact_share = 0;               // of the head that those read, on the average
+  double exact_share = 0;               // of the head that those of the whole answer read
 };
 
 // Not for two threads at once. A call that fails or is stopped while it reads leaves the

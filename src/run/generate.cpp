@@ -62,6 +62,7 @@ bool LogitsFingerprint::add(std::span<const float> logits) {
 
 Result<Generation> Generation::start(Session& session, const text::Tokenizer* tokenizer,
                                      Sampler sampler, const GenerateOptions& options) {
+  if (LogitBounds* rough = session.rough_logits()) SK_TRY_STATUS(rough->make_all_exact());
   if (session.logits().empty())
     return fail(Code::argument, "nothing was read yet, so there is nothing to continue");
   const text::StopOptions& stop = options.stops;
@@ -170,7 +171,7 @@ bool Generation::may_be_rough() const { return has_planes_ && !asked_; }
 // Takes event.id from the logits.
 Status Generation::draw(Event& event) {
   LogitBounds* rough = ahead_.rough_logits();
-  if (rough) {
+  if (rough && !rough->all_exact()) {
     SK_TRY(event.id, sampler_.sample(*rough, ahead_.tokens_read()));
     exact_ += static_cast<double>(rough->exact_groups()) / rough->groups();
     return {};
@@ -180,10 +181,11 @@ Status Generation::draw(Event& event) {
 }
 
 Status Generation::choose(Event& event) {
-  const LogitBounds* rough = ahead_.rough_logits();
+  const LogitBounds* bounds = ahead_.rough_logits();
+  const bool rough = bounds && !bounds->all_exact();
   if (rough) ++rough_;
   // Bounds that are no numbers leave it to the logits themselves to say what is wrong.
-  if (!(rough && rough->finite()) && !fingerprint_.add(ahead_.logits())) {
+  if (!(rough && bounds->finite()) && !fingerprint_.add(ahead_.logits())) {
     if (read_ == 0)
       return fail(Code::internal, "the model's numbers are not finite after what it read");
     SK_TRY_STATUS(go_back(read_ - 1));

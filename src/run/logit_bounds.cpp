@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -34,7 +35,13 @@ bool LogitBounds::finite() const {
 
 Status LogitBounds::make_exact(std::span<const int32_t> groups) {
   if (groups.empty()) return {};
-  SK_TRY_STATUS(source_(input_.data(), groups, about_.data()));
+  if (Status status = source_(input_.data(), groups, about_.data()); !status) {
+    // Some of the row may have been written.
+    std::fill(error_.begin(), error_.end(), std::numeric_limits<float>::infinity());
+    std::fill(is_exact_.begin(), is_exact_.end(), uint8_t{0});
+    exact_ = 0;
+    return status;
+  }
   for (const int32_t group : groups) {
     auto& known = is_exact_[static_cast<size_t>(group)];
     SK_CHECK(known == 0);

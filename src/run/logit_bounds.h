@@ -32,7 +32,8 @@ class LogitBounds {
 
   bool finite() const;
 
-  // For groups in ascending order, none of them twice. Errors: the source's, with nothing changed.
+  // For groups in ascending order, none of them twice. Errors: the source's; the row is then not
+  // finite() until all of it was made exact.
   Status make_exact(std::span<const int32_t> groups);
   Status make_all_exact();
 

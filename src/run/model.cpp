@@ -160,13 +160,13 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   info.title = what.title();
   info.naming = what.naming;
   info.device = backend->describe();
-  info.numerics = backend->has_fast_rows() ? options.numerics : Numerics::exact;
+  info.numerics = backend->has_fast_rows(weights) ? options.numerics : Numerics::exact;
   info.dimensions = architecture->dimensions();
   info.parameters = what.parameters;
   info.trained_context = trained_context(name);
   info.notes = container.notes;
   if (options.numerics != info.numerics)
-    info.notes.push_back("the device has no fast way for prompts; numerics are exact");
+    info.notes.push_back("the device has no fast way with these weights; numerics are exact");
   auto unknown = arch::unknown_tensors(*architecture, tensors);
   std::erase_if(unknown, [](const std::string& tensor) { return arch::is_tuned_state(tensor); });
   if (!unknown.empty())
@@ -178,11 +178,16 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   info.state_bytes = program.state_size() * int64_t{sizeof(float)};
   const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
   info.two_plane = wanted_planes(options.two_plane, *backend, weights, program);
-  info.second_plane_saves = backend->coarse_head(program, weights).saved;
   if (options.two_plane == TwoPlane::on && info.two_plane == TwoPlane::off)
     info.notes.push_back(
-        "the head has no second plane: it is not in halves or floats, or the device has none");
-  const MemoryEstimate memory = estimate(*backend, weights, program, chunk, info.two_plane);
+        "the head has no second plane: a copy in 8 bits would be no smaller, or does not fit it");
+  MemoryEstimate memory = estimate(*backend, weights, program, chunk, info.two_plane);
+  // What nobody asked for must not be what a machine is too small for.
+  if (options.two_plane == TwoPlane::probed && memory_total() > 0 &&
+      static_cast<uint64_t>(memory.peak) > memory_total()) {
+    info.two_plane = TwoPlane::off;
+    memory = estimate(*backend, weights, program, chunk, TwoPlane::off);
+  }
   return Prepared{std::move(backend),  std::move(files),
                   std::move(adapters), what.design,
                   std::move(tensors),  std::move(architecture),
@@ -253,7 +258,8 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   const ops::Op& head = ready.program.ops.back();
   model->head_input_ = ready.program.values[static_cast<size_t>(head.in[0])].width;
   SK_TRY_STATUS(model->choose_sparse(options.sparse, ready.program));
-  SK_TRY_STATUS(model->add_second_plane());
+  if (auto added = model->add_second_plane(model->info_.two_plane); !added)
+    return fail(added.error().code, "{}: {}", name, added.error().message);
   model->info_.weight_bytes = model->executable_->weight_bytes();
   model->info_.sparse = model->executable_->skips_zeros();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();
@@ -274,7 +280,7 @@ Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
   if (choice == Sparse::on && !executable_->can_skip_zeros())
     info_.notes.push_back(
         "zeros cannot be skipped: no matrix behind a squared ReLU can be rearranged "
-        "(those of packed files cannot)");
+        "(those of packed files and of NF4, INT8 and MXFP4 cannot)");
   if (choice == Sparse::off || !executable_->can_skip_zeros()) return {};
   std::set<std::string> units;
   for (const ops::Op& op : program.ops)
@@ -295,13 +301,17 @@ Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
   return choice == Sparse::on || share < kWorthSkipping ? executable_->skip_zeros(share) : Status();
 }
 
-Status Model::add_second_plane() {
-  if (info_.two_plane == TwoPlane::off) return {};
-  const Status added = executable_->add_coarse_head();
-  if (added) return {};
-  if (added.error().code != Code::unsupported) return added;
-  info_.notes.push_back("the head has no second plane: " + added.error().message);
-  info_.two_plane = TwoPlane::off;
+Status Model::add_second_plane(TwoPlane choice) {
+  if (choice == TwoPlane::off) return {};
+  if (const Status added = executable_->add_coarse_head(); !added) {
+    info_.two_plane = TwoPlane::off;
+    if (choice == TwoPlane::probed) return {};
+    if (added.error().code != Code::unsupported) return added;
+    info_.notes.push_back("the head has no second plane: " + added.error().message);
+    return {};
+  }
+  info_.second_plane_bytes = executable_->coarse_head_bytes();
+  info_.second_plane_saves = executable_->coarse_head_saves();
   return {};
 }
 

@@ -51,7 +51,8 @@ struct ModelInfo {
   Numerics numerics = Numerics::exact;  // fast only where the device has a faster way
   bool sparse = false;                  // whether weights of inputs that are zero are left unread
   TwoPlane two_plane = TwoPlane::off;   // not off only where there is a second plane
-  int64_t second_plane_saves = 0;       // bytes of a step whose logits stay between bounds
+  int64_t second_plane_bytes = 0;       // of it; how much less than the head a step reads with it
+  int64_t second_plane_saves = 0;
   arch::Dimensions dimensions;
   int64_t parameters = 0;
   int64_t trained_context = 0;  // from the file's name (ctx4096), 0 if it does not say
@@ -93,7 +94,7 @@ struct ModelOptions {
   Numerics numerics = Numerics::exact;
   // Leaves weights of inputs that are zero unread where the device can: same results.
   Sparse sparse = Sparse::probed;
-  TwoPlane two_plane = TwoPlane::probed;
+  TwoPlane two_plane = TwoPlane::off;   // only a Generation makes use of it
   std::vector<AdapterFile> adapters{};  // merged one after the other
   std::function<void(const ModelInfo&, const MemoryEstimate&)> before_load{};
   // Bytes of the file done and in all; false gives up with Code::io, "interrupted".
@@ -191,7 +192,7 @@ class Model {
   Status run(std::span<const Job> jobs, const Watch& watch);
   void mark_fast(const Job& job, size_t position, size_t count);
   Status choose_sparse(Sparse choice, const ops::Program& program);
-  Status add_second_plane();
+  Status add_second_plane(TwoPlane choice);
 
   io::ModelFiles files_;
   ModelInfo info_;

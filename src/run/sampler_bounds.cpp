@@ -162,7 +162,7 @@ Status Sampler::narrow(LogitBounds& logits) {
   std::optional<Depths> depths;
   // First those that may be the largest, then ever more.
   for (int64_t candidates = 0;;
-       candidates = candidates == 0 ? 24 + 2 * sampling_.top_k : 4 * candidates) {
+       candidates = candidates == 0 ? 24 + 2 * int64_t{sampling_.top_k} : 4 * candidates) {
     const std::span<const float> about = logits.about(), error = logits.error();
     for (size_t i = 0; i < vocab; ++i) {
       work_.low[i] = about[i] - error[i];
@@ -179,7 +179,8 @@ Status Sampler::narrow(LogitBounds& logits) {
     const float at_least = std::nextafter(line, kMinusInfinity);
 
     work_.groups.clear();
-    each_between(work_.high, at_least, FLT_MAX, [&](size_t i) {
+    // Up to infinity, which a bound can be where logits are near the largest number.
+    each_between(work_.high, at_least, static_cast<float>(kInfinity), [&](size_t i) {
       const auto group = static_cast<int32_t>(i / ops::kLogitGroup);
       if (logits.is_exact(group)) return;
       if (work_.groups.empty() || work_.groups.back() != group) work_.groups.push_back(group);

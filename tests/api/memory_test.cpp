@@ -5,6 +5,7 @@
 #include <new>
 
 #include "api/support.h"
+#include "support/sanitizers.h"
 
 namespace {
 
@@ -65,6 +66,8 @@ void run_out_everywhere(const char* what, Call call, Check unchanged) {
 class ApiMemory : public testing::Test {
  protected:
   void SetUp() override {
+    if (kThreadSanitizer)
+      GTEST_SKIP() << "SKIPPED: under ThreadSanitizer a library's allocations cannot be refused";
     model_ = open_model(bundled_model(), with_threads(1, 4));
     ASSERT_TRUE(model_);
     state_ = new_state(model_);

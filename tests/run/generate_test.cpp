@@ -3,23 +3,13 @@
 #include "base/platform.h"
 #include "support/allocations.h"
 #include "support/models.h"
+#include "support/sanitizers.h"
 #include "text/template.h"
 
 namespace skein {
 namespace {
 
-// It keeps freed memory for a while, and unoptimised code takes a hundred times as long.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kAddressSanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kAddressSanitizer = true;
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
+using test::kAddressSanitizer;
 
 const char* const kQuestion = "User: Reverse: garden\n\nAssistant:";
 
@@ -421,7 +411,7 @@ TEST(Generate, a_long_text_costs_the_same_memory_as_a_short_one) {
   // Text pieces differ in length, hence not exactly equal.
   EXPECT_NEAR(static_cast<double>(second), static_cast<double>(first), 0.02 * kTokens + 20);
   EXPECT_LE(second, 3 * kTokens);
-  if (!kAddressSanitizer) {
+  if (!kAddressSanitizer && !test::kThreadSanitizer) {
     EXPECT_LT(resident_bytes(), resident + 2 * kTokens) << "one byte for each token";
   }
 }

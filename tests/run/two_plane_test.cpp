@@ -130,6 +130,16 @@ TEST_F(TwoPlaneHead, whoever_wants_all_logits_gets_them) {
   typical.typical_p = 0.5;
   EXPECT_EQ(generate(planes, typical, 20).rough, 0);
 
+  Session rough(planes);
+  ASSERT_TRUE(rough.feed_rough(5));
+  const TokenTraits traits = token_traits(planes->vocab());
+  auto generation =
+      Generation::start(rough, nullptr, *Sampler::create(greedy, traits), {.all_logits = true});
+  ASSERT_TRUE(generation);
+  Event event;
+  ASSERT_TRUE(generation->next(event));
+  EXPECT_TRUE(generation->fingerprint().has_value());
+
   // After a token whose logits stayed between bounds.
   Session a(plain), b(planes);
   for (const int32_t id : {5, 900, 77}) {

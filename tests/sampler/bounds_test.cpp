@@ -103,6 +103,7 @@ std::vector<Case> cases() {
       {"top-p 0", with([](Sampling& s) { s.top_p = 0; })},
       {"top-k 1", with([](Sampling& s) { s.top_k = 1; })},
       {"top-k 20", with([](Sampling& s) { s.top_k = 20; })},
+      {"top-k without a limit", with([](Sampling& s) { s.top_k = INT32_MAX; })},
       {"both", with([](Sampling& s) {
          s.top_k = 30;
          s.top_p = 0.5;
@@ -168,7 +169,7 @@ TEST(SampleBounds, a_peaked_row_is_decided_by_few_groups) {
     for (const size_t likely : {100u, 20'000u, 65'535u}) row.exact()[likely] = 25;
     LogitBounds& bounds = row.bounds(random, 0.1f);
     ASSERT_TRUE(sampler->sample(bounds, 1)) << each.name;
-    if (sampler->needs_all_logits())
+    if (sampler->needs_all_logits() || each.sampling.top_k > kVocab)
       EXPECT_TRUE(bounds.all_exact()) << each.name;
     else if (each.sampling.top_k == 20)  // 17 of them among many that are nearly as likely
       EXPECT_LE(bounds.exact_groups(), 200) << each.name;
@@ -194,6 +195,12 @@ TEST(SampleBounds, what_is_wrong_with_logits_is_said_as_ever) {
   const auto dense = sampler->sample(row.exact(), 0);
   ASSERT_FALSE(dense);
   EXPECT_EQ(sampler->sample(row.bounds(random, 0.1f), 0).error().message, dense.error().message);
+
+  // Bounds that go beyond the largest number.
+  fill(random, 2, row.exact());
+  for (const size_t id : {20u, 50u, 51u}) row.exact()[id] = 3.3e38f;
+  for (int i = 0; i < 50; ++i)
+    EXPECT_EQ(*sampler->sample(row.bounds(random, 3e37f), 3), *sampler->sample(row.exact(), 3));
 
   fill(random, 2, row.exact());
   row.fails = true;
