@@ -70,38 +70,9 @@ bool can_run() {
 #define SK_NEEDS_AVX512() \
   if (!can_run()) GTEST_SKIP() << "SKIPPED: this processor lacks AVX-512 with VNNI and BF16"
 
-// A matrix of a type, from random numbers.
-struct Matrix {
-  Matrix(DType type, int64_t rows, int64_t width) {
-    Random random(5);
-    const auto numbers = random.floats(static_cast<size_t>(rows * width));
-    const BlockSize size = block_size(type);
-    blocks.resize(static_cast<size_t>(rows * width / size.elements * size.bytes));
-    if (type == DType::f32)
-      std::memcpy(blocks.data(), numbers.data(), blocks.size());
-    else
-      EXPECT_TRUE(quant::encode(type, numbers, blocks));
-    values.resize(numbers.size());
-    if (type == DType::f32)
-      values = numbers;
-    else
-      EXPECT_TRUE(quant::decode(type, blocks, values));
-    const ops::WeightData weight = matrix_of(type, rows, width, blocks);
-    Pool pool(1);
-    auto made = PackedWeights::pack({&weight, 1}, pool, {}, {});
-    EXPECT_TRUE(made);
-    packed = std::move(*made);
-  }
-  const PackedWeight& weight() const { return packed[ops::WeightId{0}]; }
-
-  std::vector<std::byte> blocks;
-  std::vector<float> values;
-  PackedWeights packed;
-};
-
 enum class Way { vectors, tiles, fast };
 
-std::vector<float> product(const Matrix& matrix, Way way, const std::vector<float>& x,
+std::vector<float> product(const PackedMatrix& matrix, Way way, const std::vector<float>& x,
                            ops::Unary function, int parts) {
   const FlushSubnormals flush;
   const PackedWeight& w = matrix.weight();
@@ -145,7 +116,7 @@ TEST(Amx, codes_in_tiles_have_the_bits_of_the_vector_registers) {
   for (const DType type : {DType::q8_0, DType::q4_0, DType::q5_1, DType::q4_k, DType::q6_k,
                            DType::q2_k, DType::iq4_nl, DType::iq4_xs}) {
     for (const int64_t width : {256, 1280}) {
-      const Matrix matrix(type, 70, width);
+      const PackedMatrix matrix(type, 70, width);
       for (const int64_t tokens : {6, 16, 49}) {
         const auto x = random.floats(static_cast<size_t>(tokens * width));
         for (const auto function : {ops::Unary::none, ops::Unary::relu2}) {
@@ -170,7 +141,7 @@ TEST(Amx, a_fast_product_is_that_of_rounded_numbers) {
                            DType::nf4, DType::int8, DType::q3_k, DType::iq4_nl}) {
     const int64_t block = block_size(type).elements;
     for (const int64_t width : {block == 1 ? int64_t{70} : block, int64_t{1280}}) {
-      const Matrix matrix(type, 50, width);
+      const PackedMatrix matrix(type, 50, width);
       for (const int64_t tokens : {1, 16, 37, 64}) {
         const auto x = random.floats(static_cast<size_t>(tokens * width));
         const auto y = product(matrix, Way::fast, x, ops::Unary::none, 2);
@@ -197,7 +168,7 @@ TEST(Amx, a_fast_result_depends_on_its_token_alone) {
   SK_NEEDS_AVX512();
   Random random(8);
   const int64_t width = 2304, tokens = 70;
-  const Matrix matrix(DType::q4_0, 90, width);
+  const PackedMatrix matrix(DType::q4_0, 90, width);
   const auto x = random.floats(static_cast<size_t>(tokens * width));
   const auto together = product(matrix, Way::fast, x, ops::Unary::sigmoid, 3);
   for (int64_t t = 0; t < tokens; t += 11) {

@@ -45,29 +45,7 @@ std::vector<const Kernels*> fast_tables() {
   return out;
 }
 
-struct Matrix {
-  Matrix(DType type, int64_t rows, int64_t width) {
-    Random random(5);
-    const auto numbers = random.floats(static_cast<size_t>(rows * width));
-    const BlockSize size = block_size(type);
-    blocks.resize(static_cast<size_t>(rows * width / size.elements * size.bytes));
-    values.resize(numbers.size());
-    EXPECT_TRUE(quant::encode(type, numbers, blocks));
-    EXPECT_TRUE(quant::decode(type, blocks, values));
-    const ops::WeightData weight = matrix_of(type, rows, width, blocks);
-    Pool pool(1);
-    auto made = PackedWeights::pack({&weight, 1}, pool, {}, {});
-    EXPECT_TRUE(made);
-    packed = std::move(*made);
-  }
-  const PackedWeight& weight() const { return packed[ops::WeightId{0}]; }
-
-  std::vector<std::byte> blocks;
-  std::vector<float> values;
-  PackedWeights packed;
-};
-
-std::vector<float> product(const Kernels& kernels, const Matrix& matrix,
+std::vector<float> product(const Kernels& kernels, const PackedMatrix& matrix,
                            const std::vector<float>& x, ops::Unary function, int parts) {
   const FlushSubnormals flush;
   const PackedWeight& w = matrix.weight();
@@ -110,7 +88,7 @@ TEST(Bytes, every_type_has_the_bits_of_the_scalar_layer) {
   Random random(6);
   for (const DType type : types_of_codes()) {
     for (const int64_t width : {256, 1280}) {
-      const Matrix matrix(type, 70, width);
+      const PackedMatrix matrix(type, 70, width);
       for (const int64_t tokens : {3, 37}) {
         const auto x = random.floats(static_cast<size_t>(tokens * width), -3, 3);
         const auto expected = product(kScalarBytes, matrix, x, ops::Unary::relu2, 1);
@@ -130,7 +108,7 @@ TEST(Bytes, an_input_is_off_by_half_a_step_of_its_group_at_most) {
   Random random(7);
   constexpr int64_t kWidth = 512, kTokens = 33, kRows = 50;
   for (const DType type : types_of_codes()) {
-    const Matrix matrix(type, kRows, kWidth);
+    const PackedMatrix matrix(type, kRows, kWidth);
     const int64_t group = matrix.weight().codes.group;
     auto x = random.floats(kTokens * kWidth);
     for (size_t i = 0; i < x.size(); i += 97) x[i] *= 200;  // one large number costs its group
@@ -160,7 +138,7 @@ TEST(Bytes, an_input_is_off_by_half_a_step_of_its_group_at_most) {
 TEST(Bytes, a_result_depends_on_its_token_alone) {
   Random random(8);
   constexpr int64_t kWidth = 2304, kTokens = 101;
-  const Matrix matrix(DType::q4_k, 90, kWidth);
+  const PackedMatrix matrix(DType::q4_k, 90, kWidth);
   const auto x = random.floats(kTokens * kWidth);
   const Kernels& kernels = *fast_tables().back();
   const auto together = product(kernels, matrix, x, ops::Unary::sigmoid, 3);
@@ -174,7 +152,7 @@ TEST(Bytes, a_result_depends_on_its_token_alone) {
 
 TEST(Bytes, zeros_and_what_is_no_number_stay_what_they_are) {
   constexpr int64_t kWidth = 256;
-  const Matrix matrix(DType::q8_0, 20, kWidth);
+  const PackedMatrix matrix(DType::q8_0, 20, kWidth);
   std::vector<float> x(5 * kWidth, 0.0f);
   for (size_t i = kWidth; i < 2 * kWidth; ++i) x[i] = 1e-33f;  // counts as nothing
   x[2 * kWidth + 40] = std::numeric_limits<float>::quiet_NaN();
