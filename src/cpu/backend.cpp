@@ -35,9 +35,12 @@ class CpuBackend final : public ops::Backend {
     return PackedWeights::scratch_bytes(weights);
   }
 
-  CoarseHead coarse_head(const ops::Program& program,
-                         std::span<const ops::WeightData> weights) const override {
-    return coarse_head_of(program, weights);
+  ops::CoarseHeadCost coarse_head(const ops::Program& program,
+                                  std::span<const ops::WeightData> weights) const override {
+    if (!CoarseHead::possible(program)) return {};
+    const auto& head = weights[static_cast<size_t>(program.ops.back().weight[0])];
+    return CoarseHead::cost(PackedWeights::panel_type(head), head.tensor.shape[0],
+                            head.tensor.shape[1]);
   }
 
   int64_t step_bytes(const ops::Program& program, std::span<const ops::WeightData> weights,

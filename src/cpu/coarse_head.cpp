@@ -113,27 +113,18 @@ float rounded_up(double value) {
 
 }  // namespace
 
-ops::Backend::CoarseHead coarse_head_of(const ops::Program& program,
-                                        std::span<const ops::WeightData> weights) {
-  if (!CoarseHead::possible(program)) return {};
-  const auto& weight = weights[static_cast<size_t>(program.ops.back().weight[0])];
-  const int64_t rows = weight.tensor.shape[0], width = weight.tensor.shape[1];
-  const PanelType type = PackedWeights::panel_type(weight);
-  const int64_t bytes = CoarseHead::bytes(type, rows, width);
-  if (bytes == 0) return {};
-  return {.bytes = bytes, .saved = rows * width * block_size(*dtype_of(type)).bytes - bytes};
-}
-
 bool CoarseHead::possible(const ops::Program& program) {
   const ops::Op& last = program.ops.back();
   return last.kind == ops::OpKind::linear && last.out == program.logits &&
          last.function == ops::Unary::none && last.weight[1] == ops::kNone;
 }
 
-int64_t CoarseHead::bytes(PanelType type, int64_t rows, int64_t width) {
-  if (!dtype_of(type) || width % kBlock != 0 || width > kMostInputs || rows == 0) return 0;
-  return (rows + kPanel - 1) / kPanel * shape().panel_bytes(width) +
-         rows * 2 * static_cast<int64_t>(sizeof(float));
+ops::CoarseHeadCost CoarseHead::cost(PanelType type, int64_t rows, int64_t width) {
+  const std::optional<DType> numbers = dtype_of(type);
+  if (!numbers || width % kBlock != 0 || width > kMostInputs || rows == 0) return {};
+  const int64_t bytes = (rows + kPanel - 1) / kPanel * shape().panel_bytes(width) +
+                        rows * 2 * static_cast<int64_t>(sizeof(float));
+  return {.bytes = bytes, .saved = rows * width * block_size(*numbers).bytes - bytes};
 }
 
 int64_t CoarseHead::bytes() const {

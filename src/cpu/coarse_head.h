@@ -18,18 +18,14 @@
 
 namespace skein::cpu {
 
-// What a coarse copy of the last product's matrix would cost and save.
-ops::Backend::CoarseHead coarse_head_of(const ops::Program& program,
-                                        std::span<const ops::WeightData> weights);
-
 class CoarseHead {
  public:
   // Whether that product is one of a matrix with an input, with nothing added to it.
   static bool possible(const ops::Program& program);
-  // Bytes of a copy; 0 where it would not be smaller, or whole blocks do not fit.
-  static int64_t bytes(PanelType type, int64_t rows, int64_t width);
+  // Of a matrix in panels; zeros where a copy would not be smaller, or whole blocks do not fit.
+  static ops::CoarseHeadCost cost(PanelType type, int64_t rows, int64_t width);
 
-  // `head` is a matrix in panels of which bytes() is not 0. Errors: memory, unsupported
+  // `head` is a matrix that has a cost(). Errors: memory, unsupported
   // (a number is not finite, or too large for a scale).
   static Result<CoarseHead> make(const PackedWeight& head, Pool& pool);
 

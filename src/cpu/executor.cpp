@@ -140,15 +140,17 @@ Status Executor::execute(const Step& step) {
   return {};
 }
 
+ops::CoarseHeadCost Executor::coarse_head() const {
+  if (!CoarseHead::possible(program_)) return {};
+  const PackedWeight& matrix = weights_[head().weight[0]];
+  return CoarseHead::cost(matrix.type, matrix.rows, matrix.width);
+}
+
 Status Executor::add_coarse_head() {
   if (coarse_) return {};
-  const PackedWeight& matrix = weights_[head().weight[0]];
-  if (!CoarseHead::possible(program_) ||
-      CoarseHead::bytes(matrix.type, matrix.rows, matrix.width) == 0)
-    return fail(
-        Code::unsupported, "this head has no coarse copy: it is made of {}",
-        matrix.type == PanelType::codes || levels_of(matrix.type) ? "codes already" : "odd sizes");
-  SK_TRY(coarse_, CoarseHead::make(matrix, *pool_));
+  if (coarse_head().bytes == 0)
+    return fail(Code::unsupported, "a copy in 8 bits would be no smaller, or does not fit it");
+  SK_TRY(coarse_, CoarseHead::make(weights_[head().weight[0]], *pool_));
   return {};
 }
 

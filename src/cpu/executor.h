@@ -48,13 +48,12 @@ class Executor final : public ops::Executable {
 
   Status run(const ops::Step& step) override;
   Status add_coarse_head() override;
-  int64_t coarse_head_bytes() const override { return coarse_ ? coarse_->bytes() : 0; }
-  int64_t coarse_head_saves() const override {
-    return coarse_ ? weights_[head().weight[0]].bytes_read() - coarse_->bytes() : 0;
-  }
+  ops::CoarseHeadCost coarse_head() const override;
   Status exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
                       const std::function<bool()>& intact) override;
-  int64_t weight_bytes() const override { return weights_.bytes() + coarse_head_bytes(); }
+  int64_t weight_bytes() const override {
+    return weights_.bytes() + (coarse_ ? coarse_->bytes() : 0);
+  }
   bool reads_file() const override { return weights_.mapped(); }
   bool can_skip_zeros() const override;
   Status skip_zeros(double active) override;

@@ -112,6 +112,13 @@ struct DeviceLimits {
   double huge_pages = 0;
 };
 
+// A coarse copy of the last product's matrix: what it would keep, and how much less a decode step
+// would read with it; zeros where there can be none.
+struct CoarseHeadCost {
+  int64_t bytes = 0;
+  int64_t saved = 0;
+};
+
 // A program bound to its weights. Not reentrant: the owner serialises calls.
 class Executable {
  public:
@@ -132,8 +139,7 @@ class Executable {
   virtual Status add_coarse_head() {
     return fail(Code::unsupported, "the device has no coarse heads");
   }
-  virtual int64_t coarse_head_bytes() const { return 0; }  // 0: there is none
-  virtual int64_t coarse_head_saves() const { return 0; }  // how much less a decode step reads
+  virtual CoarseHeadCost coarse_head() const { return {}; }  // there or not
   // Logits 16 g to 16 g + 15 of each group g, the bits that a step would have given. Errors: as
   // run(), without consequences.
   virtual Status exact_logits(const float* /*input*/, std::span<const int32_t> /*groups*/,
@@ -163,14 +169,9 @@ class Backend {
   // What a step of so many tokens needs besides the weights, the states and the logits.
   virtual int64_t step_bytes(const Program& program, std::span<const WeightData> weights,
                              int64_t tokens) const = 0;
-  // What add_coarse_head() would keep on top, and how much less a decode step would read; 0 where
-  // it cannot.
-  struct CoarseHead {
-    int64_t bytes = 0;
-    int64_t saved = 0;
-  };
-  virtual CoarseHead coarse_head(const Program& /*program*/,
-                                 std::span<const WeightData> /*weights*/) const {
+  // At most what an executable's would be: how the head is packed is not known yet.
+  virtual CoarseHeadCost coarse_head(const Program& /*program*/,
+                                     std::span<const WeightData> /*weights*/) const {
     return {};
   }
   // `done(weight)` tells that a weight's file bytes will not be read again.

@@ -186,7 +186,7 @@ class Benchmark {
     greedy.temperature = 0;
     const TokenTraits traits = token_traits(model_.vocab());
     SK_TRY(Sampler sampler, Sampler::create(greedy, traits));
-    LogitBounds logits = model_.logit_bounds();
+    SK_TRY(LogitBounds logits, model_.logit_bounds());
     State state = model_.new_state();
     const auto tokens = some_tokens(4 * options_.decode, model_.vocab());
     const double saved = static_cast<double>(model_.info().second_plane_saves);

@@ -107,7 +107,7 @@ Status Generation::next(Event& event) {
   const bool rough = ahead_.rough_logits() != nullptr;
   if (status && finish_ == Finish::running) status = choose(event);
   if (timed)
-    way_.learn(rough,
+    way_.learn(rough ? FasterWay::kSecond : FasterWay::kFirst,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (!status) {
     finish_ = Finish::interrupted;
@@ -122,9 +122,7 @@ Status Generation::next(Event& event) {
 Status Generation::read_pending(Event& event) {
   if (pending_ < 0) return {};
   keep_state();
-  const bool always = session_->model().info().two_plane == TwoPlane::on;
-  const bool rough = may_be_rough() && (always || way_.choose() == 1);
-  SK_TRY_STATUS(ahead_.feed(pending_, guesses_allowed(), rough));
+  SK_TRY_STATUS(ahead_.feed(pending_, guesses_allowed(), choose_rough()));
   pending_ = -1;
   ++read_;
   if (!asked_) return {};
@@ -135,27 +133,6 @@ Status Generation::read_pending(Event& event) {
   return {};
 }
 
-int FasterWay::choose() {
-  for (const int way : {1, 0})
-    if (known_[way] < kFirst) return way;
-  const int faster = seconds_[1] < seconds_[0] ? 1 : 0;
-  if (++since_ < patience_) return faster;
-  since_ = 0;
-  patience_ = std::min(2 * patience_, kLongest);
-  return 1 - faster;
-}
-
-void FasterWay::learn(int way, double seconds) {
-  constexpr double kRemembered = 8;
-  double& mean = seconds_[way];
-  // One slow piece tells of the machine's other work, and the first of what it had to prepare.
-  const int known = known_[way]++;
-  if (known < 2)
-    mean = seconds;
-  else
-    mean += (std::min(seconds, 2 * mean) - mean) / kRemembered;
-}
-
 // How many guesses could come true: none where the next tokens are decided already or an end is
 // near, and never more than what would be the last token but one.
 size_t Generation::guesses_allowed() const {
@@ -164,9 +141,20 @@ size_t Generation::guesses_allowed() const {
   return static_cast<size_t>(std::max<int64_t>(options_.max_tokens - count_ - 1, 0));
 }
 
-// Whether the next token's logits need not be known exactly: nobody asks what else is likely, and
-// guesses are not waiting.
-bool Generation::may_be_rough() const { return has_planes_ && !asked_; }
+// Whether the next token's logits need not be known exactly, and nobody has to wait for a second
+// plane that a short answer would not pay for.
+bool Generation::may_be_rough() const {
+  constexpr int64_t kWorthMaking = 64;
+  return has_planes_ && !asked_ && (session_->model().has_second_plane() || count_ >= kWorthMaking);
+}
+
+bool Generation::choose_rough() {
+  if (!may_be_rough()) return false;
+  // Without room for the plane it goes on as before.
+  if (!session_->prepare_rough()) has_planes_ = false;
+  const bool always = session_->model().info().two_plane == TwoPlane::on;
+  return has_planes_ && (always || way_.choose() == FasterWay::kSecond);
+}
 
 // Takes event.id from the logits.
 Status Generation::draw(Event& event) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "run/faster_way.h"
 #include "run/lookahead.h"
 #include "run/sampler.h"
 #include "run/session.h"
@@ -75,23 +76,6 @@ class LogitsFingerprint {
   uint64_t value_ = 0;
 };
 
-// Which of two ways to do the same takes less time, here and now: both are tried at first, and then
-// the slower one again from time to time.
-class FasterWay {
- public:
-  // 0 or 1, for the next piece of work, which learn() is told of.
-  int choose();
-  void learn(int way, double seconds);
-
- private:
-  static constexpr int kFirst = 3;       // pieces of each way before they are compared
-  static constexpr int kLongest = 1024;  // between two looks at the slower way
-  double seconds_[2] = {};
-  int known_[2] = {};
-  int since_ = 0;
-  int patience_ = 16;
-};
-
 // The loop, one call for each token. Memory does not grow with the number of tokens.
 //
 // What the state has read is read_count() of the generated tokens (drawn and forced ones, in the
@@ -146,6 +130,7 @@ class Generation {
   Status read_pending(Event& event);
   size_t guesses_allowed() const;
   bool may_be_rough() const;
+  bool choose_rough();
   Status choose(Event& event);
   Status draw(Event& event);
   void take(Event& event);

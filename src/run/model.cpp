@@ -114,13 +114,10 @@ struct Prepared {
 // What a second plane has to save of a step's bytes before it is worth its memory and its making.
 constexpr double kWorthSecondPlane = 0.05;
 
-// Whether the head is to have a second plane, as far as sizes tell.
-TwoPlane wanted_planes(TwoPlane choice, const ops::Backend& backend,
-                       std::span<const ops::WeightData> weights, const ops::Program& program) {
-  const auto plane = backend.coarse_head(program, weights);
+TwoPlane wanted_planes(TwoPlane choice, const ops::CoarseHeadCost& plane, int64_t step_bytes) {
   if (plane.bytes == 0) return TwoPlane::off;
-  const auto step = static_cast<double>(backend.resident_bytes(weights));
-  const bool worth = static_cast<double>(plane.saved) >= kWorthSecondPlane * step;
+  const bool worth =
+      static_cast<double>(plane.saved) >= kWorthSecondPlane * static_cast<double>(step_bytes);
   return choice == TwoPlane::probed && !worth ? TwoPlane::off : choice;
 }
 
@@ -177,7 +174,8 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   ops::Program program = architecture->forward();
   info.state_bytes = program.state_size() * int64_t{sizeof(float)};
   const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
-  info.two_plane = wanted_planes(options.two_plane, *backend, weights, program);
+  info.two_plane = wanted_planes(options.two_plane, backend->coarse_head(program, weights),
+                                 backend->resident_bytes(weights));
   if (options.two_plane == TwoPlane::on && info.two_plane == TwoPlane::off)
     info.notes.push_back(
         "the head has no second plane: a copy in 8 bits would be no smaller, or does not fit it");
@@ -258,8 +256,7 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   const ops::Op& head = ready.program.ops.back();
   model->head_input_ = ready.program.values[static_cast<size_t>(head.in[0])].width;
   SK_TRY_STATUS(model->choose_sparse(options.sparse, ready.program));
-  if (auto added = model->add_second_plane(model->info_.two_plane); !added)
-    return fail(added.error().code, "{}: {}", name, added.error().message);
+  SK_TRY_STATUS(model->prepare_second_plane());
   model->info_.weight_bytes = model->executable_->weight_bytes();
   model->info_.sparse = model->executable_->skips_zeros();
   model->info_.bytes_per_token = model->executable_->bytes_per_token();
@@ -301,17 +298,20 @@ Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
   return choice == Sparse::on || share < kWorthSkipping ? executable_->skip_zeros(share) : Status();
 }
 
-Status Model::add_second_plane(TwoPlane choice) {
-  if (choice == TwoPlane::off) return {};
-  if (const Status added = executable_->add_coarse_head(); !added) {
-    info_.two_plane = TwoPlane::off;
-    if (choice == TwoPlane::probed) return {};
-    if (added.error().code != Code::unsupported) return added;
-    info_.notes.push_back("the head has no second plane: " + added.error().message);
-    return {};
-  }
-  info_.second_plane_bytes = executable_->coarse_head_bytes();
-  info_.second_plane_saves = executable_->coarse_head_saves();
+// What is known now that the weights are packed; `on` makes the plane at once.
+Status Model::prepare_second_plane() {
+  const ops::CoarseHeadCost cost = executable_->coarse_head();
+  info_.two_plane = wanted_planes(info_.two_plane, cost, executable_->bytes_per_token());
+  if (info_.two_plane == TwoPlane::off) return {};
+  info_.second_plane_bytes = cost.bytes;
+  info_.second_plane_saves = cost.saved;
+  if (info_.two_plane == TwoPlane::probed) return {};
+  const auto made = logit_bounds();
+  if (made) return {};
+  if (made.error().code != Code::unsupported)
+    return in_file(files_.name(), Status(tl::unexpected(made.error())));
+  info_.notes.push_back("the head has no second plane: " + made.error().message);
+  info_.two_plane = TwoPlane::off;
   return {};
 }
 
@@ -470,13 +470,18 @@ Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, flo
   return eval({&job, 1});
 }
 
-LogitBounds Model::logit_bounds() {
+Result<LogitBounds> Model::logit_bounds() {
   SK_CHECK(info_.two_plane != TwoPlane::off);
-  return {vocab(), head_input_,
-          [this](const float* input, std::span<const int32_t> groups, float* logits) {
-            const std::lock_guard lock(mutex_);
-            return executable_->exact_logits(input, groups, logits, intact_);
-          }};
+  {
+    const std::lock_guard lock(mutex_);
+    SK_TRY_STATUS(executable_->add_coarse_head());
+    has_second_plane_ = true;
+  }
+  return LogitBounds(vocab(), head_input_,
+                     [this](const float* input, std::span<const int32_t> groups, float* logits) {
+                       const std::lock_guard lock(mutex_);
+                       return executable_->exact_logits(input, groups, logits, intact_);
+                     });
 }
 
 Status Model::eval(State& state, int32_t token, LogitBounds& logits) {

@@ -1,6 +1,7 @@
 // A model that is ready to run: a file's weights, bound to a device.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -38,7 +39,9 @@ inline constexpr int64_t kFastBlock = 32;
 enum class TwoPlane : uint8_t {
   off,
   on,
-  probed,  // where it makes a step read noticeably less; each generation then tries what is faster
+  // Where it makes a step read noticeably less. It is made once a generation has become so long
+  // that this pays, and each generation then tries what is faster.
+  probed,
 };
 
 struct ModelInfo {
@@ -50,7 +53,7 @@ struct ModelInfo {
   std::string device;                   // "CPU, AVX-512, 2 threads"
   Numerics numerics = Numerics::exact;  // fast only where the device has a faster way
   bool sparse = false;                  // whether weights of inputs that are zero are left unread
-  TwoPlane two_plane = TwoPlane::off;   // not off only where there is a second plane
+  TwoPlane two_plane = TwoPlane::off;   // not off only where there can be a second plane
   int64_t second_plane_bytes = 0;       // of it; how much less than the head a step reads with it
   int64_t second_plane_saves = 0;
   arch::Dimensions dimensions;
@@ -157,10 +160,12 @@ class Model {
   Status eval(std::span<const Job> jobs);
   Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
 
-  // For models with a two-plane head: bounds of a row of logits, and reading a token with no more
-  // than those. Errors: eval()'s. The model outlives what it gives, whose exact logits are computed
-  // by its device, in turn with eval(); errors of that: memory, io.
-  LogitBounds logit_bounds();
+  // For models whose info() has a two-plane head: bounds of a row of logits, and reading a token
+  // with no more than those. The first call makes the second plane; errors of that: memory,
+  // unsupported (the head's numbers). The model outlives what it gives, whose exact logits are
+  // computed by its device, in turn with eval(); errors of that: io. eval()'s errors: as above.
+  Result<LogitBounds> logit_bounds();
+  bool has_second_plane() const { return has_second_plane_; }
   Status eval(State& state, int32_t token, LogitBounds& logits);
 
   // The device's limits, for speeds to be compared with. Takes its turn like eval().
@@ -192,7 +197,7 @@ class Model {
   Status run(std::span<const Job> jobs, const Watch& watch);
   void mark_fast(const Job& job, size_t position, size_t count);
   Status choose_sparse(Sparse choice, const ops::Program& program);
-  Status add_second_plane(TwoPlane choice);
+  Status prepare_second_plane();
 
   io::ModelFiles files_;
   ModelInfo info_;
@@ -203,6 +208,8 @@ class Model {
   std::unique_ptr<ops::Backend> backend_;
   std::unique_ptr<ops::Executable> executable_;
   std::function<bool()> intact_;  // files_.intact(), for the executor to ask in mid-step
+
+  std::atomic<bool> has_second_plane_ = false;
 
   std::mutex mutex_;  // one step at a time; what follows belongs to it
   std::vector<int32_t> tokens_;

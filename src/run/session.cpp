@@ -81,10 +81,17 @@ Status Session::feed(int32_t id) {
   return {};
 }
 
+Status Session::prepare_rough() {
+  if (bounds_) return {};
+  SK_TRY(LogitBounds bounds, model_->logit_bounds());
+  bounds_ = std::move(bounds);
+  return {};
+}
+
 Status Session::feed_rough(int32_t id) {
   SK_TRY_STATUS(check({&id, 1}));
+  SK_TRY_STATUS(prepare_rough());
   forget_logits();
-  if (!bounds_) bounds_ = model_->logit_bounds();
   SK_TRY_STATUS(model_->eval(state_, id, *bounds_));
   rough_ = true;
   return {};

@@ -45,7 +45,9 @@ class Session {
   Result<size_t> feed(std::span<const int32_t> ids, const Progress& progress = {});
   // One token, for a loop that allocates nothing.
   Status feed(int32_t id);
-  // The same with a two-plane head, which the model must have: logits between bounds.
+  // The same with a two-plane head, which the model must have: logits between bounds. The first
+  // time it is prepared, which may fail (Model::logit_bounds()) and then changes nothing.
+  Status prepare_rough();
   Status feed_rough(int32_t id);
   // Tokens that were generated one by one, with their exact bits also where prompts are fast.
   Status read_again(std::span<const int32_t> ids);

@@ -161,9 +161,10 @@ TEST(CoarseHead, what_is_not_finite_has_no_copy_and_no_bound) {
 }
 
 TEST(CoarseHead, codes_and_odd_widths_have_none) {
-  EXPECT_EQ(CoarseHead::bytes(PanelType::codes, 100, 64), 0);
-  EXPECT_EQ(CoarseHead::bytes(PanelType::f16, 100, 72), 0);
-  EXPECT_GT(CoarseHead::bytes(PanelType::f16, 100, 64), 100 * 64);
+  EXPECT_EQ(CoarseHead::cost(PanelType::codes, 100, 64).bytes, 0);
+  EXPECT_EQ(CoarseHead::cost(PanelType::nf4, 100, 64).bytes, 0);
+  EXPECT_EQ(CoarseHead::cost(PanelType::f16, 100, 72).bytes, 0);
+  EXPECT_GT(CoarseHead::cost(PanelType::f16, 100, 64).bytes, 100 * 64);
 }
 
 }  // namespace

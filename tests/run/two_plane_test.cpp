@@ -222,19 +222,35 @@ TEST_F(TwoPlaneHead, is_made_where_it_can_be_and_is_worth_it) {
   EXPECT_GT(with->info().second_plane_saves, 1003 * 128 * 2);
 }
 
+TEST_F(TwoPlaneHead, a_short_answer_does_not_wait_for_the_plane_and_a_long_one_uses_it) {
+  const auto plain = open(floats_, TwoPlane::off), probed = open(floats_, TwoPlane::probed);
+  ASSERT_EQ(probed->info().two_plane, TwoPlane::probed);
+  const Sampling greedy = samplings()[0];
+  EXPECT_EQ(generate(probed, greedy, 60).rough, 0);
+  EXPECT_FALSE(probed->has_second_plane());
+  const Result expected = generate(plain, greedy, 300), result = generate(probed, greedy, 300);
+  EXPECT_TRUE(probed->has_second_plane());
+  EXPECT_GE(result.rough, 3);
+  EXPECT_EQ(result.ids, expected.ids);
+  EXPECT_TRUE(result.state == expected.state);
+  // It stays for the next one.
+  EXPECT_GE(generate(probed, greedy, 30).rough, 3);
+  EXPECT_EQ(open(floats_, TwoPlane::on)->has_second_plane(), true);
+}
+
 TEST_F(TwoPlaneHead, a_measured_choice_settles_on_the_faster_way) {
   FasterWay way;
   int second = 0;
   for (int i = 0; i < 1000; ++i) {
-    const int chosen = way.choose();
+    const auto chosen = way.choose();
     second += chosen;
-    way.learn(chosen, chosen == 1 ? 1.0 : 1.2);
+    way.learn(chosen, chosen == FasterWay::kSecond ? 1.0 : 1.2);
   }
   EXPECT_GT(second, 980);
   for (int i = 0; i < 3000; ++i) {  // and follows when that changes
-    const int chosen = way.choose();
+    const auto chosen = way.choose();
     second -= chosen;
-    way.learn(chosen, chosen == 1 ? 2.0 : 1.2);
+    way.learn(chosen, chosen == FasterWay::kSecond ? 2.0 : 1.2);
   }
   EXPECT_GT(second, 900);
 }
