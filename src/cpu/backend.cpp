@@ -24,7 +24,7 @@ class CpuBackend final : public ops::Backend {
   bool has_fast_rows(std::span<const ops::WeightData> weights) const override {
     return std::any_of(weights.begin(), weights.end(), [&](const ops::WeightData& weight) {
       return weight.present && weight.use == ops::WeightUse::matrix &&
-             kernels_.is_fast_for(PackedWeights::panel_type(weight));
+             kernels_.is_fast_for(packing_of(weight).type);
     });
   }
 
@@ -39,8 +39,7 @@ class CpuBackend final : public ops::Backend {
                                   std::span<const ops::WeightData> weights) const override {
     if (!CoarseHead::possible(program)) return {};
     const auto& head = weights[static_cast<size_t>(program.ops.back().weight[0])];
-    return CoarseHead::cost(PackedWeights::panel_type(head), head.tensor.shape[0],
-                            head.tensor.shape[1]);
+    return CoarseHead::cost(packing_of(head).type, head.tensor.shape[0], head.tensor.shape[1]);
   }
 
   int64_t step_bytes(const ops::Program& program, std::span<const ops::WeightData> weights,

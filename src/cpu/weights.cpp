@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "cpu/packing.h"
 #include "cpu/records.h"
 #include "quant/panels.h"
 #include "quant/plain/bits.h"
@@ -13,93 +14,6 @@
 
 namespace skein::cpu {
 namespace {
-
-constexpr int64_t kAlign = 64;
-
-// Whether rows lie one after the other, each in whole blocks.
-bool has_plain_rows(const StoredTensor& tensor) {
-  return !tensor.computed && tensor.layout == Layout::rows &&
-         tensor.strides == tensor.shape.contiguous_strides() &&
-         tensor.offset % block_size(tensor.dtype).elements == 0 &&
-         tensor.shape[1] % block_size(tensor.dtype).elements == 0;
-}
-
-// Whether the storage is the matrix itself in panels, at an address that kernels take.
-bool holds_panels(const StoredTensor& tensor, Layout layout) {
-  return tensor.layout == layout && tensor.offset == 0 && tensor.shape[1] == tensor.panel_width &&
-         tensor.strides == tensor.shape.contiguous_strides() &&
-         reinterpret_cast<uintptr_t>(tensor.storage.data()) % kAlign == 0;
-}
-
-// A table is used where it lies in the file unless its rows are not contiguous there.
-bool stays_in_file(const StoredTensor& tensor) { return has_plain_rows(tensor); }
-
-// Half types stay as they are and blocks keep their codes. Everything else becomes f32: a quantised
-// weight's value has more digits than a half can hold.
-PanelType panel_type(const StoredTensor& tensor) {
-  if (tensor.dtype == DType::f16) return PanelType::f16;
-  if (tensor.dtype == DType::bf16) return PanelType::bf16;
-  if (quant::code_panels(tensor.dtype))
-    return has_plain_rows(tensor) || holds_panels(tensor, Layout::codes16) ? PanelType::codes
-                                                                           : PanelType::f32;
-  if (!has_plain_rows(tensor)) return PanelType::f32;
-  switch (tensor.dtype) {
-    case DType::nf4: return PanelType::nf4;
-    case DType::mxfp4: return PanelType::mxfp4;
-    case DType::int8: return PanelType::int8;
-    default: return PanelType::f32;
-  }
-}
-
-bool holds_numbers(PanelType type) { return type != PanelType::codes && !levels_of(type); }
-int64_t element_bytes(PanelType type) { return type == PanelType::f32 ? 4 : 2; }
-
-int64_t panel_bytes(PanelType type, const CodePanels& codes, int64_t width) {
-  if (type == PanelType::codes) return codes.panel_bytes(width);
-  const LevelPanels* levels = levels_of(type);
-  return levels ? levels->panel_bytes(width) : width * kPanel * element_bytes(type);
-}
-
-CodePanels codes_of(const StoredTensor& tensor) {
-  return panel_type(tensor) == PanelType::codes ? *quant::code_panels(tensor.dtype) : CodePanels{};
-}
-
-int64_t panels_of(const StoredTensor& tensor) { return (tensor.shape[0] + kPanel - 1) / kPanel; }
-
-int64_t matrix_bytes(const StoredTensor& tensor, PanelType type) {
-  return panels_of(tensor) * panel_bytes(type, codes_of(tensor), tensor.shape[1]);
-}
-
-int64_t aligned(int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
-
-// A matrix that its file holds as this page of code would pack it is used where it lies.
-bool is_packed(const ops::WeightData& weight) {
-  const StoredTensor& tensor = weight.tensor;
-  if (weight.use != ops::WeightUse::matrix) return false;
-  const PanelType type = panel_type(tensor);
-  const bool held = type == PanelType::codes
-                        ? holds_panels(tensor, Layout::codes16)
-                        : holds_numbers(type) && holds_panels(tensor, Layout::panels16) &&
-                              element_bytes(type) == block_size(tensor.dtype).bytes;
-  return held && static_cast<int64_t>(tensor.storage.size()) == matrix_bytes(tensor, type);
-}
-
-// At most: `narrowest` may find less.
-int64_t packed_bytes(const ops::WeightData& weight) {
-  if (!weight.present || is_packed(weight)) return 0;
-  const Shape& shape = weight.tensor.shape;
-  int64_t bytes = 0;
-  switch (weight.use) {
-    case ops::WeightUse::vector: bytes = shape.elements() * 4; break;
-    case ops::WeightUse::table:
-      bytes = stays_in_file(weight.tensor) ? 0 : shape.elements() * 4;
-      break;
-    case ops::WeightUse::matrix:
-      bytes = matrix_bytes(weight.tensor, panel_type(weight.tensor));
-      break;
-  }
-  return aligned(bytes);
-}
 
 // Sixteen rows of f32 or less into a panel of numbers, which are exactly of that type. `halves` is
 // for as many halves.
@@ -146,12 +60,11 @@ Status check_table(const StoredTensor& table, Pool& pool) {
 }
 
 // The same for panels that stay in the file.
-Status check_panels(const StoredTensor& tensor, Pool& pool) {
-  const int64_t bytes = codes_of(tensor).panel_bytes(tensor.shape[1]);
-  return run_shares(pool, panels_of(tensor), [&](Range panels) -> Status {
+Status check_panels(const StoredTensor& tensor, const Packing& packing, Pool& pool) {
+  const int64_t width = tensor.shape[1], bytes = packing.codes.panel_bytes(width);
+  return run_shares(pool, panels_of(tensor.shape[0]), [&](Range panels) -> Status {
     for (int64_t p = panels.begin; p < panels.end; ++p)
-      if (!quant::codes_are_finite(tensor.dtype, tensor.storage.data() + p * bytes,
-                                   tensor.shape[1]))
+      if (!quant::codes_are_finite(tensor.dtype, packing.mapped.data() + p * bytes, width))
         return fail(
             Code::corrupt, "tensor {}: its {} data has a scale that is not finite in rows {} to {}",
             escaped(tensor.name), dtype_name(tensor.dtype), p * kPanel, p * kPanel + kPanel - 1);
@@ -159,47 +72,59 @@ Status check_panels(const StoredTensor& tensor, Pool& pool) {
   });
 }
 
-// The reader says what is wrong with a block.
-Status pack_blocks(const StoredTensor& tensor, Range panels, std::byte* out) {
+// Rows of blocks. The reader says what is wrong with one.
+Status pack_blocks(const StoredTensor& tensor, const Packing& packing, Range panels,
+                   std::byte* out) {
   const int64_t width = tensor.shape[1];
   const BlockSize block = block_size(tensor.dtype);
-  const PanelType type = panel_type(tensor);
-  const int64_t bytes = panel_bytes(type, codes_of(tensor), width);
-  const auto pack = type == PanelType::codes ? quant::pack_codes : quant::pack_levels;
+  const int64_t row_bytes = width / block.elements * block.bytes;
+  const int64_t bytes = panel_bytes(packing.type, packing.codes, width);
+  const auto pack = packing.type == PanelType::codes ? quant::pack_codes : quant::pack_levels;
+  std::vector<std::byte> unpacked;  // of panels that do not begin where these do
   for (int64_t p = panels.begin; p < panels.end; ++p) {
     const Range rows{p * kPanel, std::min((p + 1) * kPanel, tensor.shape[0])};
-    const int64_t at = (tensor.offset + rows.begin * width) / block.elements * block.bytes;
-    if (!pack(tensor.dtype, tensor.storage.data() + at, rows.end - rows.begin, width,
-              out + p * bytes))
-      return check_rows(tensor, rows);
+    const int64_t count = rows.end - rows.begin;
+    const std::byte* blocks = nullptr;
+    if (tensor.layout == Layout::rows) {
+      const int64_t first = (tensor.offset + rows.begin * width) / block.elements * block.bytes;
+      blocks = tensor.storage.data() + first;
+    } else {
+      unpacked.resize(static_cast<size_t>(count * row_bytes));
+      SK_TRY_STATUS(quant::read_row_blocks(tensor, rows.begin, count, unpacked));
+      blocks = unpacked.data();
+    }
+    if (!pack(tensor.dtype, blocks, count, width, out + p * bytes)) return check_rows(tensor, rows);
   }
   return {};
 }
 
-// A matrix of numbers. `whole`: its rows if they were read already.
-Status pack_panels(const StoredTensor& tensor, PanelType type, std::span<const float> whole,
-                   Range panels, std::byte* out) {
+// Rows of halves: nearly all matrices of a real model, without a detour through f32.
+void pack_halves(const StoredTensor& tensor, Range panels, std::byte* out) {
   const int64_t width = tensor.shape[1];
-  const bool direct = block_size(tensor.dtype).bytes == 2 && has_plain_rows(tensor);
+  for (int64_t p = panels.begin; p < panels.end; ++p) {
+    const int64_t row = p * kPanel, count = std::min(kPanel, tensor.shape[0] - row);
+    quant::pack_numbers(2, tensor.storage.data() + (tensor.offset + row * width) * 2, count, width,
+                        out + row * width * 2);
+  }
+}
+
+// Any numbers. `whole`: its rows if they were read already.
+Status pack_numbers(const StoredTensor& tensor, PanelType type, std::span<const float> whole,
+                    Range panels, std::byte* out) {
+  const int64_t width = tensor.shape[1];
   std::vector<float> read;
   std::vector<uint16_t> halves;
   for (int64_t p = panels.begin; p < panels.end; ++p) {
     const int64_t row = p * kPanel;
     const int64_t count = std::min(kPanel, tensor.shape[0] - row);
-    std::byte* panel = out + row * width * element_bytes(type);
-    if (direct) {
-      // Nearly all matrices of a real model: no detour through f32.
-      quant::pack_numbers(2, tensor.storage.data() + (tensor.offset + row * width) * 2, count,
-                          width, panel);
-      continue;
-    }
     auto rows = whole.empty() ? whole : whole.subspan(static_cast<size_t>(row * width));
     if (whole.empty()) {
       read.resize(static_cast<size_t>(count * width));
       SK_TRY_STATUS(quant::read_rows_f32(tensor, row, count, read));
       rows = read;
     }
-    pack_floats(rows.first(static_cast<size_t>(count * width)), width, type, halves, panel);
+    pack_floats(rows.first(static_cast<size_t>(count * width)), width, type, halves,
+                out + row * width * element_bytes(type));
   }
   return {};
 }
@@ -221,8 +146,9 @@ bool are_bf16(std::span<const float> numbers) {
 // How a matrix is packed. F32 whose numbers all are those of a half type, as converters write what
 // was one, becomes that again: the same products, half the bytes. What is computed while it is read
 // would be computed twice, and stays. `whole`: its rows if they were read already.
-Result<PanelType> narrowest(const StoredTensor& tensor, std::span<const float> whole, Pool& pool) {
-  if (tensor.dtype != DType::f32 || tensor.computed) return panel_type(tensor);
+Result<PanelType> narrowest(const StoredTensor& tensor, const Packing& packing,
+                            std::span<const float> whole, Pool& pool) {
+  if (tensor.dtype != DType::f32 || tensor.computed) return packing.type;
   const auto width = static_cast<size_t>(tensor.shape[1]);
   std::atomic<bool> f16 = true, bf16 = true;
   const auto look = [&](Range rows) -> Status {
@@ -244,9 +170,10 @@ Result<PanelType> narrowest(const StoredTensor& tensor, std::span<const float> w
 }
 
 // The type it got.
-Result<PanelType> pack_matrix(const StoredTensor& tensor, Pool& pool, std::byte* out) {
+Result<PanelType> pack_matrix(const StoredTensor& tensor, const Packing& packing, Pool& pool,
+                              std::byte* out) {
   const int64_t rows = tensor.shape[0];
-  if (rows == 0) return panel_type(tensor);
+  if (rows == 0) return packing.type;
   // The last row's reading checks that the storage holds them all.
   SK_TRY_STATUS(check_rows(tensor, {rows - 1, rows}));
   // A transposed matrix is read whole: its rows lie across the file, and reading them panel by
@@ -256,10 +183,13 @@ Result<PanelType> pack_matrix(const StoredTensor& tensor, Pool& pool, std::byte*
     whole.resize(static_cast<size_t>(tensor.shape.elements()));
     SK_TRY_STATUS(quant::read_f32(tensor, whole));
   }
-  SK_TRY(const PanelType type, narrowest(tensor, whole, pool));
-  SK_TRY_STATUS(run_shares(pool, panels_of(tensor), [&](Range panels) {
-    return holds_numbers(type) ? pack_panels(tensor, type, whole, panels, out)
-                               : pack_blocks(tensor, panels, out);
+  SK_TRY(const PanelType type, narrowest(tensor, packing, whole, pool));
+  SK_TRY_STATUS(run_shares(pool, panels_of(rows), [&](Range panels) -> Status {
+    switch (packing.source) {
+      case Packing::Source::blocks: return pack_blocks(tensor, packing, panels, out);
+      case Packing::Source::halves: pack_halves(tensor, panels, out); return {};
+      default: return pack_numbers(tensor, type, whole, panels, out);
+    }
   }));
   return type;
 }
@@ -276,15 +206,15 @@ int64_t PackedWeight::bytes_read() const {
   return records ? static_cast<int64_t>(read_share * static_cast<double>(bytes)) : bytes;
 }
 
-PanelType PackedWeights::panel_type(const ops::WeightData& matrix) {
-  return cpu::panel_type(matrix.tensor);
-}
+namespace {
 
-int64_t PackedWeights::buffer_bytes(std::span<const ops::WeightData> weights) {
+int64_t sum_of_bytes(std::span<const Packing> packings) {
   int64_t bytes = 0;
-  for (const ops::WeightData& weight : weights) bytes += packed_bytes(weight);
+  for (const Packing& packing : packings) bytes += packing.bytes;
   return bytes;
 }
+
+}  // namespace
 
 int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
   int64_t bytes = 0;
@@ -292,8 +222,9 @@ int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
     if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
     const int64_t in = weight.tensor.shape[1];
     bytes = std::max(bytes, FastRow{in}.bytes());
-    if (cpu::panel_type(weight.tensor) != PanelType::codes) continue;
-    const int group = codes_of(weight.tensor).group;
+    const Packing packing = packing_of(weight);
+    if (packing.type != PanelType::codes) continue;
+    const int group = packing.codes.group;
     bytes = std::max(
         {bytes, QuantisedRow{in, group}.bytes(), FastRow{in, FastForm::bytes, group}.bytes()});
   }
@@ -303,21 +234,20 @@ int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
 int64_t PackedWeights::widest_unpacked(std::span<const ops::WeightData> weights) {
   int64_t bytes = 0;
   for (const ops::WeightData& weight : weights) {
-    const StoredTensor& tensor = weight.tensor;
-    if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
-    const PanelType type = cpu::panel_type(tensor);
-    if (!cpu::can_be_records(type, tensor.shape[0], tensor.shape[1])) continue;
-    bytes = std::max(bytes, std::min(kUnpackedPanels, tensor.shape[0] / kPanel) *
-                                panel_bytes(type, codes_of(tensor), tensor.shape[1]));
+    const Packing packing = packing_of(weight);
+    if (packing.bytes == 0 || weight.use != ops::WeightUse::matrix) continue;
+    const Shape& shape = weight.tensor.shape;
+    if (!cpu::can_be_records(packing.type, shape[0], shape[1])) continue;
+    bytes = std::max(bytes, std::min(kUnpackedPanels, shape[0] / kPanel) *
+                                panel_bytes(packing.type, packing.codes, shape[1]));
   }
   return bytes;
 }
 
 int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
-  int64_t bytes = buffer_bytes(weights);
-  for (const ops::WeightData& weight : weights)
-    if (weight.present && is_packed(weight))
-      bytes += static_cast<int64_t>(weight.tensor.storage.size());
+  const auto packings = packings_of(weights);
+  int64_t bytes = sum_of_bytes(packings);
+  for (const Packing& packing : packings) bytes += static_cast<int64_t>(packing.mapped.size());
   return bytes;
 }
 
@@ -326,26 +256,58 @@ int64_t PackedWeights::scratch_bytes(std::span<const ops::WeightData> weights) {
   // that comes early needs no more than those after it will take.
   int64_t most = 0, packed = 0;
   for (const ops::WeightData& weight : weights) {
-    if (!weight.present || is_packed(weight)) continue;
-    packed += packed_bytes(weight);
-    if (weight.use == ops::WeightUse::table) continue;
+    const Packing packing = packing_of(weight);
+    if (packing.bytes == 0) continue;
+    packed += packing.bytes;
     const StoredTensor& tensor = weight.tensor;
-    const bool whole = tensor.strides != tensor.shape.contiguous_strides();
+    const bool whole =
+        weight.use == ops::WeightUse::matrix && tensor.strides != tensor.shape.contiguous_strides();
     most = std::max(most, packed + static_cast<int64_t>(tensor.storage.size()) +
                               (whole ? tensor.shape.elements() * 4 : 0));
   }
   return std::max<int64_t>(most - packed, 0);
 }
 
+// Where a weight is kept that is no panel of the file: in the buffer, or a table in the file.
+Result<int64_t> PackedWeights::keep(const ops::WeightData& weight, const Packing& packing,
+                                    Pool& pool, std::byte* at, PackedWeight& out) {
+  const StoredTensor& tensor = weight.tensor;
+  out.data = at;
+  if (weight.use == ops::WeightUse::matrix) {
+    out.codes = packing.codes;
+    SK_TRY(out.type, pack_matrix(tensor, packing, pool, at));
+    return buffer_bytes(out.type, out.codes, out.rows, out.width);
+  }
+  if (packing.source == Packing::Source::in_place) {
+    out.table = tensor;
+    SK_TRY_STATUS(check_table(tensor, pool));
+    return 0;
+  }
+  const auto floats =
+      std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
+  SK_TRY_STATUS(quant::read_f32(tensor, floats));
+  if (weight.use == ops::WeightUse::table)
+    out.table = {.name = tensor.name,
+                 .dtype = DType::f32,
+                 .shape = tensor.shape,
+                 .strides = tensor.shape.contiguous_strides(),
+                 .offset = 0,
+                 .storage = std::as_bytes(floats)};
+  return packing.bytes;
+}
+
 Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weights, Pool& pool,
                                           const std::function<void(const ops::WeightData&)>& done,
                                           const ops::Progress& progress) {
   PackedWeights packed;
-  SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(buffer_bytes(weights))));
+  const auto packings = packings_of(weights);
+  SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(sum_of_bytes(packings))));
   packed.widest_row_ = widest_row(weights);
   std::byte* at = packed.buffer_.data();
   int64_t bytes_done = 0;
-  for (const ops::WeightData& weight : weights) {
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const ops::WeightData& weight = weights[i];
+    const Packing& packing = packings[i];
     PackedWeight& out = packed.weights_.emplace_back();
     out.use = weight.use;
     if (!weight.present) continue;
@@ -353,36 +315,16 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
     out.rows = weight.use == ops::WeightUse::vector ? 1 : tensor.shape[0];
     out.width = weight.use == ops::WeightUse::vector ? tensor.shape.elements() : tensor.shape[1];
     bytes_done += static_cast<int64_t>(tensor.storage.size());
-    if (is_packed(weight)) {
-      out.type = cpu::panel_type(tensor);
-      out.codes = codes_of(tensor);
-      out.data = tensor.storage.data();
-      packed.mapped_.push_back(tensor.storage);
-      if (out.type == PanelType::codes) SK_TRY_STATUS(check_panels(tensor, pool));
+    if (!packing.mapped.empty()) {
+      out.type = packing.type;
+      out.codes = packing.codes;
+      out.data = packing.mapped.data();
+      packed.mapped_.push_back(packing.mapped);
+      if (out.type == PanelType::codes) SK_TRY_STATUS(check_panels(tensor, packing, pool));
       continue;
     }
-    out.data = at;
-    const auto floats =
-        std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
-    if (weight.use == ops::WeightUse::matrix) {
-      out.codes = codes_of(tensor);
-      SK_TRY(out.type, pack_matrix(tensor, pool, at));
-    } else if (weight.use == ops::WeightUse::vector) {
-      SK_TRY_STATUS(quant::read_f32(tensor, floats));
-    } else if (stays_in_file(tensor)) {
-      out.table = tensor;
-      SK_TRY_STATUS(check_table(tensor, pool));
-    } else {
-      SK_TRY_STATUS(quant::read_f32(tensor, floats));
-      out.table = {.name = tensor.name,
-                   .dtype = DType::f32,
-                   .shape = tensor.shape,
-                   .strides = tensor.shape.contiguous_strides(),
-                   .offset = 0,
-                   .storage = std::as_bytes(floats)};
-    }
-    at += weight.use == ops::WeightUse::matrix ? aligned(matrix_bytes(tensor, out.type))
-                                               : packed_bytes(weight);
+    SK_TRY(const int64_t bytes, packed.keep(weight, packing, pool, at, out));
+    at += bytes;
     if (done) done(weight);
     if (progress && !progress(bytes_done)) return fail(Code::io, "interrupted while loading");
   }

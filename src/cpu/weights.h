@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cpu/kernels.h"
+#include "cpu/packing.h"
 #include "ops/backend.h"
 #include "tensor/buffer.h"
 
@@ -39,8 +40,6 @@ class PackedWeights {
   static Result<PackedWeights> pack(std::span<const ops::WeightData> weights, Pool& pool,
                                     const std::function<void(const ops::WeightData&)>& done,
                                     const ops::Progress& progress);
-  // How a matrix will be kept; of F32, if its numbers are not all those of a half type.
-  static PanelType panel_type(const ops::WeightData& matrix);
   // What stays at most, buffer and file, and what packing needs on top for the largest weight. Less
   // stays of F32 that turns out to be halves.
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);
@@ -69,7 +68,9 @@ class PackedWeights {
   bool mapped() const { return !mapped_.empty(); }
 
  private:
-  static int64_t buffer_bytes(std::span<const ops::WeightData> weights);
+  // Into the buffer at `at`; how many bytes it took there.
+  static Result<int64_t> keep(const ops::WeightData& weight, const Packing& packing, Pool& pool,
+                              std::byte* at, PackedWeight& out);
 
   Buffer buffer_;
   int64_t used_ = 0;                                // of it; pages behind are never touched

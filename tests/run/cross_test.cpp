@@ -1,0 +1,343 @@
+// Tables crossed: every design by every type a file can hold its weights in, in every use, layout
+// and container, on one to three threads. Generated from the project's own tables, so that a new
+// row is covered by itself. SKEIN_CROSS=all tries them in more sizes (./dev cross).
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <list>
+
+#include "quant/formats.h"
+#include "quant/panels.h"
+#include "run/convert.h"
+#include "support/make_model.h"
+#include "support/models.h"
+
+namespace skein {
+namespace {
+
+using io::WriteFormat;
+
+bool everything() {
+  const char* setting = std::getenv("SKEIN_CROSS");
+  return setting && std::string_view(setting) == "all";
+}
+
+// Ranks of 1, of whole panels and of none; heads of 32 to 128; widths that fill panels and blocks,
+// one that fills no super-block and one that fills neither.
+std::vector<test::ModelSizes> sizes_of(const std::string& design) {
+  std::vector<test::ModelSizes> out = {
+      {.width = 256, .heads = 4, .inner = 512, .rank_w = 32, .rank_a = 16, .rank_v = 64},
+      {.width = 256, .heads = 2, .inner = 256, .rank_w = 40, .rank_a = 1, .rank_v = 5},
+      {.width = 96, .heads = 3, .inner = 160, .rank_w = 8, .rank_a = 32, .rank_v = 1, .rank_g = 7},
+      {.width = 72, .heads = 1, .inner = 40, .rank_w = 3, .rank_a = 48, .rank_v = 7, .rank_g = 1}};
+  if (everything()) {
+    out.push_back({.width = 512, .heads = 8, .inner = 768, .rank_w = 64, .rank_a = 24});
+    out.push_back({.width = 320, .heads = 5, .inner = 1024, .rank_w = 16, .rank_a = 64});
+  }
+  for (test::ModelSizes& sizes : out) {
+    sizes.design = design;
+    sizes.groups = design == "rwkv6qwen2" ? 1 : 0;
+  }
+  return out;
+}
+
+// Super-blocks ask for rows of 256; in the smaller sizes a few types stand for all.
+bool is_tried(const test::ModelSizes& sizes, std::string_view target) {
+  static constexpr std::string_view kFew[] = {"small", "near-lossless", "F32",  "F16",
+                                              "BF16",  "Q4_0",          "Q8_0", "INT8"};
+  return everything() || sizes.width % 256 == 0 ||
+         std::find(std::begin(kFew), std::end(kFew), target) != std::end(kFew);
+}
+
+std::string name_of(const test::ModelSizes& sizes) {
+  return fmt::format("{} of width {}, heads of {}, ranks {} {} {} {}", sizes.design, sizes.width,
+                     sizes.width / sizes.heads, sizes.rank_w, sizes.rank_a, sizes.rank_v,
+                     sizes.rank_g);
+}
+
+class Cross : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / fmt::format("skein_cross_{}", getpid());
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override {
+    std::filesystem::remove_all(folder_);
+    std::cout << "[    CROSS ] " << GetParam() << ": " << ran_ << " files ran, " << refused_
+              << " refused\n";
+  }
+
+  std::filesystem::path write(const test::ModelData& model, const arch::Hints& hints,
+                              const std::string& name) {
+    const auto path = folder_ / name;
+    const auto bytes = test::as_safetensors(model, hints);
+    const std::span<const std::byte> parts[] = {bytes};
+    EXPECT_TRUE(write_file(path, parts));
+    return path;
+  }
+
+  std::vector<float> logits_of(Model& model, size_t chunk = SIZE_MAX) {
+    State state = model.new_state();
+    return test::logits_of(model, state, std::vector<int32_t>{1, 5, 9, 2, 2, 30, 7}, chunk);
+  }
+  std::vector<float> logits_of(const std::filesystem::path& path) {
+    const auto model = test::open_model(path, {.threads = 1});
+    return model ? logits_of(*model) : std::vector<float>();
+  }
+
+  // Those of the file on one thread, after those on more were seen to be the same.
+  std::vector<float> same_on_all_threads(const std::filesystem::path& path) {
+    const std::vector<float> one = logits_of(path);
+    for (const int threads : {2, 3}) {
+      const auto model = test::open_model(path, {.threads = threads});
+      if (!model) return {};
+      EXPECT_TRUE(test::same_bits(logits_of(*model), one)) << threads << " threads";
+      if (threads == 2) {
+        EXPECT_TRUE(test::same_bits(logits_of(*model, 1), one)) << "one token at a time";
+      }
+    }
+    ++ran_;
+    return one;
+  }
+
+  // Nullopt where the writer has no such file.
+  std::optional<std::filesystem::path> convert(const std::filesystem::path& in,
+                                               const std::string& name, ConvertOptions options) {
+    const auto out = folder_ / name;
+    const auto conversion = Conversion::prepare(in, std::move(options));
+    if (!conversion) {
+      EXPECT_TRUE(conversion.error().code == Code::unsupported ||
+                  conversion.error().code == Code::argument)
+          << conversion.error().message;
+      ++refused_;
+      return std::nullopt;
+    }
+    const Status done = conversion->write(out, {.overwrite = true});
+    EXPECT_TRUE(done) << (done ? "" : done.error().message);
+    return out;
+  }
+
+  // The same tensors in the same types, their rows one after the other where the source has panels.
+  std::filesystem::path in_rows(const std::filesystem::path& packed) {
+    const auto out = folder_ / "rows.skein";
+    const auto files = io::ModelFiles::open(packed);
+    EXPECT_TRUE(files);
+    std::vector<io::OutputTensor> tensors;
+    for (const StoredTensor& tensor : files->container().tensors)
+      tensors.push_back(
+          {.name = tensor.name, .dtype = tensor.dtype, .shape = tensor.shape, .parts = {tensor}});
+    const Status done = io::write_model(out, WriteFormat::packed, tensors,
+                                        files->container().metadata, {.overwrite = true});
+    EXPECT_TRUE(done) << (done ? "" : done.error().message);
+    return out;
+  }
+
+  std::filesystem::path folder_;
+  int ran_ = 0;
+  int refused_ = 0;
+};
+
+// Codes are multiplied with activations of 16 bits; everything else is the same arithmetic.
+// What that rounds a model of random weights makes larger: a wrong number is 4 % and more.
+constexpr double kCodes = 1e-2;
+
+TEST_P(Cross, a_quantised_file_is_the_f32_run_of_its_numbers) {
+  for (const test::ModelSizes& sizes : sizes_of(GetParam())) {
+    const auto source = write(test::random_model(sizes), hints_of(sizes), "source.safetensors");
+    for (const std::string_view target : arch::quant_targets()) {
+      if (!is_tried(sizes, target)) continue;
+      const auto type = dtype_named(target);
+      for (const WriteFormat format : {WriteFormat::packed, WriteFormat::gguf}) {
+        const bool packed = format == WriteFormat::packed;
+        SCOPED_TRACE(fmt::format("{}, {}, {}", name_of(sizes), target, packed ? "packed" : "GGUF"));
+        const auto file = convert(source, packed ? "q.skein" : "q.gguf",
+                                  {.format = format, .quant = std::string(target)});
+        if (!file) continue;
+        const auto logits = same_on_all_threads(*file);
+        if (packed) {
+          EXPECT_TRUE(test::same_bits(logits_of(in_rows(*file)), logits)) << "panels are not rows";
+        }
+        const auto plain = convert(*file, "plain.safetensors",
+                                   {.format = WriteFormat::safetensors, .type = DType::f32});
+        ASSERT_TRUE(plain);
+        const bool numbers = type && block_size(*type).elements == 1;
+        EXPECT_LE(test::relative_error(logits, logits_of(*plain)), numbers ? 0 : kCodes);
+      }
+    }
+  }
+}
+
+// ---- every type a container can carry, in every use ---------------------------------------------
+
+// Numbers that the type can hold, and its bytes: codes and scales where it has a writer, small
+// whole numbers where it holds such.
+struct Stored {
+  std::vector<std::byte> bytes;
+  std::vector<float> numbers;
+};
+
+template <typename T>
+void put(std::span<const float> numbers, float factor, std::vector<std::byte>& out) {
+  for (const float number : numbers) {
+    const auto value = static_cast<T>(number * factor);
+    const auto bytes = std::as_bytes(std::span(&value, 1));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+}
+
+Stored stored_as(DType type, std::span<const float> numbers) {
+  const BlockSize block = block_size(type);
+  Stored out;
+  out.numbers.resize(numbers.size());
+  std::vector<float> positive(numbers.begin(), numbers.end());
+  for (float& number : positive) number = std::fabs(number);
+  switch (type) {
+    case DType::f64: put<double>(numbers, 1, out.bytes); break;
+    case DType::i64: put<int64_t>(numbers, 8, out.bytes); break;
+    case DType::i32: put<int32_t>(numbers, 8, out.bytes); break;
+    case DType::i16: put<int16_t>(numbers, 8, out.bytes); break;
+    case DType::i8: put<int8_t>(numbers, 8, out.bytes); break;
+    case DType::u8: put<uint8_t>(positive, 8, out.bytes); break;
+    case DType::boolean: put<uint8_t>(positive, 4, out.bytes); break;
+    case DType::mxfp4:  // an exponent, then codes
+      for (size_t i = 0; i < numbers.size() / 32; ++i)
+        for (int k = 0; k < 17; ++k)
+          out.bytes.push_back(
+              std::byte(k == 0 ? 125 : (i * 37 + static_cast<size_t>(k) * 101) % 256));
+      break;
+    default:
+      out.bytes.resize(numbers.size() / static_cast<size_t>(block.elements) *
+                       static_cast<size_t>(block.bytes));
+      EXPECT_TRUE(quant::encode(type, numbers, out.bytes)) << dtype_name(type);
+  }
+  EXPECT_TRUE(quant::decode(type, out.bytes, out.numbers)) << dtype_name(type);
+  return out;
+}
+
+struct Carrier {
+  const char* name;
+  ConvertOptions options;
+  Layout layout;  // of a matrix, where its type has it
+};
+
+std::vector<Carrier> carriers() {
+  const auto as = [](WriteFormat format, std::string names = {}) {
+    return ConvertOptions{.format = format, .names = std::move(names), .type = DType::f32};
+  };
+  return {{"pth", as(WriteFormat::pth), Layout::rows},
+          {"safetensors", as(WriteFormat::safetensors), Layout::rows},
+          {"safetensors of fla", as(WriteFormat::safetensors, "fla"), Layout::rows},
+          {"GGUF", as(WriteFormat::gguf), Layout::rows},
+          {"rows of packed", as(WriteFormat::packed), Layout::rows},
+          {"panels of packed", as(WriteFormat::packed), Layout::panels16},
+          {"codes of packed", as(WriteFormat::packed), Layout::codes16}};
+}
+
+bool has_layout(DType type, Layout layout) {
+  switch (layout) {
+    case Layout::rows: return true;
+    case Layout::panels16: return type == DType::f32 || type == DType::f16 || type == DType::bf16;
+    case Layout::codes16: return quant::code_panels(type) != nullptr;
+  }
+  return false;
+}
+
+// A file in F32 of which one class of weights is stored in another type.
+class Retyped {
+ public:
+  Retyped(const io::ModelFiles& files, const Conversion& conversion) : files_(files) {
+    for (const ConvertedTensor& tensor : conversion.tensors()) kinds_[tensor.name] = tensor.kind;
+  }
+
+  // False if no weight of the class has rows of whole blocks.
+  bool change(arch::WeightClass kind, DType type, Layout layout) {
+    typed_.clear(), plain_.clear(), stored_.clear();
+    for (const StoredTensor& tensor : files_.container().tensors) {
+      io::OutputTensor same = {.name = tensor.name, .shape = tensor.shape, .parts = {tensor}};
+      const int64_t row = tensor.shape[tensor.shape.rank() - 1];
+      if (kinds_.at(tensor.name) != kind || row % block_size(type).elements != 0) {
+        typed_.push_back(same);
+        plain_.push_back(std::move(same));
+        continue;
+      }
+      std::vector<float> numbers(static_cast<size_t>(tensor.shape.elements()));
+      EXPECT_TRUE(quant::read_f32(tensor, numbers));
+      const Stored& stored = stored_.emplace_back(stored_as(type, numbers));
+      const bool matrix = tensor.shape.rank() == 2 && kind != arch::WeightClass::vector;
+      add(tensor, type, stored.bytes, matrix ? layout : Layout::rows, typed_);
+      add(tensor, DType::f32, std::as_bytes(std::span(stored.numbers)), Layout::rows, plain_);
+    }
+    return !stored_.empty();
+  }
+  std::span<const io::OutputTensor> typed() const { return typed_; }
+  std::span<const io::OutputTensor> plain() const { return plain_; }
+
+ private:
+  static void add(const StoredTensor& like, DType type, std::span<const std::byte> bytes,
+                  Layout layout, std::vector<io::OutputTensor>& out) {
+    StoredTensor part;
+    part.name = like.name;
+    part.dtype = type;
+    part.shape = like.shape;
+    part.strides = like.shape.contiguous_strides();
+    part.storage = bytes;
+    out.push_back(
+        {.name = like.name, .dtype = type, .shape = like.shape, .parts = {part}, .layout = layout});
+  }
+
+  const io::ModelFiles& files_;
+  std::map<std::string, arch::WeightClass> kinds_;
+  std::vector<io::OutputTensor> typed_;
+  std::vector<io::OutputTensor> plain_;
+  std::list<Stored> stored_;
+};
+
+TEST_P(Cross, a_weight_of_any_type_in_any_use_is_its_numbers_or_refused) {
+  // Together they have every use of a weight.
+  static constexpr std::string_view kFew[] = {"rwkv6", "rwkv7"};
+  if (!everything() && std::find(std::begin(kFew), std::end(kFew), GetParam()) == std::end(kFew))
+    return;
+  const test::ModelSizes sizes = sizes_of(GetParam())[0];
+  const auto source = write(test::random_model(sizes), hints_of(sizes), "source.safetensors");
+  for (const Carrier& carrier : carriers()) {
+    const auto base = convert(source, "base", carrier.options);
+    if (!base) continue;
+    const auto conversion = Conversion::prepare(source, carrier.options);
+    const auto files = io::ModelFiles::open(*base);
+    ASSERT_TRUE(conversion && files);
+    const Metadata& metadata = files->container().metadata;
+    Retyped file(*files, *conversion);
+    for (int kind = 0; kind <= static_cast<int>(arch::WeightClass::vector); ++kind) {
+      for (int i = 0; i < kDTypes; ++i) {
+        const auto type = static_cast<DType>(i);
+        const auto use = static_cast<arch::WeightClass>(kind);
+        if (!quant::decodable(type) || !has_layout(type, carrier.layout)) continue;
+        if (!file.change(use, type, carrier.layout)) continue;
+        SCOPED_TRACE(fmt::format("{}, {} of {} in {}", name_of(sizes), arch::weight_class_name(use),
+                                 dtype_name(type), carrier.name));
+        const auto path = folder_ / "typed", twin = folder_ / "plain";
+        const io::WriteOptions over = {.overwrite = true};
+        if (!io::write_model(path, carrier.options.format, file.typed(), metadata, over)) {
+          ++refused_;
+          continue;
+        }
+        ASSERT_TRUE(io::write_model(twin, carrier.options.format, file.plain(), metadata, over));
+        const auto logits = same_on_all_threads(path);
+        const bool codes = quant::code_panels(type) != nullptr;
+        EXPECT_LE(test::relative_error(logits, logits_of(twin)), codes ? kCodes : 0);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Design, Cross, testing::ValuesIn(test::runnable_designs()),
+                         [](const auto& design) {
+                           std::string name = design.param;
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace skein
