@@ -59,15 +59,21 @@ Status check_table(const StoredTensor& table, Pool& pool) {
   });
 }
 
-// The same for panels that stay in the file.
+// The same for panels that stay in the file: kernels take a code for what it is, and everybody else
+// by way of a block.
 Status check_panels(const StoredTensor& tensor, const Packing& packing, Pool& pool) {
-  const int64_t width = tensor.shape[1], bytes = packing.codes.panel_bytes(width);
-  return run_shares(pool, panels_of(tensor.shape[0]), [&](Range panels) -> Status {
-    for (int64_t p = panels.begin; p < panels.end; ++p)
-      if (!quant::codes_are_finite(tensor.dtype, packing.mapped.data() + p * bytes, width))
-        return fail(
-            Code::corrupt, "tensor {}: its {} data has a scale that is not finite in rows {} to {}",
-            escaped(tensor.name), dtype_name(tensor.dtype), p * kPanel, p * kPanel + kPanel - 1);
+  const int64_t rows = tensor.shape[0], width = tensor.shape[1];
+  const int64_t bytes = packing.codes.panel_bytes(width);
+  return run_shares(pool, panels_of(rows), [&](Range panels) -> Status {
+    for (int64_t p = panels.begin; p < panels.end; ++p) {
+      const int64_t first = p * kPanel, count = std::min(kPanel, rows - first);
+      if (!quant::codes_are_valid(tensor.dtype, packing.mapped.data() + p * bytes, count, width))
+        return fail(Code::corrupt,
+                    "tensor {}: its {} panels have a scale that is not finite, or codes that {} "
+                    "does not have, in rows {} to {}",
+                    escaped(tensor.name), dtype_name(tensor.dtype), dtype_name(tensor.dtype), first,
+                    first + count - 1);
+    }
     return {};
   });
 }

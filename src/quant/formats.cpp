@@ -1,5 +1,8 @@
 #include "quant/formats.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/check.h"
 #include "quant/blocks32/codec.h"
 #include "quant/iq/codec.h"
@@ -76,6 +79,17 @@ const FormatRow& format_row(DType type) {
   return kRows[static_cast<int>(type)];
 }
 
+tl::unexpected<Error> undecodable(DType type, int64_t block, std::string_view tensor) {
+  const bool number = block_size(type).elements == 1;
+  const std::string where =
+      tensor.empty()
+          ? fmt::format("{} {} of {} data", number ? "number" : "block", block, dtype_name(type))
+          : fmt::format("tensor {}: {} {} of its {} data", escaped(tensor),
+                        number ? "number" : "block", block, dtype_name(type));
+  return number ? fail(Code::unsupported, "{} is too large for F32", where)
+                : fail(Code::corrupt, "{} has a scale that is not finite", where);
+}
+
 bool decodable(DType type) { return format_row(type).decode != nullptr; }
 bool encodable(DType type) { return format_row(type).encode != nullptr; }
 
@@ -85,9 +99,7 @@ Status decode(DType type, std::span<const std::byte> blocks, std::span<float> ou
     return fail(Code::unsupported, "type {} is recognised but cannot be decoded", dtype_name(type));
   SK_TRY(const size_t count, count_blocks(type, blocks.size(), out.size()));
   const size_t done = row.decode(blocks.data(), count, out.data());
-  if (done != count)
-    return fail(Code::corrupt, "block {} of {} data has a scale that is not finite", done,
-                dtype_name(type));
+  if (done != count) return undecodable(type, static_cast<int64_t>(done), "");
   return {};
 }
 
@@ -97,11 +109,15 @@ Status encode(DType type, std::span<const float> values, std::span<std::byte> bl
     return fail(Code::unsupported, "type {} cannot be written", dtype_name(type));
   SK_TRY(const size_t count, count_blocks(type, blocks.size(), values.size()));
   const size_t done = row.encode(values.data(), count, blocks.data());
-  if (done != count)
-    return fail(Code::argument,
-                "block {} cannot be written as {}: its numbers are too large or not finite", done,
-                dtype_name(type));
-  return {};
+  if (done == count) return {};
+  const auto size = static_cast<size_t>(block_size(type).elements);
+  const auto block = values.subspan(done * size, size);
+  const bool finite =
+      std::all_of(block.begin(), block.end(), [](float x) { return std::isfinite(x); });
+  return fail(finite ? Code::argument : Code::corrupt, "{} {} cannot be written as {}: {} {}",
+              size == 1 ? "number" : "block", done, dtype_name(type),
+              size == 1 ? "it is" : "it has a number that is",
+              finite ? "too large for that, or no whole number" : "not finite");
 }
 
 }  // namespace skein::quant

@@ -1,7 +1,9 @@
 #include "quant/panels.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <iterator>
 
 #include "base/check.h"
 #include "quant/blocks32/bits.h"
@@ -159,9 +161,9 @@ bool put_block(const Block& block, int64_t b, const CodePanels& shape, int add, 
 }
 
 // The opposite. A panel from a hostile file can hold codes and multipliers that no block has room
-// for; their upper bits get lost.
+// for: false if the block does not say the same.
 template <typename Block, int kElements>
-void take_block(const ConstPlanes& from, int64_t b, const CodePanels& shape, int add, int64_t lane,
+bool take_block(const ConstPlanes& from, int64_t b, const CodePanels& shape, int add, int64_t lane,
                 Block& block) {
   BlockScale scale{};
   std::memcpy(&scale.scale, from.scales + (b * kPanelRows + lane) * 2, 2);
@@ -169,18 +171,101 @@ void take_block(const ConstPlanes& from, int64_t b, const CodePanels& shape, int
   put_scale(scale, block);
   uint8_t codes[kElements];
   take_lane(shape, from.codes, b * kElements, lane, kElements, codes);
-  int8_t taken[kElements];
+  int8_t taken[kElements], kept[kElements];
   for (int k = 0; k < kElements; ++k) taken[k] = static_cast<int8_t>(codes[k] - add);
   put_codes(taken, block);
+  codes_of(block, kept);
+  bool same = std::memcmp(taken, kept, kElements) == 0;
   if constexpr (requires { multipliers_of(block, 0); }) {
     const int groups = kElements / shape.group;
     for (int g = 0; g < groups; ++g) {
       const int64_t at = (b * groups + g) * kPanelRows + lane;
-      put_multipliers(block, g,
-                      {static_cast<int8_t>(from.multipliers[at]),
-                       shape.shifted ? static_cast<int8_t>(from.offset_multipliers[at]) : 0});
+      const Multipliers given = {
+          static_cast<int8_t>(from.multipliers[at]),
+          shape.shifted ? static_cast<int8_t>(from.offset_multipliers[at]) : 0};
+      put_multipliers(block, g, given);
+      const Multipliers held = multipliers_of(block, g);
+      same = same && held.scale == given.scale && held.offset == given.offset;
     }
   }
+  return same;
+}
+
+// Which bytes of a plane blocks have, from `low` on.
+struct ByteRange {
+  uint8_t low = 0;
+  uint8_t count_less_one = 255;
+};
+
+// Those of a panel's planes of codes and multipliers, by what a block keeps of each byte.
+struct ByteRanges {
+  ByteRange codes, multipliers, offset_multipliers;
+};
+
+// Found by trying all, from `from` on: the bytes that a block keeps are neighbours, of codes as
+// unsigned numbers, of multipliers as signed ones.
+template <typename Keeps>
+ByteRange range_of(int from, const Keeps& keeps) {
+  int first = from, count = 0;
+  for (int at = from; at < from + 256; ++at)
+    if (keeps(static_cast<uint8_t>(at)) && count++ == 0) first = at;
+  return {static_cast<uint8_t>(first), static_cast<uint8_t>(count - 1)};
+}
+
+template <typename Block, int kElements>
+ByteRanges ranges_of(const CodePanels& shape, int add) {
+  ByteRanges out;
+  if (shape.bits == 8)
+    out.codes = range_of(0, [&](uint8_t byte) {
+      int8_t given[kElements] = {static_cast<int8_t>(byte - add)}, kept[kElements];
+      Block block{};
+      put_codes(given, block);
+      codes_of(block, kept);
+      return kept[0] == given[0];
+    });
+  else  // the highest of the sixteen that stays
+    for (uint8_t code = 0; code < 16; ++code) {
+      int8_t given[kElements] = {static_cast<int8_t>(code - add)}, kept[kElements];
+      Block block{};
+      put_codes(given, block);
+      codes_of(block, kept);
+      if (kept[0] == given[0]) out.codes.count_less_one = code;
+    }
+  if constexpr (requires(Block block) { multipliers_of(block, 0); }) {
+    const auto keeps = [](Multipliers given, int Multipliers::*which) {
+      Block block{};
+      put_multipliers(block, 0, given);
+      return multipliers_of(block, 0).*which == given.*which;
+    };
+    out.multipliers = range_of(-128, [&](uint8_t byte) {
+      return keeps({static_cast<int8_t>(byte), 0}, &Multipliers::scale);
+    });
+    if (shape.shifted)
+      out.offset_multipliers = range_of(-128, [&](uint8_t byte) {
+        return keeps({0, static_cast<int8_t>(byte)}, &Multipliers::offset);
+      });
+  }
+  return out;
+}
+
+// No way out of these loops, so that they become a vector's.
+bool all_in(const ByteRange& range, const std::byte* bytes, int64_t count) {
+  if (range.count_less_one == 255) return true;
+  unsigned strange = 0;
+  for (int64_t i = 0; i < count; ++i)
+    strange |=
+        static_cast<uint8_t>(static_cast<uint8_t>(bytes[i]) - range.low) > range.count_less_one
+            ? 1u
+            : 0u;
+  return strange == 0;
+}
+bool all_nibbles_to(uint8_t highest, const std::byte* bytes, int64_t count) {
+  if (highest == 15) return true;
+  // The codes of a type with fewer bits end with a bit.
+  const auto above = static_cast<uint8_t>((15 & ~highest) * 0x11);
+  unsigned strange = 0;
+  for (int64_t i = 0; i < count; ++i) strange |= static_cast<uint8_t>(bytes[i]) & above;
+  return strange == 0;
 }
 
 template <typename Block, int kElements>
@@ -201,14 +286,16 @@ bool pack(const CodePanels& shape, int add, const std::byte* blocks, int64_t row
 }
 
 template <typename Block, int kElements>
-void unpack(const CodePanels& shape, int add, const std::byte* panel, int64_t width, int64_t lane,
+bool unpack(const CodePanels& shape, int add, const std::byte* panel, int64_t width, int64_t lane,
             int64_t first, int64_t count, std::byte* blocks) {
   const ConstPlanes planes(shape, width, panel);
+  bool same = true;
   for (int64_t b = first; b < first + count; ++b, blocks += sizeof(Block)) {
     Block block{};
-    take_block<Block, kElements>(planes, b, shape, add, lane, block);
+    same = take_block<Block, kElements>(planes, b, shape, add, lane, block) && same;
     std::memcpy(blocks, &block, sizeof(Block));
   }
+  return same;
 }
 
 template <typename Block>
@@ -228,14 +315,21 @@ struct Row {
   CodePanels shape;
   int add;  // to codes_of's numbers, to have unsigned codes
   bool (*pack)(const CodePanels&, int, const std::byte*, int64_t, int64_t, std::byte*);
-  void (*unpack)(const CodePanels&, int, const std::byte*, int64_t, int64_t, int64_t, int64_t,
+  bool (*unpack)(const CodePanels&, int, const std::byte*, int64_t, int64_t, int64_t, int64_t,
                  std::byte*);
   bool (*finite)(const std::byte*, int64_t);
+  ByteRanges (*ranges)(const CodePanels&, int);
 };
 
 template <typename Block, int kElements>
 constexpr Row row(DType type, const CodePanels& shape, int add) {
-  return {type, shape, add, pack<Block, kElements>, unpack<Block, kElements>, all_finite<Block>};
+  return {type,
+          shape,
+          add,
+          pack<Block, kElements>,
+          unpack<Block, kElements>,
+          all_finite<Block>,
+          ranges_of<Block, kElements>};
 }
 
 constexpr Row kRows[] = {
@@ -314,13 +408,13 @@ bool pack_codes(DType type, const std::byte* blocks, int64_t rows, int64_t width
   return row->pack(row->shape, row->add, blocks, rows, width, panel);
 }
 
-void unpack_codes(DType type, const std::byte* panel, int64_t width, int64_t row, int64_t first,
+bool unpack_codes(DType type, const std::byte* panel, int64_t width, int64_t row, int64_t first,
                   int64_t count, std::byte* blocks) {
   const Row* found = row_of(type);
   const int64_t elements = block_size(type).elements;
   SK_CHECK(found && row >= 0 && row < kPanelRows && width % elements == 0 && first >= 0 &&
            count <= width / elements - first);
-  found->unpack(found->shape, found->add, panel, width, row, first, count, blocks);
+  return found->unpack(found->shape, found->add, panel, width, row, first, count, blocks);
 }
 
 bool blocks_are_finite(DType type, const std::byte* blocks, int64_t count) {
@@ -329,18 +423,58 @@ bool blocks_are_finite(DType type, const std::byte* blocks, int64_t count) {
   return row->finite(blocks, count);
 }
 
-bool codes_are_finite(DType type, const std::byte* panel, int64_t width) {
-  const CodePanels* shape = code_panels(type);
-  SK_CHECK(shape && width % block_size(type).elements == 0);
-  const std::byte* scales = panel + shape->codes_bytes(width);  // and the offsets behind them
-  const int64_t count = shape->scales_bytes(width) / 2 * (shape->shifted ? 2 : 1);
+namespace {
+
+bool halves_are_finite(const std::byte* halves, int64_t count) {
   int strange = 0;  // no way out of the loop, so that it becomes a vector's
   for (int64_t i = 0; i < count; ++i) {
     uint16_t half = 0;
-    std::memcpy(&half, scales + i * 2, 2);
+    std::memcpy(&half, halves + i * 2, 2);
     strange |= f16_is_finite(half) ? 0 : 1;
   }
   return strange == 0;
+}
+
+// The same for some rows of a panel, by way of their blocks.
+bool rows_are_valid(const Row& row, const std::byte* panel, int64_t rows, int64_t width) {
+  std::byte block[sizeof(BlockQ6_K)];  // the largest
+  const BlockSize size = block_size(row.type);
+  SK_CHECK(size.bytes <= static_cast<int32_t>(sizeof(block)));
+  for (int64_t lane = 0; lane < rows; ++lane)
+    for (int64_t b = 0; b < width / size.elements; ++b)
+      if (!row.unpack(row.shape, row.add, panel, width, lane, b, 1, block) || !row.finite(block, 1))
+        return false;
+  return true;
+}
+
+// Of each type with panels; made once, in their order.
+const ByteRanges& ranges_of(const Row& row) {
+  static const auto all = [] {
+    std::array<ByteRanges, std::size(kRows)> out;
+    std::transform(std::begin(kRows), std::end(kRows), out.begin(),
+                   [](const Row& each) { return each.ranges(each.shape, each.add); });
+    return out;
+  }();
+  return all[static_cast<size_t>(&row - kRows)];
+}
+
+}  // namespace
+
+bool codes_are_valid(DType type, const std::byte* panel, int64_t rows, int64_t width) {
+  const Row* row = row_of(type);
+  SK_CHECK(row && width % block_size(type).elements == 0 && rows <= kPanelRows);
+  if (rows < kPanelRows) return rows_are_valid(*row, panel, rows, width);
+  const CodePanels& shape = row->shape;
+  const ConstPlanes planes(shape, width, panel);
+  const ByteRanges& ranges = ranges_of(*row);
+  const int64_t codes = shape.codes_bytes(width), multipliers = shape.multipliers_bytes(width);
+  return halves_are_finite(planes.scales, shape.scales_bytes(width) / 2) &&
+         (!shape.shifted || halves_are_finite(planes.offsets, shape.scales_bytes(width) / 2)) &&
+         (shape.bits == 8 ? all_in(ranges.codes, planes.codes, codes)
+                          : all_nibbles_to(ranges.codes.count_less_one, planes.codes, codes)) &&
+         all_in(ranges.multipliers, planes.multipliers, multipliers) &&
+         (!shape.shifted ||
+          all_in(ranges.offset_multipliers, planes.offset_multipliers, multipliers));
 }
 
 void pack_numbers(int64_t number_bytes, const std::byte* numbers, int64_t rows, int64_t width,

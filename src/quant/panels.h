@@ -72,16 +72,17 @@ const CodePanels* code_panels(DType type);
 // after the other. False if a block's scale is infinite or NaN.
 bool pack_codes(DType type, const std::byte* blocks, int64_t rows, int64_t width, std::byte* panel);
 
-// Blocks [first, first + count) of a row of a panel, as they were. Any bytes can be a panel.
-void unpack_codes(DType type, const std::byte* panel, int64_t width, int64_t row, int64_t first,
+// Blocks [first, first + count) of a row of a panel, as they were. Any bytes can be a panel: false
+// if codes or multipliers are none that such blocks have.
+bool unpack_codes(DType type, const std::byte* panel, int64_t width, int64_t row, int64_t first,
                   int64_t count, std::byte* blocks);
 
 // Whether no scale of `count` blocks of such a type is infinite or NaN.
 bool blocks_are_finite(DType type, const std::byte* blocks, int64_t count);
 
-// Whether no scale of a panel is infinite or NaN; whatever its codes and multipliers are, they are
-// numbers.
-bool codes_are_finite(DType type, const std::byte* panel, int64_t width);
+// Whether the first `rows` rows of a panel are such as pack_codes() makes: no scale is infinite or
+// NaN, and blocks have all codes and multipliers. The other rows may be anything.
+bool codes_are_valid(DType type, const std::byte* panel, int64_t rows, int64_t width);
 
 // One panel of numbers of 2 or 4 bytes from at most 16 rows that lie one after the other.
 void pack_numbers(int64_t number_bytes, const std::byte* numbers, int64_t rows, int64_t width,

@@ -37,6 +37,11 @@ struct Walk {
   int64_t to = 0;
 };
 
+Status strange_codes(const std::string& name, DType type, int64_t row) {
+  return fail(Code::corrupt, "tensor {}: row {} of its panels has codes that {} does not have",
+              escaped(name), row, dtype_name(type));
+}
+
 // The stored elements of one tensor, by index.
 class Source {
  public:
@@ -84,10 +89,7 @@ class Source {
     return done == count ? Status() : bad_block(first + done);
   }
 
-  Status bad_block(int64_t block) const {
-    return fail(Code::corrupt, "tensor {}: block {} of its {} data has a scale that is not finite",
-                escaped(name_), block, dtype_name(type_));
-  }
+  Status bad_block(int64_t block) const { return undecodable(type_, block, name_); }
 
   // Blocks are counted row after row and lie in panels.
   Status decode_codes(int64_t first, int64_t count, float* out) const {
@@ -98,8 +100,9 @@ class Source {
     while (count > 0) {
       const int64_t row = first / row_blocks, at = first % row_blocks;
       const int64_t some = std::min({kSome, count, row_blocks - at});
-      unpack_codes(type_, bytes_ + row / kPanelRows * panel_bytes, panel_width_, row % kPanelRows,
-                   at, some, blocks.data());
+      if (!unpack_codes(type_, bytes_ + row / kPanelRows * panel_bytes, panel_width_,
+                        row % kPanelRows, at, some, blocks.data()))
+        return strange_codes(name_, type_, row);
       const auto done =
           static_cast<int64_t>(decode_(blocks.data(), static_cast<size_t>(some), out));
       if (done != some) return bad_block(first + done);
@@ -129,7 +132,9 @@ class Source {
           column %= panel_width_;
         }
       }
-      decode_(gathered.data(), static_cast<size_t>(some), out + begin);
+      const auto done =
+          static_cast<int64_t>(decode_(gathered.data(), static_cast<size_t>(some), out + begin));
+      if (done != some) return bad_block(first + (begin + done) * step);
     }
     return {};
   }
@@ -363,8 +368,9 @@ Status read_row_blocks(const StoredTensor& tensor, int64_t first_row, int64_t ro
   const int64_t panel_bytes = code_panels(tensor.dtype)->panel_bytes(width);
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t row = tensor.offset / width + first_row + i;
-    unpack_codes(tensor.dtype, tensor.storage.data() + row / kPanelRows * panel_bytes, width,
-                 row % kPanelRows, 0, row_blocks, out.data() + i * row_blocks * size.bytes);
+    if (!unpack_codes(tensor.dtype, tensor.storage.data() + row / kPanelRows * panel_bytes, width,
+                      row % kPanelRows, 0, row_blocks, out.data() + i * row_blocks * size.bytes))
+      return strange_codes(tensor.name, tensor.dtype, row);
   }
   return {};
 }

@@ -7,7 +7,8 @@
 namespace skein::quant {
 
 // Both return how many blocks went well, `count` when all did. A decoder stops at a scale that is
-// not finite; an encoder at a number that is not finite or has no finite scale.
+// not finite and at a number that F32 cannot hold; an encoder at a number that is too large, and of
+// block types at one that is not finite or has no finite scale.
 using DecodeBlocks = size_t (*)(const std::byte* blocks, size_t count, float* out);
 using EncodeBlocks = size_t (*)(const float* values, size_t count, std::byte* blocks);
 

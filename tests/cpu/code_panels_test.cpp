@@ -301,50 +301,89 @@ TEST_P(QuantPanels, ready_panels_are_used_where_they_lie) {
   EXPECT_EQ(ready->bytes(), made->bytes());
   EXPECT_EQ(PackedWeights::resident_bytes({&weight, 1}), made->bytes());
   EXPECT_EQ(0, std::memcmp(matrix.data, (*made)[ops::WeightId{0}].data, panels.size()));
-  // Elsewhere it is not a kernel's to read.
+  // Elsewhere it is not a kernel's to read, and is copied as it is.
   std::vector<std::byte> odd(panels.size() + 1);
   std::memcpy(odd.data() + 1, panels.data(), panels.size());
   auto moved = weight;
   moved.tensor.storage = std::span(odd).subspan(1);
-  const auto decoded_one = pack(moved);
-  ASSERT_TRUE(decoded_one);
-  EXPECT_EQ((*decoded_one)[ops::WeightId{0}].type, PanelType::f32);
+  const auto copied = pack(moved);
+  ASSERT_TRUE(copied);
+  EXPECT_FALSE(copied->mapped());
+  EXPECT_EQ(0, std::memcmp((*copied)[ops::WeightId{0}].data, matrix.data, panels.size()));
 }
 
-TEST_P(QuantPanels, ready_panels_are_refused_for_a_scale_and_taken_with_any_code) {
+// Of a stack of matrices each is used by itself: where it begins and ends as panels do it stays in
+// the file, elsewhere it is packed anew, into the panels that its rows alone would have.
+TEST_P(QuantPanels, a_part_of_ready_panels_is_the_matrix_of_its_rows) {
+  const DType type = GetParam();
+  Random random(24);
+  const int64_t rows = 83, width = 512;
+  const auto blocks = random_blocks(random, type, rows * width);
+  const Buffer panels = panels_of(type, rows, width, blocks);
+  const auto row_bytes =
+      static_cast<size_t>(width / block_size(type).elements * block_size(type).bytes);
+  for (const int64_t first : {0, 1, 16, 40, 64})
+    for (const int64_t count : {1, 16, 19, 32}) {
+      auto part = ready_matrix(type, rows, width, panels);
+      if (first + count > rows) continue;
+      part.tensor.shape = {count, width};
+      part.tensor.offset = first * width;
+      const auto got = pack(part, 2);
+      const auto alone =
+          pack(matrix_of(type, count, width,
+                         std::span(blocks).subspan(static_cast<size_t>(first) * row_bytes,
+                                                   static_cast<size_t>(count) * row_bytes)));
+      ASSERT_TRUE(got && alone) << "rows " << first << " to " << first + count;
+      const PackedWeight &a = (*got)[ops::WeightId{0}], &b = (*alone)[ops::WeightId{0}];
+      EXPECT_EQ(got->mapped(), first % 16 == 0 && (count % 16 == 0 || first + count > 80));
+      ASSERT_EQ(a.type, PanelType::codes);
+      EXPECT_EQ(got->bytes(), alone->bytes());
+      EXPECT_EQ(0, std::memcmp(a.data, b.data,
+                               static_cast<size_t>(count / 16 * a.codes.panel_bytes(width))));
+      const std::vector<float> x = random.floats(static_cast<size_t>(width)), none(83);
+      EXPECT_EQ(product(kScalarKernels, a, x, none, 1, 1),
+                product(kScalarKernels, b, x, none, 1, 1));
+    }
+}
+
+// Kernels take a byte for what it is, everybody else by way of the block that it would be of: a
+// byte that no block gives is refused by all, in whole panels and in the last one.
+TEST_P(QuantPanels, ready_panels_are_taken_where_blocks_would_give_them) {
   const DType type = GetParam();
   const int64_t rows = 33, width = 512;
   const CodePanels& shape = *code_panels(type);
   Random random(23);
   Buffer panels = panels_of(type, rows, width, random_blocks(random, type, rows * width));
   const auto weight = ready_matrix(type, rows, width, panels);
-  const int64_t bytes = shape.panel_bytes(width);
-  const int64_t first = shape.codes_bytes(width);
-  const int64_t scales = shape.scales_bytes(width) * (shape.shifted ? 2 : 1);
-  for (const int64_t at : {int64_t{0}, first - 1, first + scales}) {
-    if (at + 1 >= bytes) continue;
-    std::byte& byte = panels.data()[2 * bytes + at];
-    const std::byte before = std::exchange(byte, std::byte{0xff});
-    EXPECT_TRUE(pack(weight)) << at;
-    byte = before;
+  const int64_t bytes = shape.panel_bytes(width), codes = shape.codes_bytes(width);
+  std::vector<int64_t> places = {
+      0, 1, 63, codes - 64, shape.scales_at(width), shape.scales_at(width) + 1};
+  if (shape.shifted) places.push_back(shape.offsets_at(width) + 1);
+  if (shape.block != shape.group) {
+    places.push_back(shape.multipliers_at(width));
+    places.push_back(shape.multipliers_at(width) + shape.multipliers_bytes(width) - 16);
+    if (shape.shifted) places.push_back(shape.offset_multipliers_at(width));
   }
-  for (const int64_t panel : {0, 2}) {
-    for (const int64_t at : {first, first + scales - 2}) {
-      std::byte* place = panels.data() + panel * bytes + at;
-      const std::byte before[] = {place[0], place[1]};
-      place[0] = std::byte{0x01};
-      place[1] = std::byte{0xfc};
-      const auto packed = pack(weight, 2);
-      ASSERT_FALSE(packed) << "panel " << panel << " at " << at;
-      EXPECT_EQ(packed.error().code, Code::corrupt);
-      EXPECT_NE(packed.error().message.find(fmt::format("rows {} to", panel * kPanel)),
-                std::string::npos)
-          << packed.error().message;
-      place[0] = before[0];
-      place[1] = before[1];
-    }
-  }
-  EXPECT_TRUE(pack(weight));
+  int refused = 0;
+  for (const int64_t panel : {0, 2})
+    for (const int64_t at : places)
+      for (int value = 0; value < 256; ++value) {
+        std::byte& byte = panels.data()[panel * bytes + at];
+        const std::byte before = std::exchange(byte, static_cast<std::byte>(value));
+        const auto packed = pack(weight);
+        std::vector<float> numbers(static_cast<size_t>(rows * width));
+        const Status read = quant::read_f32(weight.tensor, numbers);
+        ASSERT_EQ(packed.has_value(), read.has_value())
+            << "panel " << panel << " at " << at << ", byte " << value;
+        if (!packed) {
+          EXPECT_EQ(packed.error().code, Code::corrupt);
+          EXPECT_EQ(read.error().code, Code::corrupt);
+          ++refused;
+        }
+        byte = before;
+      }
+  EXPECT_GE(refused, 4) << "infinite scales at least";
+  EXPECT_TRUE(pack(weight, 2));
 }
 
 TEST_P(QuantPanels, a_table_is_refused_for_a_scale_in_any_of_its_rows) {

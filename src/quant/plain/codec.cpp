@@ -23,7 +23,12 @@ size_t decode_number(const std::byte* in, size_t count, float* out) {
   return decode_as<T>(in, count, out, [](T value) { return static_cast<float>(value); });
 }
 
-size_t encode_halves(const float* in, size_t count, std::byte* out, uint16_t (*convert)(float)) {
+// A number that was finite and would not be any more is no rounding error. `limit` is halfway from
+// the largest half to what would be the next one.
+size_t encode_halves(const float* in, size_t count, std::byte* out, uint16_t (*convert)(float),
+                     float limit) {
+  for (size_t i = 0; i < count; ++i)
+    if (std::fabs(in[i]) >= limit && std::isfinite(in[i])) return i;
   for (size_t i = 0; i < count; ++i) {
     const uint16_t bits = convert(in[i]);
     std::memcpy(out + i * sizeof(bits), &bits, sizeof(bits));
@@ -34,7 +39,14 @@ size_t encode_halves(const float* in, size_t count, std::byte* out, uint16_t (*c
 }  // namespace
 
 size_t decode_f64(const std::byte* in, size_t count, float* out) {
-  return decode_number<double>(in, count, out);
+  constexpr double kLimit = 0x1.ffffffp127;  // halfway from the largest float to 2^128
+  for (size_t i = 0; i < count; ++i) {
+    double value = 0;
+    std::memcpy(&value, in + i * sizeof(value), sizeof(value));
+    if (std::fabs(value) >= kLimit && std::isfinite(value)) return i;
+    out[i] = static_cast<float>(value);
+  }
+  return count;
 }
 size_t decode_f32(const std::byte* in, size_t count, float* out) {
   if (count > 0) std::memcpy(out, in, count * sizeof(float));
@@ -70,14 +82,10 @@ size_t encode_f32(const float* in, size_t count, std::byte* out) {
   return count;
 }
 size_t encode_f16(const float* in, size_t count, std::byte* out) {
-  // A number that was finite and would not be any more is no rounding error.
-  constexpr float kLargest = 65520;  // halfway to what would be the next half
-  for (size_t i = 0; i < count; ++i)
-    if (std::fabs(in[i]) >= kLargest && std::isfinite(in[i])) return i;
-  return encode_halves(in, count, out, f32_to_f16);
+  return encode_halves(in, count, out, f32_to_f16, 65520);
 }
 size_t encode_bf16(const float* in, size_t count, std::byte* out) {
-  return encode_halves(in, count, out, f32_to_bf16);
+  return encode_halves(in, count, out, f32_to_bf16, 0x1.ffp127f);
 }
 // Whole numbers that fit, which codes of a scheme are; anything else is refused.
 size_t encode_u8(const float* in, size_t count, std::byte* out) {
