@@ -194,7 +194,9 @@ typedef enum sk_want {
 /* Feeds tokens to a state. How they are cut into calls, the number of threads and what other
  * threads compute make no difference to a single bit. Calls for one model take turns.
  * Errors: SK_ARGUMENT (no tokens, an id out of range, a capacity that is too small), SK_MISMATCH
- * (the state of another model), SK_IO (the model's file became shorter), SK_MEMORY. */
+ * (the state of another model), SK_IO (the model's file became shorter), SK_MEMORY; the state is
+ * then as it was. SK_CORRUPT: the model's numbers are not finite (infinity or NaN), and the state
+ * is as it was or lost: then every call with it fails until sk_state_reset() or sk_state_copy(). */
 SK_API int32_t sk_eval(sk_model*, sk_state*, const int32_t* tokens, size_t count, int32_t want,
                        float* logits /* NULL when want is 0 */, size_t capacity /* in floats */);
 
@@ -210,7 +212,9 @@ typedef struct sk_job {
 } sk_job;
 
 /* Many sequences through one pass over the weights, which costs little more than one sequence.
- * Every job gets the bits it would get alone. If it fails, all states are as they were. */
+ * Every job gets the bits it would get alone. If it fails, all states are as they were, but for
+ * SK_CORRUPT: then the jobs with numbers that are not finite have failed, the first of which
+ * sk_last_error() names, and the others are done. */
 SK_API int32_t sk_eval_batch(sk_model*, const sk_job* jobs, size_t count);
 
 /* ---- Text ------------------------------------------------------------------------------------ */

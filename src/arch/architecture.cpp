@@ -1,6 +1,7 @@
 #include "arch/architecture.h"
 
 #include <cmath>
+#include <limits>
 
 #include "quant/read.h"
 
@@ -8,6 +9,8 @@ namespace skein::arch {
 namespace {
 
 double prepared(Prepare prepare, double x) {
+  // The limit of a function must not hide that a weight is none.
+  if (!std::isfinite(x)) return std::numeric_limits<double>::quiet_NaN();
   switch (prepare) {
     case Prepare::none: return x;
     case Prepare::exp: return std::exp(x);

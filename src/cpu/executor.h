@@ -115,6 +115,8 @@ class Executor final : public ops::Executable {
   void find_runs(const ops::Step& step);
   void linear(const ops::Op& op, const ops::Step& step, const Part& part);
   void linear(const ops::Op& op, const ops::Step& step, const Run& run, const Part& part);
+  // Marks rows of logits that have other than finite numbers in these columns.
+  void check_logits(const ops::Step& step, Range columns) const;
   // With a matrix in records.
   void multiply_records(const Linear& l, const Run& run, Range panels, int thread);
   // A product's input as its kernel takes it, where that is not f32.

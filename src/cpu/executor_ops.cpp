@@ -1,6 +1,8 @@
 // The operations: from values and weights to a kernel's arguments.
 #include <algorithm>
+#include <atomic>
 
+#include "base/finite.h"
 #include "cpu/executor.h"
 #include "cpu/records.h"
 #include "quant/formats.h"
@@ -88,6 +90,17 @@ void Executor::linear(const ops::Op& op, const Step& step, const Run& run, const
   const Range panels = {part.columns.begin / kPanel, (part.columns.end + kPanel - 1) / kPanel};
   if (l.records) return multiply_records(l, run, panels, part.thread);
   run.fast ? kernels_.linear_fast(l, panels) : kernels_.linear(l, panels);
+  if (op.out == program_.logits) check_logits(step, part.columns);
+}
+
+// By the thread that has just computed them, out of its cache.
+void Executor::check_logits(const Step& step, Range columns) const {
+  const Matrix y = value(program_.logits, step);
+  for (size_t row = 0; row < step.not_finite.size(); ++row) {
+    const float* first = y.data + static_cast<int64_t>(row) * y.stride + columns.begin;
+    if (!all_finite({first, static_cast<size_t>(columns.end - columns.begin)}))
+      std::atomic_ref(step.not_finite[row]).store(1, std::memory_order_relaxed);
+  }
 }
 
 bool Executor::can_skip_zeros() const {

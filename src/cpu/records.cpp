@@ -67,7 +67,7 @@ bool can_be_records(PanelType type, int64_t rows, int64_t width) {
   return !levels_of(type) && rows > 0 && rows % kRecordRows == 0 && width <= kLinearScratch / 2;
 }
 
-bool all_finite(PanelType type, const std::byte* numbers, int64_t count) {
+bool numbers_are_finite(PanelType type, const std::byte* numbers, int64_t count) {
   const auto none_of = [&](auto one, auto exponent) {
     bool finite = true;
     for (int64_t i = 0; i < count; ++i) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/finite.h"
 #include "cpu/packing.h"
 #include "cpu/records.h"
 #include "quant/panels.h"
@@ -104,14 +105,25 @@ Status pack_blocks(const StoredTensor& tensor, const Packing& packing, Range pan
   return {};
 }
 
+// Panels of numbers that were just packed.
+Status check_numbers(const StoredTensor& tensor, PanelType type, int64_t row, int64_t count,
+                     const std::byte* panel) {
+  if (numbers_are_finite(type, panel, kPanel * tensor.shape[1])) return {};
+  return fail(Code::corrupt, "tensor {}: a number in rows {} to {} is not finite",
+              escaped(tensor.name), row, row + count - 1);
+}
+
 // Rows of halves: nearly all matrices of a real model, without a detour through f32.
-void pack_halves(const StoredTensor& tensor, Range panels, std::byte* out) {
+Status pack_halves(const StoredTensor& tensor, PanelType type, Range panels, std::byte* out) {
   const int64_t width = tensor.shape[1];
   for (int64_t p = panels.begin; p < panels.end; ++p) {
     const int64_t row = p * kPanel, count = std::min(kPanel, tensor.shape[0] - row);
+    std::byte* panel = out + row * width * 2;
     quant::pack_numbers(2, tensor.storage.data() + (tensor.offset + row * width) * 2, count, width,
-                        out + row * width * 2);
+                        panel);
+    SK_TRY_STATUS(check_numbers(tensor, type, row, count, panel));
   }
+  return {};
 }
 
 // Any numbers. `whole`: its rows if they were read already.
@@ -129,8 +141,9 @@ Status pack_numbers(const StoredTensor& tensor, PanelType type, std::span<const 
       SK_TRY_STATUS(quant::read_rows_f32(tensor, row, count, read));
       rows = read;
     }
-    pack_floats(rows.first(static_cast<size_t>(count * width)), width, type, halves,
-                out + row * width * element_bytes(type));
+    std::byte* panel = out + row * width * element_bytes(type);
+    pack_floats(rows.first(static_cast<size_t>(count * width)), width, type, halves, panel);
+    SK_TRY_STATUS(check_numbers(tensor, type, row, count, panel));
   }
   return {};
 }
@@ -193,7 +206,7 @@ Result<PanelType> pack_matrix(const StoredTensor& tensor, const Packing& packing
   SK_TRY_STATUS(run_shares(pool, panels_of(rows), [&](Range panels) -> Status {
     switch (packing.source) {
       case Packing::Source::blocks: return pack_blocks(tensor, packing, panels, out);
-      case Packing::Source::halves: pack_halves(tensor, panels, out); return {};
+      case Packing::Source::halves: return pack_halves(tensor, type, panels, out);
       default: return pack_numbers(tensor, type, whole, panels, out);
     }
   }));
@@ -292,6 +305,9 @@ Result<int64_t> PackedWeights::keep(const ops::WeightData& weight, const Packing
   const auto floats =
       std::span(reinterpret_cast<float*>(at), static_cast<size_t>(tensor.shape.elements()));
   SK_TRY_STATUS(quant::read_f32(tensor, floats));
+  if (weight.use == ops::WeightUse::vector && !all_finite(floats))
+    return fail(Code::corrupt, "tensor {}: it has a number that is not finite",
+                escaped(tensor.name));
   if (weight.use == ops::WeightUse::table)
     out.table = {.name = tensor.name,
                  .dtype = DType::f32,
@@ -357,7 +373,7 @@ Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, doub
     const std::ptrdiff_t at = matrix.data - buffer_.data();
     const int64_t panel = panel_bytes(matrix.type, matrix.codes, matrix.width);
     const int64_t bytes = matrix.rows / kPanel * panel;
-    if (!all_finite(matrix.type, matrix.data, matrix.rows * matrix.width)) continue;
+    if (!numbers_are_finite(matrix.type, matrix.data, matrix.rows * matrix.width)) continue;
     if (static_cast<int64_t>(panels.size()) < bytes) {
       panels = Buffer();
       SK_TRY(panels, Buffer::make(static_cast<size_t>(bytes)));

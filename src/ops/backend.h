@@ -90,6 +90,9 @@ struct Step {
   std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
   float* logits = nullptr;              // [outputs, vocab]
   const RoughLogits* rough = nullptr;   // instead of `logits`, where one output is wanted
+  // [outputs], zeros: 1 is stored where a row of logits has an infinity or a NaN. A device lets
+  // these through: whatever one goes into is none either (Unary, norms), so that they show here.
+  std::span<uint8_t> not_finite{};
   // Rows, ascending, where matrix products may round operands to fewer bits
   // (Backend::has_fast_rows).
   std::span<const RowRange> fast{};

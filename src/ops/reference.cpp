@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
+#include "base/finite.h"
 #include "ops/reference_wkv.h"
 #include "quant/read.h"
 
@@ -13,6 +15,7 @@ namespace {
 
 double apply(Unary function, double x) {
   const auto sigmoid = [](double v) { return 1.0 / (1.0 + std::exp(-v)); };
+  if (function != Unary::none && !std::isfinite(x)) return std::numeric_limits<double>::quiet_NaN();
   switch (function) {
     case Unary::none: return x;
     case Unary::relu2: return x > 0 ? x * x : 0;
@@ -42,6 +45,9 @@ class ReferenceExecutable final : public Executable {
     }
     const auto& logits = values_[static_cast<size_t>(program_.logits)];
     std::copy(logits.begin(), logits.end(), step.logits);
+    const size_t vocab = logits.size() / std::max<size_t>(step.outputs.size(), 1);
+    for (size_t i = 0; i < step.not_finite.size(); ++i)
+      if (!all_finite(std::span(logits).subspan(i * vocab, vocab))) step.not_finite[i] = 1;
     return {};
   }
 

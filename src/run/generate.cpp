@@ -112,7 +112,7 @@ Status Generation::next(Event& event) {
   if (!status) {
     finish_ = Finish::interrupted;
     // The first error is the one to be told; where this fails too, the state has read less.
-    static_cast<void>(ahead_.settle());
+    static_cast<void>(go_back(read_));
     read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);
   }
   event.finish = finish_;
@@ -175,9 +175,9 @@ Status Generation::choose(Event& event) {
   // Bounds that are no numbers leave it to the logits themselves to say what is wrong.
   if (!(rough && bounds->finite()) && !fingerprint_.add(ahead_.logits())) {
     if (read_ == 0)
-      return fail(Code::internal, "the model's numbers are not finite after what it read");
+      return fail(Code::corrupt, "the model's numbers are not finite after what it read");
     SK_TRY_STATUS(go_back(read_ - 1));
-    return fail(Code::internal,
+    return fail(Code::corrupt,
                 "the model's numbers are not finite any more after {} generated tokens; the state "
                 "stands before the last of them",
                 count_);
@@ -230,12 +230,13 @@ void Generation::keep_state() {
 // Makes the state one that has read the first `count` generated tokens.
 Status Generation::go_back(int64_t count) {
   SK_CHECK(count >= kept_at_);
-  if (count == read_) return ahead_.settle();
+  const bool lost = session_->state().lost();
+  if (count == read_ && !lost) return ahead_.settle();
   const State* from = &kept_;
   int64_t from_at = kept_at_;
   const State& known = ahead_.known_state();
   if (const auto at = static_cast<int64_t>(known.tokens_read() - start_);
-      at > kept_at_ && at <= count) {
+      !known.lost() && at > kept_at_ && at <= count) {
     from = &known;
     from_at = at;
   }

@@ -10,6 +10,7 @@
 
 #include "backends/backends.h"
 #include "base/check.h"
+#include "base/finite.h"
 #include "base/limits.h"
 #include "base/platform.h"
 #include "io/model_files.h"
@@ -335,6 +336,7 @@ Status Model::check(std::span<const Job> jobs) const {
     const Job& job = jobs[i];
     if (!job.state) return fail(Code::argument, "a job without a state");
     if (job.tokens.empty()) return fail(Code::argument, "no tokens to feed");
+    if (job.state->lost()) return lost_state();
     if (job.want != Want::none && !job.logits)
       return fail(Code::argument, "logits are wanted, but there is no place for them");
     if (job.want == Want::all && job.first >= job.tokens.size())
@@ -355,10 +357,8 @@ Status Model::check(std::span<const Job> jobs) const {
   return {};
 }
 
-namespace {
-
 // Puts states back unless told that all went well, whether the way out is an error or an exception.
-class Restorer {
+class Model::Restorer {
  public:
   // `kept` is for the copies, and stays with its owner so that a step need not make them anew.
   Restorer(std::span<const Job> jobs, std::vector<State>& kept) : jobs_(jobs), kept_(kept) {
@@ -370,16 +370,15 @@ class Restorer {
     }
   }
   ~Restorer() {
-    for (size_t i = 0; i < jobs_.size(); ++i) std::swap(*jobs_[i].state, kept_[i]);
+    for (size_t i = 0; i < jobs_.size(); ++i) restore(i);
   }
+  void restore(size_t job) { std::swap(*jobs_[job].state, kept_[job]); }
   void keep_new() { jobs_ = {}; }
 
  private:
   std::span<const Job> jobs_;
   std::vector<State>& kept_;
 };
-
-}  // namespace
 
 // The rows of whole aligned blocks, among `count` tokens of the job from `position` on that are the
 // next rows of the pass.
@@ -395,12 +394,15 @@ void Model::mark_fast(const Job& job, size_t position, size_t count) {
 }
 
 Status Model::run(std::span<const Job> jobs, const Watch& watch) {
+  constexpr size_t kWorthCopies = 32;  // tokens of a job beside whose time a state's copy is little
   // One pass fails before it changes anything, unless it reads weights from a file that others may
   // cut; of several passes a later one may fail.
   size_t tokens = 0;
   for (const Job& job : jobs) tokens += job.tokens.size();
   std::optional<Restorer> restorer;
-  if (tokens > chunk_ || executable_->reads_file()) restorer.emplace(jobs, kept_);
+  if (tokens > std::min(chunk_, kWorthCopies * jobs.size()) || executable_->reads_file())
+    restorer.emplace(jobs, kept_);
+  strange_.assign(jobs.size(), 0);
   // Each pass takes up to chunk_ tokens, job after job, a long job over several passes.
   const auto vocab_size = static_cast<size_t>(vocab());
   size_t job_index = 0, position = 0;
@@ -410,6 +412,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
     sequences_.clear();
     fast_.clear();
     targets_.clear();
+    owners_.clear();
     while (job_index < jobs.size() && tokens_.size() < chunk_) {
       const Job& job = jobs[job_index];
       const size_t count = std::min(job.tokens.size() - position, chunk_ - tokens_.size());
@@ -419,6 +422,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
         const bool one_of_all = job.want == Want::all && position + i >= job.first;
         if (one_of_all || (job.want == Want::last && last)) {
           outputs_.push_back(begin + static_cast<int32_t>(i));
+          owners_.push_back(job_index);
           targets_.push_back(job.logits +
                              (one_of_all ? (position + i - job.first) * vocab_size : 0));
         }
@@ -438,6 +442,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
     for (size_t i = 1; i < targets_.size(); ++i)
       together = together && targets_[i] == targets_[i - 1] + vocab_size;
     if (!together) gathered_.resize(targets_.size() * vocab_size);
+    not_finite_.assign(outputs_.size(), 0);
     const ops::Step step = {.tokens = tokens_,
                             .sequences = sequences_,
                             .outputs = outputs_,
@@ -445,6 +450,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
                                       : together       ? targets_[0]
                                                        : gathered_.data(),
                             .rough = watch.rough,
+                            .not_finite = not_finite_,
                             .fast = fast_,
                             .trace = watch.trace,
                             .intact = &intact_,
@@ -453,10 +459,31 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
     if (!together)
       for (size_t i = 0; i < targets_.size(); ++i)
         std::copy_n(gathered_.data() + i * vocab_size, vocab_size, targets_[i]);
+    for (size_t i = 0; i < owners_.size(); ++i) strange_[owners_[i]] |= not_finite_[i];
+  }
+  return finish(jobs, restorer ? &*restorer : nullptr);
+}
+
+// Jobs whose numbers are not finite any more fail, each by itself: their states are what they were,
+// or lost where nobody has a copy. Others are done. Where no logits were wanted the state itself
+// tells: what it holds goes into all that comes after.
+Status Model::finish(std::span<const Job> jobs, Restorer* restorer) {
+  std::optional<size_t> first;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    State& state = *jobs[i].state;
+    if (!strange_[i] && (jobs[i].want != Want::none || all_finite(state.values()))) {
+      state.note(jobs[i].tokens);
+      continue;
+    }
+    if (!first) first = i;
+    restorer ? restorer->restore(i) : state.lose();
   }
   if (restorer) restorer->keep_new();
-  for (const Job& job : jobs) job.state->note(job.tokens);
-  return {};
+  if (!first) return {};
+  return fail(Code::corrupt,
+              "{}: computing{} gives numbers that are not finite; weights are damaged or too large",
+              files_.name(),
+              jobs.size() > 1 ? fmt::format(" job {} of {}", *first + 1, jobs.size()) : "");
 }
 
 Status Model::eval(std::span<const Job> jobs) {

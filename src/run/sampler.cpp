@@ -425,8 +425,7 @@ Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work)
   const auto vocab = static_cast<size_t>(tokens_->vocab);
   if (logits.size() != vocab)
     return fail(Code::argument, "{} logits for a vocabulary of {}", logits.size(), vocab);
-  if (has_nan_or_plus_infinity(logits))
-    return fail(Code::internal, "the model produced a logit that is NaN or infinite");
+  if (has_nan_or_plus_infinity(logits)) return fail(Code::corrupt, "a logit is NaN or infinite");
   work.logits.assign(logits.begin(), logits.end());
   adjust(work.logits);
   const Extremes range = extremes_of(work.logits);

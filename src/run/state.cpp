@@ -5,6 +5,12 @@
 
 namespace skein {
 
+tl::unexpected<Error> lost_state() {
+  return fail(Code::corrupt,
+              "the state was lost when the model's numbers were not finite any more; reset it, or "
+              "copy an earlier one into it");
+}
+
 State::State(std::shared_ptr<const StateLayout> layout)
     : layout_(std::move(layout)), values_(static_cast<size_t>(layout_->size), 0.0f) {
   if (!layout_->tuned.empty()) {

@@ -24,6 +24,9 @@ struct StateLayout {
   std::vector<float> tuned;      // what a fresh state is where the model file says so, else empty
 };
 
+// What is said of a lost state, see State::lost().
+tl::unexpected<Error> lost_state();
+
 class State {
  public:
   // A fresh one: as before the first token.
@@ -41,6 +44,11 @@ class State {
   void note(std::span<const int32_t> tokens);
   void set_history(uint64_t tokens_read, uint64_t tokens_hash);
 
+  // A step that failed may have left numbers in it that mean nothing: then it is lost, and every
+  // call that would compute with it or hand it out fails, until another state is copied into it.
+  bool lost() const { return lost_; }
+  void lose() { lost_ = true; }
+
   bool operator==(const State& other) const;
 
  private:
@@ -48,6 +56,7 @@ class State {
   AlignedVector<float> values_;
   uint64_t tokens_read_ = 0;
   uint64_t tokens_hash_ = 0;
+  bool lost_ = false;
 };
 
 }  // namespace skein

@@ -167,10 +167,11 @@ bool is_saved_state(std::span<const std::byte> file) {
 }
 
 Status check_exportable(const State& state) {
+  if (state.lost()) return lost_state();
   for (size_t i = 0; i < state.layout().parts.size(); ++i)
     for (const float value : state.part(i))
       if (!allowed(state.layout().parts[i], value))
-        return fail(Code::internal,
+        return fail(Code::corrupt,
                     "the state holds the number {}, which no file of it could be loaded with again",
                     value);
   return {};

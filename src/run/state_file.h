@@ -30,8 +30,8 @@ struct SavedState {
 bool is_saved_state(std::span<const std::byte> file);
 
 // Whether a file of this state could be loaded again: every number finite and below
-// limits::kStateMagnitude. To be asked before one is handed out. Error: internal (weights that are
-// no numbers, or a sequence that ran away).
+// limits::kStateMagnitude. To be asked before one is handed out. Error: corrupt (the state is lost,
+// or weights are too large for its numbers to be kept).
 Status check_exportable(const State& state);
 
 std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,

@@ -1,11 +1,21 @@
 // Element functions over the vector layer. Every step is an add, multiply, division or fused
 // multiply-add in f32, so all instruction sets agree to the last bit; no libm.
-// Coefficients were fitted for this file (minimax on the reduced range, then rounded to f32).
+//
+// A function of what is no finite number is NaN, though its limit may be one: what was computed
+// from an infinity or a NaN has to be seen at the end (run/model.cpp), and relu, sigmoid and the
+// decays would hide it. Coefficients were fitted for this file (minimax on the reduced range, then
+// rounded to f32).
 #pragma once
 
 namespace skein::cpu::SK_ISA {
 
-// e^x within 2 ulp; x outside [-87, 88] is clamped, so the result is always finite and normal.
+// `result` of a function of x.
+inline F32x16 if_finite(F32x16 x, F32x16 result) {
+  return where_less(abs(x), set1(__builtin_inff()), result, set1(__builtin_nanf("")));
+}
+
+// e^x within 2 ulp; x outside [-87, 88] is clamped, NaN too, so the result is always finite and
+// normal. For those below, which look at x themselves.
 inline F32x16 exp(F32x16 x) {
   const F32x16 magic = set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
   x = min(max(x, set1(-87.0f)), set1(88.0f));
@@ -28,7 +38,7 @@ inline F32x16 sigmoid(F32x16 x) {
 }
 
 // Below -88, where exp() is clamped, x must be too: the result would grow again. It stops at
-// -5e-37. The order of max()'s operands lets a NaN through.
+// -5e-37.
 inline F32x16 silu(F32x16 x) {
   const F32x16 bounded = max(set1(-88.0f), x);
   return div(bounded, add(set1(1.0f), exp(sub(set1(0.0f), x))));
@@ -52,18 +62,20 @@ inline F32x16 tanh(F32x16 x) {
   return with_sign(where_less(size, set1(0.625f), near, far), x);
 }
 
+inline F32x16 relu2(F32x16 x) {
+  const F32x16 positive = max(x, set1(0.0f));
+  return mul(positive, positive);
+}
+
 inline F32x16 apply(ops::Unary function, F32x16 x) {
   switch (function) {
     case ops::Unary::none: return x;
-    case ops::Unary::relu2: {
-      const F32x16 positive = max(x, set1(0.0f));
-      return mul(positive, positive);
-    }
-    case ops::Unary::sigmoid: return sigmoid(x);
-    case ops::Unary::tanh: return tanh(x);
-    case ops::Unary::silu: return silu(x);
-    case ops::Unary::decay: return decay(x);
-    case ops::Unary::decay7: return exp(mul(set1(-0.60653066f), sigmoid(x)));
+    case ops::Unary::relu2: return if_finite(x, relu2(x));
+    case ops::Unary::sigmoid: return if_finite(x, sigmoid(x));
+    case ops::Unary::tanh: return if_finite(x, tanh(x));
+    case ops::Unary::silu: return if_finite(x, silu(x));
+    case ops::Unary::decay: return if_finite(x, decay(x));
+    case ops::Unary::decay7: return if_finite(x, exp(mul(set1(-0.60653066f), sigmoid(x))));
   }
   return x;
 }

@@ -47,8 +47,10 @@ inline float squares_of(const float* x, int64_t size, float mean) {
   return reduce_add(sum);
 }
 
-// What each element of a group is multiplied with after its mean was taken off.
+// What each element of a group is multiplied with after its mean was taken off. One over the root
+// of an infinite sum would be 0, as if there were nothing.
 inline float norm_scale(const Norm& n, float squares, int64_t size) {
+  if (!(squares < __builtin_inff())) return __builtin_nanf("");
   if (n.weight) return 1.0f / __builtin_sqrtf(squares / static_cast<float>(size) + n.epsilon);
   return 1.0f / (squares > 1e-24f ? __builtin_sqrtf(squares) : 1e-12f);
 }

@@ -26,7 +26,8 @@ struct Balance {
 };
 inline Balance balance(F32x16 a, F32x16 b) {
   const F32x16 one = set1(1.0f);
-  const F32x16 smaller = exp(sub(set1(0.0f), abs(sub(a, b))));
+  const F32x16 apart = abs(sub(a, b));
+  const F32x16 smaller = if_finite(apart, exp(sub(set1(0.0f), apart)));
   return {where_less(a, b, smaller, one), where_less(a, b, one, smaller)};
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/finite.h"
 #include "quant/read.h"
 
 namespace skein::quant {
@@ -18,10 +19,6 @@ constexpr int64_t kRowsAtOnce = 64;
 
 float value_of(float code, float mx, float rx, float my, float ry) {
   return (code + 0.5f) * ry * rx + my + mx;
-}
-
-bool all_finite(std::span<const float> numbers) {
-  return std::all_of(numbers.begin(), numbers.end(), [](float x) { return std::isfinite(x); });
 }
 
 class Decoded final : public ComputedTensor {
