@@ -56,6 +56,26 @@ TEST_F(FileTest, a_file_shortened_under_its_mapping_reads_as_zeros_and_says_so) 
   EXPECT_FALSE(file->intact());
 }
 
+// A folder of shards, or a program with many models: no number of them goes unguarded.
+TEST_F(FileTest, every_one_of_thousands_of_mappings_survives_its_file) {
+  constexpr size_t kFiles = 2500;
+  const auto path = make("model", 64 * 1024);
+  std::vector<File> files;
+  for (size_t i = 0; i < kFiles; ++i) {
+    auto file = File::map(path);
+    ASSERT_TRUE(file) << i << ": " << file.error().message;
+    files.push_back(std::move(*file));
+  }
+  // Places that became free are taken again.
+  files.erase(files.begin() + 100, files.begin() + 200);
+  while (files.size() < kFiles) files.push_back(File::map(path).value());
+  std::filesystem::resize_file(path, 10);
+  for (const File& file : files) {
+    ASSERT_EQ(file.bytes()[60000], std::byte{0});
+    ASSERT_FALSE(file.intact());
+  }
+}
+
 TEST_F(FileTest, dropping_pages_loses_nothing) {
   const auto file = File::map(make("model", 100'000));
   ASSERT_TRUE(file);
