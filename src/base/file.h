@@ -43,9 +43,13 @@ class File {
 // The whole of a regular file of at most `limit_bytes`.
 Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint64_t limit_bytes);
 
-// Writes beside `path`, syncs, renames: a reader sees the old file or the new one, and a full disk
-// leaves the old one. What is no regular file is never replaced. Errors: io.
+// Writes beside the place that `path` leads to, syncs, renames: a reader sees the old file or the
+// new one, and a full disk leaves the old one. Links, devices and what is never replaced:
+// file_writer.h. Errors: io.
+struct OutputOptions;
 Status write_file(const std::filesystem::path& path,
                   std::span<const std::span<const std::byte>> parts);
+Status write_file(const std::filesystem::path& path,
+                  std::span<const std::span<const std::byte>> parts, const OutputOptions& options);
 
 }  // namespace skein

@@ -1,17 +1,22 @@
 #include "base/file_writer.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
+#include "base/check.h"
 #include "base/file.h"
+#include "base/mapping_guard.h"
 
 namespace skein {
 namespace {
@@ -19,80 +24,156 @@ namespace {
 // Small pieces are gathered up to here; a call of write() for each record would cost more than the
 // record.
 constexpr size_t kBuffer = size_t{1} << 20;
+constexpr mode_t kPermissions = 0777;
+constexpr int kAttempts = 100;  // at a name that nobody else has
 
 std::string shown(const std::filesystem::path& path) { return escaped(path.string()); }
 
-std::filesystem::path folder_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-}
-
 // 0 when all was written, otherwise errno.
-int write_all(int fd, std::span<const std::byte> part, const uint64_t* at) {
+int write_all(int fd, std::span<const std::byte> part, const uint64_t* at, bool stream) {
   size_t done = 0;
   while (done < part.size()) {
     const ssize_t put =
         at ? ::pwrite(fd, part.data() + done, part.size() - done, static_cast<off_t>(*at + done))
            : ::write(fd, part.data() + done, part.size() - done);
-    if (put < 0 && errno == EINTR) continue;
+    // Nobody may read the pipe: then a signal has to be able to end this.
+    if (put < 0 && errno == EINTR && !stream) continue;
+    if (put < 0 && errno == EAGAIN && stream) {
+      pollfd ready = {.fd = fd, .events = POLLOUT, .revents = 0};
+      if (::poll(&ready, 1, -1) < 0) return errno;
+      continue;
+    }
     if (put <= 0) return put < 0 ? errno : ENOSPC;
     done += static_cast<size_t>(put);
   }
   return 0;
 }
 
+// A name beside `name` that is not longer than the file system allows: "model.gguf.k3x9ab".
+std::string name_beside(int folder, const std::string& name) {
+  constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz234567";
+  unsigned char random[8] = {};
+  (void)!::getrandom(random, sizeof random, 0);
+  std::string ending = ".";
+  for (const unsigned char byte : random) ending += kLetters[byte % 32];
+  struct statvfs disk {};
+  const size_t limit = ::fstatvfs(folder, &disk) == 0 && disk.f_namemax > 0
+                           ? std::min<size_t>(disk.f_namemax, NAME_MAX)
+                           : NAME_MAX;
+  size_t kept = std::min(name.size(), limit - std::min(limit, ending.size()));
+  // Not in the middle of a character: some file systems take nothing but whole ones.
+  while (kept > 0 && kept < name.size() && (name[kept] & 0xC0) == 0x80) --kept;
+  return name.substr(0, kept) + ending;
+}
+
+// The name by which a file without one can be given one. A link into a folder wants no privilege
+// then.
+std::string descriptor_link(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+// Whether a file without a name can be given one in this folder later. Asked before the file is
+// written, as afterwards is too late: an empty one tries it.
+bool can_name_later(int folder, const std::string& name) {
+  const Descriptor probe(::openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (!probe) return false;
+  const std::string temporary = name_beside(folder, name);
+  if (::linkat(AT_FDCWD, descriptor_link(probe.get()).c_str(), folder, temporary.c_str(),
+               AT_SYMLINK_FOLLOW) != 0)
+    return false;
+  return ::unlinkat(folder, temporary.c_str(), 0) == 0;
+}
+
 }  // namespace
 
-FileWriter::FileWriter(std::filesystem::path path, bool overwrite)
-    : path_(std::move(path)), overwrite_(overwrite) {}
-
-FileWriter::FileWriter(FileWriter&& other) noexcept
-    : path_(std::move(other.path_)),
-      overwrite_(other.overwrite_),
-      temporary_(std::exchange(other.temporary_, {})),
-      fd_(std::exchange(other.fd_, -1)),
-      written_(other.written_),
-      buffer_(std::move(other.buffer_)) {}
+FileWriter::FileWriter(std::filesystem::path path, OutputPlace place, const OutputOptions& options)
+    : path_(std::move(path)), place_(std::move(place)), options_(options) {}
 
 FileWriter::~FileWriter() {
-  if (fd_ >= 0) ::close(fd_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (place_.folder && !temporary_.empty()) ::unlinkat(place_.folder.get(), temporary_.c_str(), 0);
 }
 
 tl::unexpected<Error> FileWriter::error(const char* what) const {
-  return fail(Code::io, "{}: {}: {}; nothing was changed", shown(path_), what,
-              std::strerror(errno));
+  if (is_stream() && errno == EINTR) return fail(Code::io, "{}: interrupted", shown(path_));
+  if (errno == EFAULT)  // a page of a mapped source that is not there any more
+    return fail(Code::io, "{}: what is read became shorter; nothing was changed", shown(path_));
+  return fail(Code::io, "{}: {}: {}; {}", shown(path_), what, std::strerror(errno),
+              is_stream() ? "what came before is incomplete" : "nothing was changed");
 }
 
-Result<FileWriter> FileWriter::create(const std::filesystem::path& path, uint64_t bytes,
-                                      bool overwrite) {
-  // A rename would put a file in the place of a device or a socket.
-  struct stat old {};
-  if (::stat(path.c_str(), &old) == 0) {
-    if (!S_ISREG(old.st_mode))
-      return fail(Code::io, "{}: is not a regular file and cannot be replaced", shown(path));
-    if (!overwrite) return fail(Code::io, "{}: is there already", shown(path));
+Result<FileWriter> FileWriter::create(const std::filesystem::path& path,
+                                      const OutputOptions& options) {
+  SK_TRY(OutputPlace place, find_output(path));
+  FileWriter out(path, std::move(place), options);
+  if (out.is_stream()) {
+    SK_TRY(out.file_, open_stream(out.place_, path));
+    return out;
   }
-  struct statvfs disk {};
-  if (::statvfs(folder_of(path).c_str(), &disk) == 0 && disk.f_blocks > 0) {
-    const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
-    if (free < bytes)
-      return fail(Code::io, "{}: needs {} bytes, and the disk has {} free; nothing was changed",
-                  shown(path), bytes, free);
-  }
-  FileWriter out(path, overwrite);
-  std::string temporary = path.string() + ".XXXXXX";
-  out.fd_ = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (out.fd_ < 0)
-    return fail(Code::io, "{}: cannot be written: {}", shown(path), std::strerror(errno));
-  out.temporary_ = std::move(temporary);
+  SK_TRY_STATUS(out.check_existing());
+  SK_TRY_STATUS(out.check_space());
+  SK_TRY_STATUS(out.open());
   return out;
 }
 
-Status FileWriter::flush() {
-  if (const int code = write_all(fd_, buffer_, nullptr)) {
+Status FileWriter::check_existing() const {
+  if (!place_.info) return {};
+  const struct stat& old = *place_.info;
+  if (options_.existing == Existing::keep)
+    return fail(Code::io, "{}: is there already", shown(path_));
+  if (options_.existing == Existing::replace) {
+    if ((old.st_mode & 0222) == 0 ||
+        ::faccessat(place_.folder.get(), place_.name.c_str(), W_OK, AT_EACCESS) != 0)
+      return fail(Code::io, "{}: is write-protected; nothing was changed", shown(path_));
+    if (is_mapped(old.st_dev, old.st_ino))
+      return fail(Code::io, "{}: is being read here, and is not replaced", shown(path_));
+  }
+  // A rename would be refused when all is written.
+  struct stat folder {};
+  if (::geteuid() != 0 && ::fstat(place_.folder.get(), &folder) == 0 &&
+      (folder.st_mode & S_ISVTX) && folder.st_uid != ::geteuid() && old.st_uid != ::geteuid())
+    return fail(Code::io, "{}: belongs to somebody else in a folder where that protects it",
+                shown(path_));
+  return {};
+}
+
+Status FileWriter::check_space() const {
+  struct statvfs disk {};
+  if (::fstatvfs(place_.folder.get(), &disk) != 0 || disk.f_blocks == 0) return {};
+  const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
+  if (free >= options_.bytes) return {};
+  return fail(Code::io, "{}: needs {} bytes, and the disk has {} free; nothing was changed",
+              shown(path_), options_.bytes, free);
+}
+
+Status FileWriter::open() {
+  if (!options_.named && can_name_later(place_.folder.get(), place_.name))
+    file_ = Descriptor(
+        ::openat(place_.folder.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  return file_ ? Status() : open_named();
+}
+
+Status FileWriter::open_named() {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    std::string name = name_beside(place_.folder.get(), place_.name);
+    file_ = Descriptor(::openat(place_.folder.get(), name.c_str(),
+                                O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (!file_ && errno == EEXIST) continue;
+    if (!file_) break;
+    leftover_ = Leftover::file(place_.folder.get(), name);
+    temporary_ = std::move(name);
+    return {};
+  }
+  return fail(Code::io, "{}: cannot be written: {}", shown(path_), std::strerror(errno));
+}
+
+Status FileWriter::write(std::span<const std::byte> part, const uint64_t* at) {
+  if (const int code = write_all(file_.get(), part, at, is_stream())) {
     errno = code;
     return error("cannot be written");
   }
+  return {};
+}
+
+Status FileWriter::flush() {
+  SK_TRY_STATUS(write(buffer_, nullptr));
   written_ += buffer_.size();
   buffer_.clear();
   return {};
@@ -104,57 +185,103 @@ Status FileWriter::append(std::span<const std::byte> part) {
     buffer_.insert(buffer_.end(), part.begin(), part.end());
     return {};
   }
-  if (const int code = write_all(fd_, part, nullptr)) {
-    errno = code;
-    return error("cannot be written");
-  }
+  SK_TRY_STATUS(write(part, nullptr));
   written_ += part.size();
   return {};
 }
 
 Status FileWriter::replace(uint64_t at, std::span<const std::byte> part) {
+  SK_CHECK(!is_stream());
   if (at >= written_ && at - written_ <= buffer_.size() &&
       part.size() <= buffer_.size() - (at - written_)) {
     std::memcpy(buffer_.data() + (at - written_), part.data(), part.size());
     return {};
   }
   SK_TRY_STATUS(flush());
-  if (const int code = write_all(fd_, part, &at)) {
-    errno = code;
-    return error("cannot be written");
+  return write(part, &at);
+}
+
+// The owner and mode of the file that is replaced, as far as we may; of a new file those that
+// open() would have given.
+Status FileWriter::take_over_mode() {
+  if (place_.info) {
+    const struct stat& old = *place_.info;
+    mode_t mode = old.st_mode & kPermissions;
+    // Rights that were another group's are not handed to ours.
+    if (::fchown(file_.get(), old.st_uid, old.st_gid) != 0 &&
+        ::fchown(file_.get(), static_cast<uid_t>(-1), old.st_gid) != 0)
+      mode &= ~static_cast<mode_t>(S_IRWXG);
+    return ::fchmod(file_.get(), mode) == 0 ? Status() : error("cannot be written");
   }
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return ::fchmod(file_.get(), options_.mode & ~mask) == 0 ? Status() : error("cannot be written");
+}
+
+// Gives a file without a name its last one, if nothing is there, or else one beside it.
+Status FileWriter::name_it(bool may_replace) {
+  const std::string from = descriptor_link(file_.get());
+  const int folder = place_.folder.get();
+  if (::linkat(AT_FDCWD, from.c_str(), folder, place_.name.c_str(), AT_SYMLINK_FOLLOW) == 0)
+    return {};
+  for (int attempt = 0; errno == EEXIST && may_replace && attempt < kAttempts; ++attempt) {
+    std::string name = name_beside(folder, place_.name);
+    Leftover leftover = Leftover::file(folder, name);
+    errno = 0;
+    if (::linkat(AT_FDCWD, from.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW) != 0) continue;
+    leftover_ = std::move(leftover);
+    temporary_ = std::move(name);
+    return {};
+  }
+  return error("cannot be put in its place");
+}
+
+Status FileWriter::put_in_place() {
+  const bool may_replace = options_.existing != Existing::keep;
+  if (temporary_.empty()) {
+    SK_TRY_STATUS(name_it(may_replace));
+    if (temporary_.empty()) return {};
+  }
+  const int folder = place_.folder.get();
+  const char *from = temporary_.c_str(), *to = place_.name.c_str();
+  if (may_replace) {
+    // What came there since create() is not replaced if it is no file.
+    struct stat now {};
+    if (::fstatat(folder, to, &now, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(now.st_mode))
+      return fail(Code::io, "{}: is not a regular file any more; nothing was changed",
+                  shown(path_));
+    return ::renameat(folder, from, folder, to) == 0 ? Status() : error("cannot be replaced");
+  }
+  if (::renameat2(folder, from, folder, to, RENAME_NOREPLACE) == 0) return {};
+  // Some file systems cannot promise it; create() has looked, which is as good as they get.
+  const bool unable = errno == EINVAL || errno == ENOSYS;
+  if (!unable || ::faccessat(folder, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+      ::renameat(folder, from, folder, to) != 0)
+    return error("cannot be put in its place");
   return {};
 }
 
 Status FileWriter::commit() {
   SK_TRY_STATUS(flush());
-  // mkostemp makes the file private; give it the mode that open() would have given.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (::fchmod(fd_, 0666 & ~mask) != 0) return error("cannot be written");
-  if (::fsync(fd_) != 0) return error("cannot be written");
-  if (overwrite_) {
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) return error("cannot be replaced");
-  } else if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) !=
-             0) {
-    // Some file systems cannot promise it; create() has looked, which is as good as they get.
-    const bool unable = errno == EINVAL || errno == ENOSYS;
-    if (!unable || ::access(path_.c_str(), F_OK) == 0 ||
-        ::rename(temporary_.c_str(), path_.c_str()) != 0)
-      return error("cannot be put in its place");
-  }
+  if (is_stream()) return {};
+  SK_TRY_STATUS(take_over_mode());
+  if (::fsync(file_.get()) != 0) return error("cannot be written");
+  SK_TRY_STATUS(put_in_place());
   temporary_.clear();
-  const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    ::fsync(folder);  // best effort: makes the rename survive a power cut
-    ::close(folder);
-  }
+  leftover_ = Leftover();
+  const Descriptor folder(::openat(place_.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder) ::fsync(folder.get());  // best effort: makes the rename survive a power cut
   return {};
 }
 
 Status write_file(const std::filesystem::path& path,
                   std::span<const std::span<const std::byte>> parts) {
-  SK_TRY(FileWriter writer, FileWriter::create(path, 0, /*overwrite=*/true));
+  return write_file(path, parts, {});
+}
+
+Status write_file(const std::filesystem::path& path,
+                  std::span<const std::span<const std::byte>> parts, const OutputOptions& options) {
+  SK_TRY(FileWriter writer, FileWriter::create(path, options));
   for (const auto part : parts) SK_TRY_STATUS(writer.append(part));
   return writer.commit();
 }

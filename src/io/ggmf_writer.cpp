@@ -64,7 +64,7 @@ Status write_ggmf(const std::filesystem::path& path, const GgmfHead& head,
   CountingSink count;
   SK_TRY_STATUS(stream_ggmf(count, head, tensors));
   SK_TRY(const int threads, thread_count(options.threads));
-  SK_TRY(FileWriter writer, FileWriter::create(path, count.at(), options.overwrite));
+  SK_TRY(FileWriter writer, FileWriter::create(path, output_options(count.at(), options)));
   Pool pool(threads);
   FileSink sink(std::move(writer), count.at(), options, &pool);
   SK_TRY_STATUS(stream_ggmf(sink, head, tensors));

@@ -57,9 +57,10 @@ struct WriteOptions {
 Result<uint64_t> written_size(WriteFormat format, std::span<const OutputTensor> tensors,
                               const Metadata& metadata, const WriteOptions& options = {});
 
-// Writes beside `path`, syncs, renames: a reader sees the old file, or none, or the whole new one,
-// and every error leaves nothing behind. Errors: argument (above); io (no space, a place that holds
-// something other than a regular file, interrupted); those of reading the parts.
+// Writes beside the place that `path` leads to, syncs, renames: a reader sees the old file, or
+// none, or the whole new one, and every error leaves nothing behind. A pipe or a device is written
+// as the bytes come (base/file_writer.h). Errors: argument (above); io (no space, a place that
+// cannot be written, interrupted); those of reading the parts.
 Status write_model(const std::filesystem::path& path, WriteFormat format,
                    std::span<const OutputTensor> tensors, const Metadata& metadata,
                    const WriteOptions& options = {});

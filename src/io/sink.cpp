@@ -10,8 +10,8 @@
 namespace skein::io {
 namespace {
 
-// Between two looks at the progress callback: a few a second on a slow disk.
-constexpr uint64_t kTellEvery = uint64_t{8} << 20;
+// Between two looks at the progress callback: by time, as a megabyte may take a second to encode.
+constexpr std::chrono::milliseconds kTellEvery{100};
 
 }  // namespace
 
@@ -52,28 +52,72 @@ Status MemorySink::replace(uint64_t at, std::span<const std::byte> part) {
   return {};
 }
 
-FileSink::FileSink(FileWriter writer, uint64_t total, const WriteOptions& options, Pool* pool)
-    : writer_(std::move(writer)), total_(total), options_(options) {
+OutputOptions output_options(uint64_t bytes, const WriteOptions& options) {
+  return {.bytes = bytes, .existing = options.overwrite ? Existing::force : Existing::keep};
+}
+
+Status Telling::tell(uint64_t done) {
+  if (!options_.progress) return {};
+  const auto now = std::chrono::steady_clock::now();
+  if (done != total_ && now - told_ < kTellEvery) return {};
+  told_ = now;
+  if (options_.progress(done, total_)) return {};
+  return fail(Code::io, "interrupted while writing");
+}
+
+RehearsalSink::RehearsalSink(uint64_t total, const WriteOptions& options, Pool* pool)
+    : telling_(total, options) {
+  pool_ = pool;
+}
+
+Status RehearsalSink::put(std::span<const std::byte>) { return telling_.tell(0); }
+
+Status RehearsalSink::replace(uint64_t at, std::span<const std::byte> part) {
+  patches_.push_back({at, {part.begin(), part.end()}});
+  return {};
+}
+
+std::vector<Patch> RehearsalSink::take() && {
+  std::sort(patches_.begin(), patches_.end(),
+            [](const Patch& a, const Patch& b) { return a.at < b.at; });
+  return std::move(patches_);
+}
+
+FileSink::FileSink(FileWriter writer, uint64_t total, const WriteOptions& options, Pool* pool,
+                   std::vector<Patch> patches)
+    : writer_(std::move(writer)),
+      telling_(total, options),
+      options_(options),
+      patches_(std::move(patches)) {
   pool_ = pool;
 }
 
 Status FileSink::put(std::span<const std::byte> part) {
-  SK_TRY_STATUS(writer_.append(part));
-  if (options_.progress && (at() == total_ || at() - told_ >= kTellEvery)) {
-    told_ = at();
-    if (!options_.progress(at(), total_)) return fail(Code::io, "interrupted while writing");
+  const uint64_t end = at(), begin = end - part.size();
+  std::vector<std::byte> patched;
+  for (size_t i = next_; i < patches_.size() && patches_[i].at < end; ++i) {
+    const Patch& patch = patches_[i];
+    const uint64_t patch_end = patch.at + patch.bytes.size();
+    const uint64_t first = std::max(begin, patch.at), last = std::min(end, patch_end);
+    if (patch_end <= end) next_ = i + 1;
+    if (first >= last) continue;
+    if (patched.empty()) patched.assign(part.begin(), part.end());
+    std::memcpy(patched.data() + (first - begin), patch.bytes.data() + (first - patch.at),
+                last - first);
   }
-  return {};
+  SK_TRY_STATUS(writer_.append(patched.empty() ? part : std::span<const std::byte>(patched)));
+  return telling_.tell(end);
 }
 
 Status FileSink::commit() {
   if (options_.intact && !options_.intact())
-    return fail(Code::io, "the source became shorter while it was read; nothing was written");
+    return fail(Code::io, "the source became shorter while it was read; {}",
+                writer_.is_stream() ? "what was written is wrong" : "nothing was written");
   return writer_.commit();
 }
 
 Status FileSink::replace(uint64_t at, std::span<const std::byte> part) {
-  return writer_.replace(at, part);
+  return writer_.is_stream() ? Status() : writer_.replace(at, part);
 }
 
 }  // namespace skein::io

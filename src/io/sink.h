@@ -1,6 +1,7 @@
 // Where the writers put their bytes: a file, memory, or nowhere to learn how many there are.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -79,9 +80,45 @@ class MemorySink final : public Sink {
   std::vector<std::byte> bytes_;
 };
 
+OutputOptions output_options(uint64_t bytes, const WriteOptions& options);
+
+// Asks WriteOptions::progress a few times a second whether to go on.
+class Telling {
+ public:
+  Telling(uint64_t total, const WriteOptions& options) : total_(total), options_(options) {}
+  Status tell(uint64_t done);
+
+ private:
+  uint64_t total_;
+  const WriteOptions& options_;
+  std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+};
+
+// Bytes that come over others, and where.
+struct Patch {
+  uint64_t at = 0;
+  std::vector<std::byte> bytes;
+};
+
+// Does all the work and keeps only what was replaced: what a stream has to be given in time.
+class RehearsalSink final : public Sink {
+ public:
+  RehearsalSink(uint64_t total, const WriteOptions& options, Pool* pool);
+  Status replace(uint64_t at, std::span<const std::byte> part) override;
+  std::vector<Patch> take() &&;  // by their places
+
+ private:
+  Status put(std::span<const std::byte> part) override;
+
+  Telling telling_;
+  std::vector<Patch> patches_;
+};
+
 class FileSink final : public Sink {
  public:
-  FileSink(FileWriter writer, uint64_t total, const WriteOptions& options, Pool* pool);
+  // For a stream, `patches` are what a rehearsal learnt, and replace() does nothing.
+  FileSink(FileWriter writer, uint64_t total, const WriteOptions& options, Pool* pool,
+           std::vector<Patch> patches = {});
   Status replace(uint64_t at, std::span<const std::byte> part) override;
   // Error: io (WriteOptions::intact, or the disk).
   Status commit();
@@ -90,9 +127,10 @@ class FileSink final : public Sink {
   Status put(std::span<const std::byte> part) override;
 
   FileWriter writer_;
-  uint64_t total_;
-  uint64_t told_ = 0;
+  Telling telling_;
   const WriteOptions& options_;
+  std::vector<Patch> patches_;
+  size_t next_ = 0;  // of the patches
 };
 
 }  // namespace skein::io

@@ -134,6 +134,19 @@ TEST_F(CompatQuantize, a_file_may_be_replaced_by_its_own_quantisation) {
   EXPECT_EQ(read_bytes(path), read_bytes(folder / "other.bin"));
 }
 
+TEST_F(CompatQuantize, a_link_is_followed_and_stays) {
+  const Folder folder;
+  write_ggmf_file(folder / "in.bin", small_ggmf_data(), small_head());
+  ASSERT_TRUE(quantise(folder / "in.bin", folder / "plain.bin", "Q8_0"));
+  std::filesystem::create_symlink("target.bin", folder / "link.bin");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(quantise(folder / "in.bin", folder / "link.bin", "Q8_0"));
+    EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.bin"));
+    EXPECT_TRUE(std::ranges::equal(File::map(folder / "target.bin")->bytes(),
+                                   File::map(folder / "plain.bin")->bytes()));
+  }
+}
+
 TEST_F(CompatQuantize, wrong_calls_and_files_are_errors_and_leave_nothing) {
   const Folder folder;
   const std::string in = folder / "in.bin", out = folder / "out.bin";

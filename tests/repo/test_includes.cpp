@@ -55,7 +55,7 @@ const std::vector<ThirdParty> kThirdParty = {
     {"signal.h", {"src/base/", "src/cli/"}},
     {"pthread.h", {"src/base/", "src/cpu/"}},
     {"sched.h", {"src/base/", "src/cpu/"}},
-    {"poll.h", {"src/cli/"}},
+    {"poll.h", {"src/base/", "src/cli/"}},
     {"termios.h", {"src/cli/"}},
 };
 
