@@ -7,8 +7,8 @@
 #include "base/platform.h"
 #include "cli/bench_report.h"
 #include "cli/commands.h"
-#include "cli/interrupt.h"
 #include "cli/model_options.h"
+#include "cli/output_check.h"
 #include "cli/progress.h"
 
 namespace skein::cli {
@@ -42,6 +42,7 @@ class Bench final : public Command {
   }
 
   int run(Console& console) override {
+    console.make_room_for(plot_);
     std::optional<OldReport> old;
     if (const Status status = prepare(old); !status) return console.error(status.error());
     auto model = model_.open(console);
@@ -51,13 +52,12 @@ class Bench final : public Command {
     auto outline = Model::outline(model_.path(), *options);
     if (!outline) return console.error(outline.error());
     subject_ = {(*model)->info(), outline->memory, peak_resident_bytes()};
-    const interrupt::Scope scope;
+    // No interrupt::Scope: a step of a large model takes long, and nothing is half done in between.
     const Status status = profile_      ? profile(console, **model)
                           : stream_ > 0 ? stream(console, *model)
                                         : benchmark(console, *model, *options, old);
     console.clear_status();
-    if (status) return kFine;
-    return interrupt::requested() ? kInterrupted : console.error(status.error());
+    return status ? kFine : console.error(status.error());
   }
 
  private:
@@ -72,10 +72,8 @@ class Bench final : public Command {
     if (!compare_.empty()) {
       SK_TRY(old, read_report(compare_));
     }
-    std::error_code error;
-    const std::filesystem::path folder = std::filesystem::path(plot_).parent_path();
-    if (!folder.empty() && !std::filesystem::is_directory(folder, error))
-      return fail(Code::io, "--plot: there is no folder {}", escaped(folder.string()));
+    if (auto status = check_output(plot_, {model_.path(), compare_}); !status)
+      return fail(status.error().code, "--plot: {}", status.error().message);
     if (!batches_.empty()) {
       run_.batches = {1};
       for (const int64_t batch : batches_)
@@ -90,7 +88,7 @@ class Bench final : public Command {
   BenchmarkStep step(Console& console) const {
     return [&console](const std::string& what) {
       console.status("measuring " + what);
-      return !interrupt::requested();
+      return true;
     };
   }
 
@@ -128,7 +126,7 @@ class Bench final : public Command {
     Progress progress(console, "streaming", Progress::Unit::tokens);
     SK_TRY(const Endurance result, run_endurance(model, stream_, [&](int64_t done) {
              progress.update(done, stream_);
-             return !interrupt::requested();
+             return true;
            }));
     SK_TRY_STATUS(draw([&] { return plot(subject_, result); }));
     console.clear_status();

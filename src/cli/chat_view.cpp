@@ -105,12 +105,12 @@ int ChatView::run() {
   const interrupt::Scope scope;
   hello();
   std::string message;
-  while (!leaving_ && !console_.closed()) {
+  while (!leaving_ && !console_.closed() && !interrupt::leaving()) {
     bool leave = false;
     if (read_message(message, leave)) handle(message);
     leaving_ = leaving_ || leave;
   }
-  return kFine;
+  return interrupt::leaving() ? interrupt::exit_code() : kFine;
 }
 
 void ChatView::hello() {
@@ -136,6 +136,7 @@ bool ChatView::read_message(std::string& message, bool& leave) {
       case LineEditor::Got::interrupted:
         interrupt::clear();
         console_.line("");
+        if (interrupt::leaving()) return false;
         if (!block) say("Ctrl-C once more leaves, and so do Ctrl-D and /exit");
         return false;
       case LineEditor::Got::line: break;

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
+#include "cli/output_check.h"
 #include "cli/progress.h"
 #include "cli/reply_view.h"
 #include "cli/sampling_options.h"
@@ -130,6 +131,8 @@ void Complete::declare(Options& options) {
 }
 
 int Complete::run(Console& console) {
+  console.make_room_for(save_file_);
+  console.make_room_for(trace_file_);
   if (auto status = open(console); !status) return console.error(status.error());
   auto state = first_state();
   if (!state) return console.error(state.error());
@@ -180,7 +183,9 @@ int Complete::run(Console& console) {
   const bool watched = console.stdout_is_terminal() && console.stderr_is_terminal();
   if ((stats_ || watched || console.verbose()) && !jsonl_ && !console.quiet() && !console.json())
     console.note(console.styled_stderr(Style::dim, speed_line(speed_, *model_)));
-  return *finish == Finish::interrupted && !console.closed() ? kInterrupted : kFine;
+  if (*finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
+    return interrupt::exit_code();
+  return kFine;
 }
 
 Status Complete::open(Console& console) {
@@ -190,6 +195,11 @@ Status Complete::open(Console& console) {
     return fail(Code::argument, "--logprobs needs --json or --jsonl to report them");
   if (jsonl_ && console.json())
     return fail(Code::argument, "--json and --jsonl exclude each other");
+  const std::string& model = model_options_.path();
+  SK_TRY_STATUS(check_output(save_file_, {model, model_options_.vocab(), file_}));
+  SK_TRY_STATUS(check_output(trace_file_, {model, model_options_.vocab(), file_, state_file_}));
+  if (!save_file_.empty() && save_file_ == trace_file_)
+    return fail(Code::argument, "--save-state and --trace name the same place");
   auto tokenizer = model_options_.tokenizer(console);
   if (tokenizer) {
     tokenizer_ = *tokenizer;

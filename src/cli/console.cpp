@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/output_place.h"
 #include "cli/interrupt.h"
 
 namespace skein::cli {
@@ -97,6 +98,14 @@ Console::Console(const ConsoleOptions& options)
   stderr_color_ = use_color(options.color, stderr_terminal_);
 }
 
+void Console::make_room_for(const std::string& output) {
+  if (output.empty() || !is_standard_output(output)) return;
+  flush();
+  out_ = STDERR_FILENO;
+  stdout_terminal_ = stderr_terminal_;
+  stdout_color_ = !options_.json && stderr_color_;
+}
+
 int Console::width() const {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
@@ -116,7 +125,7 @@ void Console::flush() {
   if (pending_.empty()) return;
   clear_status();
   if (!closed_) {
-    if (const int error = write_all(STDOUT_FILENO, pending_)) {
+    if (const int error = write_all(out_, pending_)) {
       closed_ = true;
       // A pipe without a reader: whoever read has seen enough.
       if (error != EPIPE) write_error_ = error;
@@ -148,12 +157,12 @@ int Console::error(const Error& error) {
   // Ctrl-C is an answer and not a failure.
   if (interrupt::requested() && error.code == Code::io) {
     clear_status();
-    if (!options_.json) return write_stderr("interrupted\n"), kInterrupted;
+    if (!options_.json) return write_stderr("interrupted\n"), interrupt::exit_code();
     JsonWriter json;
     json.begin_object().key("error").begin_object();
     json.member("code", "interrupted").member("message", "interrupted");
     json.end_object().end_object();
-    return object(json), kInterrupted;
+    return object(json), interrupt::exit_code();
   }
   const int code = exit_code(error.code);
   const bool hint = !suggestion_.empty() && code == kBadFile;

@@ -16,7 +16,7 @@ inline constexpr int kFailed = 1;    // io, internal
 inline constexpr int kUsage = 2;     // argument
 inline constexpr int kBadFile = 3;   // corrupt, unsupported, mismatch
 inline constexpr int kNoDevice = 4;  // device, memory
-inline constexpr int kInterrupted = 130;
+// After a signal 128 and its number: interrupt::exit_code().
 
 int exit_code(Code code);
 
@@ -39,6 +39,12 @@ class Console {
   bool json() const { return options_.json; }
   bool quiet() const { return options_.quiet; }
   bool verbose() const { return options_.verbose; }
+
+  // To be called with the name of a file that will be written, before anything is printed. Where it
+  // leads to standard output, out() and line() print to standard error instead: a file that
+  // somebody else reads has nothing between its bytes.
+  void make_room_for(const std::string& output);
+
   bool stdin_is_terminal() const { return stdin_terminal_; }
   bool stdout_is_terminal() const { return stdout_terminal_; }
   bool stderr_is_terminal() const { return stderr_terminal_; }
@@ -81,6 +87,7 @@ class Console {
   void write_stderr(std::string_view text);
 
   ConsoleOptions options_;
+  int out_ = 1;  // where out() writes
   bool stdin_terminal_ = false;
   bool stdout_terminal_ = false;
   bool stderr_terminal_ = false;
@@ -93,7 +100,8 @@ class Console {
   std::string suggestion_;
 };
 
-// Reads all of standard input, up to `limit_bytes`. Error: io, argument (more than that).
+// Reads all of standard input, up to `limit_bytes`, without a mark of UTF-8 at its beginning.
+// Error: io, argument (more than that, or UTF-16).
 Result<std::string> read_stdin(uint64_t limit_bytes);
 // The same for the file of an option: a regular file, a pipe or a device; "-" is standard input.
 // Error: io, for a file that is too long as well.

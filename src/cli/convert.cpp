@@ -1,10 +1,12 @@
 // skein convert, skein quantize: any model file into another.
 #include "run/convert.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 
 #include "arch/shapes.h"
-#include "base/file.h"
+#include "base/file_writer.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "cli/adapter_option.h"
@@ -16,7 +18,7 @@
 namespace skein::cli {
 namespace {
 
-// What was made on the way to a file, and is taken away again if that is never reached.
+// Folders made on the way to a file, and taken away again if that is never reached.
 class Made {
  public:
   Made() = default;
@@ -24,21 +26,25 @@ class Made {
   Made& operator=(const Made&) = delete;
   ~Made() {
     std::error_code ignored;
-    for (auto path = paths_.rbegin(); path != paths_.rend(); ++path)
-      std::filesystem::remove(*path, ignored);
+    for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder)
+      std::filesystem::remove(folder->path, ignored);
   }
 
   void folders(const std::filesystem::path& folder) {
     std::error_code ignored;
     if (folder.empty() || std::filesystem::exists(folder, ignored)) return;
     folders(folder.parent_path());
-    if (std::filesystem::create_directory(folder, ignored)) file(folder);
+    if (std::filesystem::create_directory(folder, ignored))
+      folders_.push_back({folder, Leftover::folder(folder)});
   }
-  void file(std::filesystem::path path) { paths_.push_back(std::move(path)); }
-  void keep() { paths_.clear(); }
+  void keep() { folders_.clear(); }
 
  private:
-  std::vector<std::filesystem::path> paths_;
+  struct Folder {
+    std::filesystem::path path;
+    Leftover leftover;
+  };
+  std::vector<Folder> folders_;
 };
 
 class Convert : public Command {
@@ -71,12 +77,15 @@ class Convert : public Command {
     whole_folder_ =
         names_ == "fla" && format_.empty() && std::filesystem::path(out_).extension().empty();
     if (whole_folder_) out_ = (std::filesystem::path(out_) / "model.safetensors").string();
-    if (!dry_run_ && !force_ && std::filesystem::exists(out_, ignored))
+    console.make_room_for(dry_run_ ? "" : out_);
+    if (!dry_run_ && !force_ && std::filesystem::is_regular_file(out_, ignored) &&
+        !is_standard_output(out_))
       return console.error({Code::argument, escaped(out_) + " is there already; -f replaces it"});
     auto conversion = prepare(console);
     if (!conversion) return console.error(conversion.error());
     for (const std::string& note : conversion->notes()) console.warn(note);
     if (list_ && !console.json()) list_tensors(console, *conversion);
+    if (auto status = check_sources(*conversion); !status) return console.error(status.error());
     if (!dry_run_)
       if (auto status = write(console, *conversion); !status) return console.error(status.error());
     report(console, *conversion);
@@ -135,22 +144,50 @@ class Convert : public Command {
     };
     Made made;
     if (whole_folder_) made.folders(std::filesystem::path(out_).parent_path());
-    if (!conversion.config().empty()) SK_TRY_STATUS(write_config(console, conversion, made));
+    SK_TRY(auto config, prepare_config(console, conversion));
     SK_TRY_STATUS(conversion.write(out_, options));
     made.keep();
-    return {};
+    return config ? config->commit() : Status();
   }
 
-  Status write_config(Console& console, const Conversion& conversion, Made& made) const {
-    const auto config = std::filesystem::path(out_).parent_path() / "config.json";
-    std::error_code ignored;
-    if (std::filesystem::exists(config, ignored)) {
-      console.warn(escaped(config.string()) + " was there already and stays as it is");
-      return {};
+  // Written before the model, so that it cannot fail for want of space, and named after it: a
+  // config.json never stands without its model.
+  Result<std::optional<FileWriter>> prepare_config(Console& console,
+                                                   const Conversion& conversion) const {
+    if (conversion.config().empty()) return std::nullopt;
+    SK_TRY(const OutputPlace model, find_output(out_));
+    if (model.kind != OutputPlace::Kind::file) {
+      console.warn("a pipe has no place beside it, so no config.json is written");
+      return std::nullopt;
     }
-    const std::span<const std::byte> parts[] = {std::as_bytes(std::span(conversion.config()))};
-    SK_TRY_STATUS(write_file(config, parts));
-    made.file(config);
+    const auto path = std::filesystem::path(out_).parent_path() / "config.json";
+    std::error_code ignored;
+    if (std::filesystem::exists(path, ignored)) {
+      console.warn(escaped(path.string()) + " was there already and stays as it is");
+      return std::nullopt;
+    }
+    SK_TRY(FileWriter config, FileWriter::create(path, {.existing = Existing::keep}));
+    SK_TRY_STATUS(config.append(std::as_bytes(std::span(conversion.config()))));
+    return config;
+  }
+
+  // A model of one file may be written over itself; what is one part of what is read may not.
+  Status check_sources(const Conversion& conversion) const {
+    const auto is_out = [this](const File& file) { return is_same_file(file.path(), out_); };
+    const auto any = [&](const io::ModelFiles& files) {
+      return std::any_of(files.files().begin(), files.files().end(), is_out);
+    };
+    if (dry_run_) return {};
+    const io::ModelFiles& source = conversion.source();
+    if (source.files().size() > 1 && any(source))
+      return fail(Code::argument, "{} is one of the {} files of this model; name another place",
+                  escaped(out_), source.files().size());
+    for (const io::ModelFiles& adapter : conversion.adapters())
+      if (any(adapter))
+        return fail(Code::argument, "{} is an adapter that is merged; name another place",
+                    escaped(out_));
+    if (!vocab_.empty() && is_same_file(vocab_, out_))
+      return fail(Code::argument, "{} is the vocabulary; name another place", escaped(out_));
     return {};
   }
 

@@ -1,18 +1,25 @@
-// Ctrl-C. Where nothing can be left half done it ends the program at once; while a Scope lives it
-// is a request that the work asks about.
+// Ctrl-C, a stop by `kill` or a service manager (SIGTERM) and a closed terminal (SIGHUP). Where
+// nothing can be left half done they end the program at once; while a Scope lives they are a
+// request that the work asks about.
 #pragma once
 
 namespace skein::cli::interrupt {
 
-// Once, from main.
+// Once, from main. SIGTERM and SIGHUP that are ignored by then stay so: nohup means it.
 void install();
 
-// Whether Ctrl-C came while a Scope lived, since the last clear().
+// Whether a signal came while a Scope lived, since the last clear().
 bool requested();
+// Ctrl-C is forgotten: it was about one answer. What asks the whole program to end stays.
 void clear();
+// Whether the whole program is asked to end: SIGTERM, SIGHUP.
+bool leaving();
+// 128 and the number of the signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+int exit_code();
 
-// While one lives, the first Ctrl-C is a request; a second one within a second of it still ends the
-// program with 130, in the terminal mode in which it began.
+// While one lives, the first signal is a request; one more that comes while it is unanswered, or
+// within a second, ends the program, in the terminal mode in which it began and without
+// unfinished files (base/leftovers.h).
 class Scope {
  public:
   Scope();

@@ -134,7 +134,9 @@ int Run::answer_once(Console& console, const std::string& prompt) {
   if (console.json()) write_result(console, *reply, speed);
   if ((stats_ || console.verbose()) && !console.quiet() && !console.json())
     console.note(console.styled_stderr(Style::dim, speed_line(speed, *model_)));
-  return reply->finish == Finish::interrupted && !console.closed() ? kInterrupted : kFine;
+  if (reply->finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
+    return interrupt::exit_code();
+  return kFine;
 }
 
 void Run::write_result(Console& console, const Reply& reply, const Speed& speed) const {

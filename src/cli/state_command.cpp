@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "cli/commands.h"
+#include "cli/output_check.h"
 #include "cli/progress.h"
 #include "cli/state_parts.h"
 
@@ -178,6 +179,7 @@ class Export final : public Command {
   }
 
   int run(Console& console) override {
+    console.make_room_for(out_);
     const auto written = convert(console);
     if (!written) return console.error(written.error());
     console.note(
@@ -197,6 +199,7 @@ class Export final : public Command {
       return fail(Code::argument,
                   "--model is missing: how the numbers of a state are laid out is the model's "
                   "knowledge");
+    SK_TRY_STATUS(check_output(out_, {model_, state_}));
     SK_TRY(const auto layout, layout_of(model_));
     SK_TRY(const File file, File::map(state_));
     SK_TRY(const State state, import_state(file.bytes(), file.name(), layout));
@@ -224,6 +227,7 @@ class Import final : public Command {
   }
 
   int run(Console& console) override {
+    console.make_room_for(out_);
     const auto written = convert();
     if (!written) return console.error(written.error());
     console.note(
@@ -241,6 +245,7 @@ class Import final : public Command {
   Result<size_t> convert() const {
     if (model_.empty())
       return fail(Code::argument, "--model is missing: a state belongs to the model that reads it");
+    SK_TRY_STATUS(check_output(out_, {model_, in_}));
     SK_TRY(const auto axes, axes_.choice());
     SK_TRY(const auto layout, layout_of(model_));
     SK_TRY(const File file, File::map(in_));

@@ -45,7 +45,7 @@ NO_COLOR, CLICOLOR_FORCE, TERM=dumb
 3    a model, vocabulary or state file that is corrupt, unsupported or does not fit
 4    device or memory
 5    network
-130  interrupted
+130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 )"},
     {"models", "which files are models, and their vocabularies",
      R"(A model is a file, or a folder as Hugging Face publishes them; its content and not its name says

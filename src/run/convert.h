@@ -50,6 +50,9 @@ class Conversion {
   uint64_t source_size() const { return files_->total_bytes(); }
   const std::string& title() const { return title_; }  // RWKV-7 "Goose" 0.1B
   const std::vector<std::string>& notes() const { return notes_; }
+  // What is read.
+  const io::ModelFiles& source() const { return *files_; }
+  const std::vector<io::ModelFiles>& adapters() const { return adapters_; }
   // A config.json to lie beside the new file, for names of Hugging Face programs; else empty.
   const std::string& config() const { return config_; }
 

@@ -170,7 +170,7 @@ TEST_F(ChatCommand, a_full_disk_is_one_sentence_and_keeps_the_old_file) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
-TEST_F(ChatCommand, a_state_never_replaces_what_is_no_file) {
+TEST_F(ChatCommand, a_state_for_a_pipe_that_nobody_reads_is_an_error_and_no_file) {
   const std::string pipe = file("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   const Output output = run_skein({"complete", kModel, kQuestion, "-n", "2", "--save-state", pipe});
@@ -286,6 +286,23 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   EXPECT_NE(again.wait_for("Reverse:"), "");
   again.send("\x15/exit\r");
   EXPECT_EQ(again.finish(), 0);
+}
+
+// Where Ctrl-C stops an answer, `kill` and a closed terminal end the chat.
+TEST_F(ChatCommand, a_chat_ends_by_sigterm_and_sighup_asked_or_answering) {
+  SK_NEEDS_TERMINAL();
+  for (const int signal : {SIGTERM, SIGHUP})
+    for (const bool answering : {false, true}) {
+      Terminal terminal(endless());
+      ASSERT_NE(terminal.wait_for(kPrompt), "");
+      if (answering) {
+        terminal.send("User: Tell me a story.\r");
+        ASSERT_NE(terminal.wait_for("e"), "");
+        ::usleep(300'000);
+      }
+      terminal.kill(signal);
+      EXPECT_EQ(terminal.finish(), 128 + signal) << answering;
+    }
 }
 
 TEST_F(ChatCommand, ctrl_c_stops_the_answer_and_the_chat_goes_on) {

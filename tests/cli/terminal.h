@@ -70,6 +70,8 @@ class Terminal {
 
   void send(const std::string& text) { (void)!::write(fd_, text.data(), text.size()); }
 
+  void kill(int signal) const { ::kill(child_, signal); }
+
   // Waits until what came since the last call holds `text`, and gives all of it; empty after 20 s.
   std::string wait_for(const std::string& text) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);

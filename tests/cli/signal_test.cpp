@@ -1,0 +1,152 @@
+// A stop by Ctrl-C, `kill` or a closed terminal: the same for every command.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "cli/process.h"
+#include "support/fixtures.h"
+#include "support/make_model.h"
+
+namespace skein::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+
+class Signals : public testing::Test {
+ protected:
+  // Large enough that one thread has something to do for seconds.
+  static void SetUpTestSuite() {
+    models_ = std::make_unique<Folder>();
+    large_ = (*models_ / "large.safetensors").string();
+    ModelSizes sizes;
+    sizes.layers = 4;
+    sizes.width = 512;
+    sizes.heads = 8;
+    sizes.inner = 2048;
+    sizes.vocab = 4096;
+    const auto bytes = as_safetensors(random_model(sizes));
+    const std::span<const std::byte> parts[] = {bytes};
+    ASSERT_TRUE(write_file(large_, parts));
+  }
+  static void TearDownTestSuite() { models_.reset(); }
+
+  std::string file(const std::string& name) const {
+    return (folder_.path() / "work" / name).string();
+  }
+  Process start(const std::vector<std::string>& args, std::vector<int> ignored = {}) const {
+    fs::create_directories(folder_ / "work");
+    return {args, folder_ / "out", folder_ / "err", std::move(ignored)};
+  }
+  std::vector<std::string> left() const {
+    std::vector<std::string> out;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_ / "work"))
+      out.push_back(entry.path().lexically_relative(folder_ / "work").string());
+    return out;
+  }
+  std::string out() const { return text_of_file(folder_ / "out"); }
+  std::string err() const { return text_of_file(folder_ / "err"); }
+
+  static inline std::unique_ptr<Folder> models_;
+  static inline std::string large_;
+  const Folder folder_;
+};
+
+TEST_F(Signals, writing_a_model_stops_and_leaves_nothing) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"quantize", large_, file("out.gguf"), "Q4_K", "-t", "1"},
+      {"convert", large_, file("out.skein"), "--quant", "Q3_K", "-t", "1"},
+      {"convert", large_, file("out.pth"), "--quant", "pip-int8", "-t", "1"},
+      {"convert", large_, file("new/folder"), "--names", "fla", "--dtype", "bf16", "-t", "1"},
+  };
+  for (const auto& command : commands)
+    for (const int signal : kSignals)
+      for (const int times : {1, 2}) {
+        Process process = start(command);
+        ASSERT_TRUE(process.wait_until([&] { return process.has_open(file("")); }));
+        for (int i = 0; i < times; ++i) process.send(signal);
+        const int code = process.finish();
+        // A machine may be so fast that all was written.
+        if (code != 0) {
+          EXPECT_EQ(code, 128 + signal) << command[2] << ": " << err();
+          EXPECT_TRUE(left().empty()) << command[2] << " left " << left()[0];
+        }
+        fs::remove_all(folder_ / "work");
+        fs::remove(folder_ / "err");
+      }
+}
+
+// Not even a program that is killed leaves a file as large as a model.
+TEST_F(Signals, a_killed_conversion_leaves_nothing_where_files_need_no_name) {
+  fs::create_directories(folder_ / "work");
+  const int probe = ::open((folder_ / "work").c_str(), O_TMPFILE | O_WRONLY, 0600);
+  if (probe < 0) GTEST_SKIP() << "SKIPPED: this file system has no O_TMPFILE";
+  ::close(probe);
+  Process process = start({"quantize", large_, file("out.gguf"), "Q4_K", "-t", "1"});
+  ASSERT_TRUE(process.wait_until([&] { return process.has_open(file("")); }));
+  process.send(SIGKILL);
+  EXPECT_EQ(process.finish(), 1000 + SIGKILL);
+  EXPECT_TRUE(left().empty()) << left()[0];
+}
+
+TEST_F(Signals, what_was_generated_is_shown_and_saved) {
+  for (const int signal : kSignals) {
+    Process process = start({"complete", large_, "--tokens", "1,2,3", "-n", "-1", "--ignore-eos",
+                             "--save-state", file("state"), "-t", "1"});
+    ASSERT_TRUE(process.wait_until([&] { return out().size() > 5; }));
+    process.send(signal);
+    EXPECT_EQ(process.finish(), 128 + signal) << err();
+    EXPECT_EQ(left(), std::vector<std::string>{"state"});
+    EXPECT_EQ(run({"state", "verify", file("state")}).code, 0);
+    fs::remove_all(folder_ / "work");
+    fs::remove(folder_ / "out");
+  }
+}
+
+TEST_F(Signals, every_command_ends_at_once_with_128_and_the_signal) {
+  ASSERT_EQ(::mkfifo((folder_ / "nobody writes").c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo((folder_ / "nobody reads").c_str(), 0600), 0);
+  const std::string silent = (folder_ / "nobody writes").string();
+  const std::string full = (folder_ / "nobody reads").string();
+  const std::string bundled = (fs::path(SKEIN_SOURCE_DIR) / "models" / "bundled-0.pth").string();
+  const std::string small = fixture("models/tiny_v7.gguf").string();
+  const std::vector<std::vector<std::string>> commands = {
+      {"bench", large_, "-t", "1"},
+      {"bench", large_, "-t", "1", "--stream", "1000000"},
+      {"bench", large_, "-t", "1", "--profile", "-r", "1000"},
+      {"bench", large_, "-t", "1", "-p", "4096", "-r", "100", "--plot", file("plot.svg")},
+      {"complete", small, "-f", silent},
+      {"tokenize", small, "-f", silent},
+      {"complete", small, "x", "-n", "1", "--save-state", full},
+      {"convert", small, full, "--format", "gguf"},
+      {"run", bundled, "x", "--profile", "plain", "--ban", "0", "-n", "-1", "-t", "1"},
+  };
+  for (const auto& command : commands)
+    for (const int signal : kSignals) {
+      Process process = start(command);
+      ASSERT_TRUE(process.wait_until([&] { return process.catches_signals(); }));
+      ::usleep(300'000);
+      const auto began = std::chrono::steady_clock::now();
+      process.send(signal);
+      const int code = process.finish();
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+      EXPECT_EQ(code, 128 + signal) << command[0] << " " << command.back() << ": " << err();
+      EXPECT_LT(took.count(), 2.0) << command[0] << " " << command.back();
+      EXPECT_TRUE(left().empty());
+    }
+}
+
+TEST_F(Signals, nohup_keeps_a_conversion_going) {
+  for (const int ignored : {SIGHUP, SIGTERM}) {
+    Process process = start({"quantize", large_, file("out.gguf"), "Q4_K"}, {ignored});
+    ASSERT_TRUE(process.wait_until([&] { return process.has_open(file("")); }));
+    process.send(ignored);
+    EXPECT_EQ(process.finish(), 0) << err();
+    EXPECT_EQ(left(), std::vector<std::string>{"out.gguf"});
+    fs::remove_all(folder_ / "work");
+  }
+}
+
+}  // namespace
+}  // namespace skein::test
