@@ -73,6 +73,24 @@ Result<std::string> read_all(int fd, std::string_view name, uint64_t limit_bytes
   }
 }
 
+// UTF-16 by its mark and a character below U+0100 soon after. A text of bytes may begin like the
+// mark.
+bool is_utf16(std::string_view text) {
+  constexpr size_t kLook = 64;
+  const bool little = text.starts_with("\xFF\xFE");
+  if (!little && !text.starts_with("\xFE\xFF")) return false;
+  for (size_t at = 2; at + 1 < std::min(text.size(), kLook); at += 2)
+    if (text[at + (little ? 1 : 0)] == 0) return true;
+  return false;
+}
+
+// Editors of Windows begin a text with a mark of its encoding, which is no part of it.
+Result<std::string> without_mark(std::string text, std::string_view name) {
+  if (is_utf16(text)) return fail(Code::argument, "{} is text in UTF-16; save it as UTF-8", name);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  return text;
+}
+
 }  // namespace
 
 int exit_code(Code code) {
@@ -212,7 +230,8 @@ int Console::finish(int code) {
 }
 
 Result<std::string> read_stdin(uint64_t limit_bytes) {
-  return read_all(STDIN_FILENO, "standard input", limit_bytes, Code::argument);
+  SK_TRY(std::string text, read_all(STDIN_FILENO, "standard input", limit_bytes, Code::argument));
+  return without_mark(std::move(text), "standard input");
 }
 
 Result<std::string> read_text(const std::string& file, uint64_t limit_bytes) {
@@ -221,7 +240,8 @@ Result<std::string> read_text(const std::string& file, uint64_t limit_bytes) {
   if (fd < 0) return fail(Code::io, "{}: {}", escaped(file), std::strerror(errno));
   auto text = read_all(fd, escaped(file), limit_bytes, Code::io);
   ::close(fd);
-  return text;
+  if (!text) return text;
+  return without_mark(std::move(*text), escaped(file));
 }
 
 }  // namespace skein::cli

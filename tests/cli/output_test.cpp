@@ -267,5 +267,31 @@ TEST_F(Outputs, a_shard_or_an_adapter_that_is_read_is_not_replaced) {
   EXPECT_EQ(text_of_file(folder_ / "lora.pth"), text_of_file(lora));
 }
 
+TEST_F(Outputs, a_text_may_begin_with_a_mark_of_its_encoding) {
+  const std::string mark = "\xEF\xBB\xBF";
+  write_text(folder_ / "plain", "some text");
+  write_text(folder_ / "marked", mark + "some text");
+  write_text(folder_ / "utf16", std::string("\xFF\xFEs\0o\0", 6));
+  const std::vector<std::string> more = {"-n", "3", "--temp", "0", "-q"};
+  for (const std::string command : {"complete", "tokenize"}) {
+    const auto with = [&](const std::string& name) {
+      std::vector<std::string> args = {command, kModel, "-f", path(name)};
+      if (command == "complete") args.insert(args.end(), more.begin(), more.end());
+      return run(args);
+    };
+    EXPECT_EQ(with("marked").out, with("plain").out) << command;
+    EXPECT_NE(with("marked").out, "");
+    EXPECT_EQ(with("utf16").code, 2);
+    EXPECT_TRUE(contains(with("utf16").err, "UTF-16"));
+  }
+  for (const std::vector<std::string>& args : {std::vector<std::string>{"tokenize", kModel},
+                                               {"complete", kModel, "-n", "3", "--temp", "0"},
+                                               {"run", kModel, "-n", "3", "--temp", "0"}})
+    EXPECT_EQ(run(args, {.input = mark + "some text"}).out, run(args, {.input = "some text"}).out)
+        << args[0];
+  write_text(folder_ / "skein.toml", mark + "json = true\n");
+  EXPECT_TRUE(run({"inspect", kModel}, {.folder = folder_.path()}).out.starts_with("{"));
+}
+
 }  // namespace
 }  // namespace skein::test
