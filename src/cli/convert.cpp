@@ -86,6 +86,7 @@ class Convert : public Command {
     for (const std::string& note : conversion->notes()) console.warn(note);
     if (list_ && !console.json()) list_tensors(console, *conversion);
     if (auto status = check_sources(*conversion); !status) return console.error(status.error());
+    warn_of_types(console, *conversion);
     if (!dry_run_)
       if (auto status = write(console, *conversion); !status) return console.error(status.error());
     report(console, *conversion);
@@ -189,6 +190,45 @@ class Convert : public Command {
     if (!vocab_.empty() && is_same_file(vocab_, out_))
       return fail(Code::argument, "{} is the vocabulary; name another place", escaped(out_));
     return {};
+  }
+
+  // What somebody who asks for a type would want to know before it is written.
+  void warn_of_types(Console& console, const Conversion& conversion) const {
+    size_t matrices = 0, wanted = 0, quantised = 0, again = 0;
+    std::map<std::string, size_t> instead;
+    DType before = DType::f32;
+    const auto type = dtype_named(quant_);
+    for (const ConvertedTensor& row : conversion.tensors()) {
+      if (block_size(row.from).elements > 1 && row.to != row.from) {
+        again += block_size(row.to).elements > 1;
+        before = row.from;
+      }
+      quantised += block_size(row.to).elements > 1 || row.to == DType::u8;
+      if (row.kind != arch::WeightClass::attention && row.kind != arch::WeightClass::feed_forward)
+        continue;
+      ++matrices;
+      wanted += type && row.to == *type;
+      ++instead[std::string(dtype_name(row.to))];
+    }
+    if (again > 0)
+      console.warn(fmt::format(
+          "{} tensors are quantised already ({} and the like), and lose by it once more; a file in "
+          "F16, BF16 or F32 makes a better one",
+          again, dtype_name(before)));
+    if (quant_.empty()) return;
+    const bool asks_for_blocks = !type || block_size(*type).elements > 1;
+    if (asks_for_blocks && quantised == 0) {
+      console.warn(fmt::format(
+          "no tensor of this model can be quantised as {} asks; --tensors says why, and "
+          "the file will be no smaller",
+          quant_));
+    } else if (type && asks_for_blocks && matrices > 0 && wanted == 0) {
+      std::string types;
+      for (const auto& [name, count] : instead) types += (types.empty() ? "" : ", ") + name;
+      console.warn(fmt::format(
+          "no matrix of this model can be {}, whose blocks are {} numbers of a row; they become {}",
+          dtype_name(*type), block_size(*type).elements, types));
+    }
   }
 
   static void list_tensors(Console& console, const Conversion& conversion) {

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/program.h"
 #include "support/fixtures.h"
+#include "support/make_model.h"
 
 namespace skein::test {
 namespace {
@@ -76,6 +77,50 @@ TEST_F(ConvertCommand, quantize_says_which_type_each_tensor_got_and_why) {
   EXPECT_EQ(run({"complete", out("q.gguf"), "--tokens", "1", "-n", "1"}).code, 0);
 }
 
+// Rows of 40 numbers are no whole blocks of anything, rows of 96 none of 256.
+TEST_F(ConvertCommand, a_type_that_no_tensor_can_have_is_told_before_it_is_written) {
+  const auto model = [&](int64_t width) {
+    const std::string path = out("model.safetensors");
+    const auto bytes = as_safetensors(random_model({.width = width, .inner = width}));
+    write_text(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return path;
+  };
+  const struct {
+    int64_t width;
+    const char* type;
+    const char* says;
+  } rows[] = {{96, "Q4_K", "no matrix of this model can be Q4_K, whose blocks are 256 numbers"},
+              {96, "IQ4_XS", "no matrix of this model can be IQ4_XS"},
+              {96, "Q4_0", nullptr},
+              {256, "Q4_K", nullptr},
+              {40, "Q4_0", "no tensor of this model can be quantised as Q4_0 asks"},
+              {40, "small", "no tensor of this model can be quantised as small asks"},
+              {40, "F16", nullptr}};
+  for (const auto& row : rows)
+    for (const bool dry : {true, false}) {
+      std::vector<std::string> args = {"quantize", model(row.width), out("q.gguf"), row.type, "-f"};
+      if (dry) args.push_back("--dry-run");
+      const Ran ran = run(args);
+      ASSERT_EQ(ran.code, 0) << ran.err;
+      if (row.says)
+        EXPECT_TRUE(contains(ran.err, row.says)) << row.type << row.width << ": " << ran.err;
+      else
+        EXPECT_FALSE(contains(ran.err, "can be")) << row.type << row.width << ": " << ran.err;
+    }
+}
+
+TEST_F(ConvertCommand, quantising_again_what_is_quantised_is_warned_of) {
+  ASSERT_EQ(run({"quantize", model_, out("q8.gguf"), "Q8_0"}).code, 0);
+  const Ran again = run({"quantize", out("q8.gguf"), out("q4.gguf"), "Q4_0"});
+  EXPECT_EQ(again.code, 0);
+  EXPECT_TRUE(contains(again.err, "are quantised already (Q8_0")) << again.err;
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"convert", out("q8.gguf"), out("same.skein")},
+        {"convert", out("q8.gguf"), out("wide.safetensors"), "--dtype", "f16"},
+        {"quantize", model_, out("fresh.gguf"), "Q4_0"}})
+    EXPECT_FALSE(contains(run(args).err, "already")) << args[2];
+}
+
 TEST_F(ConvertCommand, a_folder_is_made_for_a_model_and_for_no_error) {
   ASSERT_EQ(run({"convert", model_, out("nan.safetensors"), "--dtype", "f32"}).code, 0);
   std::string file = text_of_file(out("nan.safetensors"));
@@ -84,7 +129,7 @@ TEST_F(ConvertCommand, a_folder_is_made_for_a_model_and_for_no_error) {
   const struct {
     std::vector<std::string> args;
     const char* says;
-  } rows[] = {{{"/nonexistent.pth"}, "nonexistent"},
+  } rows[] = {{{missing_file("a.pth").string()}, "missing/a.pth"},
               {{fixture("models/v4.pth").string()}, "fla has no model of rwkv4"},
               {{model_, "--dtype", "q4"}, "q4"},
               {{model_, "--quant", "Q4_0"}, "holds no"},
@@ -128,9 +173,11 @@ TEST_F(ConvertCommand, mistakes_are_answered_by_one_sentence) {
       {{"convert", model_, out("a.gguf"), "--quant", "Q4_0", "--tensor", "x"}, 2, "PATTERN=TYPE"},
       {{"convert", model_, out("a.pth"), "--lora", "x.pth,alpha=much"}, 2, "much"},
       {{"convert", model_, out("a.pth"), "--lora", "x.pth,beta=1"}, 2, "beta"},
-      {{"convert", model_, out("a.pth"), "--lora", "/nonexistent.pth,alpha=1"}, 1, "nonexistent"},
-      {{"convert", "/nonexistent.pth", out("a.pth")}, 1, "nonexistent"},
-      {{"convert", model_, "/nonexistent/a.pth"}, 1, "nonexistent"},
+      {{"convert", model_, out("a.pth"), "--lora", missing_file("a.pth").string() + ",alpha=1"},
+       1,
+       "missing/a.pth"},
+      {{"convert", missing_file("a.pth").string(), out("a.pth")}, 1, "missing/a.pth"},
+      {{"convert", model_, missing_file("a.pth").string()}, 1, "missing/a.pth"},
       {{"convert", fixture("models/v7.state.pth").string(), out("a.pth")}, 3, "no model"},
       {{"quantize", model_, out("a.pth"), "Q4_0"}, 2, "holds no"},
       {{"quantize", model_, out("a.gguf")}, 2, "TYPE"}};

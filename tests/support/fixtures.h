@@ -14,6 +14,11 @@ inline std::filesystem::path fixture(const std::string& name) {
   return std::filesystem::path(SKEIN_SOURCE_DIR) / "tests" / "fixtures" / name;
 }
 
+// A file that is not there, in a folder that is not there: nobody else can have made it.
+inline std::filesystem::path missing_file(const std::string& name) {
+  return fixture("missing") / name;
+}
+
 // A file that stays outside the project because others own it (vocabularies, rwkv.cpp's models):
 // $SKEIN_SHARED/<name>, by default ../shared beside the checkout.
 inline std::filesystem::path shared_file(const std::string& name) {
