@@ -14,7 +14,7 @@ constexpr std::string_view kBlockMark = "\"\"\"";
 
 std::filesystem::path history_file() {
   const auto folder = state_folder();
-  return folder.empty() ? folder : folder / "history";
+  return make_folder(folder) ? folder / "history" : std::filesystem::path();
 }
 
 std::string_view trimmed(std::string_view text) {

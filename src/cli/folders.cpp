@@ -1,6 +1,7 @@
 #include "cli/folders.h"
 
 #include <cstdlib>
+#include <system_error>
 
 namespace skein::cli {
 namespace {
@@ -15,6 +16,23 @@ std::filesystem::path folder(const char* variable, const char* below_home) {
 }
 
 }  // namespace
+
+bool make_folder(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (folder.empty()) return false;
+  if (fs::is_directory(folder, error)) return true;
+  const char* home = std::getenv("HOME");
+  fs::path base = home ? home : "";
+  if (!base.has_filename()) base = base.parent_path();
+  const fs::path inside = base.empty() ? base : folder.lexically_relative(base);
+  const bool below = !inside.empty() && *inside.begin() != "..";
+  // Below HOME all the way (.local/state/skein), elsewhere the folder and nothing above it.
+  const fs::path there = below ? base : folder.parent_path();
+  if (!fs::is_directory(there.empty() ? fs::path(".") : there, error)) return false;
+  fs::create_directories(folder, error);
+  return fs::is_directory(folder, error);
+}
 
 std::filesystem::path config_folder() { return folder("XDG_CONFIG_HOME", ".config"); }
 std::filesystem::path data_folder() { return folder("XDG_DATA_HOME", ".local/share"); }

@@ -10,4 +10,8 @@ std::filesystem::path config_folder();  // $XDG_CONFIG_HOME/skein
 std::filesystem::path data_folder();    // $XDG_DATA_HOME/skein
 std::filesystem::path state_folder();   // $XDG_STATE_HOME/skein: what chat remembers of its lines
 
+// Makes the folder, if what it is meant to lie in is there: a home folder that does not exist is
+// nobody's, and is not made. Whether it is there then.
+bool make_folder(const std::filesystem::path& folder);
+
 }  // namespace skein::cli

@@ -1,6 +1,8 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +10,8 @@
 #include <clocale>
 #include <cstdio>
 
+#include "base/file.h"
+#include "base/file_writer.h"
 #include "base/utf8.h"
 #include "cli/interrupt.h"
 #include "text/unicode.h"
@@ -62,6 +66,7 @@ struct LineEditor::Editor {
   static char* show_prompt(EditLine* line) { return of(line).prompt.data(); }
   static int read_character(EditLine* line, wchar_t* out);
   std::string completion(EditLine* line) const;
+  void save();
 };
 
 // What extends the beginning of the line as far as all candidates agree.
@@ -81,6 +86,26 @@ std::string LineEditor::Editor::completion(EditLine* editor) const {
   }
   if (found == 0) return {};
   return common.substr(typed.size()) + (found == 1 ? " " : "");
+}
+
+// Whole or not at all, and for nobody else to read. That it fails is no reason to disturb a chat.
+void LineEditor::Editor::save() {
+  // A file of memory and not a stream: libedit asks for a descriptor.
+  const int memory = ::memfd_create("history", MFD_CLOEXEC);
+  if (memory < 0) return;
+  std::FILE* stream = ::fdopen(memory, "w+");
+  if (!stream) return static_cast<void>(::close(memory));
+  HistEvent event;
+  const bool good = ::history(history, &event, H_SAVE_FP, stream) >= 0 && std::fflush(stream) == 0;
+  struct stat info {};
+  if (good && ::fstat(memory, &info) == 0) {
+    std::string text(static_cast<size_t>(info.st_size), '\0');
+    if (::pread(memory, text.data(), text.size(), 0) == info.st_size) {
+      const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
+      (void)write_file(file, {&bytes, 1}, {.mode = 0600});
+    }
+  }
+  std::fclose(stream);
 }
 
 // Tab types the completion, or itself where there is none; here and not as a function of libedit's
@@ -119,12 +144,11 @@ LineEditor::LineEditor(const std::filesystem::path& history, std::vector<std::st
   HistEvent event;
   ::history(e.history, &event, H_SETSIZE, kHistoryLines);
   ::history(e.history, &event, H_SETUNIQUE, 1);
-  if (!history.empty()) {
-    std::error_code ignored;
-    std::filesystem::create_directories(history.parent_path(), ignored);
-    e.file = history.string();
-    ::history(e.history, &event, H_LOAD, e.file.c_str());
-  }
+  // What is no file is neither waited for nor written over.
+  struct stat info {};
+  const bool there = !history.empty() && ::stat(history.c_str(), &info) == 0;
+  if (!there || S_ISREG(info.st_mode)) e.file = history.string();
+  if (there && !e.file.empty()) ::history(e.history, &event, H_LOAD, e.file.c_str());
   el_set(e.line, EL_CLIENTDATA, &e);
   el_set(e.line, EL_GETCFN, Editor::read_character);
   el_set(e.line, EL_PROMPT_ESC, Editor::show_prompt, kZeroWidth);
@@ -161,7 +185,7 @@ void LineEditor::remember(const std::string& line) {
   if (!e.history || line.empty()) return;
   HistEvent event;
   ::history(e.history, &event, H_ENTER, line.c_str());
-  if (!e.file.empty()) ::history(e.history, &event, H_SAVE, e.file.c_str());
+  if (!e.file.empty()) e.save();
 }
 
 }  // namespace skein::cli

@@ -288,6 +288,70 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   EXPECT_EQ(again.finish(), 0);
 }
 
+TEST_F(ChatCommand, a_history_that_is_no_file_is_left_alone) {
+  SK_NEEDS_TERMINAL();
+  std::filesystem::create_directories(folder_ / "skein");
+  const auto history = folder_ / "skein/history";
+  const auto try_it = [&] {
+    Terminal terminal({"run", kModel});
+    ASSERT_NE(terminal.wait_for(kPrompt), "") << "the chat does not begin";
+    terminal.send("Reverse: garden\r");
+    EXPECT_NE(terminal.wait_for("nedrag\r\n"), "");
+    terminal.send("/exit\r");
+    EXPECT_EQ(terminal.finish(), 0);
+  };
+  ASSERT_EQ(::mkfifo(history.c_str(), 0600), 0);
+  try_it();
+  EXPECT_TRUE(std::filesystem::is_fifo(history));
+  std::filesystem::remove(history);
+  std::filesystem::create_symlink("/dev/null", history);
+  try_it();
+  EXPECT_TRUE(std::filesystem::is_symlink(history));
+  std::filesystem::remove(history);
+  std::filesystem::create_directory(history);
+  try_it();
+  std::filesystem::remove(history);
+  // A link to a file is written through, and what is remembered is nobody else's to read.
+  std::filesystem::create_symlink("elsewhere", history);
+  try_it();
+  EXPECT_TRUE(std::filesystem::is_symlink(history));
+  struct stat info {};
+  ASSERT_EQ(::stat(history.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST_F(ChatCommand, no_home_folder_is_made_where_there_is_none) {
+  SK_NEEDS_TERMINAL();
+  const auto try_it = [&] {
+    Terminal terminal({"run", kModel});
+    ASSERT_NE(terminal.wait_for(kPrompt), "");
+    terminal.send("/help\r");
+    EXPECT_NE(terminal.wait_for("/exit"), "");
+    terminal.send("/exit\r");
+    EXPECT_EQ(terminal.finish(), 0);
+  };
+  const std::string missing = file("missing");
+  for (const char* name : {"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"}) ::unsetenv(name);
+  for (const std::string& home : {missing, missing + "/", missing + "/inner"}) {
+    ::setenv("HOME", home.c_str(), 1);
+    try_it();
+    EXPECT_FALSE(std::filesystem::exists(missing)) << home;
+  }
+  ::setenv("XDG_STATE_HOME", (missing + "/state").c_str(), 1);
+  try_it();
+  EXPECT_FALSE(std::filesystem::exists(missing));
+  ::unsetenv("XDG_STATE_HOME");
+  ::setenv("SKEIN_HOME", (missing + "/skein").c_str(), 1);
+  try_it();
+  EXPECT_FALSE(std::filesystem::exists(missing));
+  ::unsetenv("SKEIN_HOME");
+  // Below one that is there, all that is needed is made.
+  std::filesystem::create_directory(folder_ / "home");
+  ::setenv("HOME", file("home").c_str(), 1);
+  try_it();
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder_ / "home/.local/state/skein/history"));
+}
+
 // Where Ctrl-C stops an answer, `kill` and a closed terminal end the chat.
 TEST_F(ChatCommand, a_chat_ends_by_sigterm_and_sighup_asked_or_answering) {
   SK_NEEDS_TERMINAL();
