@@ -251,22 +251,23 @@ typedef struct sk_logit_bias {
   double bias;       /* added to the logit; minus infinity bans */
 } sk_logit_bias;
 
-/* Zeros are not the defaults here: set `size` and let sk_sampling_init() fill the rest. */
+/* Zeros are not the defaults here: set `size` and let sk_sampling_init() fill the rest. A number
+ * outside its range is SK_ARGUMENT. */
 typedef struct sk_sampling {
   uint32_t size;
   int32_t order;         /* sk_order */
-  double temperature;    /* 1; 0: the largest logit, of equals the lowest id */
-  double top_p;          /* 0.3; 1: off */
-  double min_p;          /* 0: off */
-  double typical_p;      /* 1: off */
-  int32_t top_k;         /* 0: off */
+  double temperature;    /* 1; 0 to 1000; 0: the largest logit, of equals the lowest id */
+  double top_p;          /* 0.3; 0 to 1; 1: off */
+  double min_p;          /* 0: off; 0 to 1 */
+  double typical_p;      /* 1: off; 0 to 1 */
+  int32_t top_k;         /* 0: off; at least 0 */
   int32_t mirostat;      /* 0, or 2: replaces top_p, top_k, min_p and typical_p */
-  double mirostat_tau;   /* 5 */
-  double mirostat_eta;   /* 0.1 */
-  double presence;       /* 0.5; this and the next four need an sk_sampler, which remembers */
-  double frequency;      /* 0.5 */
-  double penalty_decay;  /* 0.996 */
-  double repetition;     /* 1: off */
+  double mirostat_tau;   /* 5; 0 to 100 */
+  double mirostat_eta;   /* 0.1; 0 to 1 */
+  double presence;       /* 0.5; -100 to 100; this and the next four need an sk_sampler */
+  double frequency;      /* 0.5; -100 to 100 */
+  double penalty_decay;  /* 0.996; 0 to 1 */
+  double repetition;     /* 1: off; 0.01 to 100 */
   int32_t penalty_style; /* sk_penalty_style */
   uint32_t reserved;     /* 0 */
   uint64_t seed;

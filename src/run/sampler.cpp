@@ -327,11 +327,10 @@ std::string_view penalty_style_name(PenaltyStyle style) {
 
 Status validate(const Sampling& s) {
   SK_TRY_STATUS(check_number("temperature", s.temperature, 0, 1000));
-  // Some clients send values above 1 to switch these off.
-  SK_TRY_STATUS(check_number("top_p", s.top_p, 0, 1000));
+  SK_TRY_STATUS(check_number("top_p", s.top_p, 0, 1));
   SK_TRY_STATUS(check_number("top_k", s.top_k, 0, INT32_MAX));
   SK_TRY_STATUS(check_number("min_p", s.min_p, 0, 1));
-  SK_TRY_STATUS(check_number("typical_p", s.typical_p, 0, 1000));
+  SK_TRY_STATUS(check_number("typical_p", s.typical_p, 0, 1));
   if (s.mirostat != 0 && s.mirostat != 2)
     return fail(Code::argument, "mirostat is {}, it must be 0 (off) or 2", s.mirostat);
   SK_TRY_STATUS(check_number("mirostat_tau", s.mirostat_tau, 0, 100));

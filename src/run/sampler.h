@@ -43,7 +43,7 @@ struct LogitBias {
 struct Sampling {
   SampleOrder order = SampleOrder::rwkv;
   double temperature = 1;     // 0: the largest logit, of equals the lowest id
-  double top_p = 0.3;         // 1 and above: off; 0: the largest only
+  double top_p = 0.3;         // 1: off; 0: the largest only
   int32_t top_k = 0;          // 0: off
   double min_p = 0;           // relative to the largest probability; 0: off
   double typical_p = 1;       // 1: off

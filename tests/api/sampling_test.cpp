@@ -164,6 +164,24 @@ TEST(ApiSampling, what_makes_no_sense_is_an_argument_error) {
   EXPECT_EQ(code([](sk_sampling& s) { s.temperature = NAN; }), SK_ARGUMENT);
   EXPECT_EQ(code([](sk_sampling& s) { s.top_p = -0.1; }), SK_ARGUMENT);
   EXPECT_EQ(code([](sk_sampling& s) { s.top_k = -1; }), SK_ARGUMENT);
+  const struct {
+    double sk_sampling::*number;
+    double least, most;
+  } ranges[] = {{&sk_sampling::temperature, 0, 1000}, {&sk_sampling::top_p, 0, 1},
+                {&sk_sampling::min_p, 0, 1},          {&sk_sampling::typical_p, 0, 1},
+                {&sk_sampling::mirostat_tau, 0, 100}, {&sk_sampling::mirostat_eta, 0, 1},
+                {&sk_sampling::presence, -100, 100},  {&sk_sampling::frequency, -100, 100},
+                {&sk_sampling::penalty_decay, 0, 1},  {&sk_sampling::repetition, 0.01, 100}};
+  for (const auto& range : ranges) {
+    const auto with = [&](double value) {
+      return code([&](sk_sampling& s) { s.*range.number = value; });
+    };
+    EXPECT_EQ(with(range.least), SK_OK) << range.least;
+    EXPECT_EQ(with(range.most), SK_OK) << range.most;
+    for (const double wrong : {range.least - 0.001, range.most + 0.001, 1e9, -1e9, double{NAN},
+                               double{INFINITY}, -double{INFINITY}})
+      EXPECT_EQ(with(wrong), SK_ARGUMENT) << wrong;
+  }
   EXPECT_EQ(code([](sk_sampling& s) { s.mirostat = 1; }), SK_ARGUMENT);
   EXPECT_EQ(code([](sk_sampling& s) { s.banned_count = 1; }), SK_ARGUMENT);
   EXPECT_EQ(code([](sk_sampling& s) { s.logit_bias_count = 1; }), SK_ARGUMENT);
