@@ -233,7 +233,8 @@ TEST(ApiText, a_model_opens_without_a_vocabulary_and_says_what_is_missing_when_a
   EXPECT_EQ(sk_sampler_new(unknown.get(), nullptr, &sampler), SK_IO);
 
   sk_model_params params = with_threads(1);
-  params.vocab = "/nowhere/vocab.txt";
+  const std::string missing = missing_file("vocab.txt").string();
+  params.vocab = missing.c_str();
   const ModelPtr model = open_model(v7_model(), params);
   SK_EXPECT_FAILS(SK_IO, "vocab.txt", sk_tokenize(model.get(), "a", 1, nullptr, 0, &count));
   feed(model, new_state(model), {1, 2, 3});

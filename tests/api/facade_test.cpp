@@ -25,7 +25,7 @@ sk_code code_of(Call call) {
 }
 
 TEST(Facade, a_failure_is_an_error_with_code_and_sentence) {
-  EXPECT_EQ(code_of([] { skein::Model("/nowhere.pth"); }), SK_IO);
+  EXPECT_EQ(code_of([] { skein::Model(missing_file("model.pth").string()); }), SK_IO);
   skein::Options options;
   options.threads = -1;
   EXPECT_EQ(code_of([&] { skein::Model(fixture("models/v7.pth").string(), options); }),

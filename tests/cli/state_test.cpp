@@ -120,9 +120,9 @@ TEST_F(StateCommand, a_full_disk_leaves_the_old_file) {
 }
 
 TEST_F(StateCommand, a_folder_that_is_not_there_is_told) {
-  const Ran ran = run({"state", "import", kList, "/nonexistent/x.state", "-m", kModel});
+  const Ran ran = run({"state", "import", kList, missing_file("x.state").string(), "-m", kModel});
   EXPECT_EQ(ran.code, 1);
-  EXPECT_TRUE(contains(ran.err, "/nonexistent/x.state")) << ran.err;
+  EXPECT_TRUE(contains(ran.err, missing_file("x.state").string())) << ran.err;
 }
 
 }  // namespace

@@ -95,8 +95,8 @@ TEST(Usage, a_mistake_exits_2_with_one_sentence_and_a_way_on) {
 }
 
 TEST(Usage, the_exit_code_tells_the_kind_of_failure) {
-  EXPECT_EQ(run({"inspect", "/nonexistent/model.pth"}).code, 1);
-  EXPECT_EQ(run({"complete", "/nonexistent/model.pth", "x"}).code, 1);
+  EXPECT_EQ(run({"inspect", missing_file("model.pth").string()}).code, 1);
+  EXPECT_EQ(run({"complete", missing_file("model.pth").string(), "x"}).code, 1);
   EXPECT_EQ(run({"complete", fixture("malformed/no_stop.pth").string(), "x"}).code, 3);
   EXPECT_EQ(run({"complete", fixture("models/v7.state.pth").string(), "x"}).code, 3);
   EXPECT_EQ(run({"complete", kModel, "x", "-n", "1"}, {.environment = {"SKEIN_ISA=sse9"}}).code, 2);
@@ -133,7 +133,7 @@ TEST(Usage, a_missing_vocabulary_is_told_before_the_weights_are_read) {
 
 TEST(Usage, errors_are_one_json_object_with_json) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"inspect", "--json", "/nonexistent"}, "io"},
+      {{"inspect", "--json", missing_file("model.pth").string()}, "io"},
       {{"--json", "inspect", fixture("malformed/no_stop.pth").string()}, "corrupt"},
       {{"inspect", "--json", "--zzz"}, "argument"},
       {{"--json", "inspct"}, "argument"},
@@ -154,7 +154,8 @@ TEST(Usage, errors_are_one_json_object_with_json) {
 TEST(Usage, general_options_may_stand_before_the_command) {
   EXPECT_EQ(run({"--json", "tokenize", kModel, "x"}).out,
             run({"tokenize", kModel, "x", "--json"}).out);
-  EXPECT_EQ(run({"--color", "never", "state", "verify", "/nonexistent"}).code, 1);
+  EXPECT_EQ(run({"--color", "never", "state", "verify", missing_file("model.pth").string()}).code,
+            1);
 }
 
 TEST(Usage, a_word_after_two_dashes_is_never_an_option) {

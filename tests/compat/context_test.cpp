@@ -110,7 +110,7 @@ TEST_F(CompatContext, a_number_of_threads_is_needed) {
 TEST_F(CompatContext, errors_are_printed_only_while_that_is_on) {
   const auto failed_open = [] {
     ::testing::internal::CaptureStderr();
-    EXPECT_EQ(rwkv_init_from_file("/nonexistent/model.bin", 1, 0), nullptr);
+    EXPECT_EQ(rwkv_init_from_file(missing_file("model.bin").c_str(), 1, 0), nullptr);
     return ::testing::internal::GetCapturedStderr();
   };
   const auto failed_eval = [](rwkv_context* context) {
@@ -123,7 +123,7 @@ TEST_F(CompatContext, errors_are_printed_only_while_that_is_on) {
   const Context silent = open_context(fixture("models/v4.pth"));
   rwkv_set_print_errors(nullptr, true);
   EXPECT_TRUE(rwkv_get_print_errors(nullptr));
-  EXPECT_NE(failed_open().find("/nonexistent/model.bin"), std::string::npos);
+  EXPECT_NE(failed_open().find(missing_file("model.bin").string()), std::string::npos);
   // A context keeps the setting it was made under, and its clones have it too.
   const Context loud = open_context(fixture("models/v4.pth"));
   const Context clone(rwkv_clone_context(silent.get(), 1));
@@ -140,7 +140,7 @@ TEST_F(CompatContext, errors_of_contexts_and_threads_are_kept_apart) {
   const Context a = open_context(fixture("models/v4.pth"));
   const Context b(rwkv_clone_context(a.get(), 1));
   EXPECT_FALSE(rwkv_eval(a.get(), UINT32_MAX, nullptr, nullptr, nullptr));
-  EXPECT_EQ(rwkv_init_from_file("/nonexistent/model.bin", 1, 0), nullptr);
+  EXPECT_EQ(rwkv_init_from_file(missing_file("model.bin").c_str(), 1, 0), nullptr);
   EXPECT_EQ(rwkv_get_last_error(b.get()), RWKV_ERROR_NONE);
   int elsewhere = -1;
   std::thread([&] { elsewhere = rwkv_get_last_error(nullptr); }).join();
@@ -148,7 +148,7 @@ TEST_F(CompatContext, errors_of_contexts_and_threads_are_kept_apart) {
   EXPECT_EQ(rwkv_get_last_error(a.get()), RWKV_ERROR_ARGS);
   EXPECT_EQ(rwkv_get_last_error(nullptr), RWKV_ERROR_FILE | RWKV_ERROR_FILE_OPEN);
   // A model that opens leaves no error of an earlier one behind.
-  EXPECT_EQ(rwkv_init_from_file("/nonexistent/model.bin", 1, 0), nullptr);
+  EXPECT_EQ(rwkv_init_from_file(missing_file("model.bin").c_str(), 1, 0), nullptr);
   open_context(fixture("models/v4.pth"));
   EXPECT_EQ(rwkv_get_last_error(nullptr), RWKV_ERROR_NONE);
 }

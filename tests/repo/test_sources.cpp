@@ -102,6 +102,17 @@ TEST(Sources, the_banned_call_check_reads_code_and_not_prose) {
   EXPECT_FALSE(used("Role system = next;", "system"));
 }
 
+// A path of the system's may exist, and a program that is tested as root may make it: what is not
+// there is missing_file() (tests/support/fixtures.h), what is written lies below
+// temp_directory_path().
+TEST(Sources, tests_name_no_place_outside_folders_of_their_own) {
+  const std::string quote = "\"";
+  for (const SourceFile& file : project_files({"tests"}, {".h", ".c", ".cpp"}))
+    for (const char* place : {"nonexistent", "nowhere", "tmp", "home", "root", "var", "opt", "mnt"})
+      EXPECT_EQ(file.text.find(quote + "/" + place), std::string::npos)
+          << file.path << " names /" << place;
+}
+
 TEST(Sources, no_file_is_longer_than_700_lines) {
   for (const SourceFile& file :
        project_files({"src", "include", "tests", "fuzz", "tools"}, {".h", ".hpp", ".c", ".cpp"}))

@@ -17,7 +17,7 @@ BenchmarkOptions small() {
   options.decode = 2;
   options.batches = {1, 3};
   options.repeats = 3;
-  options.energy = "/nonexistent";
+  options.energy = missing_file("powercap");
   return options;
 }
 

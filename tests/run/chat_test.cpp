@@ -181,9 +181,9 @@ TEST_F(ChatTest, loading_or_saving_that_fails_changes_nothing) {
   const auto c = chat();
   say(*c, "Reverse: garden");
   const State before = state(*c);
-  EXPECT_FALSE(c->load("/nowhere/at/all"));
+  EXPECT_FALSE(c->load(test::missing_file("x.state")));
   EXPECT_FALSE(c->load(test::fixture("models/tiny_v7.pth")));
-  EXPECT_FALSE(c->save("/nowhere/at/all"));
+  EXPECT_FALSE(c->save(test::missing_file("x.state")));
   EXPECT_TRUE(state(*c) == before);
   EXPECT_EQ(c->turns(), 1u);
 }
