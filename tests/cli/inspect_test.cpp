@@ -138,22 +138,15 @@ TEST(Inspect, every_container_of_one_model_is_the_same_model) {
 }
 
 TEST(Inspect, every_generation_is_named_with_its_sizes) {
-  SK_NEEDS_SHARED("fixtures/next/v7a/model.pth");
   const std::pair<const char*, const char*> cases[] = {
-      {"v4.pth", "RWKV-4 \"Dove\""},
-      {"v5_0.pth", "RWKV-5.0"},
-      {"v5_1.pth", "RWKV-5.1"},
-      {"v5_2.pth", "RWKV-5.2 \"Eagle\""},
-      {"v6.pth", "RWKV-6 \"Finch\""},
-      {"tiny_v6.gguf", "RWKV-6 \"Finch\""},
-      {"tiny_v6.webrwkv.st", "RWKV-6"},
-      {"v7.fla.safetensors", "RWKV-7 \"Goose\""},
-      {"next/v7a/model.pth", "RWKV-7a"},
-      {"next/rwkv6qwen2/model.gguf", "QRWKV6"},
-      {"next/arwkv7/model.gguf", "ARWKV"},
-      {"rwkv.cpp/tiny-rwkv-5v2-730K-FP32.bin", "RWKV-5.2"}};
+      {"v4.pth", "RWKV-4 \"Dove\""},      {"v5_0.pth", "RWKV-5.0"},
+      {"v5_1.pth", "RWKV-5.1"},           {"v5_2.pth", "RWKV-5.2 \"Eagle\""},
+      {"v6.pth", "RWKV-6 \"Finch\""},     {"tiny_v6.gguf", "RWKV-6 \"Finch\""},
+      {"tiny_v6.webrwkv.st", "RWKV-6"},   {"v7.fla.safetensors", "RWKV-7 \"Goose\""},
+      {"next/v7a/model.pth", "RWKV-7a"},  {"next/rwkv6qwen2/model.gguf", "QRWKV6"},
+      {"next/arwkv7/model.gguf", "ARWKV"}};
   for (const auto& [name, title] : cases) {
-    const Ran ran = run({"inspect", shared_file(std::string("fixtures/") + name).string()});
+    const Ran ran = run({"inspect", fixture(std::string("models/") + name).string()});
     EXPECT_EQ(ran.code, 0) << name << ran.err;
     EXPECT_TRUE(contains(ran.out, title)) << ran.out;
     EXPECT_TRUE(contains(ran.out, "sizes  L ")) << ran.out;
@@ -161,10 +154,9 @@ TEST(Inspect, every_generation_is_named_with_its_sizes) {
 }
 
 TEST(Inspect, designs_that_do_not_run_are_named_and_exit_3) {
-  SK_NEEDS_SHARED("fixtures/next/v7b/model.pth");
   for (const auto& [name, title] :
        {std::pair{"next/v7b/model.pth", "RWKV-7b"}, std::pair{"next/rwkv_x/model.pth", "RWKV-X"}}) {
-    const Ran ran = run({"inspect", shared_file(std::string("fixtures/") + name).string()});
+    const Ran ran = run({"inspect", fixture(std::string("models/") + name).string()});
     EXPECT_EQ(ran.code, 3) << name;
     EXPECT_TRUE(contains(ran.err, title) && contains(ran.err, "not runnable yet")) << ran.err;
   }

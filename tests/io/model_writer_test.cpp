@@ -34,12 +34,8 @@ constexpr Target kTargets[] = {{WriteFormat::pth, "out.pth"},
 
 std::vector<std::filesystem::path> fixture_models() {
   std::vector<std::filesystem::path> out;
-  for (const auto& entry : std::filesystem::directory_iterator(fixture("models")))
-    out.push_back(entry.path());
-  for (const char* name : {"next/arwkv7/model.gguf", "next/rwkv6qwen2/model.gguf",
-                           "next/v7a/model.pth", "v6.pth", "v7.fla.safetensors"})
-    if (std::filesystem::exists(shared_file("fixtures")))
-      out.push_back(shared_file(std::string("fixtures/") + name));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(fixture("models")))
+    if (entry.is_regular_file()) out.push_back(entry.path());
   std::sort(out.begin(), out.end());
   return out;
 }

@@ -68,10 +68,9 @@ TEST(Lora, without_its_alpha_is_refused) {
 // The trainer's fixture: a model and four adapters, with their losses over one batch.
 class Peft : public testing::Test {
  protected:
-  static constexpr const char* kFile = "fixtures/training/peft_d32.safetensors";
+  static constexpr const char* kFile = "training/peft_d32.safetensors";
   void SetUp() override {
-    SK_NEEDS_SHARED(kFile);
-    auto files = io::ModelFiles::open(test::shared_file(kFile));
+    auto files = io::ModelFiles::open(test::fixture(kFile));
     ASSERT_TRUE(files) << files.error().message;
     metadata_ = files->container().metadata;
     for (const StoredTensor& tensor : files->container().tensors) {

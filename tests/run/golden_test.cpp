@@ -17,53 +17,51 @@ struct Golden {
   std::string design;
   std::string model;
   std::string expected;
-  bool shared = false;  // under ../shared/fixtures instead of tests/fixtures/models
   double tolerance = kTolerance;
 };
 
 // Names the case in test reports.
 void PrintTo(const Golden& golden, std::ostream* out) { *out << golden.model; }
 
-constexpr bool kShared = true;
 const Golden kGolden[] = {
     {"rwkv4", "v4.pth", "v4.expected.safetensors"},
-    {"rwkv5.0", "v5_0.pth", "v5_0.expected.safetensors", kShared},
-    {"rwkv5.1", "v5_1.pth", "v5_1.expected.safetensors", kShared},
+    {"rwkv5.0", "v5_0.pth", "v5_0.expected.safetensors"},
+    {"rwkv5.1", "v5_1.pth", "v5_1.expected.safetensors"},
     {"rwkv5.2", "v5_2.pth", "v5_2.expected.safetensors"},
-    {"rwkv6", "v6.pth", "v6.expected.safetensors", kShared},
+    {"rwkv6", "v6.pth", "v6.expected.safetensors"},
     {"rwkv6", "tiny_v6.webrwkv.st", "tiny_v6.expected.safetensors"},
     {"rwkv6", "tiny_v6.gguf", "tiny_v6.expected.safetensors"},
     {"rwkv7", "v7.pth", "v7.expected.safetensors"},
-    {"rwkv7", "v7.official.safetensors", "v7.expected.safetensors", kShared},
-    {"rwkv7", "v7.fla.safetensors", "v7.expected.safetensors", kShared},
+    {"rwkv7", "v7.official.safetensors", "v7.expected.safetensors"},
+    {"rwkv7", "v7.fla.safetensors", "v7.expected.safetensors"},
     {"rwkv7", "tiny_v7.pth", "tiny_v7.expected.safetensors"},
     {"rwkv7", "tiny_v7.legacy_fp16.pth", "tiny_v7.expected.safetensors"},
     {"rwkv7", "tiny_v7.strided_bf16.pth", "tiny_v7.expected.safetensors"},
     {"rwkv7", "tiny_v7.webrwkv.st", "tiny_v7.expected.safetensors"},
     {"rwkv7", "tiny_v7.fla_fused.safetensors", "tiny_v7.expected.safetensors"},
     {"rwkv7", "tiny_v7.gguf", "tiny_v7.expected.safetensors"},
-    {"rwkv7a", "next/v7a/model.pth", "next/v7a/expected.safetensors", kShared, kNextTolerance},
-    {"rwkv6qwen2", "next/rwkv6qwen2/model.gguf", "next/rwkv6qwen2/expected.safetensors", kShared,
+    {"rwkv7a", "next/v7a/model.pth", "next/v7a/expected.safetensors", kNextTolerance},
+    {"rwkv6qwen2", "next/rwkv6qwen2/model.gguf", "next/rwkv6qwen2/expected.safetensors",
      kNextTolerance},
     {"rwkv6qwen2", "next/rwkv6qwen2_nogqa/model.gguf", "next/rwkv6qwen2_nogqa/expected.safetensors",
-     kShared, kNextTolerance},
-    {"arwkv7", "next/arwkv7/model.gguf", "next/arwkv7/expected.safetensors", kShared,
      kNextTolerance},
-    {"arwkv7", "next/arwkv7_gate/model.gguf", "next/arwkv7_gate/expected.safetensors", kShared,
+    {"arwkv7", "next/arwkv7/model.gguf", "next/arwkv7/expected.safetensors", kNextTolerance},
+    {"arwkv7", "next/arwkv7_gate/model.gguf", "next/arwkv7_gate/expected.safetensors",
      kNextTolerance},
 };
 
-std::filesystem::path in_fixtures(const Golden& golden, const std::string& name) {
-  return golden.shared ? test::shared_file("fixtures/" + name) : test::fixture("models/" + name);
+std::filesystem::path path_of(const Golden& golden) {
+  return test::fixture("models/" + golden.model);
 }
-std::filesystem::path path_of(const Golden& golden) { return in_fixtures(golden, golden.model); }
+std::filesystem::path numbers_of(const Golden& golden) {
+  return test::fixture("models/" + golden.expected);
+}
 
 class GoldenModel : public testing::TestWithParam<Golden> {};
 
 TEST_P(GoldenModel, gives_the_official_logits_after_every_token) {
   const Golden& golden = GetParam();
-  if (golden.shared) SK_NEEDS_SHARED("fixtures/" + golden.model);
-  const auto expected = test::read_expected(in_fixtures(golden, golden.expected));
+  const auto expected = test::read_expected(numbers_of(golden));
   ASSERT_GE(expected.tokens.size(), 24u);
   for (const char* device : {"cpu", "reference"}) {
     ModelOptions options;
@@ -89,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(kGolden), [](const 
 // The state after the fixture's tokens, part by part, as its file names them.
 void check_final_state(const Golden& golden, const std::vector<std::string>& parts,
                        const std::function<std::string(size_t layer, size_t part)>& name) {
-  const auto path = in_fixtures(golden, golden.expected);
+  const auto path = numbers_of(golden);
   const auto expected = test::read_expected(path);
   const auto model = test::open_model(path_of(golden));
   ASSERT_TRUE(model);
@@ -113,7 +111,6 @@ void check_final_state(const Golden& golden, const std::vector<std::string>& par
 TEST(GoldenState, after_all_tokens_is_the_official_one) {
   for (const Golden& golden : kGolden) {
     if (golden.tolerance == kNextTolerance) continue;
-    if (golden.shared && !std::filesystem::exists(path_of(golden))) continue;
     std::vector<std::string> parts = {"att_x", "att_kv", "ffn_x"};
     if (golden.design == "rwkv4") parts = {"att_x", "att_aa", "att_bb", "att_pp", "ffn_x"};
     check_final_state(golden, parts, [&](size_t layer, size_t part) {
@@ -123,8 +120,7 @@ TEST(GoldenState, after_all_tokens_is_the_official_one) {
 }
 
 TEST(GoldenState, of_rwkv7a_after_all_tokens_is_the_official_one) {
-  SK_NEEDS_SHARED("fixtures/next/v7a/model.pth");
-  const Golden golden = {"rwkv7a", "next/v7a/model.pth", "next/v7a/expected.safetensors", kShared,
+  const Golden golden = {"rwkv7a", "next/v7a/model.pth", "next/v7a/expected.safetensors",
                          kNextTolerance};
   check_final_state(golden, {"x", "kv", "x2"}, [](size_t layer, size_t part) {
     return fmt::format("state.{}", 3 * layer + part);
@@ -182,7 +178,6 @@ TEST(GoldenGgmf, rwkv_cpp_test_models_give_their_stored_rows) {
 }
 
 TEST(GoldenTimeState, starts_a_sequence_as_the_official_code_does) {
-  SK_NEEDS_SHARED("fixtures/v6.pth");
   const struct {
     const char* model;
     const char* tuned;
@@ -192,7 +187,7 @@ TEST(GoldenTimeState, starts_a_sequence_as_the_official_code_does) {
               {"v6.pth", "v6.time_state.st", "v6.time_state.expected.safetensors"}};
   for (const auto& row : rows) {
     const auto expected = test::read_expected(test::fixture(std::string("models/") + row.expected));
-    const auto model = test::open_model(test::shared_file(std::string("fixtures/") + row.model));
+    const auto model = test::open_model(test::fixture(std::string("models/") + row.model));
     const auto bytes = read_file(test::fixture(std::string("models/") + row.tuned), 1 << 24);
     ASSERT_TRUE(model && bytes);
     auto state = import_state(*bytes, row.tuned, model->state_layout());
@@ -221,12 +216,7 @@ TEST(GoldenTimeState, of_a_generation_without_matrices_is_refused) {
 // Half of a fixture's tokens, then the official package's saved state, then the rest.
 TEST(GoldenState, official_list_continues_the_sequence) {
   for (const std::string which : {"v4", "v6", "v7"}) {
-    const bool shared = which == "v6";
-    if (shared && !std::filesystem::exists(test::shared_file("fixtures/v6.pth"))) continue;
-    const auto file = [&](const char* ending) {
-      return shared ? test::shared_file("fixtures/" + which + ending)
-                    : test::fixture("models/" + which + ending);
-    };
+    const auto file = [&](const char* ending) { return test::fixture("models/" + which + ending); };
     const auto expected = test::read_expected(file(".expected.safetensors"));
     const auto model = test::open_model(file(".pth"));
     const auto bytes = read_file(file(".state.pth"), 1 << 24);
@@ -256,8 +246,7 @@ TEST(GoldenNames, what_is_no_model_is_named_and_not_opened) {
   }
 }
 
-TEST(GoldenNames, designs_of_the_shared_fixtures_that_do_not_run_are_named) {
-  SK_NEEDS_SHARED("fixtures/next");
+TEST(GoldenNames, designs_that_do_not_run_are_named) {
   const struct {
     const char* file;
     const char* says;
@@ -267,7 +256,7 @@ TEST(GoldenNames, designs_of_the_shared_fixtures_that_do_not_run_are_named) {
               {"next/v8_rc00_hybrid/model.pth", "RWKV-8 rc00 hybrid"},
               {"next/rosa1bit_lm/model.pth", "ROSA language model"}};
   for (const auto& row : rows) {
-    const auto model = Model::open(test::shared_file(std::string("fixtures/") + row.file));
+    const auto model = Model::open(test::fixture(std::string("models/") + row.file));
     ASSERT_FALSE(model) << row.file;
     EXPECT_NE(model.error().message.find(row.says), std::string::npos) << model.error().message;
     EXPECT_NE(model.error().message.find("not runnable yet"), std::string::npos);

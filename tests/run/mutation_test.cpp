@@ -19,7 +19,6 @@ constexpr size_t kTokens = 12;
 struct Breakable {
   std::string model;
   std::string expected;
-  bool shared;
   double tolerance;
   std::vector<Mutations (*)()> mutations;
 };
@@ -28,82 +27,66 @@ void PrintTo(const Breakable& breakable, std::ostream* out) { *out << breakable.
 const Breakable kBreakables[] = {
     {"v4.pth",
      "v4.expected.safetensors",
-     false,
      kTolerance,
      {layer_norm_mutations, gated_channel_mix_mutations, rwkv4_mutations}},
     {"v5_0.pth",
      "v5_0.expected.safetensors",
-     true,
      kTolerance,
      {layer_norm_mutations, gated_channel_mix_mutations, group_norm_mutations, heads_mutations,
       rwkv5_mutations, rwkv5_per_head_mutations, rwkv5_log_bonus_mutations}},
     {"v5_1.pth",
      "v5_1.expected.safetensors",
-     true,
      kTolerance,
      {layer_norm_mutations, gated_channel_mix_mutations, group_norm_mutations, heads_mutations,
       rwkv5_mutations, rwkv5_gate_mutations, rwkv5_per_head_mutations,
       rwkv5_plain_bonus_mutations}},
     {"v5_2.pth",
      "v5_2.expected.safetensors",
-     false,
      kTolerance,
      {layer_norm_mutations, gated_channel_mix_mutations, group_norm_mutations, heads_mutations,
       rwkv5_mutations, rwkv5_gate_mutations, rwkv5_plain_bonus_mutations}},
     {"v6.pth",
      "v6.expected.safetensors",
-     true,
      kTolerance,
      {layer_norm_mutations, gated_channel_mix_mutations, group_norm_mutations, heads_mutations,
       finch_mutations, rwkv6_mutations}},
     {"tiny_v6.gguf",
      "tiny_v6.expected.safetensors",
-     false,
      kTolerance,
      {layer_norm_mutations, gated_channel_mix_mutations, group_norm_mutations, finch_mutations,
       rwkv6_mutations}},
     {"v7.pth",
      "v7.expected.safetensors",
-     false,
      kTolerance,
      {layer_norm_mutations, group_norm_mutations, heads_mutations, goose_mutations,
       goose_gate_mutations, goose_third_layer_mutations, rwkv7_channel_mix_mutations}},
     {"next/v7a/model.pth",
      "next/v7a/expected.safetensors",
-     true,
      kNextTolerance,
      {layer_norm_mutations, group_norm_mutations, heads_mutations, goose_mutations,
       goose_gate_mutations, rwkv7_channel_mix_mutations, rwkv7a_mutations}},
     {"next/rwkv6qwen2/model.gguf",
      "next/rwkv6qwen2/expected.safetensors",
-     true,
      kNextTolerance,
      {rms_norm_mutations, swiglu_mutations, finch_mutations, qrwkv6_mutations}},
     {"next/arwkv7_gate/model.gguf",
      "next/arwkv7_gate/expected.safetensors",
-     true,
      kNextTolerance,
      {rms_norm_mutations, swiglu_mutations, group_norm_mutations, heads_mutations, goose_mutations,
       goose_gate_mutations}},
     {"next/arwkv7/model.gguf",
      "next/arwkv7/expected.safetensors",
-     true,
      kNextTolerance,
      {rms_norm_mutations, swiglu_mutations, goose_mutations}},
 };
-
-std::filesystem::path path_in_fixtures(const Breakable& breakable, const std::string& name) {
-  return breakable.shared ? shared_file("fixtures/" + name) : fixture("models/" + name);
-}
 
 class BrokenGeneration : public testing::TestWithParam<Breakable> {};
 
 TEST_P(BrokenGeneration, leaves_the_official_logits_with_every_single_mistake) {
   const Breakable& breakable = GetParam();
-  if (breakable.shared) SK_NEEDS_SHARED("fixtures/" + breakable.model);
-  const auto model = BrokenModel::open(path_in_fixtures(breakable, breakable.model));
+  const auto model = BrokenModel::open(fixture("models/" + breakable.model));
   ASSERT_TRUE(model) << model.error().message;
-  Expected expected = read_expected(path_in_fixtures(breakable, breakable.expected));
+  Expected expected = read_expected(fixture("models/" + breakable.expected));
   ASSERT_GE(expected.tokens.size(), kTokens);
   expected.logits.resize(expected.logits.size() / expected.tokens.size() * kTokens);
   expected.tokens.resize(kTokens);
@@ -147,8 +130,7 @@ INSTANTIATE_TEST_SUITE_P(All, BrokenGeneration, testing::ValuesIn(kBreakables),
 // The golden models hardly tell 1e-5 from 1e-6.
 TEST_P(BrokenGeneration, has_the_official_epsilons_when_it_is_whole) {
   const Breakable& breakable = GetParam();
-  if (breakable.shared) SK_NEEDS_SHARED("fixtures/" + breakable.model);
-  const auto model = BrokenModel::open(path_in_fixtures(breakable, breakable.model));
+  const auto model = BrokenModel::open(fixture("models/" + breakable.model));
   ASSERT_TRUE(model) << model.error().message;
   int norms = 0;
   for (const ops::Op& op : model->program.ops) {
