@@ -105,4 +105,33 @@ tail -n 1 "$CALLS" | grep -q '^ctest .*--output-on-failure -R io$' || fail "ctes
 
 dev fuzz soon
 [ "$code" = 1 ] || fail "a nonsense number of seconds exits with $code"
+
+# A ctest that fails, with two tests of one reason and one of another among those it skipped.
+cat >"$bin/ctest" <<'FAKE'
+#!/bin/sh
+while [ "$1" != --output-junit ]; do shift; done
+cat >"$2" <<'REPORT'
+<testsuite>
+	<testcase name="A.a" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
+		<system-out>x.cpp:1: Skipped
+SKIPPED: needs files from elsewhere (SKEIN_SHARED): "/a"
+</system-out>
+	</testcase>
+	<testcase name="A.b" status="run"><system-out>SKIPPED: is only said</system-out>
+	</testcase>
+	<testcase name="A.c" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
+		<system-out>SKIPPED: this processor lacks AMX</system-out>
+	</testcase>
+	<testcase name="A.d" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
+		<system-out>SKIPPED: needs files from elsewhere (SKEIN_SHARED): "/b"
+</system-out>
+	</testcase>
+</testsuite>
+REPORT
+exit 8
+FAKE
+dev test
+[ "$code" = 8 ] || fail "ctest exits with 8, test with $code"
+tail -n 1 "$work/said" | grep -qF 'dev: 3 skipped: 2 x needs files from elsewhere (SKEIN_SHARED), 1 x this processor lacks AMX' ||
+  fail "the last line does not tell what was skipped"
 echo "dev keeps its promises"
