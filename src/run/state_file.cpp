@@ -250,6 +250,7 @@ Result<State> to_state(const SavedState& saved, std::shared_ptr<const StateLayou
                 hex(expected.fingerprint).substr(0, 16));
   std::copy(saved.values.begin(), saved.values.end(), state.values().begin());
   SK_TRY_STATUS(check_parts(state, name));
+  SK_TRY_STATUS(check_denominators(state, name));
   state.set_history(saved.tokens_read, saved.tokens_hash);
   return state;
 }

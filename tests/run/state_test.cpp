@@ -181,6 +181,29 @@ TEST(SavedState, numbers_that_no_model_computes_are_corrupt) {
     }
 }
 
+// What our own file brings, a list brings too: the same numbers are refused in either.
+TEST(SavedState, a_sum_below_zero_that_rwkv4_would_divide_by_is_corrupt_in_every_file) {
+  auto layout = std::make_shared<StateLayout>();
+  layout->design = "rwkv4";
+  for (const char* name : {"blocks.0.att.aa", "blocks.0.att.bb"}) {
+    layout->parts.push_back({name, {4}, false});
+    layout->offsets.push_back(layout->size);
+    layout->size += 4;
+  }
+  for (const float bb : {0.5f, -1.0f}) {
+    State state(layout);
+    std::fill(state.values().begin(), state.values().end(), bb);
+    const auto list = export_pth(state);
+    ASSERT_TRUE(list);
+    for (const Bytes& file : {serialise(state, {}, ""), *list}) {
+      const auto again = import_state(file, "a.state", layout);
+      EXPECT_EQ(again.has_value(), bb > 0);
+      if (!again) EXPECT_EQ(again.error().code, Code::corrupt) << again.error().message;
+    }
+    EXPECT_EQ(from_official_values(official_values(state), layout, "a.state").has_value(), bb > 0);
+  }
+}
+
 TEST(SavedState, another_models_state_is_a_mismatch) {
   const auto saved = parse_saved_state(serialise(small_state(), {}, ""), "a.state");
   ASSERT_TRUE(saved);
