@@ -54,8 +54,8 @@ dev() {
 FAKE_UID=0 FAKE_MISSING=
 dev help
 [ "$code" = 0 ] || fail "help exits with $code"
-for word in demo test build fuzz bench microbench performance format sanitize tsan arm clean \
-  help; do
+for word in demo test build fuzz bench microbench performance format sanitize tsan arm \
+  mutate clean help; do
   grep -q "^  $word" "$work/said" || fail "help does not name $word"
   grep -q "^words := .*\b$word\b" "$project/Makefile" || fail "the Makefile does not forward $word"
 done
@@ -105,6 +105,8 @@ tail -n 1 "$CALLS" | grep -q '^ctest .*--output-on-failure -R io$' || fail "ctes
 
 dev fuzz soon
 [ "$code" = 1 ] || fail "a nonsense number of seconds exits with $code"
+dev mutate many
+[ "$code" = 1 ] || fail "a nonsense number of mutants exits with $code"
 
 # A ctest that fails, with two tests of one reason and one of another among those it skipped.
 cat >"$bin/ctest" <<'FAKE'
