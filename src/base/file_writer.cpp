@@ -118,12 +118,12 @@ Status FileWriter::check_existing() const {
   const struct stat& old = *place_.info;
   if (options_.existing == Existing::keep)
     return fail(Code::io, "{}: is there already", shown(path_));
+  if (options_.spare_mapped && is_mapped(old.st_dev, old.st_ino))
+    return fail(Code::io, "{}: is being read here, and is not replaced", shown(path_));
   if (options_.existing == Existing::replace) {
     if ((old.st_mode & 0222) == 0 ||
         ::faccessat(place_.folder.get(), place_.name.c_str(), W_OK, AT_EACCESS) != 0)
       return fail(Code::io, "{}: is write-protected; nothing was changed", shown(path_));
-    if (is_mapped(old.st_dev, old.st_ino))
-      return fail(Code::io, "{}: is being read here, and is not replaced", shown(path_));
   }
   // A rename would be refused when all is written.
   struct stat folder {};

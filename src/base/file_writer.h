@@ -20,13 +20,15 @@ namespace skein {
 // What becomes of a file that is there already.
 enum class Existing : uint8_t {
   keep,     // it stays, and writing is an error
-  replace,  // unless it is write-protected, or mapped by this process, which then reads it
+  replace,  // unless it is write-protected
   force,    // whatever it is
 };
 
 struct OutputOptions {
   uint64_t bytes = 0;  // if known, they have to be free on the disk
   Existing existing = Existing::replace;
+  // A file that this process has mapped stays: what is being read is hardly meant as an output.
+  bool spare_mapped = false;
   mode_t mode = 0666;  // of a new file, less the umask; one that is replaced keeps its own
   // As on file systems that know no files without a name. For tests, which have one that does.
   bool named = false;

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "base/file.h"
+#include "base/file_writer.h"
 #include "base/platform.h"
 #include "cli/bench_report.h"
 #include "cli/commands.h"
@@ -142,7 +143,7 @@ class Bench final : public Command {
     if (plot_.empty()) return {};
     const std::string text = svg();
     const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
-    return write_file(plot_, {&bytes, 1});
+    return write_file(plot_, {&bytes, 1}, {.spare_mapped = true});
   }
 
   ModelOptions model_;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 
+#include "base/file_writer.h"
 #include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -302,7 +303,7 @@ Status Complete::trace_prompt(Session& session) {
                        rows.data});
   SK_TRY(const std::vector<std::byte> bytes, io::write_safetensors(tensors, {}));
   const std::span<const std::byte> part = bytes;
-  return write_file(trace_file_, {&part, 1});
+  return write_file(trace_file_, {&part, 1}, {.spare_mapped = true});
 }
 
 Result<Finish> Complete::generate(Console& console, Generation& generation, Kept& kept) {
@@ -424,7 +425,7 @@ Status Complete::save(Session& session, Generation& generation, Kept& kept) {
   SK_TRY_STATUS(check_exportable(session.state()));
   const std::vector<std::byte> bytes = serialise(session.state(), ids, text);
   const std::span<const std::byte> part = bytes;
-  return write_file(save_file_, {&part, 1});
+  return write_file(save_file_, {&part, 1}, {.spare_mapped = true});
 }
 
 }  // namespace

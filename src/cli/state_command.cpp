@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/file.h"
+#include "base/file_writer.h"
 #include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/output_check.h"
@@ -37,7 +38,7 @@ Option& declare_model(Options& options, std::string& target) {
 
 Status write_whole(const std::string& path, std::span<const std::byte> bytes) {
   const std::span<const std::byte> parts[] = {bytes};
-  return write_file(path, parts);
+  return write_file(path, parts, {.spare_mapped = true});
 }
 
 std::string base_name(const std::string& path) {

@@ -88,7 +88,7 @@ Outcome<void> quantise(const char* in, const char* out, const char* format) {
   Failure failed(written.error());
   if (written.error().code == Code::io) failed.flags = RWKV_ERROR_FILE | RWKV_ERROR_FILE_WRITE;
   // Rows that are not whole blocks, numbers without a finite scale.
-  if (written.error().code == Code::argument)
+  if (written.error().code == Code::argument || written.error().code == Code::corrupt)
     failed.flags = RWKV_ERROR_MODEL_PARAMS | RWKV_ERROR_DATA;
   return tl::unexpected(std::move(failed));
 }

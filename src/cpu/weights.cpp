@@ -373,7 +373,6 @@ Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, doub
     const std::ptrdiff_t at = matrix.data - buffer_.data();
     const int64_t panel = panel_bytes(matrix.type, matrix.codes, matrix.width);
     const int64_t bytes = matrix.rows / kPanel * panel;
-    if (!numbers_are_finite(matrix.type, matrix.data, matrix.rows * matrix.width)) continue;
     if (static_cast<int64_t>(panels.size()) < bytes) {
       panels = Buffer();
       SK_TRY(panels, Buffer::make(static_cast<size_t>(bytes)));

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "base/file.h"
+#include "base/file_writer.h"
 #include "base/limits.h"
 #include "run/state_file.h"
 
@@ -462,7 +462,7 @@ Status Chat::save(const std::filesystem::path& path) {
   }
   const std::vector<std::byte> bytes = serialise(*state, ids, text);
   const std::span<const std::byte> part = bytes;
-  return write_file(path, {&part, 1});
+  return write_file(path, {&part, 1}, {.spare_mapped = true});
 }
 
 Status Chat::load(const std::filesystem::path& path) {

@@ -140,7 +140,13 @@ Status Lookahead::read_pass() {
   before_ = session_->state();
   first_ = known_ - 1;
   rows_.resize((pass_.size() - first_) * static_cast<size_t>(session_->model().vocab()));
-  SK_TRY_STATUS(session_->feed_each(pass_, first_, rows_));
+  const Status fed = session_->feed_each(pass_, first_, rows_);
+  if (!fed && fed.error().code == Code::corrupt) {
+    // Numbers that a guess makes infinite say nothing of the tokens that are known.
+    drop_guesses();
+    return session_->read_again(pass_);
+  }
+  SK_TRY_STATUS(fed);
   drafted_ += static_cast<int64_t>(pass_.size() - known_);
   return {};
 }

@@ -432,7 +432,7 @@ Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work)
   work.smallest = range.smallest;
   if (work.largest == kMinusInfinity) {
     if (extremes_of(logits).largest == kMinusInfinity)
-      return fail(Code::internal, "the model produced no finite logit");
+      return fail(Code::corrupt, "the model produced no finite logit");
     return fail(Code::argument, "every token with a finite logit is banned or has no text");
   }
 

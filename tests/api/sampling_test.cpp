@@ -182,6 +182,7 @@ TEST(ApiSampling, what_makes_no_sense_is_an_argument_error) {
                                double{INFINITY}, -double{INFINITY}})
       EXPECT_EQ(with(wrong), SK_ARGUMENT) << wrong;
   }
+  id = -7;
   EXPECT_EQ(code([](sk_sampling& s) { s.mirostat = 1; }), SK_ARGUMENT);
   EXPECT_EQ(code([](sk_sampling& s) { s.banned_count = 1; }), SK_ARGUMENT);
   EXPECT_EQ(code([](sk_sampling& s) { s.logit_bias_count = 1; }), SK_ARGUMENT);
@@ -210,14 +211,14 @@ TEST(ApiSampling, what_makes_no_sense_is_an_argument_error) {
   EXPECT_EQ(id, -7) << "a failed call leaves its outputs alone";
 }
 
-TEST(ApiSampling, broken_logits_are_an_internal_error) {
+TEST(ApiSampling, broken_logits_are_the_fault_of_whoever_made_them) {
   int32_t id = -7;
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     const float logits[] = {1, bad, 2};
-    EXPECT_EQ(sk_sample(logits, 3, nullptr, 0, &id), SK_INTERNAL);
+    EXPECT_EQ(sk_sample(logits, 3, nullptr, 0, &id), SK_CORRUPT);
   }
   const float none[] = {-INFINITY, -INFINITY};
-  EXPECT_EQ(sk_sample(none, 2, nullptr, 0, &id), SK_INTERNAL);
+  EXPECT_EQ(sk_sample(none, 2, nullptr, 0, &id), SK_CORRUPT);
   EXPECT_EQ(id, -7);
 }
 

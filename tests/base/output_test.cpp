@@ -249,7 +249,7 @@ TEST_F(Output, a_write_protected_file_is_replaced_by_force_only) {
   EXPECT_EQ(mode_of(path), 0444u);
 }
 
-TEST_F(Output, a_file_that_is_mapped_here_is_replaced_by_force_only) {
+TEST_F(Output, a_file_that_is_mapped_here_can_be_spared) {
   const fs::path path = file("model");
   link("link", "model");
   fs::create_hard_link(path, folder_ / "hard");
@@ -257,16 +257,16 @@ TEST_F(Output, a_file_that_is_mapped_here_is_replaced_by_force_only) {
     const auto mapped = File::map(path);
     ASSERT_TRUE(mapped);
     for (const char* name : {"model", "link", "hard"}) {
-      const Status status = write_text(folder_ / name, "new");
+      const Status status = write_text(folder_ / name, "new", {.spare_mapped = true});
       ASSERT_FALSE(status) << name;
       EXPECT_NE(status.error().message.find("is being read"), std::string::npos);
       EXPECT_EQ(text_of(folder_ / name), "old");
     }
-    ASSERT_TRUE(write_text(path, "forced", {.existing = Existing::force}));
+    ASSERT_TRUE(write_text(path, "newer"));
     EXPECT_EQ(std::memcmp(mapped->bytes().data(), "old", 3), 0);
     EXPECT_TRUE(mapped->intact());
   }
-  EXPECT_TRUE(write_text(path, "later"));
+  EXPECT_TRUE(write_text(path, "later", {.spare_mapped = true}));
 }
 
 TEST_F(Output, other_hard_links_keep_what_they_hold) {

@@ -257,6 +257,11 @@ TEST_F(Outputs, a_shard_or_an_adapter_that_is_read_is_not_replaced) {
       EXPECT_TRUE(contains(ran.err, "one of the 2 files")) << ran.err;
       EXPECT_TRUE(text_of_file(folder_ / "shards/1.safetensors") == before);
     }
+  const Ran state = run({"complete", path("shards"), "--tokens", "1", "-n", "1", "--save-state",
+                         path("shards/1.safetensors")});
+  EXPECT_EQ(state.code, 1) << state.err;
+  EXPECT_TRUE(contains(state.err, "is being read here")) << state.err;
+  EXPECT_TRUE(text_of_file(folder_ / "shards/1.safetensors") == before);
   EXPECT_EQ(run({"convert", path("shards"), path("shards/whole.safetensors")}).code, 0);
 
   const std::string lora = fixture("models/v7.lora.pth").string();

@@ -79,6 +79,8 @@ TEST(Usage, a_mistake_exits_2_with_one_sentence_and_a_way_on) {
       {{"complete", kModel, "x", "--threads", "-1"}, "has to be between 0 and 1024"},
       {{"complete", kModel, "x", "--threads", "99999999999999999999"},
        "has to be between 0 and 1024"},
+      {{"complete", kModel, "x", "--top-p", "95"}, "top_p is 95, it must be from 0 to 1"},
+      {{"run", kModel, "x", "--typical", "1.5"}, "typical_p is 1.5, it must be from 0 to 1"},
       {{"completion", "bsh"}, "did you mean bash?"},
       {{"inspect", "--color", "blue", kModel}, "not one of auto, always, never"},
       {{"inspect", kModel, "--color"}, "--color"},

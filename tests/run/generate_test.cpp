@@ -285,7 +285,7 @@ TEST(Generate, numbers_that_are_not_finite_end_it_before_the_last_good_token) {
     session.change_state().values()[100] = std::nanf("");
     const Status status = generation->next(event);
     ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().code, Code::internal);
+    EXPECT_EQ(status.error().code, Code::corrupt);
     EXPECT_NE(generation->finish(), Finish::running);
     EXPECT_EQ(generation->read_count(), good - 1);
     EXPECT_TRUE(session.state() == before);

@@ -198,7 +198,9 @@ TEST(SavedState, a_sum_below_zero_that_rwkv4_would_divide_by_is_corrupt_in_every
     for (const Bytes& file : {serialise(state, {}, ""), *list}) {
       const auto again = import_state(file, "a.state", layout);
       EXPECT_EQ(again.has_value(), bb > 0);
-      if (!again) EXPECT_EQ(again.error().code, Code::corrupt) << again.error().message;
+      if (!again) {
+        EXPECT_EQ(again.error().code, Code::corrupt) << again.error().message;
+      }
     }
     EXPECT_EQ(from_official_values(official_values(state), layout, "a.state").has_value(), bb > 0);
   }

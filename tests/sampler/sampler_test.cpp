@@ -306,10 +306,8 @@ TEST(Sampler, top_p_zero_is_the_maximum_and_one_is_off) {
   std::vector<float> logits(65536);
   for (float& logit : logits) logit = normal(random);
   Sampling s = neutral();
-  for (const double off : {1.0, 1.5}) {
-    s.top_p = off;
-    EXPECT_EQ(make(s, tokens).distribution(logits)->size(), 65536u);
-  }
+  s.top_p = 1;
+  EXPECT_EQ(make(s, tokens).distribution(logits)->size(), 65536u);
   s.top_p = 0;
   const Candidates one = *make(s, tokens).distribution(logits);
   ASSERT_EQ(one.size(), 1u);
@@ -381,11 +379,11 @@ TEST(Sampler, logits_that_are_no_numbers_are_errors) {
       logits[place] = value;
       const auto id = sampler.sample(logits, 0);
       ASSERT_FALSE(id.has_value());
-      EXPECT_EQ(id.error().code, Code::internal);
+      EXPECT_EQ(id.error().code, Code::corrupt);
     }
   logits.assign(40, kMinusInfinity);
   EXPECT_EQ(sampler.sample(logits, 0).error().message, "the model produced no finite logit");
-  EXPECT_EQ(sampler.sample(logits, 0).error().code, Code::internal);
+  EXPECT_EQ(sampler.sample(logits, 0).error().code, Code::corrupt);
   EXPECT_EQ(sampler.sample(std::span(logits).first(39), 0).error().code, Code::argument);
   logits[12] = -20;
   EXPECT_EQ(*sampler.sample(logits, 0), 12);

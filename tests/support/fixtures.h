@@ -39,8 +39,9 @@ inline constexpr std::string_view kElsewhere[] = {
 // Why a test that needs this file has to fail, or nothing: a file may be absent where nobody said
 // that it is there.
 inline std::string shared_file_problem(const std::string& name) {
-  const bool known = std::any_of(std::begin(kElsewhere), std::end(kElsewhere),
-                                 [&](std::string_view file) { return name.compare(0, file.size(), file) == 0; });
+  const bool known =
+      std::any_of(std::begin(kElsewhere), std::end(kElsewhere),
+                  [&](std::string_view file) { return name.compare(0, file.size(), file) == 0; });
   if (!known) return name + " is none of the files that may stay outside tests/fixtures";
   if (std::getenv("SKEIN_SHARED") && !std::filesystem::exists(shared_file(name)))
     return "SKEIN_SHARED is set, and " + shared_file(name).string() + " is not there";
