@@ -63,6 +63,25 @@ const T* find_as(const Metadata& metadata, std::string_view key) {
 using Strings = std::vector<std::string>;
 using Numbers = std::vector<int64_t>;
 
+// None where the file has none: every token is then an ordinary one.
+Result<Numbers> token_types(const Metadata& metadata, const std::string& name) {
+  constexpr const char* kKey = "tokenizer.ggml.token_type";
+  const MetaValue* value = find(metadata, kKey);
+  if (!value) return Numbers();
+  if (const auto* numbers = std::get_if<Numbers>(value); numbers && !numbers->empty())
+    return *numbers;
+  if (const auto* unsigned_ones = std::get_if<std::vector<uint64_t>>(value);
+      unsigned_ones && !unsigned_ones->empty()) {
+    Numbers out;
+    for (const uint64_t type : *unsigned_ones)
+      out.push_back(type <= INT32_MAX ? static_cast<int64_t>(type) : -1);
+    return out;
+  }
+  return fail(Code::corrupt,
+              "{}: {} is no array of whole numbers; name a vocabulary file with --vocab", name,
+              kKey);
+}
+
 Result<text::TokenizerPtr> world_from_metadata(const Strings& tokens, const Numbers& types,
                                                const std::string& name) {
   const std::vector<std::string_view> views(tokens.begin(), tokens.end());
@@ -105,19 +124,19 @@ Result<text::TokenizerPtr> from_metadata(const ModelText& model) {
                 "file with --vocab",
                 name, kind_text ? escaped(*kind_text) : "?");
   const auto* tokens = find_as<Strings>(metadata, "tokenizer.ggml.tokens");
-  const auto* types = find_as<Numbers>(metadata, "tokenizer.ggml.token_type");
-  if (!tokens || !types)
+  if (!tokens)
     return fail(Code::corrupt,
-                "{}: tokenizer.ggml.tokens and token_type are not what they have to "
-                "be, strings and 32-bit numbers; name a vocabulary file with --vocab",
+                "{}: tokenizer.ggml.tokens is no array of strings; name a vocabulary file with "
+                "--vocab",
                 name);
+  SK_TRY(const Numbers types, token_types(metadata, name));
   if (tokens->size() != static_cast<size_t>(model.rows))
     return fail(Code::corrupt,
                 "{}: tokenizer.ggml.tokens has {} entries for {} rows; name a vocabulary file with "
                 "--vocab",
                 name, tokens->size(), model.rows);
-  return checked(*kind_text == "rwkv" ? world_from_metadata(*tokens, *types, name)
-                                      : bpe_from_metadata(metadata, *tokens, *types, name),
+  return checked(*kind_text == "rwkv" ? world_from_metadata(*tokens, types, name)
+                                      : bpe_from_metadata(metadata, *tokens, types, name),
                  model);
 }
 

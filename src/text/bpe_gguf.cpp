@@ -1,6 +1,9 @@
 // Byte pair vocabularies in GGUF metadata: tokens in the GPT-2 alphabet, merges as "left right".
+#include <algorithm>
+
 #include "base/limits.h"
 #include "text/bpe_file.h"
+#include "text/gguf_vocabulary.h"
 
 namespace skein::text {
 namespace {
@@ -12,11 +15,21 @@ enum TokenType : int64_t {
   kUnused = 5,
 };
 
+// Of a file without types.
+int64_t likely_type(const BpeMetadata& metadata, size_t id) {
+  const std::string& text = metadata.tokens[id];
+  const bool ends = std::find(metadata.ends.begin(), metadata.ends.end(),
+                              static_cast<int64_t>(id)) != metadata.ends.end();
+  if (ends || looks_special(text)) return kControl;
+  return is_padding(id, text) ? kUnused : kNormal;
+}
+
 Status read_tokens(const BpeMetadata& metadata, BpeSource& out) {
   for (size_t n = 0; n < metadata.tokens.size(); ++n) {
     const std::string& text = metadata.tokens[n];
     const auto id = static_cast<int32_t>(n);
-    switch (metadata.token_types[n]) {
+    const bool typed = !metadata.token_types.empty();
+    switch (typed ? metadata.token_types[n] : likely_type(metadata, n)) {
       case kNormal: out.vocab.push_back({text, id}); break;
       case kControl: out.added.push_back({text, id, true, false}); break;
       case kUserDefined: out.added.push_back({text, id, looks_special(text), false}); break;
@@ -45,7 +58,7 @@ Result<BpeFile> read_bpe_metadata(const BpeMetadata& metadata) {
   if (metadata.tokens.size() > limits::kVocab)
     return fail(Code::unsupported, "tokenizer.ggml.tokens has {} elements, more than {}",
                 metadata.tokens.size(), limits::kVocab);
-  if (metadata.token_types.size() != metadata.tokens.size())
+  if (!metadata.token_types.empty() && metadata.token_types.size() != metadata.tokens.size())
     return fail(Code::corrupt, "tokenizer.ggml.tokens has {} elements and token_type has {}",
                 metadata.tokens.size(), metadata.token_types.size());
   SK_TRY_STATUS(read_tokens(metadata, source));

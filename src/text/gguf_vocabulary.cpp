@@ -29,6 +29,10 @@ Result<Metadata> gguf_vocabulary(const Tokenizer& tokenizer, int64_t rows) {
   if (tokenizer.name().ends_with("BPE"))
     return fail(Code::unsupported, "a {} vocabulary cannot be written into a GGUF",
                 tokenizer.name());
+  if (tokenizer.has_text(0))
+    return fail(Code::unsupported,
+                "the {} vocabulary has a token of id 0, which is no text in a GGUF",
+                tokenizer.name());
   enum : int64_t { kNormal = 1, kControl = 3, kUnused = 5 };
   std::vector<std::string> tokens;
   std::vector<int64_t> types;

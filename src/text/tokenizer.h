@@ -131,7 +131,7 @@ Result<TokenizerPtr> world_from_vocab_file(std::span<const std::byte> bytes,
 Result<TokenizerPtr> world_from_json(std::span<const std::byte> bytes, std::string_view file_name);
 
 // tokenizer.ggml.tokens and tokenizer.ggml.token_type of a GGUF whose tokenizer.ggml.model is
-// "rwkv".
+// "rwkv". Without types every token is an ordinary one, but for id 0 and padding.
 Result<TokenizerPtr> world_from_gguf(std::span<const std::string_view> tokens,
                                      std::span<const int32_t> token_types,
                                      std::string_view file_name);
@@ -144,7 +144,7 @@ Result<TokenizerPtr> bpe_from_json(std::span<const std::byte> bytes, std::string
 struct BpeMetadata {
   std::string_view pre;                  // tokenizer.ggml.pre
   std::span<const std::string> tokens;   // an id is a place
-  std::span<const int64_t> token_types;  // one for each token
+  std::span<const int64_t> token_types;  // one for each token, or none: all ordinary but by name
   std::span<const std::string> merges;
   std::vector<int64_t> ends;  // eos_token_id, eot_token_id: those that the file has
 };

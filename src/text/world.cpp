@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "text/trie.h"
 
@@ -46,6 +47,39 @@ Status WorldTokens::add(int64_t id, std::string_view bytes) {
   tokens_[n] = {static_cast<uint32_t>(pool_.size()), static_cast<uint32_t>(bytes.size())};
   pool_ += bytes;
   return {};
+}
+
+Status WorldTokens::check_not_cut() const {
+  // CRC-32 of World's first tokens, each with a line end behind it. The vocabulary goes from short
+  // tokens to long ones, so nobody makes a smaller one of its beginning. From fewer lines than the
+  // least of these it cannot be told from others that begin with the 256 bytes.
+  struct Beginning {
+    size_t tokens;
+    uint32_t crc;
+  };
+  constexpr Beginning kWorld[] = {{512, 0x5996be98},  {1024, 0x1dd32829}, {2048, 0x98939fa8},
+                                  {4096, 0x8343903d}, {8192, 0xb16fc1cb}, {16384, 0x38d44375},
+                                  {32768, 0x376ed71a}};
+  constexpr size_t kWorldTokens = 65529;
+  const size_t last = tokens_.empty() ? 0 : tokens_.size() - 1;
+  if (last >= kWorldTokens) return {};
+  std::string beginning;
+  const Beginning* expected = nullptr;
+  for (const Beginning& row : kWorld)
+    if (row.tokens <= last) expected = &row;
+  if (!expected) return {};
+  for (size_t n = 1; n <= last; ++n) {
+    const Token& token = tokens_[n];
+    // Behind what is compared, own tokens would not go on from short to long.
+    if (token.length == 0 || (n > 1 && token.length < tokens_[n - 1].length)) return {};
+    if (n > expected->tokens) continue;
+    beginning += std::string_view(pool_).substr(token.begin, token.length);
+    beginning += '\n';
+  }
+  if (crc32(std::as_bytes(std::span(beginning))) != expected->crc) return {};
+  return fail(Code::corrupt,
+              "it ends behind token {} of the World vocabulary, which has {}; the file was cut",
+              last, kWorldTokens);
 }
 
 Result<TokenizerPtr> WorldTokens::finish() && {

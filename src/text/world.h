@@ -18,6 +18,9 @@ class WorldTokens {
  public:
   // Errors: corrupt.
   Status add(int64_t id, std::string_view bytes);
+  // Of a file that could be cut between two tokens: whether it is the beginning of the World
+  // vocabulary and no more. Vocabularies of other tokens are none of its business. Error: corrupt.
+  Status check_not_cut() const;
   Result<TokenizerPtr> finish() &&;
 
  private:

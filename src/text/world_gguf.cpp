@@ -2,6 +2,7 @@
 // bytes.
 #include <array>
 
+#include "text/gguf_vocabulary.h"
 #include "text/world.h"
 
 namespace skein::text {
@@ -49,6 +50,12 @@ Result<std::string> unescape(std::string_view text) {
   return out;
 }
 
+// Of a file without types: what converters put at id 0 and behind the last token is no text.
+int32_t likely_type(size_t id, std::string_view text) {
+  if (id == 0) return kControl;
+  return is_padding(id, text) ? kUnused : kNormal;
+}
+
 Status add_token(size_t id, std::string_view text, int32_t type, WorldTokens& tokens) {
   if (type == kControl || type == kUnused) return {};
   if (type != kNormal)
@@ -63,12 +70,15 @@ Result<TokenizerPtr> world_from_gguf(std::span<const std::string_view> tokens,
                                      std::span<const int32_t> token_types,
                                      std::string_view file_name) {
   const std::string name = escaped(file_name);
-  if (tokens.size() != token_types.size())
+  const bool typed = !token_types.empty();
+  if (typed && tokens.size() != token_types.size())
     return fail(Code::corrupt, "{}: tokenizer.ggml.tokens has {} elements and token_type has {}",
                 name, tokens.size(), token_types.size());
   WorldTokens collected;
   for (size_t id = 0; id < tokens.size(); ++id)
-    if (auto status = add_token(id, tokens[id], token_types[id], collected); !status)
+    if (auto status = add_token(id, tokens[id],
+                                typed ? token_types[id] : likely_type(id, tokens[id]), collected);
+        !status)
       return fail(status.error().code, "{}: tokenizer.ggml.tokens: '{}' ({}): {}", name,
                   escaped(tokens[id], 64), id, status.error().message);
   auto tokenizer = std::move(collected).finish();

@@ -145,6 +145,8 @@ Result<TokenizerPtr> world_from_vocab_file(std::span<const std::byte> bytes,
     if (auto status = parse_line(line, tokens); !status)
       return fail(status.error().code, "{}: line {}: {}", name, number, status.error().message);
   }
+  if (auto status = tokens.check_not_cut(); !status)
+    return fail(status.error().code, "{}: {}", name, status.error().message);
   auto tokenizer = std::move(tokens).finish();
   if (!tokenizer) return fail(tokenizer.error().code, "{}: {}", name, tokenizer.error().message);
   return tokenizer;

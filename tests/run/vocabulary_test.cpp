@@ -109,7 +109,6 @@ TEST(Vocabulary, contradictions_in_metadata_are_named) {
   refused("tokenizer.ggml.pre", uint64_t{1}, Code::unsupported, "pre is \"\"");
   refused("tokenizer.ggml.merges", std::nullopt, Code::corrupt, "merges is missing");
   refused("tokenizer.ggml.merges", std::vector<int64_t>{1}, Code::corrupt, "merges is missing");
-  refused("tokenizer.ggml.token_type", std::nullopt, Code::corrupt, "token_type");
   refused("tokenizer.ggml.token_type", std::vector<double>(kRows, 1), Code::corrupt, "token_type");
   refused("tokenizer.ggml.token_type", std::vector<int64_t>(3, 1), Code::corrupt, "has 3");
   refused("tokenizer.ggml.tokens", std::vector<int64_t>(kRows, 1), Code::corrupt, "--vocab");
@@ -120,6 +119,54 @@ TEST(Vocabulary, contradictions_in_metadata_are_named) {
   refused("tokenizer.ggml.eot_token_id", int64_t{-1}, Code::corrupt, "eot_token_id");
   refused("tokenizer.ggml.eot_token_id", std::string("956"), Code::corrupt, "eot_token_id");
   expect_refused(good, Code::corrupt, "1000 entries for 999", 999);
+}
+
+// What a converter wrote of the bytes, and of one token more, without or with any kind of numbers.
+TEST(Vocabulary, without_types_every_token_is_an_ordinary_one) {
+  Metadata world;
+  std::vector<std::string> tokens = {"<s>"};
+  for (int byte = 0; byte < 256; ++byte)
+    tokens.push_back(byte == '\\' ? "\\\\" : fmt::format("\\x{:02x}", byte));
+  tokens.insert(tokens.end(), {"ab", "[PAD258]", "[PAD259]"});
+  world["tokenizer.ggml.model"] = std::string("rwkv");
+  world["tokenizer.ggml.tokens"] = tokens;
+  std::vector<int64_t> types(tokens.size(), 1);
+  types[0] = 3, types[258] = types[259] = 5;
+  const auto rows = static_cast<int64_t>(tokens.size());
+  const std::string sample = "abc<s>[PAD258]";
+  std::vector<int32_t> expected;
+  for (const auto& given :
+       {std::optional<MetaValue>(types),
+        std::optional<MetaValue>(std::vector<uint64_t>(types.begin(), types.end())),
+        std::optional<MetaValue>()}) {
+    Metadata some = world;
+    if (given) some["tokenizer.ggml.token_type"] = *given;
+    const auto found = find("m.gguf", rows, some);
+    ASSERT_TRUE(found) << found.error().message;
+    const auto ids = (*found)->encode(sample);
+    ASSERT_TRUE(ids);
+    if (expected.empty()) expected = *ids;
+    EXPECT_EQ(*ids, expected);
+    EXPECT_EQ(ids->front(), 257);
+  }
+  Metadata bpe = small_metadata();
+  auto& texts = std::get<std::vector<std::string>>(bpe["tokenizer.ggml.tokens"]);
+  for (size_t id = 0; id < texts.size(); ++id)
+    if (texts[id] == "[PAD]") texts[id] = fmt::format("[PAD{}]", id);
+  const auto typed = find("m.gguf", kRows, bpe);
+  bpe.erase("tokenizer.ggml.token_type");
+  const auto untyped = find("m.gguf", kRows, bpe);
+  ASSERT_TRUE(typed && untyped) << (untyped ? "" : untyped.error().message);
+  for (const char* text : {"hello <|im_start|> there", "[PAD999]", "a b c"})
+    EXPECT_EQ((*typed)->encode(text).value(), (*untyped)->encode(text).value());
+  EXPECT_EQ((*typed)->end_of_text(), (*untyped)->end_of_text());
+  expect_refused(
+      [&] {
+        Metadata bad = world;
+        bad["tokenizer.ggml.token_type"] = std::vector<std::string>{"1"};
+        return bad;
+      }(),
+      Code::corrupt, "token_type is no array of whole numbers", rows);
 }
 
 TEST(Vocabulary, a_type_that_does_not_fit_is_not_cut_to_one_that_does) {

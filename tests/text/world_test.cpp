@@ -243,6 +243,25 @@ TEST(VocabFile, cut_anywhere_it_is_refused_or_whole_lines_are_left) {
   }
 }
 
+TEST(VocabFile, the_world_vocabulary_cut_between_two_lines_is_refused) {
+  SK_NEEDS_SHARED("data/rwkv_vocab_v20230424.txt");
+  const auto bytes = read_file(skein::test::shared_file("data/rwkv_vocab_v20230424.txt"), 1 << 24);
+  ASSERT_TRUE(bytes);
+  const std::string text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  must(from_text(text));
+  size_t line = 0, at = 0;
+  for (const size_t lines : {512, 513, 1000, 1024, 4095, 4096, 20000, 32767, 32768, 65000, 65528}) {
+    for (; line < lines; ++line) at = text.find('\n', at) + 1;
+    expect_refused(text.substr(0, at), "the file was cut");
+    expect_refused(text.substr(0, at - 1), "the file was cut");
+    // Its beginning and tokens of one's own are another vocabulary.
+    const int next = static_cast<int>(lines) + 1;
+    must(from_text(text.substr(0, at) + vocab_line(next, "a long one of somebody's own") +
+                   vocab_line(next + 1, "\xff\xfe")));
+  }
+  must(from_text(small_vocab({"ab", "中文"})));
+}
+
 TEST(VocabFile, changed_anywhere_it_is_refused_or_still_a_round_trip) {
   const std::string text = small_vocab({"ab", "中文", "\n\n"});
   std::mt19937 rng(3);
