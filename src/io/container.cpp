@@ -8,6 +8,7 @@
 #include "io/packed.h"
 #include "io/pth.h"
 #include "io/safetensors.h"
+#include "io/wrappers.h"
 
 namespace skein::io {
 namespace {
@@ -75,6 +76,11 @@ tl::unexpected<Error> refuse_unknown(std::string_view text) {
     return fail(Code::unsupported,
                 "a bare Python pickle of protocol {}, not a file that torch.save wrote",
                 static_cast<int>(text[1]));
+  // Python writes the number that begins the older container so, where it is told to.
+  if (text.starts_with("L119547037146038801333356L\n"))
+    return fail(Code::unsupported,
+                "a checkpoint that torch.save wrote with a pickle protocol below 2; save it again "
+                "without pickle_protocol");
   if (text.starts_with("\x1f\x8b")) return fail(Code::unsupported, "compressed; unpack it first");
   return fail(Code::unsupported,
               "not a model file that is known here (.pth, safetensors, GGUF, rwkv.cpp .bin, Skein "
@@ -101,9 +107,17 @@ tl::unexpected<Error> named(std::string_view file_name, Error error) {
 
 }  // namespace
 
-Result<Container> read_container(std::span<const std::byte> file, std::string_view file_name) {
+Result<Container> read_container_as_is(std::span<const std::byte> file,
+                                       std::string_view file_name) {
   auto container = read_unnamed(file);
   if (!container) return named(file_name, std::move(container).error());
+  return container;
+}
+
+Result<Container> read_container(std::span<const std::byte> file, std::string_view file_name) {
+  SK_TRY(Container container, read_container_as_is(file, file_name));
+  if (auto status = unwrap_names(container); !status)
+    return named(file_name, std::move(status).error());
   return container;
 }
 

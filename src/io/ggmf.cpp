@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/reader.h"
 #include "io/tensor_table.h"
+#include "io/wrappers.h"
 
 namespace skein::io {
 namespace {
@@ -112,14 +113,14 @@ std::optional<int32_t> layer_of(std::string_view name) {
 // The tensors against the head. This is also what finds a file cut between two tensors, since the
 // format has neither a count nor an end: converters write emb first and head last.
 // A file with neither emb nor blocks is no model, and whoever wants one will say so.
-Status check_against_head(const Head& head, const TensorTable& table) {
+Status check_against_head(const Head& head, std::span<const StoredTensor> tensors) {
   std::set<int32_t> layers;
   const StoredTensor* embedding = nullptr;
-  for (const StoredTensor& tensor : table.tensors()) {
+  for (const StoredTensor& tensor : tensors) {
     if (tensor.name == "emb.weight") embedding = &tensor;
     if (const auto layer = layer_of(tensor.name)) layers.insert(*layer);
   }
-  if (table.tensors().empty()) return fail(Code::mismatch, "there are no tensors behind the head");
+  if (tensors.empty()) return fail(Code::mismatch, "there are no tensors behind the head");
   if (embedding && embedding->shape != Shape{head.vocab, head.width})
     return fail(Code::mismatch, "emb.weight is {}, the head says [{}, {}]", embedding->shape.text(),
                 head.vocab, head.width);
@@ -131,7 +132,9 @@ Status check_against_head(const Head& head, const TensorTable& table) {
     return fail(Code::mismatch, "there is a block {}, but the head says {} layers",
                 *layers.rbegin(), head.layers);
   for (const std::string_view name : {"emb.weight", "head.weight"})
-    if (!table.has(name)) return fail(Code::mismatch, "{} is missing", name);
+    if (std::none_of(tensors.begin(), tensors.end(),
+                     [name](const StoredTensor& tensor) { return tensor.name == name; }))
+      return fail(Code::mismatch, "{} is missing", name);
   return {};
 }
 
@@ -169,7 +172,6 @@ Result<Container> read_ggmf(std::span<const std::byte> file) {
     SK_TRY(StoredTensor tensor, read_tensor(reader, head.version));
     SK_TRY_STATUS(table.add(std::move(tensor)));
   }
-  SK_TRY_STATUS(check_against_head(head, table));
   Container out;
   out.format = Format::ggmf;
   out.version = head.version;
@@ -178,6 +180,8 @@ Result<Container> read_ggmf(std::span<const std::byte> file) {
                   {"n_layer", int64_t{head.layers}},
                   {"data_type", int64_t{head.type}}};
   out.tensors = std::move(table).take();
+  SK_TRY_STATUS(unwrap_names(out));
+  SK_TRY_STATUS(check_against_head(head, out.tensors));
   return out;
 }
 

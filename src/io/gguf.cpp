@@ -332,17 +332,15 @@ Status GgufReader::read_tensor() {
   offsets_.push_back(reader_.u64());
   if (!reader_.ok()) return cut_off("the tensor record " + escaped(tensor_name));
   const auto type = dtype_of(type_id);
-  if (!type)
-    return fail(Code::unsupported, "tensor {} has type {}, which is not supported",
-                escaped(tensor_name), type_id);
   const Shape shape{std::span<const int64_t>(axes)};
   // Sizes first, so that nothing later multiplies what has not been checked.
-  SK_TRY_STATUS(tensor_bytes(tensor_name, *type, axes).map([](uint64_t) {}));
+  SK_TRY_STATUS(tensor_bytes(tensor_name, type.value_or(DType::unread), axes).map([](uint64_t) {}));
   return table_.add({.name = std::move(tensor_name),
-                     .dtype = *type,
+                     .dtype = type.value_or(DType::unread),
                      .shape = shape,
                      .strides = shape.contiguous_strides(),
-                     .storage = {}});
+                     .storage = {},
+                     .unread_type = type ? "" : fmt::format("number {}", type_id)});
 }
 
 // Gives each tensor its bytes. Tensors may stand in any order and with padding between them, but
@@ -353,10 +351,19 @@ Status GgufReader::place_tensors() {
   const auto data = file_.subspan(std::min<uint64_t>(data_begin, file_.size()));
   auto tensors = std::move(table_).take();
   std::vector<Extent> extents;
+  std::vector<uint64_t> sorted = offsets_;
+  std::sort(sorted.begin(), sorted.end());
   for (size_t i = 0; i < tensors.size(); ++i) {
     StoredTensor& tensor = tensors[i];
-    SK_TRY(const uint64_t bytes, tensor_bytes(tensor.name, tensor.dtype, tensor.shape.axes()));
     const uint64_t offset = offsets_[i];
+    SK_TRY(uint64_t bytes, tensor_bytes(tensor.name, tensor.dtype, tensor.shape.axes()));
+    if (tensor.dtype == DType::unread) {
+      // How much such numbers take, nobody knows; at most what is left before the next tensor.
+      const auto next = std::upper_bound(sorted.begin(), sorted.end(), offset);
+      const uint64_t end =
+          next == sorted.end() ? data.size() : std::min<uint64_t>(*next, data.size());
+      bytes = end > offset ? end - offset : 0;
+    }
     if (offset & mask)
       return fail(Code::corrupt, "tensor {} has the offset {}, which is no multiple of {}",
                   escaped(tensor.name), offset, alignment_);

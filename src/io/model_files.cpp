@@ -12,6 +12,7 @@
 #include "io/container.h"
 #include "io/gguf.h"
 #include "io/hf_json.h"
+#include "io/wrappers.h"
 
 namespace skein::io {
 namespace {
@@ -64,7 +65,9 @@ uint64_t parts_from(const fs::path& path) {
   return ending == part_ending(1, count) ? count : 0;
 }
 
-Result<Container> read_whole(const File& file) { return read_container(file.bytes(), file.name()); }
+Result<Container> read_whole(const File& file) {
+  return read_container_as_is(file.bytes(), file.name());
+}
 
 Result<Container> read_part(const File& file) {
   if (!is_gguf(file.bytes())) return read_whole(file);
@@ -112,20 +115,26 @@ Result<fs::path> only_model(const fs::path& folder) {
 Result<ModelFiles> ModelFiles::open(const fs::path& path) {
   ModelFiles out;
   out.path_ = path;
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) {
-    out.folder_ = path;
-    SK_TRY_STATUS(out.read_folder());
-  } else if (path.filename().string().ends_with(kIndexEnding)) {
-    out.folder_ = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    SK_TRY_STATUS(out.read_index(path));
-  } else {
-    const uint64_t parts = parts_from(path);
-    SK_TRY_STATUS(parts > 1 ? out.read_parts(parts) : out.add(path, read_whole));
-    return out;
-  }
-  SK_TRY_STATUS(out.read_config());
+  SK_TRY_STATUS(out.read_all());
+  // After an index has been compared, which lists the names that stand in the shards.
+  if (auto status = unwrap_names(out.container_); !status)
+    return fail(status.error().code, "{}: {}", out.name(), status.error().message);
   return out;
+}
+
+Status ModelFiles::read_all() {
+  std::error_code ignored;
+  if (fs::is_directory(path_, ignored)) {
+    folder_ = path_;
+    SK_TRY_STATUS(read_folder());
+  } else if (path_.filename().string().ends_with(kIndexEnding)) {
+    folder_ = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
+    SK_TRY_STATUS(read_index(path_));
+  } else {
+    const uint64_t parts = parts_from(path_);
+    return parts > 1 ? read_parts(parts) : add(path_, read_whole);
+  }
+  return read_config();
 }
 
 Status ModelFiles::read_folder() {

@@ -52,6 +52,7 @@ class ModelFiles {
 
  private:
   ModelFiles() = default;
+  Status read_all();
   Status read_folder();
   Status read_index(const std::filesystem::path& index);
   Status read_config();

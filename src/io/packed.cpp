@@ -28,7 +28,8 @@ constexpr uint64_t kAllElements = 4 * limits::kArrayElements;
 
 std::optional<DType> dtype_from(std::string_view name) {
   for (int i = 0; i < kDTypes; ++i)
-    if (dtype_name(static_cast<DType>(i)) == name) return static_cast<DType>(i);
+    if (static_cast<DType>(i) != DType::unread && dtype_name(static_cast<DType>(i)) == name)
+      return static_cast<DType>(i);
   return std::nullopt;
 }
 
@@ -165,16 +166,18 @@ Status PackedReader::tensor(TensorTable& table) {
   SK_TRY_STATUS(cut_off("a tensor record"));
 
   const auto dtype = dtype_from(type);
-  if (!dtype)
-    return fail(Code::unsupported, "tensor {} has type {}, which is not supported",
-                escaped(out.name), escaped(type, 32));
   if (layout > static_cast<uint8_t>(Layout::codes16))
     return fail(Code::unsupported, "tensor {} has layout {}, which is not supported",
                 escaped(out.name), layout);
-  out.dtype = *dtype;
+  out.dtype = dtype.value_or(DType::unread);
+  if (!dtype) {
+    SK_TRY_STATUS(check_name("the type of tensor " + escaped(out.name), type));
+    out.unread_type = type;
+  }
   out.layout = static_cast<Layout>(layout);
   out.shape = Shape(std::span<const int64_t>(axes));
-  SK_TRY(const uint64_t expected, storage_bytes(out));
+  SK_TRY(uint64_t expected, storage_bytes(out));
+  if (!dtype) expected = bytes;  // nobody knows better
   if (bytes != expected)
     return fail(Code::corrupt, "tensor {} takes {} bytes, its record says {}", escaped(out.name),
                 expected, bytes);

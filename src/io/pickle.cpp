@@ -45,7 +45,12 @@ std::span<const Pickle::Id> Pickle::items(Id id) const {
 }
 
 Result<Pickle> PickleMachine::run() {
-  if (reader_.u8() != kProto || !reader_.ok())
+  const uint8_t first = reader_.u8();
+  // What a checkpoint begins with where there is no PROTO: a dict, a list, an OrderedDict.
+  if (first == kEmptyDict || first == kEmptyList || first == kMark || first == kGlobal)
+    return fail(Code::unsupported,
+                "a pickle of a protocol below 2; save it again without pickle_protocol");
+  if (first != kProto || !reader_.ok())
     return fail(Code::corrupt, "byte 0 of the pickle: no PROTO opcode");
   const int protocol = reader_.u8();
   if (!reader_.ok()) return fail(Code::corrupt, "byte 1 of the pickle: it ends without STOP");

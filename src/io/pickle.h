@@ -36,12 +36,17 @@ enum class PickleKind : uint8_t {
 struct PickleStorage {
   std::string_view key;  // decimal digits
   DType dtype = DType::f32;
+  std::string_view type_name;  // what to call it, also where dtype is `unread`
+  int64_t element_bytes = 4;
   int64_t elements = 0;
 };
 
-// The arguments of _rebuild_tensor_v2, not yet checked against each other or the storage.
+// The arguments of _rebuild_tensor_v2 or _v3, not yet checked against each other or the storage.
 struct PickleTensor {
   uint32_t storage = 0;  // index into storages()
+  // Its type and the bytes of an element, where those are not the storage's.
+  std::string_view type_name{};
+  int64_t element_bytes = 0;
   int64_t offset = 0;
   Shape size;
   Shape stride;

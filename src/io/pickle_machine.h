@@ -76,6 +76,7 @@ class PickleMachine {
   Status reduce();
   Status ordered_dict(std::span<const Id> arguments);
   Status rebuild_tensor(std::span<const Id> arguments);
+  Status rebuild_tensor_v3(std::span<const Id> arguments);
   Status rebuild_parameter(std::span<const Id> arguments);
   Status build();
   Result<Shape> shape(Id id) const;

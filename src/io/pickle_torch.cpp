@@ -9,29 +9,72 @@
 namespace skein::io {
 namespace {
 
-enum class Meaning : uint8_t { ordered_dict, rebuild_tensor, rebuild_parameter, element_type };
+enum class Meaning : uint8_t {
+  ordered_dict,
+  rebuild_tensor,
+  rebuild_tensor_v3,  // of a storage without a type, with the tensor's type as an argument
+  rebuild_parameter,
+  storage_type,
+  untyped_storage,
+  element_type,
+};
 
 struct Global {
   std::string_view module;
   std::string_view name;
   Meaning meaning;
-  DType dtype = DType::f32;  // element_type
+  DType dtype = DType::f32;      // of a storage_type
+  int64_t element_bytes = 0;     // of a type that is not read; 0: those of dtype
+  std::string_view type_name{};  // of such a type
 };
+
+// A type that a tensor beside the model may have.
+constexpr Global unread_storage(std::string_view name, int64_t bytes, std::string_view type) {
+  return {"torch", name, Meaning::storage_type, DType::unread, bytes, type};
+}
+constexpr Global unread_type(std::string_view name, int64_t bytes) {
+  return {"torch", name, Meaning::element_type, DType::unread, bytes, name};
+}
+
+constexpr std::string_view kUntyped = "untyped";
 
 // The whole allow-list.
 constexpr Global kGlobals[] = {
     {"collections", "OrderedDict", Meaning::ordered_dict},
     {"torch._utils", "_rebuild_tensor_v2", Meaning::rebuild_tensor},
+    {"torch._utils", "_rebuild_tensor_v3", Meaning::rebuild_tensor_v3},
     {"torch._utils", "_rebuild_parameter", Meaning::rebuild_parameter},
-    {"torch", "FloatStorage", Meaning::element_type, DType::f32},
-    {"torch", "HalfStorage", Meaning::element_type, DType::f16},
-    {"torch", "BFloat16Storage", Meaning::element_type, DType::bf16},
-    {"torch", "DoubleStorage", Meaning::element_type, DType::f64},
-    {"torch", "LongStorage", Meaning::element_type, DType::i64},
-    {"torch", "IntStorage", Meaning::element_type, DType::i32},
-    {"torch", "ByteStorage", Meaning::element_type, DType::u8},
-    {"torch", "CharStorage", Meaning::element_type, DType::i8},
-    {"torch", "BoolStorage", Meaning::element_type, DType::boolean},
+    {"torch", "FloatStorage", Meaning::storage_type, DType::f32},
+    {"torch", "HalfStorage", Meaning::storage_type, DType::f16},
+    {"torch", "BFloat16Storage", Meaning::storage_type, DType::bf16},
+    {"torch", "DoubleStorage", Meaning::storage_type, DType::f64},
+    {"torch", "LongStorage", Meaning::storage_type, DType::i64},
+    {"torch", "IntStorage", Meaning::storage_type, DType::i32},
+    {"torch", "ShortStorage", Meaning::storage_type, DType::i16},
+    {"torch", "ByteStorage", Meaning::storage_type, DType::u8},
+    {"torch", "CharStorage", Meaning::storage_type, DType::i8},
+    {"torch", "BoolStorage", Meaning::storage_type, DType::boolean},
+    unread_storage("ComplexFloatStorage", 8, "complex64"),
+    unread_storage("ComplexDoubleStorage", 16, "complex128"),
+    unread_storage("QInt8Storage", 1, "qint8"),
+    unread_storage("QUInt8Storage", 1, "quint8"),
+    unread_storage("QInt32Storage", 4, "qint32"),
+    {"torch.storage", "UntypedStorage", Meaning::untyped_storage, DType::unread, 1, kUntyped},
+    unread_type("uint16", 2),
+    unread_type("uint32", 4),
+    unread_type("uint64", 8),
+    unread_type("complex32", 4),
+    unread_type("float8_e4m3fn", 1),
+    unread_type("float8_e4m3fnuz", 1),
+    unread_type("float8_e5m2", 1),
+    unread_type("float8_e5m2fnuz", 1),
+    unread_type("float8_e8m0fnu", 1),
+    unread_type("float4_e2m1fn_x2", 1),
+    unread_type("bits8", 1),
+    unread_type("bits16", 2),
+    unread_type("bits1x8", 1),
+    unread_type("bits2x4", 1),
+    unread_type("bits4x2", 1),
 };
 
 }  // namespace
@@ -80,13 +123,18 @@ Status PickleMachine::persistent_id() {
     return refuse(Code::unsupported, "a persistent id of kind {}",
                   escaped(out_.text(items[0]), 80));
   const Global& type = kGlobals[out_.nodes_[items[1]].index];
-  if (type.meaning != Meaning::element_type)
+  if (type.meaning != Meaning::storage_type && type.meaning != Meaning::untyped_storage)
     return corrupt("{}.{} is no storage type", type.module, type.name);
   if (items.size() == 6 && kind(items[5]) != Kind::none)
     return refuse(Code::unsupported, "a storage that is a view of another one");
 
+  const bool read = type.dtype != DType::unread;
   const PickleStorage storage{
-      .key = out_.text(items[2]), .dtype = type.dtype, .elements = out_.integer(items[4])};
+      .key = out_.text(items[2]),
+      .dtype = type.dtype,
+      .type_name = read ? dtype_name(type.dtype) : type.type_name,
+      .element_bytes = read ? block_size(type.dtype).bytes : type.element_bytes,
+      .elements = out_.integer(items[4])};
   const bool decimal = !storage.key.empty() && storage.key.size() <= 20 &&
                        std::all_of(storage.key.begin(), storage.key.end(),
                                    [](char c) { return c >= '0' && c <= '9'; });
@@ -101,9 +149,9 @@ Status PickleMachine::persistent_id() {
     out_.storages_.push_back(storage);
   }
   const PickleStorage& known = out_.storages_[found->second];
-  if (known.dtype != storage.dtype)
-    return corrupt("storage {} is {} in one place and {} in another", storage.key,
-                   dtype_name(known.dtype), dtype_name(storage.dtype));
+  if (known.type_name != storage.type_name)
+    return corrupt("storage {} is {} in one place and {} in another", storage.key, known.type_name,
+                   storage.type_name);
   if (known.elements != storage.elements)
     return corrupt("storage {} has {} elements in one place and {} in another", storage.key,
                    known.elements, storage.elements);
@@ -121,7 +169,10 @@ Status PickleMachine::reduce() {
   switch (global.meaning) {
     case Meaning::ordered_dict: return ordered_dict(out_.items(arguments));
     case Meaning::rebuild_tensor: return rebuild_tensor(out_.items(arguments));
+    case Meaning::rebuild_tensor_v3: return rebuild_tensor_v3(out_.items(arguments));
     case Meaning::rebuild_parameter: return rebuild_parameter(out_.items(arguments));
+    case Meaning::storage_type:
+    case Meaning::untyped_storage:
     case Meaning::element_type: break;
   }
   return refuse(Code::unsupported, "{}.{} is an element type and may not be called", global.module,
@@ -170,6 +221,22 @@ Status PickleMachine::rebuild_tensor(std::span<const Id> arguments) {
                            .size = size,
                            .stride = stride});
   return push_indexed(Kind::tensor, out_.tensors_.size() - 1);
+}
+
+// As torch saves types that are younger than its typed storages.
+Status PickleMachine::rebuild_tensor_v3(std::span<const Id> arguments) {
+  if (arguments.size() < 7 || arguments.size() > 8 || kind(arguments[0]) != Kind::storage ||
+      kind(arguments[6]) != Kind::global)
+    return corrupt("a tensor without storage and type");
+  const Global& type = kGlobals[out_.nodes_[arguments[6]].index];
+  const PickleStorage& storage = out_.storages_[out_.nodes_[arguments[0]].index];
+  if (type.meaning != Meaning::element_type || storage.type_name != kUntyped)
+    return corrupt("{}.{} as the type of numbers of a storage of {}", type.module, type.name,
+                   storage.type_name);
+  SK_TRY_STATUS(rebuild_tensor(arguments.first(6)));
+  out_.tensors_.back().type_name = type.type_name;
+  out_.tensors_.back().element_bytes = type.element_bytes;
+  return {};
 }
 
 Status PickleMachine::rebuild_parameter(std::span<const Id> arguments) {

@@ -22,18 +22,18 @@ using Bytes = std::span<const std::byte>;
 using Storages = std::vector<std::optional<Bytes>>;
 
 constexpr std::string_view kPickleEntry = "/data.pkl";
-constexpr std::string_view kAnchor = "emb.weight";  // what a name without a prefix looks like
 constexpr std::array<std::string_view, 3> kWrappers = {"state_dict", "model", "module"};
-constexpr std::array<std::string_view, 3> kPrefixes = {"module.", "_forward_module.", "model."};
 
 // What views may unfold to, compared with the file. Weights that share their storage (a tied
 // embedding) need twice; a hostile stride of 0 asks for exabytes.
 constexpr uint64_t kUnfoldFactor = 4;
 constexpr uint64_t kUnfoldFree = 64 * limits::kMiB;
 
-// The magic number of the legacy container, 0x1950a86a20f9469cfc6c, as torch pickles it.
-constexpr std::array<unsigned char, 15> kLegacyMagic = {
-    0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
+// The magic number of the legacy container, 0x1950a86a20f9469cfc6c, as torch pickles it: with
+// protocol 2 or 3, or with 4 or 5, which put a frame around it.
+constexpr std::string_view kLegacyMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+constexpr std::string_view kLegacyStart = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+constexpr std::string_view kLegacyFrame{"\x95\x0d\0\0\0\0\0\0\0", 9};
 constexpr int64_t kLegacyProtocol = 1001;
 
 // Joins a pickle with its storages into a Container.
@@ -52,7 +52,6 @@ class PthBuilder {
   Status read_dict(Pickle::Id dict);
   bool holds_tensor(Pickle::Id dict) const;
   std::optional<Pickle::Id> wrapped(Pickle::Id dict);
-  Status strip_prefix(std::vector<StoredTensor>& tensors);
   Result<StoredTensor> tensor(std::string name, const PickleTensor& from);
   Result<Bytes> storage(std::string_view name, const PickleStorage& storage, uint32_t index);
 
@@ -135,7 +134,7 @@ Status PthBuilder::read_dict(Pickle::Id dict) {
   for (auto inner = wrapped(dict); inner; inner = wrapped(dict)) dict = *inner;
 
   const auto items = pickle_.items(dict);
-  std::vector<StoredTensor> tensors;
+  TensorTable table;
   size_t ignored = 0;
   std::string first_ignored;
   for (size_t i = 0; i < items.size(); i += 2) {
@@ -145,53 +144,19 @@ Status PthBuilder::read_dict(Pickle::Id dict) {
       SK_TRY_STATUS(check_name("a tensor", pickle_.text(items[i])));
       SK_TRY(StoredTensor added,
              tensor(std::string(pickle_.text(items[i])), pickle_.tensor(items[i + 1])));
-      if (tensors.size() == limits::kTensors)
-        return above_limit("tensors", limits::kTensors + 1, limits::kTensors);
-      tensors.push_back(std::move(added));
+      SK_TRY_STATUS(table.add(std::move(added)));
     } else if (text && keep(pickle_.text(items[i]), items[i + 1])) {
       continue;
     } else if (ignored++ == 0) {
       first_ignored = text ? escaped(pickle_.text(items[i]), 80) : "one without a name";
     }
   }
-  if (tensors.empty())
+  if (table.tensors().empty())
     return fail(Code::unsupported, "no weights in this file: its dict holds no tensors");
   if (ignored > 0)
     out_.notes.push_back(fmt::format("{} values that are no tensors were ignored ({}{})", ignored,
                                      first_ignored, ignored > 1 ? ", ..." : ""));
-  SK_TRY_STATUS(strip_prefix(tensors));
-  TensorTable table;
-  for (StoredTensor& one : tensors) SK_TRY_STATUS(table.add(std::move(one)));
   out_.tensors = std::move(table).take();
-  return {};
-}
-
-// What precedes the anchor in `name` if it consists of known prefixes, else nothing.
-std::string_view known_prefix(std::string_view name) {
-  if (!name.ends_with(kAnchor)) return {};
-  const std::string_view whole = name.substr(0, name.size() - kAnchor.size());
-  std::string_view rest = whole;
-  for (bool shorter = true; shorter && !rest.empty();) {
-    shorter = false;
-    for (const std::string_view prefix : kPrefixes) {
-      if (!rest.starts_with(prefix)) continue;
-      rest.remove_prefix(prefix.size());
-      shorter = true;
-    }
-  }
-  return rest.empty() ? whole : std::string_view{};
-}
-
-Status PthBuilder::strip_prefix(std::vector<StoredTensor>& tensors) {
-  std::string prefix;
-  for (const StoredTensor& one : tensors) {
-    if (one.name == kAnchor) return {};
-    if (prefix.empty()) prefix = known_prefix(one.name);
-  }
-  if (prefix.empty()) return {};
-  for (StoredTensor& one : tensors)
-    if (one.name.starts_with(prefix)) one.name.erase(0, prefix.size());
-  out_.notes.push_back(fmt::format("the prefix \"{}\" was removed from the names", prefix));
   return {};
 }
 
@@ -202,7 +167,7 @@ Result<Bytes> PthBuilder::storage(std::string_view name, const PickleStorage& st
     return fail(Code::corrupt, "tensor {}: its storage {} is not in the file", escaped(name),
                 storage.key);
   const auto size = checked_mul(static_cast<uint64_t>(storage.elements),
-                                static_cast<uint64_t>(block_size(storage.dtype).bytes));
+                                static_cast<uint64_t>(storage.element_bytes));
   if (!size || *size > bytes->size())
     return fail(Code::corrupt, "tensor {}: its storage {} has {} bytes, too few for {} x {}",
                 escaped(name), storage.key, bytes->size(), storage.elements,
@@ -227,7 +192,10 @@ Result<StoredTensor> PthBuilder::tensor(std::string name, const PickleTensor& fr
     last += static_cast<__int128>(from.size[axis] - 1) * from.stride[axis];
   }
   if (bytes == 0) last = static_cast<__int128>(from.offset) - 1;  // no element is reached
-  if (last >= declared.elements)
+  const bool own_type = from.element_bytes > 0;
+  const int64_t element_bytes = own_type ? from.element_bytes : declared.element_bytes;
+  // A tensor with a type of its own counts in its elements, and its storage in bytes.
+  if (last >= declared.elements / (element_bytes / declared.element_bytes))
     return fail(Code::corrupt,
                 "tensor {} with shape {}, strides {}, offset {} reaches outside "
                 "its storage of {} elements",
@@ -239,12 +207,16 @@ Result<StoredTensor> PthBuilder::tensor(std::string name, const PickleTensor& fr
                 "file could hold",
                 shown, from.size.text());
   unfold_left_ -= bytes;
-  return StoredTensor{.name = std::move(name),
-                      .dtype = declared.dtype,
-                      .shape = from.size,
-                      .strides = from.stride,
-                      .offset = from.offset,
-                      .storage = data};
+  return StoredTensor{
+      .name = std::move(name),
+      .dtype = declared.dtype,
+      .shape = from.size,
+      .strides = from.stride,
+      .offset = from.offset,
+      .storage = data,
+      .unread_type = declared.dtype == DType::unread
+                         ? std::string(own_type ? from.type_name : declared.type_name)
+                         : std::string()};
 }
 
 Result<const ZipEntry*> find_pickle(const ZipArchive& zip) {
@@ -308,10 +280,9 @@ Result<Storages> read_legacy_storages(const Pickle& object, const Pickle& keys, 
       return fail(Code::corrupt, "the list of storages names one that is unknown or stands twice");
     const PickleStorage& storage = object.storages()[known->second];
     const int64_t count = reader.i64();
-    const auto bytes = count < 0
-                           ? std::nullopt
-                           : checked_mul(static_cast<uint64_t>(count),
-                                         static_cast<uint64_t>(block_size(storage.dtype).bytes));
+    const auto bytes = count < 0 ? std::nullopt
+                                 : checked_mul(static_cast<uint64_t>(count),
+                                               static_cast<uint64_t>(storage.element_bytes));
     if (!bytes) return fail(Code::corrupt, "storage {} claims {} elements", storage.key, count);
     out[known->second] = reader.bytes(*bytes);
     if (!reader.ok())
@@ -357,15 +328,23 @@ Status verify_pth_zip(Bytes file) {
 
 // Four bytes and more, as many as the file has: 80 02 alone is also a header length of safetensors.
 bool is_pth_legacy(Bytes file) {
-  const size_t length = std::min(file.size(), kLegacyMagic.size());
-  return length >= 4 && std::memcmp(file.data(), kLegacyMagic.data(), length) == 0;
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  if (text.size() < 4 || text[0] != '\x80') return false;
+  if (text[1] < 2 || text[1] > 5) return false;
+  std::string start(text.substr(0, 2));
+  if (text[1] >= 4) start += kLegacyFrame;
+  start += kLegacyStart;
+  const size_t length = std::min(text.size(), start.size());
+  return text.substr(0, length) == std::string_view(start).substr(0, length);
 }
 
 Result<Container> read_pth_legacy(Bytes file) {
-  if (file.size() < kLegacyMagic.size())
-    return fail(Code::corrupt, "{} bytes are too short for a checkpoint", file.size());
-  Bytes rest = file.subspan(kLegacyMagic.size());
+  Bytes rest = file;
   uint64_t header_left = limits::kHeaderBytes;
+  SK_TRY(const Pickle magic, next_pickle(rest, header_left));
+  if (magic.kind(magic.root()) != PickleKind::long_integer ||
+      !std::ranges::equal(magic.long_integer(magic.root()), std::as_bytes(std::span(kLegacyMagic))))
+    return fail(Code::corrupt, "the legacy container lacks its magic number");
   SK_TRY(const Pickle version, next_pickle(rest, header_left));
   if (version.kind(version.root()) != PickleKind::integer)
     return fail(Code::corrupt, "the legacy container lacks its version");

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/checked.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "io/tensor_table.h"
@@ -24,6 +25,17 @@ constexpr TypeName kTypes[] = {
     {"F64", DType::f64}, {"F32", DType::f32},      {"F16", DType::f16}, {"BF16", DType::bf16},
     {"I64", DType::i64}, {"I32", DType::i32},      {"I16", DType::i16}, {"I8", DType::i8},
     {"U8", DType::u8},   {"BOOL", DType::boolean},
+};
+
+// The format's other types that take whole bytes, so that their ranges can be checked too. Of a
+// type that is not here nobody knows how long it is.
+struct UnreadType {
+  std::string_view name;
+  uint64_t bytes;
+};
+constexpr UnreadType kUnread[] = {
+    {"U16", 2},     {"U32", 4},     {"U64", 8},         {"C64", 8},         {"F8_E4M3", 1},
+    {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"F8_E4M3FNUZ", 1}, {"F8_E5M2FNUZ", 1},
 };
 
 struct Entry {
@@ -56,6 +68,12 @@ class HeaderParser {
     skip_space();
     if (at_ == text_.size() || text_[at_] != c) return false;
     ++at_;
+    return true;
+  }
+  bool next_word_is(std::string_view word) {
+    skip_space();
+    if (!text_.substr(at_).starts_with(word)) return false;
+    at_ += word.size();
     return true;
   }
   Status expect(char c) {
@@ -271,6 +289,7 @@ Status HeaderParser::parse(std::vector<Entry>& entries, Metadata& metadata) {
   const Status parsed = object([&](std::string key) -> Status {
     if (key == "__metadata__") {
       if (std::exchange(has_metadata, true)) return wrong("__metadata__ stands twice");
+      if (next_word_is("null")) return Status();  // as if it were not there
       return metadata_object(metadata);
     }
     if (entries.size() == limits::kTensors)
@@ -285,11 +304,25 @@ Status HeaderParser::parse(std::vector<Entry>& entries, Metadata& metadata) {
   return {};
 }
 
-Result<DType> dtype_of(const Entry& entry) {
+DType dtype_of(const Entry& entry) {
   for (const TypeName& row : kTypes)
     if (row.name == entry.type) return row.type;
-  return fail(Code::unsupported, "tensor {} has type {}, which is not supported",
-              escaped(entry.name), escaped(entry.type, 32));
+  return DType::unread;
+}
+
+// How many bytes an entry takes; of a type that is not known, those of its range.
+Result<uint64_t> bytes_of(const Entry& entry, DType type) {
+  SK_TRY(const uint64_t bytes, tensor_bytes(entry.name, type, entry.shape));
+  if (type != DType::unread) return bytes;
+  for (const UnreadType& row : kUnread) {
+    if (row.name != entry.type) continue;
+    // tensor_bytes counts an unread type's elements, below 2^63.
+    const auto sized = checked_mul(bytes, row.bytes);
+    if (sized) return *sized;
+    return fail(Code::corrupt, "tensor {} has a shape whose product overflows",
+                escaped(entry.name));
+  }
+  return entry.end < entry.begin ? 0 : entry.end - entry.begin;
 }
 
 // The ranges, sorted, have to follow each other from the first byte of the data to the last.
@@ -371,8 +404,8 @@ Result<Container> read_safetensors(std::span<const std::byte> file) {
 
   TensorTable table;
   for (const Entry& entry : entries) {
-    SK_TRY(const DType type, dtype_of(entry));
-    SK_TRY(const uint64_t bytes, tensor_bytes(entry.name, type, entry.shape));
+    const DType type = dtype_of(entry);
+    SK_TRY(const uint64_t bytes, bytes_of(entry, type));
     if (entry.end < entry.begin || entry.end - entry.begin != bytes)
       return fail(Code::corrupt, "tensor {} takes {} bytes, but its range is {} to {}",
                   escaped(entry.name), bytes, entry.begin, entry.end);
@@ -384,7 +417,8 @@ Result<Container> read_safetensors(std::span<const std::byte> file) {
                              .dtype = type,
                              .shape = shape,
                              .strides = shape.contiguous_strides(),
-                             .storage = data.subspan(entry.begin, bytes)}));
+                             .storage = data.subspan(entry.begin, bytes),
+                             .unread_type = type == DType::unread ? entry.type : ""}));
   }
   SK_TRY_STATUS(check_tiling(entries, data.size()));
   if (ends_as_zip(file)) return fail(Code::corrupt, "it is safetensors and a zip archive at once");

@@ -51,6 +51,7 @@ constexpr FormatRow kRows[kDTypes] = {
     {DType::iq1_m, nullptr, nullptr},
     {DType::tq1_0, nullptr, nullptr},
     {DType::tq2_0, nullptr, nullptr},
+    {DType::unread, nullptr, nullptr},
 };
 
 constexpr bool rows_in_order() {

@@ -323,7 +323,7 @@ Status read_f32(const StoredTensor& tensor, std::span<float> out) {
   const FormatRow& row = format_row(tensor.dtype);
   if (row.decode == nullptr)
     return fail(Code::unsupported, "tensor {}: type {} is recognised but cannot be decoded",
-                escaped(tensor.name), dtype_name(tensor.dtype));
+                escaped(tensor.name), escaped(tensor.type_name(), 32));
   uint64_t elements = 0;
   SK_TRY_STATUS(validate(tensor, elements));
   if (out.size() != elements)

@@ -50,6 +50,7 @@ constexpr Row kRows[kDTypes] = {
     {DType::iq1_m, "IQ1_M", {256, 56}},
     {DType::tq1_0, "TQ1_0", {256, 54}},
     {DType::tq2_0, "TQ2_0", {256, 66}},
+    {DType::unread, "unread", {1, 1}},
 };
 
 constexpr bool rows_in_order() {
@@ -72,7 +73,8 @@ std::string_view dtype_name(DType type) { return row(type).name; }
 std::optional<DType> dtype_named(std::string_view name) {
   const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; };
   for (const Row& candidate : kRows)
-    if (std::equal(name.begin(), name.end(), candidate.name.begin(), candidate.name.end(),
+    if (candidate.type != DType::unread &&
+        std::equal(name.begin(), name.end(), candidate.name.begin(), candidate.name.end(),
                    [&](char given, char known) { return upper(given) == known; }))
       return candidate.type;
   return std::nullopt;

@@ -48,8 +48,11 @@ enum class DType : uint8_t {
   iq1_m,
   tq1_0,
   tq2_0,
+  // any other that a container may name: kept so that a file can be used that has such a tensor
+  // beside its model (StoredTensor::unread_type)
+  unread,
 };
-inline constexpr int kDTypes = static_cast<int>(DType::tq2_0) + 1;
+inline constexpr int kDTypes = static_cast<int>(DType::unread) + 1;
 
 // A block is `elements` consecutive numbers of one row in `bytes` bytes; plain types are blocks of
 // one.
@@ -57,11 +60,12 @@ struct BlockSize {
   int32_t elements;
   int32_t bytes;
 };
+// Of `unread`, whose size nobody knows, a byte.
 BlockSize block_size(DType type);
 
 // "F32", "BF16", "Q4_K": as GGUF and safetensors write them.
 std::string_view dtype_name(DType type);
-// The inverse, in upper or lower case; nothing for a name that no type has.
+// The inverse, in upper or lower case; nothing for a name that no type has, nor for `unread`.
 std::optional<DType> dtype_named(std::string_view name);
 
 }  // namespace skein

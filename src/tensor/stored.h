@@ -53,6 +53,14 @@ struct StoredTensor {
   // Takes the place of `storage`, which is then empty; dtype is a plain type that holds the
   // numbers.
   std::shared_ptr<const ComputedTensor> computed{};
+  // Where dtype is `unread`: what the file calls its type ("U32", "type 40"). `storage` is then
+  // what the file gives it, of whatever size, and nothing decodes it.
+  std::string unread_type{};
+
+  // The name of its type, for people.
+  std::string_view type_name() const {
+    return dtype == DType::unread ? std::string_view(unread_type) : dtype_name(dtype);
+  }
 
   // A tensor of what `numbers` computes, in row-major order.
   static StoredTensor of(std::string name, const Shape& shape,

@@ -253,9 +253,8 @@ TEST(Packed, names_and_types_are_checked) {
   record_refused({.name = "a\n"}, Code::corrupt, "control bytes");
   record_refused({.name = std::string(300, 'n')}, Code::corrupt, "300 bytes");
   refused({.records = {{}, {}}}, Code::corrupt, "twice");
-  record_refused({.type = ""}, Code::unsupported, "has type");
-  record_refused({.type = "f32"}, Code::unsupported, "has type");
-  record_refused({.type = "\x1b[2J"}, Code::unsupported, "has type");
+  record_refused({.type = ""}, Code::corrupt, "empty name");
+  record_refused({.type = "\x1b[2J"}, Code::corrupt, "control bytes in its name");
   record_refused({.axes = std::vector<int64_t>(9, 1)}, Code::corrupt, "9 axes");
   record_refused({.rank = 8}, Code::corrupt, "ends inside");
 }

@@ -217,7 +217,8 @@ TEST(Pickle, broken_pickles_are_corrupt_with_the_byte) {
     expect_pickle_refused(row.body, Code::corrupt, row.fact);
     expect_pickle_refused(row.body, Code::corrupt, "byte ", row.fact);
   }
-  expect_refused(pth("}."), Code::corrupt, "no PROTO");
+  expect_refused(pth("K."), Code::corrupt, "no PROTO");
+  expect_refused(pth("}."), Code::unsupported, "protocol below 2");
   expect_refused(pth("\x80\x09}."), Code::unsupported, "protocol 9");
   expect_refused(pth("\x80"), Code::corrupt, "without STOP");
   expect_refused(pth("\x80\x02}"), Code::corrupt, "without STOP");

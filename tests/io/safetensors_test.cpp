@@ -52,8 +52,32 @@ TEST(Safetensors, types_map_to_their_sizes) {
     EXPECT_EQ(container->tensors[0].dtype, row.type);
     EXPECT_EQ(container->tensors[0].storage.size(), row.bytes);
   }
-  for (const char* type : {"F8_E4M3", "F8_E5M2", "U16", "f32", "Q4_0"})
-    expect_refused(safetensors(one("w", "3", 0, 3, type), "123"), Code::unsupported, type);
+  // What cannot be read can stand beside a model. Where its size is known, it is compared.
+  for (const char* type : {"F8_E4M3", "F8_E5M2", "f32", "Q4_0"}) {
+    const auto container = open(safetensors(one("w", "3", 0, 3, type), "123"));
+    ASSERT_TRUE(container) << container.error().message;
+    EXPECT_EQ(container->tensors[0].dtype, DType::unread);
+    EXPECT_EQ(container->tensors[0].type_name(), type);
+    EXPECT_EQ(container->tensors[0].storage.size(), 3u);
+  }
+  for (const char* type : {"U16", "U32", "U64", "C64"})
+    expect_refused(safetensors(one("w", "3", 0, 3, type), "123"), Code::corrupt, "tensor w takes");
+  expect_refused(safetensors(one("w", "3", 0, 4, "Q4_0"), "123"), Code::corrupt, "tensor w");
+  expect_refused(safetensors(one("w", "3", 2, 1, "Q4_0"), "123"), Code::corrupt, "tensor w");
+}
+
+TEST(Safetensors, metadata_that_is_null_is_none) {
+  const auto with = [](std::string_view metadata) {
+    return safetensors("{\"__metadata__\":" + std::string(metadata) + "," +
+                       std::string(kGoodHeader.substr(1)));
+  };
+  for (const char* none : {"null", " null ", "{}"}) {
+    const auto container = open(with(none));
+    ASSERT_TRUE(container) << none << container.error().message;
+    EXPECT_TRUE(container->metadata.empty());
+  }
+  for (const char* other : {"nul", "nullx", "true", "\"\"", "[]", "0", "{\"a\":null}"})
+    expect_refused(with(other), Code::corrupt, "in the JSON header");
 }
 
 TEST(Safetensors, header_that_is_not_what_the_format_says_is_corrupt_with_the_byte) {

@@ -28,9 +28,9 @@ constexpr DType kWritten[] = {DType::f16,  DType::bf16, DType::q4_0, DType::q4_1
 // Written by a search: search_test.cpp has more of them.
 constexpr DType kSearched[] = {DType::q2_k, DType::q3_k,   DType::q4_k,  DType::q5_k,
                                DType::q6_k, DType::iq4_nl, DType::iq4_xs};
-constexpr DType kRefused[] = {DType::iq2_xxs, DType::iq2_xs, DType::iq2_s,
-                              DType::iq3_xxs, DType::iq3_s,  DType::iq1_s,
-                              DType::iq1_m,   DType::tq1_0,  DType::tq2_0};
+constexpr DType kRefused[] = {DType::iq2_xxs, DType::iq2_xs, DType::iq2_s, DType::iq3_xxs,
+                              DType::iq3_s,   DType::iq1_s,  DType::iq1_m, DType::tq1_0,
+                              DType::tq2_0,   DType::unread};
 constexpr const char* kSources[] = {"gauss", "edge"};
 
 size_t elements_of(DType type) { return static_cast<size_t>(block_size(type).elements); }
