@@ -168,7 +168,6 @@ Contents sort_out(const Container& container) {
   Contents out;
   for (const StoredTensor& tensor : container.tensors) {
     std::string_view name = tensor.name;
-    if (name.starts_with("model.")) name.remove_prefix(6);
     const auto suffix = std::find_if(std::begin(kSuffixes), std::end(kSuffixes),
                                      [&](const Suffix& row) { return name.ends_with(row.end); });
     if (suffix == std::end(kSuffixes)) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "quant/formats.h"
 #include "quant/read.h"
 
 namespace skein::arch {
@@ -93,6 +94,10 @@ Result<std::vector<ops::WeightData>> collect_weights(const Architecture& archite
       return fail(Code::mismatch, "{}: tensor {} is missing (expected {})", file_name, spec.name,
                   spec.shape.text());
     const StoredTensor& tensor = found->second;
+    // Only of what is used, so that what is not cannot keep a model from running.
+    if (!quant::decodable(tensor.dtype))
+      return fail(Code::unsupported, "{}: tensor {} is of the type {}, which Skein cannot read",
+                  file_name, spec.name, escaped(tensor.type_name(), 32));
     // Vectors come as [D], [1, 1, D] or, r_k, as [H, N]: the element count decides.
     const bool fits = use == ops::WeightUse::vector
                           ? tensor.shape.elements() == spec.shape.elements()

@@ -104,7 +104,7 @@ class Architecture {
 
 // The tensors in the order of the architecture's weight list, checked against it, in the shape of
 // their use: one entry for each part of a weight. Errors: mismatch, naming the tensor and both
-// shapes.
+// shapes; unsupported (a type that cannot be decoded).
 Result<std::vector<ops::WeightData>> collect_weights(const Architecture& architecture,
                                                      const NamedTensors& tensors,
                                                      std::string_view file_name);

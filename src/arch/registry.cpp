@@ -4,6 +4,7 @@
 #include <set>
 
 #include "arch/adapter.h"
+#include "arch/declared.h"
 #include "arch/names/names.h"
 #include "arch/shapes.h"
 
@@ -219,6 +220,16 @@ Result<NamedModel> official_model(const Container& container, const Identified& 
     return fail(Code::mismatch, "{}: {} with tensor names of no known program", file_name,
                 what.title());
   return naming->translate(container, file_name);
+}
+
+Result<OpenedModel> open_model(const Container& container, const Identified& what,
+                               std::string_view file_name) {
+  OpenedModel out;
+  SK_TRY(out.model, official_model(container, what, file_name));
+  SK_TRY(out.architecture, what.design->open(out.model, file_name));
+  SK_TRY_STATUS(check_declared(container, names::find_naming(container)->id, what.design->id,
+                               out.architecture->dimensions(), out.model.tensors, file_name));
+  return out;
 }
 
 std::vector<std::string> unknown_tensors(const Architecture& architecture,

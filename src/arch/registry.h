@@ -36,6 +36,17 @@ bool holds_tuned_states(const Container& container);
 Result<NamedModel> official_model(const Container& container, const Identified& what,
                                   std::string_view file_name);
 
+// A container's model up to the point where its numbers would be read: what running, converting and
+// inspecting it share, so that they agree on what is a model.
+struct OpenedModel {
+  NamedModel model;
+  std::unique_ptr<Architecture> architecture;
+};
+// Errors: those of official_model and of opening the design; corrupt (the file declares what its
+// tensors are not, see declared.h).
+Result<OpenedModel> open_model(const Container& container, const Identified& what,
+                               std::string_view file_name);
+
 // Names in `tensors` that the architecture does not read, in order.
 std::vector<std::string> unknown_tensors(const Architecture& architecture,
                                          const NamedTensors& tensors);

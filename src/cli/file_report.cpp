@@ -21,6 +21,7 @@ using Progress = std::function<void(int64_t, int64_t)>;
 constexpr int64_t kPiece = 64 * 1024;
 
 int64_t bytes_of(const StoredTensor& tensor) {
+  if (tensor.dtype == DType::unread) return static_cast<int64_t>(tensor.storage.size());
   const BlockSize block = block_size(tensor.dtype);
   return tensor.shape.elements() / block.elements * block.bytes;
 }
@@ -111,6 +112,7 @@ Status check_tensors(const io::ModelFiles& files, const Container& container, Fi
   for (size_t i = 0; i < container.tensors.size(); ++i) {
     const StoredTensor& tensor = container.tensors[i];
     if (!quant::decodable(tensor.dtype)) continue;
+    report.tensors[i].read = true;
     const auto [count, fresh] = counts.try_emplace({tensor.storage.data(), tensor.dtype}, 0);
     if (fresh) {
       SK_TRY(count->second, count_in_storage(files, tensor, read));
@@ -144,7 +146,15 @@ std::vector<std::pair<std::string, Share>> shares(const arch::Architecture& arch
 Status find_text(const Container& container, int64_t rows, FileReport& report) {
   const auto tokenizer = find_tokenizer(ModelText{report.path, rows, &container.metadata});
   if (tokenizer) {
-    report.tokenizer = fmt::format("{}, {} ids", (*tokenizer)->name(), (*tokenizer)->size());
+    const int64_t ids = (*tokenizer)->size();
+    report.tokenizer = fmt::format("{}, {} ids", (*tokenizer)->name(), ids);
+    // Rows are rounded up, to 1024 at most; more are of another vocabulary, or of a file that was
+    // cut.
+    constexpr int64_t kPadding = 1024;
+    if (rows - ids > kPadding)
+      report.notes.push_back(fmt::format(
+          "the vocabulary has {} ids and the model {} rows: it may be another one, or cut", ids,
+          rows));
     return {};
   }
   const bool own = container.metadata.contains("tokenizer.ggml.tokens");
@@ -156,18 +166,11 @@ Status find_text(const Container& container, int64_t rows, FileReport& report) {
 
 Status describe_model(const Container& container, const arch::Identified& what,
                       const std::string& name, FileReport& report) {
-  SK_TRY(const arch::NamedModel model, arch::official_model(container, what, name));
-  SK_TRY(const auto architecture, what.design->open(model, name));
-  const arch::NamedTensors& tensors = model.tensors;
-  report.by_class = shares(*architecture, tensors);
+  SK_TRY(const arch::OpenedModel opened, arch::open_model(container, what, name));
+  report.by_class = shares(*opened.architecture, opened.model.tensors);
+  // Everything that running it would look at before its numbers.
   SK_TRY(report.model, Model::outline(report.path));
   report.notes = report.model->info.notes;
-  for (const auto& [tensor_name, tensor] : tensors)
-    if (!quant::decodable(tensor.dtype))
-      report.obstacle =
-          Error{Code::unsupported,
-                fmt::format("{}: tensor {} is of the type {}, which Skein cannot read yet", name,
-                            escaped(tensor_name), dtype_name(tensor.dtype))};
   return find_text(container, report.model->info.dimensions.vocab, report);
 }
 
@@ -212,7 +215,7 @@ Result<FileReport> report_file(const std::filesystem::path& path, bool check,
   report.notes = container.notes;
   for (const StoredTensor& tensor : container.tensors) {
     report.tensors.push_back(
-        {tensor.name, std::string(dtype_name(tensor.dtype)), tensor.shape, bytes_of(tensor), 0});
+        {tensor.name, escaped(tensor.type_name(), 32), tensor.shape, bytes_of(tensor), 0, false});
     add(report.by_dtype[report.tensors.back().dtype], tensor);
   }
   const arch::Identified what = arch::identify(container);
@@ -228,7 +231,8 @@ Result<FileReport> report_file(const std::filesystem::path& path, bool check,
   if (report.kind == FileKind::model) {
     if (auto status = describe_model(container, what, name, report); !status) {
       // A design that runs, in a file that contradicts it, is a broken file.
-      if (what.design->open) return tl::unexpected(std::move(status).error());
+      if (what.design->open && status.error().code != Code::unsupported)
+        return tl::unexpected(std::move(status).error());
       report.obstacle = std::move(status).error();
     }
   } else if (report.kind == FileKind::container) {

@@ -38,6 +38,7 @@ struct TensorRow {
   Shape shape;
   int64_t bytes = 0;
   int64_t not_finite = 0;  // after a check
+  bool read = false;       // by the check: types that cannot be decoded are not
 };
 
 struct FileReport {

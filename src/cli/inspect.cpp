@@ -24,6 +24,11 @@ void fact(Console& console, std::string_view name, std::string_view value) {
         fmt::format("{}  {}", console.styled(Style::dim, fmt::format("{:>12}", name)), value));
 }
 
+int64_t tensors_read(const FileReport& report) {
+  return std::count_if(report.tensors.begin(), report.tensors.end(),
+                       [](const TensorRow& row) { return row.read; });
+}
+
 int64_t not_finite(const FileReport& report) {
   int64_t count = 0;
   for (const TensorRow& row : report.tensors) count += row.not_finite;
@@ -155,7 +160,7 @@ void write_report(JsonWriter& json, const FileReport& report, bool tensors) {
   if (tensors) write_tensors(json, report);
   if (report.checked) {
     json.key("check").begin_object();
-    json.member("tensors", static_cast<int64_t>(report.tensors.size()));
+    json.member("tensors", tensors_read(report));
     json.key("not_finite").begin_object();
     for (const TensorRow& row : report.tensors)
       if (row.not_finite > 0) json.member(row.name, row.not_finite);
@@ -213,7 +218,7 @@ class Inspect final : public Command {
     if (report.state) return fact(console, "check", "checksum right, all numbers finite");
     const int64_t count = not_finite(report);
     fact(console, "check",
-         fmt::format("{} read, {}", tensors_text(static_cast<int64_t>(report.tensors.size())),
+         fmt::format("{} read, {}", tensors_text(tensors_read(report)),
                      count > 0 ? fmt::format("{} numbers are not finite", count)
                                : std::string("all numbers finite")));
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "quant/formats.h"
 #include "quant/imports/pip_i8.h"
 #include "quant/panels.h"
 #include "run/adapters.h"
@@ -177,7 +178,7 @@ Status leave_out(const arch::Architecture& architecture, const names::Naming& na
     const bool alike = spec.kind == arch::WeightClass::vector
                            ? shape.elements() == spec.shape.elements()
                            : shape.rank() == 2 && shape.elements() > 0;
-    if (!alike) tensors.erase(found);
+    if (!alike || !quant::decodable(found->second.dtype)) tensors.erase(found);
   }
   SK_TRY_STATUS(check_tuned_shapes(tensors, architecture.state(), file_name));
   bool tuned = false;
@@ -204,8 +205,9 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
   const Container& container = out.files_->container();
   const std::string name = out.files_->name();
   const arch::Identified what = arch::identify(container);
-  SK_TRY(arch::NamedModel model, arch::official_model(container, what, name));
-  SK_TRY(const auto architecture, what.design->open(model, name));
+  SK_TRY(arch::OpenedModel opened, arch::open_model(container, what, name));
+  arch::NamedModel& model = opened.model;
+  const auto architecture = std::move(opened.architecture);
   // Merged matrices are computed in f32; in the file they are what they were.
   std::map<std::string, DType, std::less<>> types;
   for (const auto& [tensor_name, tensor] : model.tensors) types[tensor_name] = tensor.dtype;

@@ -144,9 +144,9 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
   const std::string name = files.name();
   const Container& container = files.container();
   const arch::Identified what = arch::identify(container);
-  SK_TRY(arch::NamedModel named, arch::official_model(container, what, name));
-  SK_TRY(auto architecture, what.design->open(named, name));
-  arch::NamedTensors& tensors = named.tensors;
+  SK_TRY(arch::OpenedModel opened, arch::open_model(container, what, name));
+  auto architecture = std::move(opened.architecture);
+  arch::NamedTensors& tensors = opened.model.tensors;
   SK_TRY(std::vector<io::ModelFiles> adapters, merge_adapters(options.adapters, tensors));
   SK_TRY_STATUS(check_tuned_shapes(tensors, architecture->state(), name));
   SK_TRY(std::vector<ops::WeightData> weights, arch::collect_weights(*architecture, tensors, name));

@@ -8,6 +8,7 @@
 #include "base/reader.h"
 #include "io/container.h"
 #include "io/pth_writer.h"
+#include "quant/formats.h"
 #include "quant/read.h"
 
 namespace skein {
@@ -295,6 +296,9 @@ Status check_tuned_shapes(const arch::NamedTensors& tensors, std::span<const arc
     if (tensor->second.shape != part.shape)
       return fail(Code::mismatch, "{}: tensor {} is {}, but {} of this model is {}", name, *wanted,
                   tensor->second.shape.text(), part.name, part.shape.text());
+    if (!quant::decodable(tensor->second.dtype))
+      return fail(Code::unsupported, "{}: tensor {} is of the type {}, which Skein cannot read",
+                  name, *wanted, escaped(tensor->second.type_name(), 32));
     ++found;
   }
   if (found == 0)

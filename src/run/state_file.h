@@ -51,7 +51,7 @@ Result<std::vector<std::byte>> export_pth(const State& state);
 Result<std::vector<std::byte>> export_time_state(const State& state);
 
 // Whether the tuned initial states among `tensors` are of all layers and of the shapes that these
-// parts have; without any that is so. Error: mismatch.
+// parts have, and of types that can be read; without any that is so. Errors: mismatch, unsupported.
 Status check_tuned_shapes(const arch::NamedTensors& tensors, std::span<const arch::StateSpec> parts,
                           std::string_view name);
 

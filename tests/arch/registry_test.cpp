@@ -45,5 +45,24 @@ TEST(Registry, one_number_a_head_or_a_channel_tells_5_1_from_5_2) {
   EXPECT_EQ(design({1, 4}), "rwkv5.2");
 }
 
+// rwkv.cpp keeps heads as [H, N, 1]; where there is one, its axis is as short as the last.
+TEST(Registry, one_head_of_rwkv_cpp_stays_a_head) {
+  for (const int64_t heads : {1, 2}) {
+    const int64_t size = 4 / heads;
+    Container file = five();
+    file.format = Format::ggmf;
+    file.tensors[1] = tensor("blocks.0.att.time_decay", {heads, size, 1});
+    file.tensors.push_back(tensor("blocks.0.att.time_faaaa", {heads, size, 1}));
+    file.tensors.push_back(tensor("blocks.0.att.time_mix_g", {1, 1, 4}));
+    file.tensors.push_back(tensor("blocks.0.ffn.key.weight", {8, 4}));
+    file.tensors.push_back(tensor("blocks.0.ln0.weight", {4}));
+    file.tensors.push_back(tensor("blocks.0.ln0.bias", {4}));
+    const auto model = open_model(file, identify(file), "m.bin");
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_EQ(model->architecture->dimensions().heads, heads);
+    EXPECT_EQ(model->architecture->dimensions().head_size, size);
+  }
+}
+
 }  // namespace
 }  // namespace skein::arch

@@ -103,6 +103,40 @@ TEST_F(Convert, every_design_survives_every_container_bit_for_bit) {
   }
 }
 
+// An axis of one is an axis like others, whatever containers drop.
+TEST_F(Convert, axes_of_one_survive_every_container) {
+  for (const std::string& design : test::runnable_designs()) {
+    for (const int64_t width : {int64_t{1}, int64_t{2}, int64_t{64}}) {
+      test::ModelSizes sizes = {.layers = 2, .width = width, .heads = 1, .inner = 3, .vocab = 31};
+      sizes.rank_w = sizes.rank_a = sizes.rank_v = sizes.rank_g = 1;
+      sizes.design = design;
+      const auto source = folder_ / "one.safetensors";
+      const auto bytes = test::as_safetensors(test::random_model(sizes), hints_of(sizes));
+      const std::span<const std::byte> parts[] = {bytes};
+      ASSERT_TRUE(write_file(source, parts));
+      const auto expected = weights_of(source);
+      const auto logits = logits_of(source);
+      ASSERT_FALSE(logits.empty()) << design << " of width " << width;
+      const bool in_gguf =
+          design == "rwkv6" || design == "rwkv7" || design == "rwkv6qwen2" || design == "arwkv7";
+      std::vector<std::pair<std::string, ConvertOptions>> targets = {
+          {"one.skein", {.format = WriteFormat::packed}},
+          {"one2.safetensors", {.format = WriteFormat::safetensors}}};
+      if (design != "rwkv6qwen2") targets.push_back({"one.pth", {.format = WriteFormat::pth}});
+      if (in_gguf) targets.push_back({"one.gguf", {.format = WriteFormat::gguf}});
+      if (width == 64 && (design == "rwkv6" || design == "rwkv7"))
+        targets.push_back({"fla.st", {.format = WriteFormat::safetensors, .names = "fla"}});
+      for (const auto& [name, options] : targets) {
+        SCOPED_TRACE(fmt::format("{} {} {}", design, width, name));
+        std::filesystem::remove(folder_ / name);
+        const auto path = convert(source, name, options);
+        EXPECT_EQ(weights_of(path), expected);
+        EXPECT_TRUE(test::same_bits(logits_of(path), logits));
+      }
+    }
+  }
+}
+
 TEST_F(Convert, a_round_trip_ends_in_the_source_type_with_the_same_bytes) {
   const auto source = test::fixture("models/v7.pth");  // bf16
   auto path = convert(source, "a.gguf", {.format = WriteFormat::gguf});

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "quant/formats.h"
 #include "quant/read.h"
 
 namespace skein::arch::names {
@@ -53,16 +54,28 @@ class Mapped final : public ComputedTensor {
   F f_;
 };
 
+// What cannot be read keeps its type, by which it is refused where it is used.
+StoredTensor in_shape(const StoredTensor& unread, std::string name, const Shape& shape) {
+  StoredTensor out = unread;
+  out.name = std::move(name);
+  out.shape = shape;
+  out.strides = shape.contiguous_strides();
+  return out;
+}
+
 }  // namespace
 
 StoredTensor concatenated(std::string name, std::vector<StoredTensor> parts) {
   Shape shape = parts[0].shape;
   shape[0] = 0;
   for (const StoredTensor& part : parts) shape[0] += part.shape[0];
+  for (const StoredTensor& part : parts)
+    if (!quant::decodable(part.dtype)) return in_shape(part, std::move(name), shape);
   return StoredTensor::of(std::move(name), shape, std::make_shared<Concatenated>(std::move(parts)));
 }
 
 StoredTensor mapped(StoredTensor tensor, double (*f)(double)) {
+  if (!quant::decodable(tensor.dtype)) return tensor;
   const Shape shape = tensor.shape;
   std::string name = tensor.name;
   return StoredTensor::of(std::move(name), shape,
@@ -70,7 +83,7 @@ StoredTensor mapped(StoredTensor tensor, double (*f)(double)) {
 }
 
 StoredTensor scaled(StoredTensor tensor, int exponent) {
-  if (exponent == 0) return tensor;
+  if (exponent == 0 || !quant::decodable(tensor.dtype)) return tensor;
   const Shape shape = tensor.shape;
   const DType type = block_size(tensor.dtype).elements == 1 ? tensor.dtype : DType::f32;
   std::string name = tensor.name;

@@ -93,11 +93,9 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
     const StoredTensor rows =
         reordered_fifths(first ? tensor : tensor.transposed(), inverse(kFlaMixes));
     const int64_t rank = rows.shape[0] / 5;
-    if (first)
-      out.emplace(fmt::format("blocks.{}.att.time_maa_w1", layer), rows.transposed());
-    else
-      out.emplace(fmt::format("blocks.{}.att.time_maa_w2", layer),
-                  rows.reshaped({5, rank, rows.shape[1]}));
+    SK_TRY_STATUS(put(fmt::format("blocks.{}.att.time_maa_w{}", layer, first ? 1 : 2),
+                      first ? rows.transposed() : rows.reshaped({5, rank, rows.shape[1]}),
+                      file_name, out));
     return true;
   };
   NamedModel model;
@@ -107,9 +105,7 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
   SK_TRY(model.hints.norm_epsilon, epsilon_of(container, "config.norm_eps", file_name));
   SK_TRY(const int64_t head, count_of(container, "config.head_dim", file_name));
   if (!six) model.hints.group_epsilon = model.hints.norm_epsilon * static_cast<float>(head);
-  // tie_word_embeddings: the head is the embedding, before ln0.
-  if (const auto emb = model.tensors.find("emb.weight"); emb != model.tensors.end())
-    model.tensors.try_emplace("head.weight", emb->second);
+  SK_TRY_STATUS(tie_head(container, "lm_head.weight", file_name, model));
   return model;
 }
 

@@ -41,7 +41,7 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
   const auto special = [&](const StoredTensor& tensor, int64_t layer, std::string_view local,
                            NamedTensors& out) -> Result<bool> {
     // [H, N, 1] and [H, 1, 1] to [H, N] and [H].
-    StoredTensor value = squeezed(tensor);
+    StoredTensor value = squeezed(tensor, local);
     if (local == "att.time_decay" && (four || five)) {
       value = mapped(value, four ? log_of_negated : log_of_negated_log);
     } else if (local == "att.time_first" && five) {
@@ -49,11 +49,11 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
     } else {
       return false;
     }
-    out.emplace(fmt::format("blocks.{}.{}", layer, local), std::move(value));
+    SK_TRY_STATUS(put(fmt::format("blocks.{}.{}", layer, local), std::move(value), file_name, out));
     return true;
   };
   SK_TRY(model.tensors, read_names(container, table, file_name, special));
-  for (auto& [name, tensor] : model.tensors) tensor = squeezed(tensor);
+  for (auto& [name, tensor] : model.tensors) tensor = squeezed(tensor, name);
   // What that program normalises RWKV-5 with; its models of small heads show it.
   if (five) model.hints.group_epsilon = 1e-5f;
   return model;

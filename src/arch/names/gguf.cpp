@@ -164,6 +164,11 @@ Result<std::vector<ForeignTensor>> write(const NamedModel& model, std::string_vi
       std::end(kArchitectures))
     return fail(Code::unsupported,
                 "GGUF files of {} are read by no program; use safetensors or pth", design);
+  if ((design == "rwkv6" || design == "rwkv7") && !model.tensors.contains("blocks.0.ln0.weight"))
+    return fail(Code::unsupported,
+                "the model has no norm behind its embedding, and GGUF files of {} have one; use "
+                "safetensors or pth",
+                design);
   // llama.cpp wants layer 0's v0, v1 and v2 there, and reads nothing of them; its own converter
   // puts those of a.
   NamedTensors tensors = model.tensors;

@@ -34,11 +34,10 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
     for (const Word& word : kWords)
       if (const size_t at = name.find(word.from); at != std::string::npos)
         name.replace(at, word.from.size(), word.to);
-    model.tensors.emplace(std::move(name), squeezed(tensor));
+    StoredTensor official = squeezed(tensor, name);
+    SK_TRY_STATUS(put(std::move(name), std::move(official), file_name, model.tensors));
   }
-  // tie_word_embeddings: the head is the embedding, before ln0.
-  if (const auto emb = model.tensors.find("emb.weight"); emb != model.tensors.end())
-    model.tensors.try_emplace("head.weight", emb->second);
+  SK_TRY_STATUS(tie_head(container, "head.weight", file_name, model));
   return model;
 }
 

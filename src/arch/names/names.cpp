@@ -59,6 +59,29 @@ Result<int64_t> count_of(const Container& container, std::string_view key,
   return static_cast<int64_t>(value);
 }
 
+Status tie_head(const Container& container, std::string_view head, std::string_view file_name,
+                NamedModel& model) {
+  constexpr std::string_view kKey = "config.tie_word_embeddings";
+  const auto emb = model.tensors.find("emb.weight");
+  if (model.tensors.contains("head.weight") || emb == model.tensors.end()) return {};
+  const auto found = container.metadata.find(kKey);
+  if (found == container.metadata.end())
+    return fail(Code::mismatch,
+                "{}: tensor {} is missing, and no config.json says tie_word_embeddings true, which "
+                "would put the embedding in its place",
+                file_name, head);
+  const bool* tied = std::get_if<bool>(&found->second);
+  if (!tied)
+    return fail(Code::corrupt, "{}: the key {} is neither true nor false", file_name, kKey);
+  if (!*tied)
+    return fail(Code::corrupt,
+                "{}: tensor {} is missing, and config.json says tie_word_embeddings false, so that "
+                "the embedding is not the head",
+                file_name, head);
+  model.tensors.try_emplace("head.weight", emb->second);
+  return {};
+}
+
 bool split_layer(std::string_view name, std::string_view prefix, int64_t& layer,
                  std::string_view& rest) {
   if (!name.starts_with(prefix)) return false;

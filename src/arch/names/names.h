@@ -58,6 +58,12 @@ Result<float> epsilon_of(const Container& container, std::string_view key,
                          std::string_view file_name);
 Result<int64_t> count_of(const Container& container, std::string_view key,
                          std::string_view file_name);
+// The embedding, before ln0, as the head of a Hugging Face model without one, where config.json
+// says tie_word_embeddings. `head` is the tensor's name there. Where it says nothing, the layouts
+// that are read here mean false. Errors: corrupt (it says false), mismatch (it says nothing): the
+// head is missing.
+Status tie_head(const Container& container, std::string_view head, std::string_view file_name,
+                NamedModel& model);
 // Splits "<prefix><number>.<rest>". False if `name` is not like that.
 bool split_layer(std::string_view name, std::string_view prefix, int64_t& layer,
                  std::string_view& rest);

@@ -19,7 +19,7 @@ bool swapped_pairs(const Container& container) {
   const StoredTensor* w1 = find(container, "blocks.0.att.w1");
   const StoredTensor* emb = find(container, "emb.weight");
   if (!w1 || !emb || w1->shape.rank() < 2 || emb->shape.rank() != 2) return false;
-  const Shape shape = w1->shape.squeezed();
+  const Shape shape = squeezed(*w1, "att.w1").shape;
   return shape.rank() == 2 && shape[1] == emb->shape[1] && shape[0] != emb->shape[1];
 }
 
@@ -65,7 +65,8 @@ Status join_pip_int8(NamedTensors& tensors) {
   constexpr std::string_view kMark = quant::kPipI8Parts[1].suffix;
   std::vector<std::string> names;
   for (const auto& [name, tensor] : tensors)
-    if (name.ends_with(kMark)) names.push_back(name.substr(0, name.size() - kMark.size()));
+    if (name.ends_with(kMark) && (name.starts_with("blocks.") || name.starts_with("head.")))
+      names.push_back(name.substr(0, name.size() - kMark.size()));
   for (const std::string& name : names) {
     quant::PipI8Tensors parts;
     for (const quant::PipI8Part& part : quant::kPipI8Parts) {
@@ -85,7 +86,7 @@ Result<NamedModel> keep_names(const Container& container, std::string_view file_
   NamedModel model;
   SK_TRY(model.hints, own_hints(container, file_name));
   for (const StoredTensor& tensor : container.tensors)
-    model.tensors.emplace(tensor.name, squeezed(tensor));
+    SK_TRY_STATUS(put(tensor.name, squeezed(tensor, tensor.name), file_name, model.tensors));
   if (auto joined = join_pip_int8(model.tensors); !joined)
     return fail(joined.error().code, "{}: {}", file_name, joined.error().message);
   return model;
@@ -102,14 +103,9 @@ Result<NamedModel> undo_web_rwkv(const Container& container, std::string_view fi
     };
     if (six) replace(".time_mix_", ".time_maa_");
     replace(".att.time_first", ".att.time_faaaa");
-    StoredTensor official = squeezed(tensor);
-    if (swapped(name)) {
-      if (official.shape.rank() < 2)
-        return fail(Code::mismatch, "{}: tensor {} is {}, expected a matrix", file_name,
-                    escaped(tensor.name), tensor.shape.text());
-      official = official.transposed();
-    }
-    model.tensors.emplace(std::move(name), std::move(official));
+    StoredTensor official = squeezed(tensor, name);
+    if (swapped(name)) official = turned(std::move(official));
+    SK_TRY_STATUS(put(std::move(name), std::move(official), file_name, model.tensors));
   }
   return model;
 }
@@ -117,11 +113,7 @@ Result<NamedModel> undo_web_rwkv(const Container& container, std::string_view fi
 Result<NamedModel> turn_back(const Container& container, std::string_view file_name) {
   SK_TRY(NamedModel model, keep_names(container, file_name));
   for (auto& [name, tensor] : model.tensors) {
-    if (!swapped(name)) continue;
-    if (tensor.shape.rank() < 2)
-      return fail(Code::mismatch, "{}: tensor {} is {}, expected a matrix", file_name,
-                  escaped(name), tensor.shape.text());
-    tensor = tensor.transposed();
+    if (swapped(name)) tensor = turned(std::move(tensor));
   }
   return model;
 }

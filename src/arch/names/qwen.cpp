@@ -48,22 +48,26 @@ bool is_qwen(const Container& container) {
 Result<NamedModel> translate(const Container& container, std::string_view file_name) {
   const auto special = [&](const StoredTensor& tensor, int64_t layer, std::string_view local,
                            NamedTensors& out) -> Result<bool> {
-    const auto put = [&](std::string_view name, StoredTensor value) {
-      out.emplace(fmt::format("blocks.{}.att.{}", layer, name), std::move(value));
+    const auto put_here = [&](std::string_view name, StoredTensor value) -> Result<bool> {
+      SK_TRY_STATUS(
+          put(fmt::format("blocks.{}.att.{}", layer, name), std::move(value), file_name, out));
       return true;
     };
-    if (local.starts_with(kMixer7)) return put(local.substr(kMixer7.size()), squeezed(tensor));
+    if (local.starts_with(kMixer7)) {
+      const std::string_view name = local.substr(kMixer7.size());
+      return put_here(name, squeezed(tensor, name));
+    }
     if (local == "self_attn.time_maa_w1") {
       SK_TRY_STATUS(check_fifths(tensor, 1, file_name));
-      return put("time_maa_w1",
-                 reordered_fifths(tensor.transposed(), inverse(kQwenMixes)).transposed());
+      return put_here("time_maa_w1",
+                      reordered_fifths(tensor.transposed(), inverse(kQwenMixes)).transposed());
     }
     if (local == "self_attn.time_maa_w2") {
       if (tensor.shape.rank() != 3 || tensor.shape[0] != 5)
         return fail(Code::mismatch, "{}: tensor {} is {}, expected five matrices", file_name,
                     escaped(tensor.name), tensor.shape.text());
       const StoredTensor rows = reordered_stack(tensor, inverse(kQwenMixes));
-      return put("time_maa_w2", rows.reshaped(tensor.shape));
+      return put_here("time_maa_w2", rows.reshaped(tensor.shape));
     }
     return false;
   };
@@ -87,9 +91,7 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
     if (heads > 0) model.hints.head_size = width / heads;
   }
   SK_TRY(model.hints.key_value_heads, count("num_key_value_heads"));
-  // tie_word_embeddings
-  if (const auto emb = model.tensors.find("emb.weight"); emb != model.tensors.end())
-    model.tensors.try_emplace("head.weight", emb->second);
+  SK_TRY_STATUS(tie_head(container, "lm_head.weight", file_name, model));
   return model;
 }
 

@@ -40,19 +40,18 @@ const Row* find_writer(const std::vector<std::span<const Row>>& groups, std::str
   return nullptr;
 }
 
+// Names of tensors with three axes.
+bool is_stack(std::string_view official) {
+  return official.ends_with("att.time_maa_w2") || is_tuned_state(official);
+}
+
 Status read_row(const Row& row, const StoredTensor& tensor, bool in_layer, int64_t layer,
                 std::string_view file_name, NamedTensors& out) {
   const auto names = words(row.official);
   if (names.size() == 1) {
-    StoredTensor value = squeezed(tensor);
-    if (row.form == Form::transposed) {
-      if (value.shape.rank() < 2)
-        return fail(Code::mismatch, "{}: tensor {} is {}, expected a matrix", file_name,
-                    escaped(tensor.name), tensor.shape.text());
-      value = value.transposed();
-    }
-    out.emplace(official_name(names[0], in_layer, layer), std::move(value));
-    return {};
+    StoredTensor value = squeezed(tensor, names[0]);
+    if (row.form == Form::transposed) value = turned(std::move(value));
+    return put(official_name(names[0], in_layer, layer), std::move(value), file_name, out);
   }
   // A stack may end early: a design without a gate has no mix for it.
   const auto count = static_cast<int64_t>(names.size());
@@ -60,7 +59,8 @@ Status read_row(const Row& row, const StoredTensor& tensor, bool in_layer, int64
     return fail(Code::mismatch, "{}: tensor {} is {}, expected a stack of {} vectors", file_name,
                 escaped(tensor.name), tensor.shape.text(), count);
   for (int64_t i = 0; i < tensor.shape[0]; ++i)
-    out.emplace(official_name(names[static_cast<size_t>(i)], in_layer, layer), tensor.row(i));
+    SK_TRY_STATUS(put(official_name(names[static_cast<size_t>(i)], in_layer, layer), tensor.row(i),
+                      file_name, out));
   return {};
 }
 
@@ -68,17 +68,54 @@ Shape written_shape(const Row& row, const StoredTensor& tensor) {
   const Shape& shape = tensor.shape;
   if (row.form == Form::three_axes) return {1, 1, shape.elements()};
   // Vectors of a program come as [D], [1, 1, D] or [H, N] officially; the last keeps its axes.
-  return shape.rank() > 2 && shape.squeezed().rank() == 1 ? shape.squeezed() : shape;
+  const bool vector = shape.rank() > 2 && shape.squeezed().rank() == 1 && !is_stack(row.official);
+  return vector ? shape.squeezed() : shape;
 }
 
 }  // namespace
 
-StoredTensor squeezed(const StoredTensor& tensor) {
-  if (tensor.shape.rank() <= 2) return tensor;
-  const Shape shape = tensor.shape.squeezed();
-  if (shape.rank() == tensor.shape.rank() || tensor.strides != tensor.shape.contiguous_strides())
-    return tensor;
-  return tensor.reshaped(shape);
+Status put(std::string official, StoredTensor tensor, std::string_view file_name,
+           NamedTensors& out) {
+  const auto [place, added] = out.try_emplace(std::move(official), std::move(tensor));
+  if (added) return {};
+  return fail(Code::mismatch, "{}: the tensors {} and {} are both {}", file_name,
+              escaped(place->second.name), escaped(tensor.name), escaped(place->first));
+}
+
+StoredTensor squeezed(const StoredTensor& tensor, std::string_view official) {
+  const int wanted = is_stack(official) ? 3 : 2;
+  StoredTensor out = tensor;
+  const auto drop = [&out](int axis) {
+    std::vector<int64_t> axes, steps;
+    for (int i = 0; i < out.shape.rank(); ++i) {
+      if (i == axis) continue;
+      axes.push_back(out.shape[i]);
+      steps.push_back(out.strides[i]);
+    }
+    out.shape = Shape(std::span<const int64_t>(axes));
+    out.strides = Shape(std::span<const int64_t>(steps));
+  };
+  // Behind first: rwkv.cpp's heads are [H, N, 1], and there may be one of them.
+  while (out.shape.rank() > wanted && out.shape[out.shape.rank() - 1] == 1)
+    drop(out.shape.rank() - 1);
+  for (int axis = 0; out.shape.rank() > wanted && axis < out.shape.rank();) {
+    if (out.shape[axis] == 1)
+      drop(axis);
+    else
+      ++axis;
+  }
+  return out;
+}
+
+StoredTensor turned(StoredTensor tensor) {
+  while (tensor.shape.rank() < 2) {
+    std::vector<int64_t> axes = {1}, steps = {tensor.shape.elements()};
+    axes.insert(axes.end(), tensor.shape.axes().begin(), tensor.shape.axes().end());
+    steps.insert(steps.end(), tensor.strides.axes().begin(), tensor.strides.axes().end());
+    tensor.shape = Shape(std::span<const int64_t>(axes));
+    tensor.strides = Shape(std::span<const int64_t>(steps));
+  }
+  return tensor.transposed();
 }
 
 Result<NamedTensors> read_names(const Container& container, const Table& table,
@@ -95,7 +132,7 @@ Result<NamedTensors> read_names(const Container& container, const Table& table,
     const Row* row =
         in_layer ? find_reader(table.in_layer, local) : find_reader(table.top, tensor.name);
     if (!row) {
-      out.emplace(tensor.name, tensor);
+      SK_TRY_STATUS(put(tensor.name, tensor, file_name, out));
       continue;
     }
     SK_TRY_STATUS(read_row(*row, tensor, in_layer, layer, file_name, out));

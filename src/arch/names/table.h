@@ -43,7 +43,16 @@ Result<NamedTensors> read_names(const Container& container, const Table& table,
 Result<std::vector<ForeignTensor>> write_names(const NamedTensors& tensors, const Table& table,
                                                std::string_view title);
 
-// Matrices with axes of length 1 around them become matrices; vectors are compared by count.
-StoredTensor squeezed(const StoredTensor& tensor);
+// Puts a tensor under its official name. Error: mismatch (another one is there already).
+Status put(std::string official, StoredTensor tensor, std::string_view file_name,
+           NamedTensors& out);
+
+// The tensor without the axes of length 1 that it has beyond those of its official shape: a matrix
+// becomes one, a stack of matrices keeps its three axes however short they are. Vectors are
+// compared by count and may keep two.
+StoredTensor squeezed(const StoredTensor& tensor, std::string_view official);
+
+// With the last two axes swapped, of which a container may have left out one of length 1.
+StoredTensor turned(StoredTensor tensor);
 
 }  // namespace skein::arch::names
