@@ -57,6 +57,7 @@ class Terminal {
     child_ = ::forkpty(&fd_, nullptr, nullptr, &size);
     EXPECT_GE(child_, 0) << "no pseudo-terminal: " << std::strerror(errno);
     if (child_ == 0) {
+      for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
       ::setenv("TERM", "xterm", 1);
       become(skein_command(args));
     }
