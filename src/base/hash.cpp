@@ -1,37 +1,36 @@
 #include "base/hash.h"
 
-#include <openssl/evp.h>
+// The functions that work on a context of the caller's: they are called old-fashioned, but those
+// that replace them allocate, and libcrypto 3 does not survive every failure of that.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <string_view>
-
-#include "base/check.h"
 
 namespace skein {
+namespace {
 
-struct Sha256::Context {
-  EVP_MD_CTX* md = EVP_MD_CTX_new();
-  ~Context() { EVP_MD_CTX_free(md); }
-};
-
-Sha256::Sha256() : context_(std::make_unique<Context>()) {
-  SK_CHECK(context_->md && EVP_DigestInit_ex(context_->md, EVP_sha256(), nullptr) == 1);
+SHA256_CTX* sha(std::span<std::byte> context) {
+  return reinterpret_cast<SHA256_CTX*>(context.data());
 }
-Sha256::~Sha256() = default;
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+}  // namespace
+
+Sha256::Sha256() {
+  static_assert(sizeof(SHA256_CTX) <= sizeof(context_) && alignof(SHA256_CTX) <= 8);
+  SHA256_Init(sha(context_));
+}
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  SK_CHECK(EVP_DigestUpdate(context_->md, bytes.data(), bytes.size()) == 1);
+  SHA256_Update(sha(context_), bytes.data(), bytes.size());
 }
 
 void Sha256::update(std::string_view text) { update(std::as_bytes(std::span(text))); }
 
 Digest Sha256::finish() {
   Digest digest;
-  SK_CHECK(EVP_DigestFinal_ex(context_->md, reinterpret_cast<unsigned char*>(digest.data()),
-                              nullptr) == 1);
+  SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), sha(context_));
   return digest;
 }
 
