@@ -2,97 +2,188 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cmath>
-#include <unordered_set>
+#include <span>
+#include <vector>
 
 #include "base/limits.h"
 #include "base/utf8.h"
 
 namespace skein {
-namespace {
 
 namespace dom = simdjson::dom;
+using simdjson::internal::tape_ref;
+using simdjson::internal::tape_type;
+
+// simdjson's tape: a word for a bracket or a string, two for a number; a bracket knows its partner.
+struct Json::Text {
+  dom::document document;
+
+  tape_ref at(size_t index) const { return {&document, index}; }
+};
+
+namespace {
+
+constexpr char kArray = static_cast<char>(tape_type::START_ARRAY);
+constexpr char kObject = static_cast<char>(tape_type::START_OBJECT);
+
+bool opens_or_separates(char c) { return c == ',' || c == ':' || c == '[' || c == '{'; }
+
+// At least as many as there are keys and values outside of strings.
+uint64_t most_values(std::string_view text) {
+  return 1 + static_cast<uint64_t>(std::count_if(text.begin(), text.end(), opens_or_separates));
+}
+
+// As exactly as matters. A text that is no JSON may be counted wrongly, and is refused anyway.
+uint64_t count_values(std::string_view text) {
+  uint64_t count = 1;
+  bool inside = false;  // a string
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"')
+      inside = !inside;
+    else if (inside && text[i] == '\\')
+      ++i;
+    else if (!inside && opens_or_separates(text[i]))
+      ++count;
+  }
+  return count;
+}
+
+// Not by dom::parser: that chooses an implementation for the processor, and when memory runs out on
+// the way simdjson ends the process. This one is always there; a text of 2.5 MB takes it 6 ms.
+simdjson::error_code parse(std::string_view text, dom::document& document) {
+  const size_t capacity = std::max<size_t>(text.size(), 32);
+  const auto padded =
+      std::make_unique_for_overwrite<uint8_t[]>(capacity + simdjson::SIMDJSON_PADDING);
+  std::fill(std::copy(text.begin(), text.end(), padded.get()),
+            padded.get() + capacity + simdjson::SIMDJSON_PADDING, uint8_t{0});
+  simdjson::SIMDJSON_BUILTIN_IMPLEMENTATION::dom_parser_implementation parser;
+  if (const auto error = parser.set_capacity(capacity)) return error;
+  if (const auto error = parser.set_max_depth(limits::kJsonDepth)) return error;
+  if (const auto error = document.allocate(capacity)) return error;
+  return parser.parse(padded.get(), text.size(), document);
+}
+
+// Sorted rather than hashed: no text makes that slow, and it is 16 bytes a key.
+Status check_keys(const Json::Object& object, std::vector<std::string_view>& keys) {
+  keys.clear();
+  keys.reserve(object.size());
+  for (const auto& [key, value] : object) keys.push_back(key);
+  std::sort(keys.begin(), keys.end());
+  const auto twice = std::adjacent_find(keys.begin(), keys.end());
+  if (twice == keys.end()) return {};
+  return fail(Code::corrupt, "the key \"{}\" stands twice", escaped(*twice));
+}
 
 // Recursion is bounded: the parser was told kJsonDepth and refuses deeper texts before this runs.
-Result<Json> convert(dom::element element) {
-  switch (element.type()) {
-    case dom::element_type::NULL_VALUE: return Json();
-    case dom::element_type::BOOL: return Json(Json::Value(bool(element)));
-    case dom::element_type::INT64: return Json(Json::Value(int64_t(element)));
-    case dom::element_type::UINT64: return Json(Json::Value(uint64_t(element)));
-    case dom::element_type::DOUBLE: return Json(Json::Value(double(element)));
-    case dom::element_type::STRING:
-      return Json(Json::Value(std::string(std::string_view(element))));
-    case dom::element_type::ARRAY: {
-      Json::Array array;
-      for (dom::element child : dom::array(element)) {
-        SK_TRY(Json value, convert(child));
-        array.push_back(std::move(value));
-      }
-      return Json(Json::Value(std::move(array)));
-    }
-    case dom::element_type::OBJECT: {
-      Json::Object object;
-      std::unordered_set<std::string_view> seen;
-      for (dom::key_value_pair member : dom::object(element)) {
-        if (!seen.insert(member.key).second)
-          return fail(Code::corrupt, "the key \"{}\" stands twice", escaped(member.key));
-        SK_TRY(Json value, convert(member.value));
-        object.emplace_back(std::string(member.key), std::move(value));
-      }
-      return Json(Json::Value(std::move(object)));
-    }
+Status check_keys_everywhere(const Json& json, std::vector<std::string_view>& keys) {
+  if (const Json::Array array = json.array()) {
+    for (const Json& element : array) SK_TRY_STATUS(check_keys_everywhere(element, keys));
+  } else if (const Json::Object object = json.object()) {
+    SK_TRY_STATUS(check_keys(object, keys));
+    for (const auto& [key, value] : object) SK_TRY_STATUS(check_keys_everywhere(value, keys));
   }
-  return fail(Code::internal, "a JSON value of an unknown kind");
+  return {};
 }
 
 }  // namespace
 
-bool Json::integer(int64_t& out) const {
-  if (const auto* number = std::get_if<int64_t>(&value_)) {
-    out = *number;
-    return true;
-  }
-  return false;
+char Json::kind() const { return at_ ? static_cast<char>(text_->at(at_).tape_ref_type()) : '\0'; }
+
+size_t Json::begin_of(char wanted) const { return kind() == wanted ? at_ + 1 : 0; }
+size_t Json::end() const { return text_->at(at_).after_element() - 1; }
+size_t Json::next() const { return text_->at(at_).after_element(); }
+size_t Json::count() const { return text_->at(at_).scope_count(); }
+
+std::optional<std::string_view> Json::string() const {
+  if (kind() != static_cast<char>(tape_type::STRING)) return std::nullopt;
+  return text_->at(at_).get_string_view();
 }
 
-bool Json::number(double& out) const {
-  if (const auto* real = std::get_if<double>(&value_)) {
-    out = *real;
-  } else if (const auto* whole = std::get_if<int64_t>(&value_)) {
-    out = static_cast<double>(*whole);
-  } else if (const auto* large = std::get_if<uint64_t>(&value_)) {
-    out = static_cast<double>(*large);
-  } else {
-    return false;
-  }
+std::optional<bool> Json::boolean() const {
+  if (kind() == static_cast<char>(tape_type::TRUE_VALUE)) return true;
+  if (kind() == static_cast<char>(tape_type::FALSE_VALUE)) return false;
+  return std::nullopt;
+}
+
+bool Json::integer(int64_t& out) const {
+  if (kind() != static_cast<char>(tape_type::INT64)) return false;
+  out = text_->at(at_).next_tape_value<int64_t>();
   return true;
 }
 
-const Json* Json::find(std::string_view key) const {
-  const Object* members = object();
-  if (!members) return nullptr;
-  for (const auto& [name, value] : *members)
-    if (name == key) return &value;
-  return nullptr;
+bool Json::number(double& out) const {
+  switch (kind()) {
+    case static_cast<char>(tape_type::DOUBLE):
+      out = text_->at(at_).next_tape_value<double>();
+      return true;
+    case static_cast<char>(tape_type::INT64):
+      out = static_cast<double>(text_->at(at_).next_tape_value<int64_t>());
+      return true;
+    case static_cast<char>(tape_type::UINT64):
+      out = static_cast<double>(text_->at(at_).next_tape_value<uint64_t>());
+      return true;
+    default: return false;
+  }
+}
+
+Json::Array Json::array() const {
+  Array out;
+  if (const size_t begin = begin_of(kArray)) {
+    out.first_ = Json(text_, begin);
+    out.end_ = end();
+    out.size_ = count();
+  }
+  return out;
+}
+
+Json::Object Json::object() const {
+  Object out;
+  if (const size_t begin = begin_of(kObject)) {
+    out.first_ = Json(text_, begin);
+    out.end_ = end();
+    out.size_ = count();
+  }
+  return out;
+}
+
+Json Json::Array::operator[](size_t index) const {
+  Iterator at = begin();
+  while (index-- > 0) ++at;
+  return *at;
+}
+
+std::pair<std::string_view, Json> Json::Object::Iterator::operator*() const {
+  return {at_.text_->at(at_.at_).get_string_view(), Json(at_.text_, at_.next())};
+}
+
+Json::Object::Iterator& Json::Object::Iterator::operator++() {
+  at_.at_ = Json(at_.text_, at_.next()).next();
+  return *this;
+}
+
+Json Json::find(std::string_view key) const {
+  for (const auto& [name, value] : object())
+    if (name == key) return value;
+  return {};
 }
 
 Result<Json> parse_json(std::string_view text, uint64_t limit_bytes) {
   if (text.size() > limit_bytes)
     return fail(Code::corrupt, "{} bytes of JSON, more than the limit of {}", text.size(),
                 limit_bytes);
-  try {
-    dom::parser parser;
-    if (const auto error = parser.allocate(text.size() + 1, limits::kJsonDepth))
-      return fail(Code::memory, "no memory for {} bytes of JSON: {}", text.size(),
-                  simdjson::error_message(error));
-    dom::element root;
-    if (const auto error = parser.parse(text.data(), text.size()).get(root))
-      return fail(Code::corrupt, "not valid JSON: {}", simdjson::error_message(error));
-    return convert(root);
-  } catch (const std::exception& error) {
-    return fail(Code::corrupt, "not valid JSON: {}", error.what());
-  }
+  if (most_values(text) > limits::kArrayElements && count_values(text) > limits::kArrayElements)
+    return fail(Code::unsupported, "more than {} values in one JSON text", limits::kArrayElements);
+  const auto parsed = std::make_shared<Json::Text>();
+  if (const auto error = parse(text, parsed->document); error == simdjson::MEMALLOC)
+    return fail(Code::memory, "not enough memory for {} bytes of JSON", text.size());
+  else if (error)
+    return fail(Code::corrupt, "not valid JSON: {}", simdjson::error_message(error));
+  Json root(parsed, 1);
+  std::vector<std::string_view> keys;
+  SK_TRY_STATUS(check_keys_everywhere(root, keys));
+  return root;
 }
 
 void JsonWriter::before_value() {

@@ -13,7 +13,7 @@ constexpr Limit kTable[] = {
     {"name", kNameBytes, "bytes", "a tensor's name"},
     {"dimension", kDimension, "", "one axis of a tensor"},
     {"metadata_keys", kMetadataKeys, "", "metadata keys in a file"},
-    {"array", kArrayElements, "elements", "a metadata array"},
+    {"array", kArrayElements, "elements", "a metadata array; keys and values of a JSON text"},
     {"array_depth", kArrayDepth, "", "metadata arrays inside arrays"},
     {"string", kStringBytes, "bytes", "a metadata string"},
     {"layers", kLayers, "", "layers of a model"},

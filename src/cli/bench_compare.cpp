@@ -6,23 +6,21 @@
 namespace skein::cli {
 namespace {
 
-const std::string* text_of(const Json& json, std::string_view key) {
-  const Json* member = json.find(key);
-  return member ? member->string() : nullptr;
+std::optional<std::string_view> text_of(const Json& json, std::string_view key) {
+  return json.find(key).string();
 }
 
 // The entries of an array that have a name and a number.
 std::optional<std::vector<OldReport::Figure>> figures_of(const Json& json, std::string_view key,
                                                          std::string_view number) {
-  const Json* member = json.find(key);
-  if (!member || !member->array()) return std::nullopt;
+  const Json::Array entries = json.find(key).array();
+  if (!entries) return std::nullopt;
   std::vector<OldReport::Figure> out;
-  for (const Json& entry : *member->array()) {
-    const std::string* name = text_of(entry, "name");
-    const Json* figure = entry.find(number);
+  for (const Json& entry : entries) {
+    const auto name = text_of(entry, "name");
     double value = 0;
-    if (!name || !figure || !figure->number(value)) return std::nullopt;
-    out.push_back({*name, value});
+    if (!name || !entry.find(number).number(value)) return std::nullopt;
+    out.push_back({std::string(*name), value});
   }
   return out;
 }
@@ -38,12 +36,12 @@ std::optional<double> OldReport::find(const std::vector<Figure>& figures, std::s
 Result<OldReport> read_report(const std::string& file) {
   SK_TRY(const std::string text, read_text(file, limits::kFolderJsonBytes));
   auto json = parse_json(text, limits::kFolderJsonBytes);
-  if (!json) return fail(Code::corrupt, "{}: {}", escaped(file), json.error().message);
+  if (!json) return fail(json.error().code, "{}: {}", escaped(file), json.error().message);
   OldReport out;
   out.file = file;
-  const std::string* model = text_of(*json, "model");
-  const std::string* device = text_of(*json, "device");
-  const std::string* fingerprint = text_of(*json, "fingerprint");
+  const auto model = text_of(*json, "model");
+  const auto device = text_of(*json, "device");
+  const auto fingerprint = text_of(*json, "fingerprint");
   auto limits = figures_of(*json, "limits", "value");
   auto samples = figures_of(*json, "samples", "median");
   if (!model || !device || !fingerprint || !limits || !samples)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -147,6 +148,11 @@ std::filesystem::path own_folder(const std::filesystem::path& model) {
   return model.has_parent_path() ? model.parent_path() : std::filesystem::path(".");
 }
 
+// For want of memory a model must not be spoken to in another way. Like any allocation that fails.
+void check_memory(const Error& error) {
+  if (error.code == Code::memory) throw std::bad_alloc();
+}
+
 // The chat template, as text. Nothing of it is run, so what cannot be read is only not known.
 std::string chat_template(const ModelText& model) {
   if (const auto* own = find_as<std::string>(*model.metadata, "tokenizer.chat_template"))
@@ -156,14 +162,21 @@ std::string chat_template(const ModelText& model) {
   if (std::filesystem::exists(folder / "chat_template.jinja", ignored)) {
     const auto bytes = read_file(folder / "chat_template.jinja", limits::kHeaderBytes);
     if (bytes) return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    check_memory(bytes.error());
   }
   if (!std::filesystem::exists(folder / "tokenizer_config.json", ignored)) return {};
   const auto bytes = read_file(folder / "tokenizer_config.json", limits::kHeaderBytes);
-  if (!bytes) return {};
+  if (!bytes) {
+    check_memory(bytes.error());
+    return {};
+  }
   const auto json = parse_json({reinterpret_cast<const char*>(bytes->data()), bytes->size()},
                                limits::kHeaderBytes);
-  const Json* found = json ? json->find("chat_template") : nullptr;
-  return found && found->string() ? *found->string() : std::string();
+  if (!json) {
+    check_memory(json.error());
+    return {};
+  }
+  return std::string(json->find("chat_template").string().value_or(""));
 }
 
 }  // namespace

@@ -8,17 +8,17 @@
 namespace skein::text {
 namespace {
 
-bool is_null(const Json* value) {
+bool is_null(const Json& value) {
   double number = 0;
-  return !value || !(value->string() || value->array() || value->object() || value->boolean() ||
-                     value->number(number));
+  return !value.string() && !value.array() && !value.object() && !value.boolean() &&
+         !value.number(number);
 }
 
 // How a message calls a part that is told apart by its "type".
-std::string type_of(const Json* part) {
+std::string type_of(const Json& part) {
   if (is_null(part)) return "none";
-  const Json* type = part->find("type");
-  return type && type->string() ? escaped(*type->string(), 64) : "of no named type";
+  const auto type = part.find("type").string();
+  return type ? escaped(*type, 64) : "of no named type";
 }
 
 Status expect_type(const Json& parent, std::string_view key,
@@ -30,12 +30,12 @@ Status expect_type(const Json& parent, std::string_view key,
 }
 
 // Absent, null, false, 0 and "" all leave a feature off.
-bool is_off(const Json* value) {
+bool is_off(const Json& value) {
   if (is_null(value)) return true;
-  if (const bool* flag = value->boolean()) return !*flag;
-  if (const std::string* text = value->string()) return text->empty();
+  if (const auto flag = value.boolean()) return !*flag;
+  if (const auto text = value.string()) return text->empty();
   double number = 1;
-  return value->number(number) && number == 0;
+  return value.number(number) && number == 0;
 }
 
 Status expect_off(const Json& parent, std::string_view where,
@@ -49,42 +49,37 @@ Status expect_off(const Json& parent, std::string_view where,
 
 // ByteLevel maps bytes to letters; `splits` says whether it also cuts words.
 Status check_byte_level(const Json& part, bool& splits) {
-  const Json* prefix = part.find("add_prefix_space");
+  const Json prefix = part.find("add_prefix_space");
   if (!prefix || !is_off(prefix))
     return fail(Code::unsupported, "pre_tokenizer puts a space before the text");
-  const Json* regex = part.find("use_regex");
+  const Json regex = part.find("use_regex");
   splits = !regex || !is_off(regex);
   return {};
 }
 
 // [Split by a regular expression, ByteLevel].
 Result<const Splitter*> read_sequence(const Json& sequence) {
-  const Json* list = sequence.find("pretokenizers");
-  if (!list || !list->array() || list->array()->size() != 2 ||
-      type_of(&list->array()->front()) != "Split" || type_of(&list->array()->back()) != "ByteLevel")
+  const Json::Array list = sequence.find("pretokenizers").array();
+  if (list.size() != 2 || type_of(list[0]) != "Split" || type_of(list[1]) != "ByteLevel")
     return fail(Code::unsupported,
                 "pre_tokenizer is a Sequence of other parts than Split, ByteLevel");
-  const Json& split = list->array()->front();
+  const Json split = list[0];
   bool splits = false;
-  SK_TRY_STATUS(check_byte_level(list->array()->back(), splits));
+  SK_TRY_STATUS(check_byte_level(list[1], splits));
   if (splits) return fail(Code::unsupported, "pre_tokenizer splits words twice");
-  const Json* behavior = split.find("behavior");
-  if (!behavior || !behavior->string() || *behavior->string() != "Isolated" ||
-      !is_off(split.find("invert")))
+  if (split.find("behavior").string() != "Isolated" || !is_off(split.find("invert")))
     return fail(Code::unsupported, "pre_tokenizer: Split does not keep what it finds as words");
-  const Json* pattern = split.find("pattern");
-  const Json* regex = pattern ? pattern->find("Regex") : nullptr;
-  if (!regex || !regex->string())
-    return fail(Code::unsupported, "pre_tokenizer: Split has no regular expression");
-  if (const Splitter* splitter = splitter_by_pattern(*regex->string())) return splitter;
+  const auto regex = split.find("pattern").find("Regex").string();
+  if (!regex) return fail(Code::unsupported, "pre_tokenizer: Split has no regular expression");
+  if (const Splitter* splitter = splitter_by_pattern(*regex)) return splitter;
   return fail(Code::unsupported, "pre_tokenizer splits by \"{}\", which is not the way of {}",
-              escaped(*regex->string(), 200), splitter_names());
+              escaped(*regex, 200), splitter_names());
 }
 
 Result<const Splitter*> read_splitter(const Json& root) {
   SK_TRY_STATUS(expect_type(root, "pre_tokenizer", {"ByteLevel", "Sequence"}));
-  const Json& part = *root.find("pre_tokenizer");
-  if (type_of(&part) == "Sequence") return read_sequence(part);
+  const Json part = root.find("pre_tokenizer");
+  if (type_of(part) == "Sequence") return read_sequence(part);
   bool splits = false;
   SK_TRY_STATUS(check_byte_level(part, splits));
   if (!splits) return fail(Code::unsupported, "pre_tokenizer does not split words");
@@ -100,19 +95,20 @@ Status check_kind(const Json& root, const Json& model) {
                      "ignore_merges"});
 }
 
-Result<int32_t> checked_id(const Json* value, std::string_view where, std::string_view text) {
+Result<int32_t> checked_id(const Json& value, std::string_view where, std::string_view text) {
   int64_t id = 0;
-  if (!value || !value->integer(id) || id < 0 || id >= static_cast<int64_t>(limits::kVocab))
+  if (!value.integer(id) || id < 0 || id >= static_cast<int64_t>(limits::kVocab))
     return fail(Code::corrupt, "{}: the id of \"{}\" is no number from 0 to {}", where,
                 escaped(text, 64), limits::kVocab - 1);
   return static_cast<int32_t>(id);
 }
 
 Status read_vocab(const Json& model, BpeSource& out) {
-  const Json* vocab = model.find("vocab");
-  if (!vocab || !vocab->object()) return fail(Code::corrupt, "model.vocab is not an object");
-  for (const auto& [text, value] : *vocab->object()) {
-    SK_TRY(const int32_t id, checked_id(&value, "model.vocab", text));
+  const Json::Object vocab = model.find("vocab").object();
+  if (!vocab) return fail(Code::corrupt, "model.vocab is not an object");
+  out.vocab.reserve(vocab.size());
+  for (const auto& [text, value] : vocab) {
+    SK_TRY(const int32_t id, checked_id(value, "model.vocab", text));
     out.vocab.push_back({text, id});
   }
   return {};
@@ -120,10 +116,10 @@ Status read_vocab(const Json& model, BpeSource& out) {
 
 Result<BpeSource::Added> read_added_token(const Json& entry) {
   BpeSource::Added out;
-  const Json* content = entry.find("content");
-  if (!content || !content->string() || content->string()->empty())
+  const auto content = entry.find("content").string();
+  if (!content || content->empty())
     return fail(Code::corrupt, "added_tokens has an entry without a text");
-  out.text = *content->string();
+  out.text = *content;
   SK_TRY(out.id, checked_id(entry.find("id"), "added_tokens", out.text));
   SK_TRY_STATUS(expect_off(entry, fmt::format("added_tokens: \"{}\"", escaped(out.text, 64)),
                            {"single_word", "lstrip", "rstrip"}));
@@ -133,10 +129,10 @@ Result<BpeSource::Added> read_added_token(const Json& entry) {
 }
 
 Status read_added(const Json& root, BpeSource& out) {
-  const Json* list = root.find("added_tokens");
+  const Json list = root.find("added_tokens");
   if (is_null(list)) return {};
-  if (!list->array()) return fail(Code::corrupt, "added_tokens is not an array");
-  for (const Json& entry : *list->array()) {
+  if (!list.array()) return fail(Code::corrupt, "added_tokens is not an array");
+  for (const Json& entry : list.array()) {
     SK_TRY(const BpeSource::Added token, read_added_token(entry));
     out.added.push_back(token);
   }
@@ -145,14 +141,15 @@ Status read_added(const Json& root, BpeSource& out) {
 
 // "left right" or ["left", "right"].
 Status read_merges(const Json& model, BpeSource& out) {
-  const Json* list = model.find("merges");
-  if (!list || !list->array()) return fail(Code::corrupt, "model.merges is not an array");
-  for (const Json& merge : *list->array()) {
-    const Json::Array* parts = merge.array();
-    if (merge.string()) {
-      SK_TRY_STATUS(add_merge(*merge.string(), out));
-    } else if (parts && parts->size() == 2 && (*parts)[0].string() && (*parts)[1].string()) {
-      out.merges.emplace_back(*(*parts)[0].string(), *(*parts)[1].string());
+  const Json::Array list = model.find("merges").array();
+  if (!list) return fail(Code::corrupt, "model.merges is not an array");
+  out.merges.reserve(list.size());
+  for (const Json& merge : list) {
+    const Json::Array parts = merge.array();
+    if (const auto text = merge.string()) {
+      SK_TRY_STATUS(add_merge(*text, out));
+    } else if (parts.size() == 2 && parts[0].string() && parts[1].string()) {
+      out.merges.emplace_back(*parts[0].string(), *parts[1].string());
     } else {
       return fail(Code::corrupt, "model.merges: element {} is not a pair of tokens",
                   out.merges.size());
@@ -164,17 +161,17 @@ Status read_merges(const Json& model, BpeSource& out) {
 }  // namespace
 
 Result<BpeFile> read_bpe_json(const Json& root) {
-  const Json* model = root.find("model");
-  if (!model || !model->object()) return fail(Code::corrupt, "model is not an object");
-  SK_TRY_STATUS(check_kind(root, *model));
+  const Json model = root.find("model");
+  if (!model.object()) return fail(Code::corrupt, "model is not an object");
+  SK_TRY_STATUS(check_kind(root, model));
   BpeSource source;
   source.vocab_name = "model.vocab";
   source.added_name = "added_tokens";
   source.merges_name = "model.merges";
   SK_TRY(source.splitter, read_splitter(root));
-  SK_TRY_STATUS(read_vocab(*model, source));
+  SK_TRY_STATUS(read_vocab(model, source));
   SK_TRY_STATUS(read_added(root, source));
-  SK_TRY_STATUS(read_merges(*model, source));
+  SK_TRY_STATUS(read_merges(model, source));
   return check_bpe(std::move(source));
 }
 

@@ -1,7 +1,5 @@
 #include "text/vocab_json.h"
 
-#include <algorithm>
-
 #include "base/limits.h"
 
 namespace skein::text {
@@ -10,11 +8,6 @@ Result<Json> parse_vocab_json(std::span<const std::byte> bytes, std::string_view
   const std::string name = escaped(file_name);
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  // A parsed value takes some forty bytes and its text as few as two, so values are bounded too.
-  const auto commas = static_cast<uint64_t>(std::count(text.begin(), text.end(), ','));
-  if (commas > limits::kArrayElements)
-    return fail(Code::unsupported, "{}: more than {} values are too many for a vocabulary", name,
-                limits::kArrayElements);
   auto json = parse_json(text, limits::kVocabFileBytes);
   if (!json) return fail(json.error().code, "{}: {}", name, json.error().message);
   if (!json->object()) return fail(Code::corrupt, "{}: not a JSON object", name);

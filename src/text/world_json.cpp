@@ -8,11 +8,11 @@ namespace skein::text {
 namespace {
 
 Result<std::string> token_bytes(const Json& value) {
-  if (const std::string* text = value.string()) return *text;
-  const Json::Array* bytes = value.array();
+  if (const auto text = value.string()) return std::string(*text);
+  const Json::Array bytes = value.array();
   if (!bytes) return fail(Code::corrupt, "is neither a string nor an array of bytes");
   std::string out;
-  for (const Json& element : *bytes) {
+  for (const Json& element : bytes) {
     int64_t byte = 0;
     if (!element.integer(byte) || byte < 0 || byte > 255)
       return fail(Code::corrupt, "has an element that is no byte");
@@ -35,7 +35,7 @@ Status add_member(std::string_view key, const Json& value, WorldTokens& tokens) 
 Result<TokenizerPtr> world_from_object(const Json& root, std::string_view file_name) {
   const std::string name = escaped(file_name);
   WorldTokens tokens;
-  for (const auto& [key, value] : *root.object())
+  for (const auto& [key, value] : root.object())
     if (auto status = add_member(key, value, tokens); !status)
       return fail(status.error().code, "{}: \"{}\": {}", name, escaped(key, 64),
                   status.error().message);

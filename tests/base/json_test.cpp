@@ -29,6 +29,57 @@ TEST(JsonReader, depth_and_length_are_bounded) {
   EXPECT_FALSE(parse_json("[1,2,3]", 6));
 }
 
+TEST(JsonReader, keys_and_values_are_counted_outside_of_strings) {
+  const auto list = [](size_t count, std::string_view element) {
+    std::string text = "[";
+    for (size_t i = 0; i < count; ++i) text.append(i > 0 ? "," : "").append(element);
+    return text + "]";
+  };
+  // The array itself is a value too.
+  EXPECT_TRUE(parse_json(list(limits::kArrayElements - 1, "1"), 1 << 26));
+  const auto more = parse_json(list(limits::kArrayElements, "1"), 1 << 26);
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code, Code::unsupported);
+  EXPECT_FALSE(parse_json(list(limits::kArrayElements / 2, "[]"), 1 << 26));
+  EXPECT_TRUE(parse_json(list(limits::kArrayElements / 8, R"(",[{:,[{:,[{:\",[{:")"), 1 << 26));
+}
+
+TEST(JsonReader, values_outlive_the_result_and_can_be_walked) {
+  Json list;
+  {
+    const auto json = parse_json(R"({"a": [], "b": [1, [2, {"c": 3}], "x", {}], "d": {}})", 1000);
+    ASSERT_TRUE(json);
+    EXPECT_EQ(json->object()->size(), 3u);
+    EXPECT_TRUE(json->find("a").array()->empty());
+    EXPECT_TRUE(json->find("d").object()->empty());
+    EXPECT_FALSE(json->find("d").array());
+    EXPECT_FALSE(json->find("a").object());
+    list = json->find("b");
+    std::string keys;
+    for (const auto& [key, value] : json->object()) keys += key;
+    EXPECT_EQ(keys, "abd");
+  }
+  ASSERT_EQ(list.array()->size(), 4u);
+  int64_t three = 0;
+  EXPECT_TRUE(list.array()[1].array()[1].find("c").integer(three));
+  EXPECT_EQ(three, 3);
+  EXPECT_EQ(list.array()[2].string(), "x");
+  EXPECT_FALSE(list.find("b"));  // no object
+  size_t count = 0;
+  for (const Json& value : list.array()) count += static_cast<bool>(value);
+  EXPECT_EQ(count, 4u);
+}
+
+TEST(JsonReader, a_key_that_stands_twice_is_refused_at_any_depth) {
+  for (const char* text : {R"({"a":1,"b":2,"a":3})", R"([{"a":1},{"b":{"c":0,"c":0}}])",
+                           R"({"a":[[{"":1,"":2}]]})", R"({"a":1,"\u0061":2})"}) {
+    const auto json = parse_json(text, 1000);
+    ASSERT_FALSE(json) << text;
+    EXPECT_EQ(json.error().code, Code::corrupt);
+  }
+  EXPECT_TRUE(parse_json(R"([{"a":1},{"a":1},{"b":{"a":{"a":0}}}])", 1000));
+}
+
 TEST(JsonReader, gives_values_of_their_kind) {
   const auto json = parse_json(R"({"n": -3, "x": 0.5, "s": "a\u00e9", "l": [true, null]})", 1000);
   ASSERT_TRUE(json);
@@ -41,7 +92,7 @@ TEST(JsonReader, gives_values_of_their_kind) {
   EXPECT_EQ(x, 0.5);
   EXPECT_EQ(*json->find("s")->string(), "a\xc3\xa9");
   EXPECT_EQ(json->find("l")->array()->size(), 2u);
-  EXPECT_EQ(json->find("missing"), nullptr);
+  EXPECT_FALSE(json->find("missing"));
 }
 
 TEST(JsonWriter, is_read_back_equal) {

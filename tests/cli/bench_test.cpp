@@ -30,22 +30,21 @@ Json json_of(const Ran& ran) {
 
 double number(const Json& json, std::string_view key) {
   double value = -1;
-  const Json* member = json.find(key);
+  const Json member = json.find(key);
   EXPECT_TRUE(member && member->number(value)) << key;
   return value;
 }
 
 std::string text(const Json& json, std::string_view key) {
-  const Json* member = json.find(key);
+  const Json member = json.find(key);
   EXPECT_TRUE(member && member->string()) << key;
-  return member && member->string() ? *member->string() : "";
+  return std::string(member.string().value_or(""));
 }
 
-const Json::Array& array(const Json& json, std::string_view key) {
-  static const Json::Array kNone;
-  const Json* member = json.find(key);
+Json::Array array(const Json& json, std::string_view key) {
+  const Json member = json.find(key);
   EXPECT_TRUE(member && member->array()) << key;
-  return member && member->array() ? *member->array() : kNone;
+  return member.array();
 }
 
 std::map<std::string, double> medians(const Json& json) {
@@ -126,7 +125,7 @@ TEST(Bench, an_earlier_report_gives_ratios_and_tells_what_changed) {
                 {"name": "prefill 5", "median": 1}, {"name": "state copy", "median": 0}]})");
   const Json json = json_of(bench({"-b", "1", "--json", "--compare", old}));
   const auto now = medians(json);
-  const Json* compared = json.find("compared");
+  const Json compared = json.find("compared");
   ASSERT_TRUE(compared && compared->find("ratios") && compared->find("ratios")->object());
   EXPECT_EQ(compared->find("ratios")->object()->size(), 2u);
   EXPECT_NEAR(number(*compared->find("ratios"), "decode"), now.at("decode") / 0.5,
@@ -167,7 +166,7 @@ TEST(Bench, a_report_can_be_compared_with_the_next) {
   const std::string old = (folder / "old.json").string();
   write_text(old, bench({"-b", "1", "--json"}).out);
   const Json json = json_of(bench({"-b", "1", "--json", "--compare", old}));
-  const Json* compared = json.find("compared");
+  const Json compared = json.find("compared");
   ASSERT_TRUE(compared && compared->find("ratios") && compared->find("ratios")->object());
   EXPECT_EQ(compared->find("ratios")->object()->size(), array(json, "samples").size());
   EXPECT_TRUE(array(*compared, "differences").empty());
@@ -189,7 +188,7 @@ TEST(Bench, a_profile_adds_up) {
     EXPECT_EQ(bytes, number(step, "bytes"));
     EXPECT_GE(seconds, 0.999 * number(step, "seconds"));
   }
-  const Json& decode = array(json, "profiles")[0];
+  const Json decode = array(json, "profiles")[0];
   EXPECT_EQ(number(decode, "flops"), number(json, "flops_per_token"));
   EXPECT_EQ(number(decode, "weight_bytes") + number(decode, "state_bytes"),
             number(json, "bytes_per_token"));

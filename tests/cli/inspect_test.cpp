@@ -39,7 +39,9 @@ std::vector<Malformed> malformed() {
     const size_t end = std::min(index.find('\n', at), index.size());
     const auto json = parse_json(index.substr(at, end - at), 1 << 16);
     EXPECT_TRUE(json);
-    if (json) out.push_back({*json->find("file")->string(), *json->find("answer")->string()});
+    if (json)
+      out.push_back({std::string(*json->find("file")->string()),
+                     std::string(*json->find("answer")->string())});
     at = end + 1;
   }
   EXPECT_GT(out.size(), 70u);
@@ -47,8 +49,7 @@ std::vector<Malformed> malformed() {
 }
 
 std::string string_at(const Json& json, const std::string& key) {
-  const Json* value = json.find(key);
-  return value && value->string() ? *value->string() : "";
+  return std::string(json.find(key).string().value_or(""));
 }
 
 TEST(Inspect, every_malformed_file_gets_exit_3_and_one_sentence) {
@@ -70,7 +71,7 @@ TEST(Inspect, a_malformed_file_has_the_code_its_index_says) {
         run({"inspect", "--check", "--json", fixture("malformed/" + one.file).string()});
     const auto json = parse_json(ran.out, 1 << 20);
     ASSERT_TRUE(json) << one.file << ": " << ran.out;
-    const Json* error = json->find("error");
+    const Json error = json->find("error");
     ASSERT_TRUE(error) << one.file;
     EXPECT_EQ(string_at(*error, "code"), one.answer == "ok" ? "unsupported" : one.answer)
         << one.file << ": " << ran.out;
@@ -120,7 +121,7 @@ TEST(Inspect, every_container_of_one_model_is_the_same_model) {
     EXPECT_EQ(string_at(*json, "kind"), "model") << name;
     EXPECT_EQ(string_at(*json, "design"), "rwkv7") << name;
     EXPECT_TRUE(string_at(*json, "title").starts_with("RWKV-7 \"Goose\"")) << name;
-    const Json* dimensions = json->find("dimensions");
+    const Json dimensions = json->find("dimensions");
     ASSERT_TRUE(dimensions) << name;
     std::string now;
     for (const char* key : {"layers", "width", "heads", "head_size", "inner", "vocab"}) {
@@ -130,7 +131,7 @@ TEST(Inspect, every_container_of_one_model_is_the_same_model) {
     }
     if (sizes.empty()) sizes = now;
     EXPECT_EQ(now, sizes) << name;
-    const Json* found = json->find("check");
+    const Json found = json->find("check");
     ASSERT_TRUE(found) << name;
     EXPECT_TRUE(found->find("not_finite")->object()->empty()) << name;
   }
@@ -233,7 +234,7 @@ TEST(Inspect, views_of_one_storage_are_counted_each) {
   const auto json =
       parse_json(run({"inspect", "--check", "--json", (folder / "views.pth").string()}).out, 4096);
   ASSERT_TRUE(json);
-  const Json* counts = json->find("check")->find("not_finite");
+  const Json counts = json->find("check")->find("not_finite");
   int64_t all = 0, second = 0;
   EXPECT_EQ(counts->object()->size(), 2u);
   ASSERT_TRUE(counts->find("all") && counts->find("all")->integer(all));

@@ -146,7 +146,7 @@ TEST(Usage, errors_are_one_json_object_with_json) {
     EXPECT_NE(ran.code, 0);
     const auto json = parse_json(ran.out, 1 << 20);
     ASSERT_TRUE(json) << ran.out;
-    const Json* error = json->find("error");
+    const Json error = json->find("error");
     ASSERT_TRUE(error && error->find("code") && error->find("message")) << ran.out;
     EXPECT_EQ(*error->find("code")->string(), code);
     EXPECT_EQ(ran.err, "");

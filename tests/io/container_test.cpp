@@ -206,9 +206,9 @@ TEST(Container, malformed_fixtures_are_answered_as_their_index_says) {
     const auto row = parse_json(lines.substr(0, end), 1 << 16);
     ASSERT_TRUE(row);
     lines.remove_prefix(end + 1);
-    const std::string name = *row->find("file")->string();
-    const std::string answer = *row->find("answer")->string();
-    SCOPED_TRACE(name + ": " + *row->find("why")->string());
+    const std::string name(*row->find("file")->string());
+    const std::string answer(*row->find("answer")->string());
+    SCOPED_TRACE(name + ": " + std::string(*row->find("why")->string()));
     const auto data = read_file(fixture("malformed/" + name), 1 << 20);
     ASSERT_TRUE(data);
     const auto container = io::read_container(*data, name);

@@ -105,12 +105,12 @@ TEST(Formats, dot_products_equal_the_manifest) {
   int compared = 0;
   for (const DType type : kFixtureTypes)
     for (const char* source : kSources) {
-      const Json* row = manifest->find("types")->find(fixture_type(type));
-      ASSERT_NE(row, nullptr) << dtype_name(type);
-      const Json& entry = *row->find("cases")->find(source);
+      const Json row = manifest->find("types")->find(fixture_type(type));
+      ASSERT_TRUE(row) << dtype_name(type);
+      const Json entry = *row->find("cases")->find(source);
       const auto weights = decoded(type, quant_bytes(fixture_type(type) + "." + source + ".bin"));
       for (const auto& activation : activations) {
-        const Json::Array& dots = *entry.find(activation.key)->array();
+        const Json::Array dots = *entry.find(activation.key)->array();
         ASSERT_EQ(dots.size(), 8u);
         for (size_t i = 0; i < dots.size(); ++i) {
           double expected = 0;

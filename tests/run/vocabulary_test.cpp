@@ -45,10 +45,10 @@ const std::string& small_json() {
 // The small vocabulary as the metadata of a GGUF of kRows rows.
 Metadata small_metadata() {
   const Json root = parse_json(small_json(), 1 << 20).value();
-  const Json& model = *root.find("model");
+  const Json model = *root.find("model");
   std::vector<std::string> tokens(kRows, "[PAD]"), merges;
   std::vector<int64_t> types(kRows, 5);
-  const auto put = [&](const std::string& text, const Json& id, int64_t type) {
+  const auto put = [&](std::string_view text, const Json& id, int64_t type) {
     int64_t n = 0;
     ASSERT_TRUE(id.integer(n));
     tokens[static_cast<size_t>(n)] = text;
@@ -57,7 +57,7 @@ Metadata small_metadata() {
   for (const auto& [text, id] : *model.find("vocab")->object()) put(text, id, 1);
   for (const Json& token : *root.find("added_tokens")->array())
     put(*token.find("content")->string(), *token.find("id"), 3);
-  for (const Json& merge : *model.find("merges")->array()) merges.push_back(*merge.string());
+  for (const Json& merge : *model.find("merges")->array()) merges.emplace_back(*merge.string());
   Metadata out;
   out["tokenizer.ggml.model"] = std::string("gpt2");
   out["tokenizer.ggml.pre"] = std::string("qwen2");

@@ -35,8 +35,8 @@ struct Vocabulary {
 Vocabulary small_gguf() {
   Vocabulary out;
   const Json root = parse_json(small_json(), 1 << 20).value();
-  const Json& model = *root.find("model");
-  const auto put = [&](const std::string& text, const Json& id, int64_t type) {
+  const Json model = *root.find("model");
+  const auto put = [&](std::string_view text, const Json& id, int64_t type) {
     int64_t n = -1;
     ASSERT_TRUE(id.integer(n));
     const auto rows = std::max(out.tokens.size(), static_cast<size_t>(n) + 1);
@@ -53,7 +53,7 @@ Vocabulary small_gguf() {
     out.tokens.push_back(fmt::format("[PAD{}]", out.tokens.size()));
     out.types.push_back(5);
   }
-  for (const Json& merge : *model.find("merges")->array()) out.merges.push_back(*merge.string());
+  for (const Json& merge : *model.find("merges")->array()) out.merges.emplace_back(*merge.string());
   return out;
 }
 
