@@ -9,6 +9,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "base/control_group.h"
+
 namespace skein {
 namespace {
 
@@ -20,7 +22,7 @@ std::string first_line(const std::string& path) {
 }
 
 // The number after `key` in a file of "key:   123 kB" lines, in bytes.
-uint64_t kilobytes_of(const char* path, std::string_view key) {
+uint64_t kilobytes_of(const std::string& path, std::string_view key) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with(key)) continue;
@@ -56,30 +58,7 @@ int physical_cores() {
   return cores.empty() ? 1 : static_cast<int>(cores.size());
 }
 
-int processors_of_quota(std::string_view cpu_max) {
-  int64_t quota = 0, period = 0;
-  const char* const end = cpu_max.data() + cpu_max.size();
-  const auto first = std::from_chars(cpu_max.data(), end, quota);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ' ') return 0;
-  const auto second = std::from_chars(first.ptr + 1, end, period);
-  if (second.ec != std::errc() || quota <= 0 || period <= 0) return 0;
-  return static_cast<int>(std::min<int64_t>((quota - 1) / period + 1, CPU_SETSIZE));
-}
-
-int granted_processors() {
-  // "0::/user.slice/job.scope"; every group above ours limits us too.
-  std::string group;
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("0::/")) group = line.substr(3);
-  int granted = 0;
-  for (;;) {
-    const int here = processors_of_quota(first_line("/sys/fs/cgroup" + group + "/cpu.max"));
-    if (here > 0) granted = granted > 0 ? std::min(granted, here) : here;
-    if (group.empty()) return granted;
-    group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
-  }
-}
+int granted_processors() { return granted_by_groups().processors; }
 
 uint64_t bytes_of_cache(std::string_view size) {
   uint64_t number = 0;
@@ -109,8 +88,21 @@ std::string processor_name() {
   return {};
 }
 
-uint64_t memory_total() { return kilobytes_of("/proc/meminfo", "MemTotal:"); }
-uint64_t memory_available() { return kilobytes_of("/proc/meminfo", "MemAvailable:"); }
+uint64_t memory_total(const std::string& root) {
+  const uint64_t machine = kilobytes_of(root + "/proc/meminfo", "MemTotal:");
+  const uint64_t granted = granted_by_groups(root).memory;
+  return granted > 0 && (machine == 0 || granted < machine) ? granted : machine;
+}
+
+uint64_t memory_available(const std::string& root) {
+  const uint64_t machine = kilobytes_of(root + "/proc/meminfo", "MemAvailable:");
+  const Granted granted = granted_by_groups(root);
+  if (!granted.has_available) return machine;
+  // 0 would say that it is not known.
+  return std::max<uint64_t>(machine > 0 ? std::min(machine, granted.available) : granted.available,
+                            1);
+}
+
 uint64_t resident_bytes() { return kilobytes_of("/proc/self/status", "VmRSS:"); }
 uint64_t peak_resident_bytes() { return kilobytes_of("/proc/self/status", "VmHWM:"); }
 

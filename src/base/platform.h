@@ -15,18 +15,16 @@ int usable_processors();
 int physical_cores();
 // How many processors' time the control groups of this process grant it, rounded up; 0: no limit.
 int granted_processors();
-// What a group's cpu.max grants: "150000 100000" (microseconds in each period) is 2, "max 100000"
-// and anything else 0.
-int processors_of_quota(std::string_view cpu_max);
 // The largest cache that a processor can reach, which it may share with others; 0 if unknown.
 uint64_t last_level_cache_bytes();
 // Of the text that the system has for it: "2048K", "4M"; 0 for anything else.
 uint64_t bytes_of_cache(std::string_view size);
 // "Intel(R) Xeon(R) Processor", or empty.
 std::string processor_name();
-// Bytes of memory of the machine and how many are available now; 0 if unknown.
-uint64_t memory_total();
-uint64_t memory_available();
+// Bytes of memory that this process may have at most, of the machine's or of its control groups',
+// and how many can be had now; 0 if unknown. `root` stands before /proc and /sys, for tests.
+uint64_t memory_total(const std::string& root = "");
+uint64_t memory_available(const std::string& root = "");
 // Resident set of this process now and at its peak; 0 if unknown.
 uint64_t resident_bytes();
 uint64_t peak_resident_bytes();

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/control_group.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/platform.h"
@@ -98,6 +99,14 @@ void look_at_kernels(std::vector<Finding>& out) {
 }
 
 void look_at_memory(std::vector<Finding>& out) {
+  if (const Granted granted = granted_by_groups(); granted.processors > 0 || granted.memory > 0) {
+    const std::string memory = bytes_text(static_cast<double>(granted.memory));
+    out.push_back({"control group",
+                   granted.memory == 0 ? fmt::format("{} processors", granted.processors)
+                   : granted.processors == 0
+                       ? fmt::format("{} of memory", memory)
+                       : fmt::format("{} processors, {} of memory", granted.processors, memory)});
+  }
   const uint64_t total = memory_total(), free = memory_available();
   if (total == 0) {
     out.push_back({"memory", "unknown", Health::remark});

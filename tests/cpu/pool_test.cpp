@@ -9,7 +9,9 @@
 #include <memory>
 #include <numeric>
 #include <thread>
+#include <utility>
 
+#include "base/control_group.h"
 #include "base/platform.h"
 
 namespace skein {
@@ -159,13 +161,15 @@ TEST(ThreadCount, stays_within_the_affinity_mask) {
 }
 
 TEST(ThreadCount, a_control_group_grants_whole_processors_rounded_up) {
-  EXPECT_EQ(processors_of_quota("max 100000"), 0);
-  EXPECT_EQ(processors_of_quota("100000 100000"), 1);
-  EXPECT_EQ(processors_of_quota("150000 100000"), 2);
-  EXPECT_EQ(processors_of_quota("1000 100000"), 1);
-  for (const char* nonsense :
-       {"", "max", "-5 100000", "5", "5 0", "5 -1", "x 3", "99999999999999999999 1"})
-    EXPECT_EQ(processors_of_quota(nonsense), 0) << nonsense;
+  EXPECT_EQ(processors_of_quota("max", "100000"), 0);
+  EXPECT_EQ(processors_of_quota("-1", "100000"), 0);
+  EXPECT_EQ(processors_of_quota("100000", "100000"), 1);
+  EXPECT_EQ(processors_of_quota("150000", "100000"), 2);
+  EXPECT_EQ(processors_of_quota("1000", "100000"), 1);
+  const std::pair<const char*, const char*> nonsense[] = {
+      {"", ""}, {"5", ""}, {"5", "0"}, {"5", "-1"}, {"x", "3"}, {"99999999999999999999", "1"}};
+  for (const auto& [quota, period] : nonsense)
+    EXPECT_EQ(processors_of_quota(quota, period), 0) << quota << ' ' << period;
   EXPECT_GE(granted_processors(), 0);
 }
 
