@@ -16,6 +16,12 @@
  *   - Any thread may call. A model may be used by many threads at once, each with states of its
  *     own. A state or sampler that one call changes must not be used by another at the same time;
  *     reading one from several threads is fine.
+ *   - fork(): a child may use all that its parent has opened, whether the parent goes on or not. A
+ *     model starts threads of its own there with its first call. What another thread of the parent
+ *     was changing at that moment stays half done in the child: a model that was computing then
+ *     refuses to compute there (SK_ARGUMENT), the state it was fed to means nothing, and both can
+ *     still be closed and freed. Other models can be opened. (While the first model of a process is
+ *     being opened, leave fork() be.)
  *   - Strings are UTF-8. Those that a function returns belong to the library.
  *
  * The environment variables SKEIN_ISA and SKEIN_THREADS force a choice; they are read once, when
@@ -193,10 +199,11 @@ typedef enum sk_want {
 
 /* Feeds tokens to a state. How they are cut into calls, the number of threads and what other
  * threads compute make no difference to a single bit. Calls for one model take turns.
- * Errors: SK_ARGUMENT (no tokens, an id out of range, a capacity that is too small), SK_MISMATCH
- * (the state of another model), SK_IO (the model's file became shorter), SK_MEMORY; the state is
- * then as it was. SK_CORRUPT: the model's numbers are not finite (infinity or NaN), and the state
- * is as it was or lost: then every call with it fails until sk_state_reset() or sk_state_copy(). */
+ * Errors: SK_ARGUMENT (no tokens, an id out of range, a capacity that is too small, a model that
+ * another thread was using when this process was forked), SK_MISMATCH (the state of another model),
+ * SK_IO (the model's file became shorter), SK_MEMORY; the state is then as it was. SK_CORRUPT: the
+ * model's numbers are not finite (infinity or NaN), and the state is as it was or lost: then every
+ * call with it fails until sk_state_reset() or sk_state_copy(). */
 SK_API int32_t sk_eval(sk_model*, sk_state*, const int32_t* tokens, size_t count, int32_t want,
                        float* logits /* NULL when want is 0 */, size_t capacity /* in floats */);
 

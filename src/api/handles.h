@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/turn.h"
 #include "run/model.h"
 #include "run/sampler.h"
 #include "run/state.h"
@@ -29,7 +29,7 @@ struct sk_model {
   skein::Result<skein::api::Vocabulary> vocabulary() const;
 
  private:
-  mutable std::mutex mutex_;
+  mutable skein::Turn turn_;
   mutable skein::api::Vocabulary found_;
 };
 

@@ -18,7 +18,7 @@ void log_opened(const ModelInfo& info) {
 }  // namespace
 
 Result<Vocabulary> sk_model::vocabulary() const {
-  const std::lock_guard lock(mutex_);
+  SK_TRY(const Turn::Held turn, turn_.take("the model's vocabulary"));
   if (!found_.tokenizer) {
     SK_TRY(const text::TokenizerPtr tokenizer, find_tokenizer(*model, vocab_file));
     auto traits = std::make_shared<const TokenTraits>(token_traits(

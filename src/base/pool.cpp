@@ -1,5 +1,7 @@
 #include "base/pool.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -8,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/platform.h"
+#include "base/turn.h"
 
 namespace skein {
 namespace {
@@ -57,24 +60,53 @@ Result<int> thread_count(int requested) {
   return bounded(count);
 }
 
-Pool::Pool(int threads) : crowded_(threads > usable_processors()) {
-  workers_.reserve(static_cast<size_t>(threads > 1 ? threads - 1 : 0));
-  // Workers that have started wait for the first job, so that none asks for size() before it is
-  // known.
-  for (int index = 1; index < threads; ++index) {
-    try {
-      workers_.emplace_back([this, index] { serve(index); });
-    } catch (const std::system_error&) {
-      break;  // the system has no more threads to give; fewer give the same results
-    }
-  }
+void* Pool::begin(void* worker) {
+  const auto* me = static_cast<const Worker*>(worker);
+  me->pool->serve(me->index);
+  return nullptr;
 }
 
-Pool::~Pool() {
+// Not std::thread: one whose thread stayed in another process can be neither joined nor destroyed.
+int Pool::start() {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i] = {.pool = this, .index = static_cast<int>(i) + 1};
+    if (::pthread_create(&workers_[i].thread, nullptr, begin, &workers_[i]) != 0)
+      return static_cast<int>(i);
+  }
+  return static_cast<int>(workers_.size());
+}
+
+void Pool::stop(int started) {
   stop_.store(true);
   job_.fetch_add(1);
   job_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  for (int i = 0; i < started; ++i)
+    ::pthread_join(workers_[static_cast<size_t>(i)].thread, nullptr);
+}
+
+Pool::Pool(int threads) : crowded_(threads > usable_processors()), process_(process_generation()) {
+  workers_.resize(static_cast<size_t>(threads > 1 ? threads - 1 : 0));
+  // Workers that have started wait for the first job, so that none asks for size() before it is
+  // known. The system may have no more threads to give; fewer give the same results.
+  workers_.resize(static_cast<size_t>(start()));
+  size_ = static_cast<int>(workers_.size()) + 1;
+}
+
+Pool::~Pool() {
+  if (process_ == process_generation()) stop(size_ - 1);
+}
+
+// The words may be as a step in the middle left them, and nobody of those it was for is here.
+Status Pool::start_again() {
+  for (auto* word : {&job_, &running_, &arrived_, &generation_}) word->store(0);
+  stop_.store(false);
+  if (const int started = start(); started < size_ - 1) {
+    stop(started);
+    return fail(Code::memory, "the system gives this process no more than {} of {} threads",
+                started + 1, size_);
+  }
+  process_ = process_generation();
+  return {};
 }
 
 // Notifying costs a system call only if somebody sleeps.
@@ -85,20 +117,25 @@ void Pool::await_change(const std::atomic<uint32_t>& word, uint32_t seen) const 
   }
   for (int i = 0; i < (crowded_ ? kCrowdedYields : kYields); ++i) {
     if (word.load() != seen) return;
-    std::this_thread::yield();
+    ::sched_yield();
   }
   word.wait(seen);
 }
 
-void Pool::run(const std::function<void(int)>& work) {
-  if (workers_.empty()) return work(0);
+Status Pool::run(const std::function<void(int)>& work) {
+  if (size_ == 1) {
+    work(0);
+    return {};
+  }
+  if (process_ != process_generation()) SK_TRY_STATUS(start_again());
   work_ = &work;
-  running_.store(static_cast<uint32_t>(workers_.size()));
+  running_.store(static_cast<uint32_t>(size_ - 1));
   job_.fetch_add(1);
   job_.notify_all();
   work(0);
   for (uint32_t left = running_.load(); left != 0; left = running_.load())
     await_change(running_, left);
+  return {};
 }
 
 void Pool::serve(int index) {
@@ -113,7 +150,7 @@ void Pool::serve(int index) {
 }
 
 void Pool::barrier() {
-  if (workers_.empty()) return;
+  if (size_ == 1) return;
   const uint32_t generation = generation_.load();
   if (arrived_.fetch_add(1) + 1 == static_cast<uint32_t>(size())) {
     arrived_.store(0);
@@ -127,7 +164,7 @@ void Pool::barrier() {
 Status run_shares(Pool& pool, int64_t count, const std::function<Status(Range)>& work) {
   std::vector<Status> done(static_cast<size_t>(pool.size()));
   std::atomic<bool> no_memory{false};
-  pool.run([&](int index) {
+  const std::function<void(int)> job = [&](int index) {
     const Range range = share(count, index, pool.size());
     if (range.begin == range.end) return;
     try {
@@ -135,7 +172,8 @@ Status run_shares(Pool& pool, int64_t count, const std::function<Status(Range)>&
     } catch (const std::bad_alloc&) {
       no_memory.store(true);
     }
-  });
+  };
+  SK_TRY_STATUS(pool.run(job));
   if (no_memory.load()) return fail(Code::memory, "not enough memory");
   for (Status& status : done) SK_TRY_STATUS(std::move(status));
   return {};

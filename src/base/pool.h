@@ -1,10 +1,11 @@
 // A small pool of threads that run one function together and meet at barriers inside it.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -25,7 +26,8 @@ Result<int> thread_count(int requested);
 
 // Not reentrant: one run() at a time; the caller's thread is worker 0. Waiting workers spin for a
 // moment and then sleep, so an idle pool costs nothing; with more threads than processors they
-// sleep at once, since what they wait for needs their processor.
+// sleep at once, since what they wait for needs their processor. A process that fork() made has
+// none of its parent's threads: its first run() starts as many anew.
 class Pool {
  public:
   // Threads start at once; on failure there are fewer of them (size() tells).
@@ -34,15 +36,25 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  int size() const { return static_cast<int>(workers_.size()) + 1; }
+  int size() const { return size_; }
 
-  // Runs work(index) for every index in [0, size()), each on its own thread, and waits.
-  void run(const std::function<void(int index)>& work);
+  // Runs work(index) for every index in [0, size()), each on its own thread, and waits. Error:
+  // memory (a forked process that is given no threads; nothing was run).
+  Status run(const std::function<void(int index)>& work);
 
   // For use inside `work`: nobody goes on before everybody has come.
   void barrier();
 
  private:
+  struct Worker {
+    Pool* pool = nullptr;
+    int index = 0;
+    pthread_t thread{};
+  };
+  static void* begin(void* worker);
+  int start();  // gives how many started
+  void stop(int started);
+  Status start_again();
   void serve(int index);
   void await_change(const std::atomic<uint32_t>& word, uint32_t seen) const;
 
@@ -54,7 +66,9 @@ class Pool {
   alignas(64) std::atomic<bool> stop_{false};
   const std::function<void(int)>* work_ = nullptr;
   bool crowded_ = false;  // more threads than processors
-  std::vector<std::thread> workers_;
+  int size_ = 1;
+  uint32_t process_ = 0;         // the one that has the threads
+  std::vector<Worker> workers_;  // size_ - 1, but for what the system did not give
 };
 
 // Divides `count` items among the threads as share() does and waits. The error is that of the

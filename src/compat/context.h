@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 
+#include "base/turn.h"
 #include "compat/state_order.h"
 #include "run/model.h"
 
@@ -19,6 +19,6 @@ struct rwkv_context {
   mutable std::atomic<int> last_error = 0;
   std::atomic<bool> print_errors = true;
 
-  std::mutex busy;     // held while `state` is in use
+  skein::Turn busy;    // held while `state` is in use
   skein::State state;  // the caller's state in Skein's order; between two calls it means nothing
 };

@@ -20,7 +20,7 @@ Outcome<void> eval(rwkv_context& context, std::span<const uint32_t> tokens,
                    const Buffers& buffers) {
   // An id beyond INT32_MAX turns negative and is refused like any that is out of range.
   const std::span ids(reinterpret_cast<const int32_t*>(tokens.data()), tokens.size());
-  const std::lock_guard lock(context.busy);
+  SK_TRY(const Turn::Held turn, context.busy.take("the context"));
   State& state = context.state;
   if (buffers.state_in)
     context.order.read(buffers.state_in, state.values());

@@ -128,7 +128,7 @@ Status Executor::execute(const Step& step) {
   if (parts_ == 1)
     job_(0);
   else
-    pool_->run(job_);
+    SK_TRY_STATUS(pool_->run(job_));
   step_ = nullptr;
   if (step.rough) {
     const float* input = value(head().in[0], step).data;
@@ -183,7 +183,7 @@ Status Executor::exact_logits(const float* input, std::span<const int32_t> group
     multiply({0, count});
   } else {
     const auto job = [&](int thread) { multiply(share(count, thread, pool_->size())); };
-    pool_->run(std::ref(job));  // a reference needs no allocation
+    SK_TRY_STATUS(pool_->run(std::ref(job)));  // a reference needs no allocation
   }
   if (weights_.mapped() && intact && !intact()) return shortened();
   return {};

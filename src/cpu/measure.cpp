@@ -37,13 +37,14 @@ double read_rate(const Kernels& kernels, Pool& pool, bool alone, std::span<const
     sums[static_cast<size_t>(index)] =
         kernels.read_stream(floats + range.begin, range.end - range.begin);
   };
+  bool ran = true;
   const double seconds = best_seconds(passes, [&] {
     if (alone)
       read(0);
     else
-      pool.run(read);
+      ran = pool.run(read) && ran;
   });
-  return static_cast<double>(count) * sizeof(float) / seconds;
+  return ran ? static_cast<double>(count) * sizeof(float) / seconds : 0;
 }
 
 ops::DeviceLimits read_limit(const Kernels& kernels, Pool& pool, bool alone,
@@ -68,13 +69,16 @@ double multiply_add_rate(const Kernels& kernels, Pool& pool, int passes) {
   constexpr int64_t kRounds = 2'000'000;  // some 10 ms
   std::vector<float> sums(static_cast<size_t>(pool.size()));
   int64_t flops = 0;
+  bool ran = true;
   const double seconds = best_seconds(passes, [&] {
-    pool.run([&](int index) {
+    const auto job = [&](int index) {
       int64_t own = 0;
       sums[static_cast<size_t>(index)] = kernels.multiply_adds(kRounds, &own);
       if (index == 0) flops = own;
-    });
+    };
+    ran = pool.run(job) && ran;
   });
+  if (!ran) return 0;
   return static_cast<double>(flops * pool.size()) / seconds;
 }
 

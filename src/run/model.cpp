@@ -227,7 +227,7 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   if (options.before_load) options.before_load(model->info_, ready.memory);
   if (const uint64_t total = memory_total();
       total > 0 && static_cast<uint64_t>(ready.memory.peak) > total)
-    return fail(Code::memory, "{}: needs {:.1f} GiB, this machine has {:.1f} GiB",
+    return fail(Code::memory, "{}: needs {:.1f} GiB, this process may have {:.1f} GiB",
                 model->files_.name(), static_cast<double>(ready.memory.peak) / (1 << 30),
                 static_cast<double>(total) / (1 << 30));
 
@@ -488,7 +488,7 @@ Status Model::finish(std::span<const Job> jobs, Restorer* restorer) {
 
 Status Model::eval(std::span<const Job> jobs) {
   SK_TRY_STATUS(check(jobs));
-  const std::lock_guard lock(mutex_);
+  SK_TRY(const Turn::Held turn, turn_.take("the model"));
   return run(jobs, {});
 }
 
@@ -500,27 +500,29 @@ Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, flo
 Result<LogitBounds> Model::logit_bounds() {
   SK_CHECK(info_.two_plane != TwoPlane::off);
   {
-    const std::lock_guard lock(mutex_);
+    SK_TRY(const Turn::Held turn, turn_.take("the model"));
     SK_TRY_STATUS(executable_->add_coarse_head());
     has_second_plane_ = true;
   }
-  return LogitBounds(vocab(), head_input_,
-                     [this](const float* input, std::span<const int32_t> groups, float* logits) {
-                       const std::lock_guard lock(mutex_);
-                       return executable_->exact_logits(input, groups, logits, intact_);
-                     });
+  return LogitBounds(
+      vocab(), head_input_,
+      [this](const float* input, std::span<const int32_t> groups, float* logits) -> Status {
+        SK_TRY(const Turn::Held turn, turn_.take("the model"));
+        return executable_->exact_logits(input, groups, logits, intact_);
+      });
 }
 
 Status Model::eval(State& state, int32_t token, LogitBounds& logits) {
   const ops::RoughLogits rough = logits.begin();
   const Job job = {&state, {&token, 1}, Want::last, rough.about};
   SK_TRY_STATUS(check({&job, 1}));
-  const std::lock_guard lock(mutex_);
+  SK_TRY(const Turn::Held turn, turn_.take("the model"));
   return run({&job, 1}, {.rough = &rough});
 }
 
 ops::DeviceLimits Model::measure_limits(int passes) {
-  const std::lock_guard lock(mutex_);
+  const auto turn = turn_.take("the model");
+  if (!turn) return {};
   return executable_->measure_limits(passes);
 }
 
@@ -528,7 +530,7 @@ Status Model::trace(State& state, std::span<const int32_t> tokens, Want want, fl
                     const ops::Trace& sink) {
   const Job job = {&state, tokens, want, logits};
   SK_TRY_STATUS(check({&job, 1}));
-  const std::lock_guard lock(mutex_);
+  SK_TRY(const Turn::Held turn, turn_.take("the model"));
   return run({&job, 1}, {.trace = &sink});
 }
 
@@ -536,7 +538,7 @@ Status Model::profile(State& state, std::span<const int32_t> tokens, Want want, 
                       ops::Profile& profile) {
   const Job job = {&state, tokens, want, logits};
   SK_TRY_STATUS(check({&job, 1}));
-  const std::lock_guard lock(mutex_);
+  SK_TRY(const Turn::Held turn, turn_.take("the model"));
   return run({&job, 1}, {.profile = &profile});
 }
 

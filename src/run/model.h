@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include "arch/adapter.h"
 #include "arch/registry.h"
+#include "base/turn.h"
 #include "io/model_files.h"
 #include "ops/backend.h"
 #include "run/logit_bounds.h"
@@ -155,10 +155,11 @@ class Model {
   // Feeds every job's tokens to its state. Jobs share the passes over the weights, and what a job
   // computes does not depend on the others, on the threads or on how its tokens are cut into calls.
   // Two jobs may not share a state. Any thread may call; calls take turns.
-  // Errors: argument (an id out of range, a job without tokens), mismatch (a state of another
-  // model), io (the file changed under us), memory; the states are then as they were. Corrupt: a
-  // state was lost before; or numbers were not finite in some job, whose state is then as it was or
-  // lost (State::lost), while the other jobs are done.
+  // Errors: argument (an id out of range, a job without tokens, a model that another thread was
+  // using when this process was forked), mismatch (a state of another model), io (the file changed
+  // under us), memory; the states are then as they were. Corrupt: a state was lost before; or
+  // numbers were not finite in some job, whose state is then as it was or lost (State::lost), while
+  // the other jobs are done.
   Status eval(std::span<const Job> jobs);
   Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
 
@@ -170,7 +171,8 @@ class Model {
   bool has_second_plane() const { return has_second_plane_; }
   Status eval(State& state, int32_t token, LogitBounds& logits);
 
-  // The device's limits, for speeds to be compared with. Takes its turn like eval().
+  // The device's limits, for speeds to be compared with, or nothing where eval() would fail. Takes
+  // its turn like eval().
   ops::DeviceLimits measure_limits(int passes = 5);
 
   // eval() for one job, telling where the time goes: entries name weights by their place in
@@ -215,7 +217,7 @@ class Model {
 
   std::atomic<bool> has_second_plane_ = false;
 
-  std::mutex mutex_;  // one step at a time; what follows belongs to it
+  Turn turn_;  // one step at a time; what follows belongs to it
   std::vector<int32_t> tokens_;
   std::vector<int32_t> outputs_;
   std::vector<ops::Sequence> sequences_;

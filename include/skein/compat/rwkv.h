@@ -12,6 +12,9 @@
  *
  * A context belongs to one caller at a time; calls on the same one take turns. Different contexts
  * may be used by different threads, clones too: those share the weights and take turns computing.
+ * A process that was forked may go on using its parent's contexts, with threads of its own; one
+ * that another thread was using at that moment, and its clones, fail there with ARGS and can be
+ * freed.
  */
 #ifndef SKEIN_COMPAT_RWKV_H
 #define SKEIN_COMPAT_RWKV_H

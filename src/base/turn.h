@@ -1,0 +1,57 @@
+// Locks that know of fork(): the child has the parent's memory, but only the thread that forked.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "base/error.h"
+
+namespace skein {
+
+// Another number in every process that fork() makes of this one, never 0. Costs a load.
+uint32_t process_generation();
+
+// A mutex whose holder may have stayed behind in another process, and who comes then is told so
+// instead of waiting for ever.
+class Turn {
+ public:
+  // Gives the turn back at its end.
+  class Held {
+   public:
+    Held() = default;
+    Held(Turn& turn, uint32_t generation) : turn_(&turn), generation_(generation) {}
+    Held(Held&& other) noexcept
+        : turn_(std::exchange(other.turn_, nullptr)), generation_(other.generation_) {}
+    Held& operator=(Held&& other) noexcept {
+      std::swap(turn_, other.turn_);
+      std::swap(generation_, other.generation_);
+      return *this;
+    }
+    ~Held() {
+      if (turn_) turn_->give_back(generation_);
+    }
+
+   private:
+    Turn* turn_ = nullptr;
+    uint32_t generation_ = 0;
+  };
+
+  Turn() = default;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  // Waits for it. Error: argument, for what was in use by another thread when this process was
+  // forked and may be half changed: "`what` was in use by another thread ...".
+  Result<Held> take(const char* what);
+  // For what is never half changed: nobody is waited for who is not here.
+  Held take_over() { return Held(*this, wait(/*seize=*/true)); }
+
+ private:
+  uint32_t wait(bool seize);
+  void give_back(uint32_t generation);
+
+  std::atomic<uint32_t> holder_{0};  // the generation of the process that holds it
+};
+
+}  // namespace skein
