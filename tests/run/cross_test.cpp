@@ -30,7 +30,7 @@ std::vector<test::ModelSizes> sizes_of(const std::string& design) {
   std::vector<test::ModelSizes> out = {
       {.width = 256, .heads = 4, .inner = 512, .rank_w = 32, .rank_a = 16, .rank_v = 64},
       {.width = 256, .heads = 2, .inner = 256, .rank_w = 40, .rank_a = 1, .rank_v = 5},
-      {.width = 96, .heads = 3, .inner = 160, .rank_w = 8, .rank_a = 32, .rank_v = 1, .rank_g = 7},
+      {.width = 96, .heads = 3, .inner = 160, .rank_w = 1, .rank_a = 32, .rank_v = 1, .rank_g = 7},
       {.width = 72, .heads = 1, .inner = 40, .rank_w = 3, .rank_a = 48, .rank_v = 7, .rank_g = 1}};
   if (everything()) {
     out.push_back({.width = 512, .heads = 8, .inner = 768, .rank_w = 64, .rank_a = 24});
