@@ -29,13 +29,19 @@ namespace {
 
 std::string shown(const std::filesystem::path& path) { return escaped(path.string()); }
 
+// What errno says of `path`: not enough memory, or the system's refusal.
+tl::unexpected<Error> refusal(const std::filesystem::path& path, std::string_view what = "") {
+  const int why = errno;
+  return fail(why == ENOMEM ? Code::memory : Code::io, "{}: {}{}", shown(path), what,
+              std::strerror(why));
+}
+
 // Opens for reading without hanging on a FIFO.
 Result<struct stat> open_regular(const std::filesystem::path& path, Descriptor& out) {
   out = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!out) return fail(Code::io, "{}: {}", shown(path), std::strerror(errno));
+  if (!out) return refusal(path);
   struct stat info {};
-  if (::fstat(out.get(), &info) != 0)
-    return fail(Code::io, "{}: {}", shown(path), std::strerror(errno));
+  if (::fstat(out.get(), &info) != 0) return refusal(path);
   if (!S_ISREG(info.st_mode)) return fail(Code::unsupported, "{}: not a regular file", shown(path));
   return info;
 }
@@ -47,13 +53,12 @@ Result<File> File::map(const std::filesystem::path& path) {
   SK_TRY(const struct stat info, open_regular(path, file));
   const auto size = static_cast<size_t>(info.st_size);
   if (size == 0) return fail(Code::corrupt, "{}: too short, the file is empty", shown(path));
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (data == MAP_FAILED)
-    return fail(Code::io, "{}: cannot be mapped: {}", shown(path), std::strerror(errno));
   auto mapping = std::make_unique<Mapping>();
+  mapping->path = path;
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (data == MAP_FAILED) return refusal(path, "cannot be mapped: ");
   mapping->data = static_cast<std::byte*>(data);
   mapping->size = size;
-  mapping->path = path;
   auto guard = MappingGuard::create(mapping->data, size, info.st_dev, info.st_ino);
   if (!guard) return fail(guard.error().code, "{}: {}", shown(path), guard.error().message);
   mapping->guard = std::move(*guard);
@@ -95,7 +100,7 @@ Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint
   while (done < bytes.size()) {
     const ssize_t got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(Code::io, "{}: {}", shown(path), std::strerror(errno));
+    if (got < 0) return refusal(path);
     if (got == 0) return fail(Code::io, "{}: became shorter while it was read", shown(path));
     done += static_cast<size_t>(got);
   }

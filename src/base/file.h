@@ -16,7 +16,7 @@ namespace skein {
 // read as zeros and intact() turns false, where other programs die of SIGBUS.
 class File {
  public:
-  // Errors: io (cannot be opened), unsupported (not a regular file), corrupt (empty).
+  // Errors: io (cannot be opened), unsupported (not a regular file), corrupt (empty), memory.
   static Result<File> map(const std::filesystem::path& path);
 
   File(File&&) noexcept;

@@ -25,17 +25,31 @@ namespace {
 // record.
 constexpr size_t kBuffer = size_t{1} << 20;
 constexpr mode_t kPermissions = 0777;
-constexpr int kAttempts = 100;  // at a name that nobody else has
+constexpr int kAttempts = 100;  // at a name that nobody else has, at a file that is being cut
 
 std::string shown(const std::filesystem::path& path) { return escaped(path.string()); }
+
+// What a mapped file has lost cannot be read by the system; when we read it, it becomes zeros and
+// File::intact() false, which tells the reader of that file what is wrong.
+void touch(std::span<const std::byte> part) {
+  constexpr size_t kPage = 4096;
+  const volatile std::byte* bytes = part.data();
+  for (size_t at = 0; at < part.size(); at += kPage) (void)bytes[at];
+  if (!part.empty()) (void)bytes[part.size() - 1];
+}
 
 // 0 when all was written, otherwise errno.
 int write_all(int fd, std::span<const std::byte> part, const uint64_t* at, bool stream) {
   size_t done = 0;
+  int touched = 0;  // a file may be cut again and again
   while (done < part.size()) {
     const ssize_t put =
         at ? ::pwrite(fd, part.data() + done, part.size() - done, static_cast<off_t>(*at + done))
            : ::write(fd, part.data() + done, part.size() - done);
+    if (put < 0 && errno == EFAULT && touched++ < kAttempts) {
+      touch(part);
+      continue;
+    }
     // Nobody may read the pipe: then a signal has to be able to end this.
     if (put < 0 && errno == EINTR && !stream) continue;
     if (put < 0 && errno == EAGAIN && stream) {

@@ -9,9 +9,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <mutex>
 #include <new>
 #include <utility>
+
+#include "base/turn.h"
 
 namespace skein {
 
@@ -19,7 +20,7 @@ struct LiveMapping {
   std::atomic<uintptr_t> begin{0};
   std::atomic<uintptr_t> end{0};  // 0: the place is free
   std::atomic<bool> broken{false};
-  dev_t device = 0;  // under the mutex, as the handler does not ask
+  dev_t device = 0;  // under the turn, as the handler does not ask
   ino_t inode = 0;
 };
 
@@ -32,7 +33,8 @@ struct Block {
   std::atomic<Block*> next{nullptr};
 };
 Block first_block;
-std::mutex table_mutex;
+constinit Turn table_turn;
+bool installed = false;
 struct sigaction previous_action;
 
 template <typename Visit>
@@ -67,11 +69,16 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
 }
 
 bool install() {
-  struct sigaction action {};
+  struct sigaction action {
+  }, before{};
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO;
   sigemptyset(&action.sa_mask);
-  return sigaction(SIGBUS, &action, &previous_action) == 0;
+  if (sigaction(SIGBUS, &action, &before) != 0) return false;
+  // A process that was forked in the middle of this does it again.
+  if (before.sa_sigaction != on_bus_error) previous_action = before;
+  installed = true;
+  return true;
 }
 
 // A free place; null when there is no memory for more.
@@ -95,9 +102,8 @@ LiveMapping* free_place() {
 
 Result<MappingGuard> MappingGuard::create(const std::byte* data, size_t size, dev_t device,
                                           ino_t inode) {
-  const std::lock_guard lock(table_mutex);
-  static const bool installed = install();
-  if (!installed) return fail(Code::io, "SIGBUS cannot be handled: {}", std::strerror(errno));
+  const Turn::Held turn = table_turn.take_over();
+  if (!installed && !install()) return fail(Code::io, "SIGBUS cannot be handled: {}", std::strerror(errno));
   LiveMapping* live = free_place();
   if (!live) return fail(Code::memory, "not enough memory to guard one more mapped file");
   live->device = device;
@@ -118,7 +124,7 @@ MappingGuard& MappingGuard::operator=(MappingGuard&& other) noexcept {
 
 MappingGuard::~MappingGuard() {
   if (!live_) return;
-  const std::lock_guard lock(table_mutex);
+  const Turn::Held turn = table_turn.take_over();
   live_->end.store(0);
   live_->begin.store(0);
 }
@@ -126,7 +132,7 @@ MappingGuard::~MappingGuard() {
 bool MappingGuard::intact() const { return !live_ || !live_->broken.load(); }
 
 bool is_mapped(dev_t device, ino_t inode) {
-  const std::lock_guard lock(table_mutex);
+  const Turn::Held turn = table_turn.take_over();
   return any_place([&](const LiveMapping& live) {
     return live.end.load() != 0 && live.device == device && live.inode == inode;
   });

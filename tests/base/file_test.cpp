@@ -9,8 +9,13 @@
 #include <cstring>
 #include <fstream>
 
+#include "support/sanitizers.h"
+
 namespace skein {
 namespace {
+
+using test::kAddressSanitizer;
+using test::kThreadSanitizer;
 
 class FileTest : public testing::Test {
  protected:
@@ -74,6 +79,37 @@ TEST_F(FileTest, every_one_of_thousands_of_mappings_survives_its_file) {
     ASSERT_EQ(file.bytes()[60000], std::byte{0});
     ASSERT_FALSE(file.intact());
   }
+}
+
+// The system cannot read such pages for us, and would blame what is written: "Bad address".
+TEST_F(FileTest, what_a_shortened_file_has_lost_is_written_as_zeros_and_the_source_is_blamed) {
+  constexpr size_t kBytes = size_t{4} << 20;
+  const auto path = make("model", kBytes);
+  const auto file = File::map(path);
+  ASSERT_TRUE(file);
+  std::filesystem::resize_file(path, 5000);
+  const std::span<const std::byte> parts[] = {file->bytes()};
+  const Status written = write_file(folder_ / "out", parts);
+  EXPECT_TRUE(written) << written.error().message;
+  EXPECT_EQ(std::filesystem::file_size(folder_ / "out"), kBytes);
+  EXPECT_FALSE(file->intact());
+}
+
+// Only address space is short here, as for a model that is larger than what a limit leaves.
+TEST_F(FileTest, no_memory_for_a_mapping_is_memory) {
+  if (kAddressSanitizer || kThreadSanitizer) GTEST_SKIP() << "SKIPPED: their own address space";
+  const auto path = folder_ / "large";
+  make("large", 1);
+  std::filesystem::resize_file(path, uint64_t{1} << 40);  // sparse
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = rlim_t{1} << 39;
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &few), 0);
+  const auto file = File::map(path);
+  setrlimit(RLIMIT_AS, &before);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, Code::memory) << file.error().message;
 }
 
 TEST_F(FileTest, dropping_pages_loses_nothing) {
