@@ -1,9 +1,11 @@
 #include "cli/config.h"
 
-// Without exceptions the parser answers with a value, as everything here does. Some of its
+// With exceptions, or memory that runs out in the parser would end the program. Some of its
 // assertions are about the input ("[[[" is one), and the code behind them copes: they must
 // neither end the program nor, with NDEBUG under clang, become promises to the optimiser.
-#define TOML_EXCEPTIONS 0
+#define TOML_EXCEPTIONS 1
+// Or numbers go through a stream, which takes a want of memory for a wrong number.
+#define TOML_FLOAT_CHARCONV 1
 #define TOML_HEADER_ONLY 1
 #define TOML_ASSERT(expression) static_cast<void>(0)
 #undef NDEBUG
@@ -81,13 +83,15 @@ Status read_table(const toml::table& table, const std::string& section, int dept
 }  // namespace
 
 Result<Config> Config::parse(std::string_view text, std::string_view name) {
-  const toml::parse_result parsed = toml::parse(text, name);
-  if (!parsed)
-    return fail(Code::argument, "{}:{}: {}", name, parsed.error().source().begin.line,
-                escaped(parsed.error().description()));
-  Config config;
-  SK_TRY_STATUS(read_table(parsed.table(), "", 0, name, config.keys_));
-  return config;
+  try {
+    Config config;
+    // Not told the name: it would keep a copy where no exception may pass.
+    SK_TRY_STATUS(read_table(toml::parse(text), "", 0, name, config.keys_));
+    return config;
+  } catch (const toml::parse_error& error) {
+    return fail(Code::argument, "{}:{}: {}", name, error.source().begin.line,
+                escaped(error.description()));
+  }
 }
 
 std::vector<std::filesystem::path> Config::files() {

@@ -13,7 +13,7 @@ namespace {
 
 using namespace packed;
 
-static_assert(std::variant_size_v<MetaValue> == 10, "a new kind of value needs a reader");
+static_assert(std::variant_size_v<MetaVariant> == 10, "a new kind of value needs a reader");
 
 void write_text(Bytes& out, const std::string& text) {
   out.number(static_cast<uint32_t>(text.size()));

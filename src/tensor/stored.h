@@ -76,9 +76,23 @@ struct StoredTensor {
 };
 
 // A value of a file's metadata (GGUF key/value pairs, safetensors __metadata__).
-using MetaValue = std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<bool>,
-                               std::vector<int64_t>, std::vector<uint64_t>, std::vector<double>,
-                               std::vector<std::string>>;
+using MetaVariant = std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<bool>,
+                                 std::vector<int64_t>, std::vector<uint64_t>, std::vector<double>,
+                                 std::vector<std::string>>;
+// The variant, copied safely: when copying one of such types throws, libstdc++ up to 12 at least
+// destroys what was never made.
+class MetaValue : public MetaVariant {
+ public:
+  using MetaVariant::MetaVariant;
+  MetaValue() = default;
+  MetaValue(const MetaValue& other)
+      : MetaVariant(std::visit([](const auto& held) { return MetaVariant(held); },
+                               static_cast<const MetaVariant&>(other))) {}
+  MetaValue(MetaValue&&) noexcept = default;
+  MetaValue& operator=(const MetaValue& other) { return *this = MetaValue(other); }
+  MetaValue& operator=(MetaValue&&) noexcept = default;
+  using MetaVariant::operator=;
+};
 using Metadata = std::map<std::string, MetaValue, std::less<>>;
 
 enum class Format { pth_zip, pth_legacy, safetensors, gguf, ggmf, packed };

@@ -1,0 +1,139 @@
+/* calls_skein MODEL VOCAB THREADS: all that a program does with libskein. A call that says
+ * SK_MEMORY is made once more and has to work then; what comes out is printed, and is the same
+ * whatever failed on the way. Keeps nothing on the heap itself. */
+#include <skein/skein.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { kMost = 1 << 20 };
+
+static float logits[kMost];
+static unsigned char bytes[4 * kMost];
+static int retried;
+
+static void say(const char* what, uint64_t number) {
+  char line[128];
+  const int length = snprintf(line, sizeof line, "%s %016llx\n", what, (unsigned long long)number);
+  if (write(STDOUT_FILENO, line, (size_t)length) != length) _exit(9);
+}
+
+static uint64_t hash_of(const void* data, size_t size) {
+  uint64_t hash = 14695981039346656037u;
+  for (size_t i = 0; i < size; ++i)
+    hash = (hash ^ ((const unsigned char*)data)[i]) * 1099511628211u;
+  return hash;
+}
+
+static void wrong(const char* call, int32_t code) {
+  char line[512];
+  const int length =
+      snprintf(line, sizeof line, "%s: code %d: %s\n", call, (int)code, sk_last_error());
+  if (write(STDERR_FILENO, line, (size_t)length) != length) _exit(9);
+  _exit(1);
+}
+
+static int again(const char* call, int32_t code) {
+  if (code == SK_OK) return 0;
+  if (code != SK_MEMORY || retried) wrong(call, code);
+  retried = 1;
+  return 1;
+}
+/* Only one allocation fails, so there is one more try in all. */
+#define DO(call) \
+  while (again(#call, (call))) continue
+
+static void note(int32_t level, const char* text, void* user) {
+  (void)level, (void)text, (void)user;
+}
+
+int main(int argc, char** argv) {
+  if (argc != 4) return 2;
+  struct sk_model_params params;
+  memset(&params, 0, sizeof params);
+  params.size = sizeof params;
+  params.vocab = argv[2][0] ? argv[2] : NULL;
+  params.threads = atoi(argv[3]);
+  params.chunk = 4;
+  sk_log_set(note, NULL);
+  sk_model* model = NULL;
+  DO(sk_model_open(argv[1], &params, &model));
+  struct sk_model_info info;
+  memset(&info, 0, sizeof info);
+  info.size = sizeof info;
+  DO(sk_model_info(model, &info));
+  say("fingerprint", hash_of(info.fingerprint, 32));
+  const size_t vocab = (size_t)info.vocab;
+
+  static const char text[] = "The sun was red, and Mia laughed. Again and again!";
+  static int32_t ids[256];
+  size_t count = 0;
+  DO(sk_tokenize(model, text, sizeof text - 1, ids, 256, &count));
+  say("ids", hash_of(ids, count * sizeof ids[0]));
+  size_t size = 0;
+  DO(sk_detokenize(model, ids, count, (char*)bytes, sizeof bytes, &size));
+  say("text", hash_of(bytes, size));
+
+  sk_state *state = NULL, *copy = NULL, *other = NULL;
+  DO(sk_state_new(model, &state));
+  if (count > 11) count = 11;
+  DO(sk_eval(model, state, ids, count, SK_WANT_ALL, logits, kMost));
+  say("all logits", hash_of(logits, count * vocab * sizeof(float)));
+  DO(sk_state_clone(state, &copy));
+  DO(sk_state_new(model, &other));
+  const struct sk_job jobs[2] = {{state, ids, 3, logits, vocab, SK_WANT_LAST, 0},
+                                 {other, ids, 6, logits + vocab, vocab, SK_WANT_LAST, 0}};
+  DO(sk_eval_batch(model, jobs, 2));
+  say("batch", hash_of(logits, 2 * vocab * sizeof(float)));
+  for (int32_t format = SK_STATE_NATIVE; format <= SK_STATE_F32; ++format) {
+    sk_state* back = NULL;
+    DO(sk_state_export(copy, format, bytes, sizeof bytes, &size));
+    say("exported", hash_of(bytes, size));
+    DO(sk_state_import(model, format, bytes, size, &back));
+    DO(sk_eval(model, back, ids, 1, SK_WANT_LAST, logits, kMost));
+    say("imported", hash_of(logits, vocab * sizeof(float)));
+    sk_state_free(back);
+  }
+  DO(sk_state_copy(other, copy));
+  DO(sk_state_reset(copy));
+
+  struct sk_sampling sampling;
+  memset(&sampling, 0, sizeof sampling);
+  sampling.size = sizeof sampling;
+  DO(sk_sampling_init(&sampling));
+  const sk_logit_bias bias[2] = {{65, 0, 2.5}, {66, 0, -1}};
+  const int32_t banned[1] = {0};
+  sampling.logit_bias = bias;
+  sampling.logit_bias_count = 2;
+  sampling.banned = banned;
+  sampling.banned_count = 1;
+  sampling.typical_p = 0.9;
+  sampling.repetition = 1.1;
+  for (int mirostat = 0; mirostat <= 2; mirostat += 2) {
+    sampling.mirostat = mirostat;
+    if (mirostat) sampling.typical_p = 1, sampling.top_p = 1;
+    sk_sampler *sampler = NULL, *twin = NULL;
+    DO(sk_sampler_new(model, &sampling, &sampler));
+    DO(sk_sampler_clone(sampler, &twin));
+    for (uint64_t i = 0; i < 6; ++i) {
+      int32_t id = 0;
+      DO(sk_sampler_sample(sampler, logits, vocab, i, &id));
+      DO(sk_sampler_accept(sampler, id));
+      DO(sk_eval(model, other, &id, 1, SK_WANT_LAST, logits, kMost));
+      say("drawn", (uint64_t)id);
+    }
+    DO(sk_sampler_reset(sampler));
+    sk_sampler_free(twin);
+    sk_sampler_free(sampler);
+  }
+  int32_t id = 0;
+  DO(sk_sample(logits, vocab, NULL, 3, &id));
+  say("alone", (uint64_t)id);
+  sk_state_free(state);
+  sk_state_free(copy);
+  sk_state_free(other);
+  sk_model_close(model);
+  return retried ? 4 : 0;
+}
