@@ -252,6 +252,7 @@ TEST_P(MemorySweep, whatever_fails_is_said_or_made_up_for) {
       "%.1f s\n",
       scenario.name, ways.size(), std::set<uint64_t>(ways.begin(), ways.end()).size(),
       places.size(), unnoticed, memory, wrong, seconds);
+  std::fflush(stdout);
 }
 
 INSTANTIATE_TEST_SUITE_P(Runs, MemorySweep, testing::ValuesIn(kScenarios),
