@@ -183,10 +183,10 @@ std::string emit_pth(const Draft& draft, Liar& liar, const ChangeHead& change_he
                            {"central disk", 34, 2},
                            {"central offset", 42, 4}})
       lie_at(central, f.name, f.at, f.width, liar);
-    if (liar.unusual("local name differs")) local[30] = 'X';
+    if (liar.unusual("local name differs")) local.back() ^= 1;
   };
   spec.change_end = [&](std::string& end) {
-    const size_t at = end.rfind("PK\5\6"s);
+    const size_t at = end.size() - 22 - spec.comment.size();
     lie_at(end, "end disk", at + 4, 2, liar);
     lie_at(end, "end entries here", at + 8, 2, liar);
     lie_at(end, "end entries", at + 10, 2, liar);

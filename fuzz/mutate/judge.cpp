@@ -210,6 +210,7 @@ void Judge::judge_model(const std::filesystem::path& path, uint64_t choice) {
     return;
   }
   verdict_.outcome = "opened";
+  verdict_.logits = ran->logits;
   Model& model = *ran->model;
   // A file whose own vocabulary is broken is one to inspect, and runs as numbers all the same.
   const auto tokenizer = find_tokenizer(model);
@@ -298,6 +299,7 @@ void Judge::judge_adapter(const std::filesystem::path& path, const std::string& 
   auto ran = run(bases_ / base_name, {.threads = 1, .adapters = {adapter}});
   if (!ran) return refused(ran.error());
   verdict_.outcome = "opened";
+  verdict_.logits = ran->logits;
   if (ran->error) {
     blames_file(*ran->error, "eval: ");
     verdict_.outcome = "opened, no answer";

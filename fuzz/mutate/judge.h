@@ -17,6 +17,7 @@ struct Verdict {
   std::string outcome;                // "opened", or the code of the refusal: "corrupt"
   std::string message;                // of a refusal
   std::vector<std::string> findings;  // "kind: facts"; empty: all held
+  std::vector<float> logits;          // of a model or an adapter that was opened
 };
 
 class Judge {

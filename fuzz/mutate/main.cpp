@@ -164,7 +164,7 @@ int run(const Arguments& arguments) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   const bool terminal = isatty(1) != 0;
-  const uint64_t step = terminal ? 100 : 2000;
+  const uint64_t step = terminal ? 50 : 1000;
   judge_all(*seeds,
             {.first = arguments.from,
              .count = arguments.count,
