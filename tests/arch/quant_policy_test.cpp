@@ -183,7 +183,9 @@ TEST(QuantPolicy, what_is_no_type_for_weights_is_refused) {
 TEST(QuantPolicy, every_type_has_the_name_that_finds_it) {
   for (int i = 0; i < kDTypes; ++i) {
     const auto type = static_cast<DType>(i);
-    if (type != DType::unread) EXPECT_EQ(dtype_named(dtype_name(type)), type);
+    if (type != DType::unread) {
+      EXPECT_EQ(dtype_named(dtype_name(type)), type);
+    }
   }
   EXPECT_FALSE(dtype_named(dtype_name(DType::unread)));
   EXPECT_EQ(dtype_named("q4_k"), DType::q4_k);
