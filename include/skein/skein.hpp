@@ -1,7 +1,8 @@
 // Skein for C++17: skein.h with objects that free themselves and exceptions for failures.
 //
 // Everything here is inline and stands on the C functions, whose comments in skein.h say what they
-// do, what may fail, which threads may call and what a forked process may do. What differs on this side of the border:
+// do, what may fail, which threads may call and what a forked process may do. What differs on this
+// side of the border:
 //
 //   - a failure is an exception of type skein::Error, which has the C API's code and sentence;
 //   - State and Sampler are values: copying one clones it, == compares every bit;

@@ -103,7 +103,8 @@ LiveMapping* free_place() {
 Result<MappingGuard> MappingGuard::create(const std::byte* data, size_t size, dev_t device,
                                           ino_t inode) {
   const Turn::Held turn = table_turn.take_over();
-  if (!installed && !install()) return fail(Code::io, "SIGBUS cannot be handled: {}", std::strerror(errno));
+  if (!installed && !install())
+    return fail(Code::io, "SIGBUS cannot be handled: {}", std::strerror(errno));
   LiveMapping* live = free_place();
   if (!live) return fail(Code::memory, "not enough memory to guard one more mapped file");
   live->device = device;

@@ -111,6 +111,8 @@ Status Generation::next(Event& event) {
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (!status) {
     finish_ = Finish::interrupted;
+    // A token after which there are no numbers is never read.
+    if (status.error().code == Code::corrupt) pending_ = -1;
     // The first error is the one to be told; where this fails too, the state has read less.
     static_cast<void>(go_back(read_));
     read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);

@@ -143,6 +143,7 @@ Status Lookahead::read_pass() {
   const Status fed = session_->feed_each(pass_, first_, rows_);
   if (!fed && fed.error().code == Code::corrupt) {
     // Numbers that a guess makes infinite say nothing of the tokens that are known.
+    drafted_ += static_cast<int64_t>(pass_.size() - known_);
     drop_guesses();
     return session_->read_again(pass_);
   }
