@@ -279,7 +279,8 @@ Status FileWriter::commit() {
   SK_TRY_STATUS(flush());
   if (is_stream()) return {};
   SK_TRY_STATUS(take_over_mode());
-  if (::fsync(file_.get()) != 0) return error("cannot be written");
+  while (::fsync(file_.get()) != 0)
+    if (errno != EINTR) return error("cannot be written");
   SK_TRY_STATUS(put_in_place());
   temporary_.clear();
   leftover_ = Leftover();

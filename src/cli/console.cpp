@@ -1,9 +1,12 @@
 #include "cli/console.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -15,11 +18,23 @@ namespace skein::cli {
 namespace {
 
 constexpr size_t kPendingBytes = 64 * 1024;
+constexpr int kLastWordsMs = 1000;
 
-// 0, or the errno of what stopped it.
+// Whether somebody takes what is written, asked before a program ends that is asked to.
+bool is_taken(int fd) {
+  pollfd ready = {.fd = fd, .events = POLLOUT, .revents = 0};
+  const int found = ::poll(&ready, 1, kLastWordsMs);
+  return found > 0 || (found < 0 && errno == EINTR);
+}
+
+// 0, or the errno of what stopped it: EINTR where the program is asked to end and the reader of a
+// pipe sleeps.
 int write_all(int fd, std::string_view text) {
   while (!text.empty()) {
-    const ssize_t put = ::write(fd, text.data(), text.size());
+    const bool last = interrupt::requested();
+    if (last && !is_taken(fd)) return EINTR;
+    const ssize_t put =
+        ::write(fd, text.data(), last ? std::min<size_t>(text.size(), PIPE_BUF) : text.size());
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return errno;
     text.remove_prefix(static_cast<size_t>(put));
@@ -114,6 +129,7 @@ Console::Console(const ConsoleOptions& options)
       stderr_terminal_(::isatty(STDERR_FILENO) == 1) {
   stdout_color_ = !options.json && use_color(options.color, stdout_terminal_);
   stderr_color_ = use_color(options.color, stderr_terminal_);
+  pending_.reserve(kPendingBytes);
 }
 
 void Console::make_room_for(const std::string& output) {
@@ -131,51 +147,66 @@ int Console::width() const {
 }
 
 void Console::out(std::string_view text) {
+  if (text.size() > kPendingBytes - pending_.size()) flush();
+  if (text.size() > kPendingBytes) return write_out(text);
   pending_ += text;
-  if (pending_.size() >= kPendingBytes ||
-      (stdout_terminal_ && pending_.find('\n') != std::string::npos))
-    flush();
+  if (stdout_terminal_ && text.find('\n') != std::string::npos) flush();
 }
 
-void Console::line(std::string_view text) { out(std::string(text) + "\n"); }
+void Console::line(std::string_view text) {
+  out(text);
+  out("\n");
+}
 
 void Console::flush() {
   if (pending_.empty()) return;
-  clear_status();
-  if (!closed_) {
-    if (const int error = write_all(out_, pending_)) {
-      closed_ = true;
-      // A pipe without a reader: whoever read has seen enough.
-      if (error != EPIPE) write_error_ = error;
-    }
-  }
+  write_out(pending_);
   pending_.clear();
 }
 
-void Console::write_stderr(std::string_view text) {
+void Console::write_out(std::string_view text) {
+  clear_status();
+  if (closed_) return;
+  if (const int error = write_all(out_, text)) {
+    closed_ = true;
+    // A pipe without a reader: whoever read has seen enough.
+    if (error != EPIPE && error != EINTR) write_error_ = error;
+  }
+}
+
+void Console::write_stderr(std::string_view line) {
   flush();
   clear_status();
-  write_all(STDERR_FILENO, text);
+  // In one piece, as other programs may write there too.
+  char whole[1024];
+  if (line.size() < sizeof whole) {
+    std::copy(line.begin(), line.end(), whole);
+    whole[line.size()] = '\n';
+    write_all(STDERR_FILENO, {whole, line.size() + 1});
+  } else {
+    write_all(STDERR_FILENO, line);
+    write_all(STDERR_FILENO, "\n");
+  }
 }
 
 void Console::note(std::string_view text) {
-  if (!options_.quiet && !options_.json) write_stderr(std::string(text) + "\n");
+  if (!options_.quiet && !options_.json) write_stderr(text);
 }
 
 void Console::detail(std::string_view text) {
-  if (options_.verbose && !options_.quiet) write_stderr(styled_stderr(Style::dim, text) + "\n");
+  if (options_.verbose && !options_.quiet) write_stderr(styled_stderr(Style::dim, text));
 }
 
 void Console::warn(std::string_view text) {
   if (!options_.quiet)
-    write_stderr(fmt::format("{} {}\n", styled_stderr(Style::yellow, "warning:"), text));
+    write_stderr(fmt::format("{} {}", styled_stderr(Style::yellow, "warning:"), text));
 }
 
 int Console::error(const Error& error) {
   // Ctrl-C is an answer and not a failure.
   if (interrupt::requested() && error.code == Code::io) {
     clear_status();
-    if (!options_.json) return write_stderr("interrupted\n"), interrupt::exit_code();
+    if (!options_.json) return write_stderr("interrupted"), interrupt::exit_code();
     JsonWriter json;
     json.begin_object().key("error").begin_object();
     json.member("code", "interrupted").member("message", "interrupted");
@@ -193,8 +224,8 @@ int Console::error(const Error& error) {
     object(json);
     return code;
   }
-  write_stderr(fmt::format("{} {}\n", styled_stderr(Style::red, "error:"), error.message));
-  if (hint) write_stderr(fmt::format("try: {}\n", suggestion_));
+  write_stderr(fmt::format("{} {}", styled_stderr(Style::red, "error:"), error.message));
+  if (hint) write_stderr(fmt::format("try: {}", suggestion_));
   return code;
 }
 

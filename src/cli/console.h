@@ -53,6 +53,8 @@ class Console {
 
   // stdout. Kept back until flush(), a terminal's at line ends too. A reader that has gone away is
   // no failure: what is written then is dropped, and closed() turns true so that work can stop.
+  // They take no memory, so that what is said of a file that has been written can always be said:
+  // make the text first, then write the file.
   void out(std::string_view text);
   void line(std::string_view text);
   void flush();
@@ -61,7 +63,7 @@ class Console {
   // --json: the one object.
   void object(const JsonWriter& json) { line(json.text()); }
 
-  // stderr, a line each.
+  // stderr, a line each. note() takes no memory.
   void note(std::string_view text);    // statistics; not with -q or --json
   void detail(std::string_view text);  // with -v only
   void warn(std::string_view text);    // "warning: ..."; not with -q
@@ -84,7 +86,9 @@ class Console {
   int finish(int code);
 
  private:
-  void write_stderr(std::string_view text);
+  void write_out(std::string_view text);
+  // A line; takes no memory either.
+  void write_stderr(std::string_view line);
 
   ConsoleOptions options_;
   int out_ = 1;  // where out() writes

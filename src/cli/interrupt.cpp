@@ -1,6 +1,7 @@
 #include "cli/interrupt.h"
 
 #include <signal.h>
+#include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -22,9 +23,23 @@ termios first_mode;
 std::atomic<bool> has_mode{false};
 
 constexpr int64_t kMomentMs = 1000;
+constexpr int64_t kReminderUs = 20'000;
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
 int exit_code_of(int signal) { return 128 + signal; }
+
+// A signal may come a moment before a call that waits, and would not end that one. Until somebody
+// has asked for it, others follow that do nothing but end what waits.
+std::atomic<bool> reminding{false};
+
+void remind(bool on) {
+  reminding.store(on);
+  const timeval every = {.tv_sec = 0, .tv_usec = on ? kReminderUs : 0};
+  const itimerval timer = {.it_interval = every, .it_value = every};
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+void on_reminder(int) {}
 
 [[noreturn]] void leave(int signal) {
   remove_leftovers();
@@ -42,6 +57,7 @@ void on_signal(int signal) {
   const bool again = asked.load() != 0 || (before != 0 && ms - before < kMomentMs);
   if (scopes.load() == 0 || again) leave(signal);
   asked.store(signal);
+  remind(true);
   errno = kept_errno;
 }
 
@@ -62,15 +78,21 @@ void install() {
       continue;
     ::sigaction(signal, &action, nullptr);
   }
+  action.sa_handler = on_reminder;
+  ::sigaction(SIGALRM, &action, nullptr);
 }
 
-bool requested() { return asked.load() != 0; }
+bool requested() {
+  if (asked.load() == 0) return false;
+  if (reminding.load()) remind(false);
+  return true;
+}
 bool leaving() { return requested() && asked.load() != SIGINT; }
 int exit_code() { return exit_code_of(requested() ? asked.load() : SIGINT); }
 
 void clear() {
   int only = SIGINT;
-  asked.compare_exchange_strong(only, 0);
+  if (asked.compare_exchange_strong(only, 0)) remind(false);
 }
 
 Scope::Scope() { scopes.fetch_add(1); }

@@ -17,9 +17,10 @@ namespace skein::test {
 
 class Process {
  public:
-  // Standard output and error go to files of these names.
+  // Standard output and error go to files of these names. `environment` is added: "NAME=value".
   Process(std::vector<std::string> words, const std::filesystem::path& out,
-          const std::filesystem::path& err, std::vector<int> ignored = {}) {
+          const std::filesystem::path& err, std::vector<int> ignored = {},
+          std::vector<std::string> environment = {}) {
     words.insert(words.begin(), SKEIN_PROGRAM);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -32,6 +33,7 @@ class Process {
     ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1);
     ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), 2);
     for (int fd = 3; fd < 64; ++fd) ::close(fd);
+    for (std::string& setting : environment) ::putenv(setting.data());
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }

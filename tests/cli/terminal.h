@@ -52,13 +52,16 @@ inline bool has_terminals() {
 
 class Terminal {
  public:
-  explicit Terminal(const std::vector<std::string>& args) {
+  // `environment` is added: "NAME=value".
+  explicit Terminal(const std::vector<std::string>& args,
+                    std::vector<std::string> environment = {}) {
     winsize size = {.ws_row = 40, .ws_col = 160, .ws_xpixel = 0, .ws_ypixel = 0};
     child_ = ::forkpty(&fd_, nullptr, nullptr, &size);
     EXPECT_GE(child_, 0) << "no pseudo-terminal: " << std::strerror(errno);
     if (child_ == 0) {
       for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
       ::setenv("TERM", "xterm", 1);
+      for (std::string& setting : environment) ::putenv(setting.data());
       become(skein_command(args));
     }
   }
