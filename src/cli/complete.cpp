@@ -60,7 +60,7 @@ class Complete final : public Command {
   void show(Console& console, const Event& event);
   void write_token(Console& console, const Event& event) const;
   void write_top(JsonWriter& json, std::span<const TokenProbability> top) const;
-  void write_result(Console& console, Finish finish, const Kept& kept) const;
+  std::string result_text(Finish finish, const Kept& kept) const;
   Status save(Session& session, Generation& generation, Kept& kept);
   std::string text_of(int32_t id) const {
     return tokenizer_ ? std::string(tokenizer_->bytes_of(id)) : std::string();
@@ -177,13 +177,15 @@ int Complete::run(Console& console) {
   Kept kept;
   const auto finish = generate(console, *generation, kept);
   if (!finish) return console.error(finish.error());
+  const bool structured = console.json() || jsonl_;
+  const std::string result = structured ? result_text(*finish, kept) : "";
+  const std::string speed = console.styled_stderr(Style::dim, speed_line(speed_, *model_));
   if (!save_file_.empty())
     if (auto status = save(session, *generation, kept); !status)
       return console.error(status.error());
-  if (console.json() || jsonl_) write_result(console, *finish, kept);
+  if (structured) console.line(result);
   const bool watched = console.stdout_is_terminal() && console.stderr_is_terminal();
-  if ((stats_ || watched || console.verbose()) && !jsonl_ && !console.quiet() && !console.json())
-    console.note(console.styled_stderr(Style::dim, speed_line(speed_, *model_)));
+  if ((stats_ || watched || console.verbose()) && !structured) console.note(speed);
   if (*finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
     return interrupt::exit_code();
   return kFine;
@@ -377,17 +379,16 @@ void Complete::write_top(JsonWriter& json, std::span<const TokenProbability> top
   json.end_array();
 }
 
-void Complete::write_result(Console& console, Finish finish, const Kept& kept) const {
+// What --json, or --jsonl at its end, prints.
+std::string Complete::result_text(Finish finish, const Kept& kept) const {
   JsonWriter json;
   if (jsonl_) {
     json.begin_object().member("event", "usage");
     write_speed(json, speed_);
     json.end_object();
-    console.object(json);
     JsonWriter done;
     done.begin_object().member("event", "done").member("finish", finish_name(finish)).end_object();
-    console.object(done);
-    return;
+    return json.text() + "\n" + done.text();
   }
   json.begin_object();
   if (tokenizer_) json.member("text", kept.text);
@@ -408,7 +409,7 @@ void Complete::write_result(Console& console, Finish finish, const Kept& kept) c
   }
   write_speed(json, speed_);
   json.end_object();
-  console.object(json);
+  return json.text();
 }
 
 // The state that has read exactly the prompt and what was shown after it.

@@ -87,9 +87,10 @@ class Convert : public Command {
     if (list_ && !console.json()) list_tensors(console, *conversion);
     if (auto status = check_sources(*conversion); !status) return console.error(status.error());
     warn_of_types(console, *conversion);
+    const std::string said = report(console, *conversion);
     if (!dry_run_)
       if (auto status = write(console, *conversion); !status) return console.error(status.error());
-    report(console, *conversion);
+    console.line(said);
     return kFine;
   }
 
@@ -238,7 +239,7 @@ class Convert : public Command {
                                row.why));
   }
 
-  void report(Console& console, const Conversion& conversion) const {
+  std::string report(const Console& console, const Conversion& conversion) const {
     std::map<std::string, int64_t> types;
     for (const ConvertedTensor& row : conversion.tensors())
       types[std::string(dtype_name(row.to))] += row.shape.elements();
@@ -268,16 +269,15 @@ class Convert : public Command {
       json.key("notes").begin_array();
       for (const std::string& note : conversion.notes()) json.value(note);
       json.end_array().end_object();
-      console.object(json);
-      return;
+      return json.text();
     }
     std::string mix;
     for (const auto& [type, count] : types)
       mix += fmt::format("{}{} {}", mix.empty() ? "" : ", ", type, arch::size_name(count));
-    console.line(fmt::format("{} {}: {}, {} from {} ({})", dry_run_ ? "would write" : "wrote",
-                             escaped(out_), conversion.title(),
-                             bytes_text(static_cast<double>(conversion.size())),
-                             bytes_text(static_cast<double>(conversion.source_size())), mix));
+    return fmt::format("{} {}: {}, {} from {} ({})", dry_run_ ? "would write" : "wrote",
+                       escaped(out_), conversion.title(),
+                       bytes_text(static_cast<double>(conversion.size())),
+                       bytes_text(static_cast<double>(conversion.source_size())), mix);
   }
 
   std::string in_, out_, format_, names_, type_, vocab_;

@@ -36,13 +36,24 @@ Option& declare_model(Options& options, std::string& target) {
   return options.value("-m,--model", target, "MODEL", "the model that the state belongs to").file();
 }
 
-Status write_whole(const std::string& path, std::span<const std::byte> bytes) {
-  const std::span<const std::byte> parts[] = {bytes};
-  return write_file(path, parts, {.spare_mapped = true});
-}
-
 std::string base_name(const std::string& path) {
   return escaped(std::filesystem::path(path).filename().string());
+}
+
+// The exit code. What is said is made first: memory may be short for it, and then nothing is
+// written.
+int write_and_say(Console& console, const std::string& path, std::string_view format,
+                  std::span<const std::byte> bytes) {
+  JsonWriter json;
+  json.begin_object().member("file", path).member("format", format);
+  json.member("bytes", static_cast<int64_t>(bytes.size())).end_object();
+  const std::string said =
+      fmt::format("{}: {} written", base_name(path), bytes_text(static_cast<double>(bytes.size())));
+  if (auto status = write_file(path, {&bytes, 1}, {.spare_mapped = true}); !status)
+    return console.error(status.error());
+  console.note(said);
+  if (console.json()) console.object(json);
+  return kFine;
 }
 
 class Show final : public Command {
@@ -181,21 +192,13 @@ class Export final : public Command {
 
   int run(Console& console) override {
     console.make_room_for(out_);
-    const auto written = convert(console);
-    if (!written) return console.error(written.error());
-    console.note(
-        fmt::format("{}: {} written", base_name(out_), bytes_text(static_cast<double>(*written))));
-    if (console.json()) {
-      JsonWriter json;
-      json.begin_object().member("file", out_).member("format", format_);
-      json.member("bytes", static_cast<int64_t>(*written)).end_object();
-      console.object(json);
-    }
-    return kFine;
+    const auto bytes = convert(console);
+    if (!bytes) return console.error(bytes.error());
+    return write_and_say(console, out_, format_, *bytes);
   }
 
  private:
-  Result<size_t> convert(Console& console) const {
+  Result<std::vector<std::byte>> convert(Console& console) const {
     if (model_.empty())
       return fail(Code::argument,
                   "--model is missing: how the numbers of a state are laid out is the model's "
@@ -209,9 +212,7 @@ class Export final : public Command {
       console.warn(
           "a time_state has no place for the token shift, so what it loads is not quite "
           "the same state");
-    SK_TRY(const auto bytes, tuned ? export_time_state(state) : export_pth(state));
-    SK_TRY_STATUS(write_whole(out_, bytes));
-    return bytes.size();
+    return tuned ? export_time_state(state) : export_pth(state);
   }
 
   std::string state_, out_, model_;
@@ -229,21 +230,13 @@ class Import final : public Command {
 
   int run(Console& console) override {
     console.make_room_for(out_);
-    const auto written = convert();
-    if (!written) return console.error(written.error());
-    console.note(
-        fmt::format("{}: {} written", base_name(out_), bytes_text(static_cast<double>(*written))));
-    if (console.json()) {
-      JsonWriter json;
-      json.begin_object().member("file", out_).member("format", "skein");
-      json.member("bytes", static_cast<int64_t>(*written)).end_object();
-      console.object(json);
-    }
-    return kFine;
+    const auto bytes = convert();
+    if (!bytes) return console.error(bytes.error());
+    return write_and_say(console, out_, "skein", *bytes);
   }
 
  private:
-  Result<size_t> convert() const {
+  Result<std::vector<std::byte>> convert() const {
     if (model_.empty())
       return fail(Code::argument, "--model is missing: a state belongs to the model that reads it");
     SK_TRY_STATUS(check_output(out_, {model_, in_}));
@@ -256,9 +249,7 @@ class Import final : public Command {
     if (is_saved_state(file.bytes())) {
       SK_TRY(saved, parse_saved_state(file.bytes(), file.name()));
     }
-    const auto bytes = serialise(state, saved.tokens, saved.text);
-    SK_TRY_STATUS(write_whole(out_, bytes));
-    return bytes.size();
+    return serialise(state, saved.tokens, saved.text);
   }
 
   std::string in_, out_, model_;

@@ -123,8 +123,10 @@ std::vector<int64_t> places_to_try(const std::string& program, const std::vector
   std::sort(firsts.begin(), firsts.end());
   // The same ones each time on one machine, so that a failure stays until it is mended.
   std::shuffle(firsts.begin(), firsts.end(), std::mt19937_64(20261129));
-  for (size_t place = 1; place <= std::min(ways.size(), most / 3); ++place)
-    out.insert(static_cast<int64_t>(place));
+  // Before anything is read, and after a file has been written.
+  const size_t end = ways.size();
+  for (size_t place = 1; place <= std::min(end, most / 4); ++place)
+    out.insert({static_cast<int64_t>(place), static_cast<int64_t>(end + 1 - place)});
   for (const int64_t place : firsts)
     if (out.size() < most) out.insert(place);
   return {out.begin(), out.end()};

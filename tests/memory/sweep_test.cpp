@@ -100,6 +100,8 @@ struct Scenario {
   Output output = Output::same;
 };
 
+void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
+
 std::string model(const char* name) { return fixture(std::string("models/") + name).string(); }
 std::string bundled() { return SKEIN_SOURCE_DIR "/models/bundled-0.pth"; }
 
