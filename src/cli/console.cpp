@@ -1,7 +1,6 @@
 #include "cli/console.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@ namespace {
 
 constexpr size_t kPendingBytes = 64 * 1024;
 constexpr int kLastWordsMs = 1000;
+constexpr size_t kPiece = 4096;  // PIPE_BUF: taken at once where poll() finds room
 
 // Whether somebody takes what is written, asked before a program ends that is asked to.
 bool is_taken(int fd) {
@@ -34,7 +34,7 @@ int write_all(int fd, std::string_view text) {
     const bool last = interrupt::requested();
     if (last && !is_taken(fd)) return EINTR;
     const ssize_t put =
-        ::write(fd, text.data(), last ? std::min<size_t>(text.size(), PIPE_BUF) : text.size());
+        ::write(fd, text.data(), last ? std::min(text.size(), kPiece) : text.size());
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return errno;
     text.remove_prefix(static_cast<size_t>(put));
