@@ -6,16 +6,16 @@
 namespace skein {
 namespace {
 
-constinit std::atomic<uint32_t> generation{1};
+constinit std::atomic<uint32_t> process{1};
 
 // Before main() and before any thread of ours: what runs in the child must be known by then.
-const bool noticed = pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1); }) == 0;
+const bool noticed = pthread_atfork(nullptr, nullptr, [] { process.fetch_add(1); }) == 0;
 
 }  // namespace
 
 uint32_t process_generation() {
   // Without memory for the handler, ask the system each time.
-  return noticed ? generation.load(std::memory_order_relaxed) : static_cast<uint32_t>(::getpid());
+  return noticed ? process.load(std::memory_order_relaxed) : static_cast<uint32_t>(::getpid());
 }
 
 // 0 when it is held by a thread that is not in this process.
