@@ -5,14 +5,17 @@
  *   - int32_t results are sk_code: SK_OK or why not. sk_last_error() then has one sentence with the
  *     facts. Nothing here prints, exits, or throws.
  *   - A call that fails leaves states, samplers and what its pointers point to as they were. There
- *     is one exception: logits that were asked for may have been written in part when memory or a
- *     device fails while it computes.
+ *     are two exceptions. Logits that were asked for may have been written in part when memory or a
+ *     device fails while it computes. After SK_DEVICE, and after SK_CORRUPT of a call that computes
+ *     (see sk_eval), the states of that call may be lost: then every call with one of them fails
+ *     until sk_state_reset() or sk_state_copy() makes it whole.
  *   - A NULL where no NULL is allowed is SK_ARGUMENT. Functions that free take NULL.
  *   - Two calls for results of unknown size: with a NULL buffer the size is stored and nothing else
  *     happens; a buffer that is too small is SK_ARGUMENT, and the message says the size needed.
  *   - Structs that begin with `size`: set it to sizeof the struct and the rest to zero, or as their
  *     comments say. It tells the library which version of the header your program was compiled
- *     with, so that both may be newer than the other.
+ *     with, so that both may be newer than the other. A struct's first version is understood for
+ *     ever. Structs without `size` stand in arrays and never grow.
  *   - Any thread may call. A model may be used by many threads at once, each with states of its
  *     own. A state or sampler that one call changes must not be used by another at the same time;
  *     reading one from several threads is fine.
@@ -42,7 +45,7 @@
 #ifdef __cplusplus
 extern "C" {
 #if defined(__GNUC__)
-/* Two functions share their names with structs, on purpose. */
+/* Functions share their names with structs, on purpose. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
 #endif
@@ -86,22 +89,64 @@ SK_API void sk_log_set(sk_log_sink sink, void* user);
 
 typedef struct sk_model sk_model;
 
+/* What a model can be opened on. */
+struct sk_device_info {
+  uint32_t size;
+  uint32_t reserved;
+  const char* name;  /* for sk_model_params.device */
+  const char* about; /* "vector kernels on every core" */
+};
+
+/* How many there are; the first is the one that a model takes by itself. */
+SK_API int32_t sk_device_count(size_t* count);
+/* `index` is below that count. The strings live as long as the library. */
+SK_API int32_t sk_device_info(size_t index, struct sk_device_info* out);
+
+/* How matrix products round. */
+typedef enum sk_numerics {
+  SK_NUMERICS_EXACT = 0, /* the same bits on every machine and for any cutting into calls */
+  SK_NUMERICS_FAST = 1   /* prompts in fewer bits where the processor has them: the result depends
+                            on where calls cut the text, unless at multiples of 32 tokens */
+} sk_numerics;
+
+/* Whether the weights of hidden units that are zero are left unread: the same bits. */
+typedef enum sk_sparse {
+  SK_SPARSE_AUTO = 0, /* where a few tokens, tried while the model is loaded, say that it pays */
+  SK_SPARSE_OFF = 1,
+  SK_SPARSE_ON = 2
+} sk_sparse;
+
+/* A file that RWKV-PEFT made beside a model, to be merged into it. Zeros but `path` are the
+ * defaults; the strings are only read while the model is opened. Never grows. */
+typedef struct sk_adapter {
+  const char* path;    /* a LoRA, PiSSA, Bone or Bat */
+  const char* initial; /* PiSSA's initial pair (init_pissa.pth), or NULL */
+  const char* only;    /* glob over the names of the matrices to change; NULL: all */
+  double alpha;        /* of a LoRA, which has to be said as no file holds it; else 0 */
+  double blend;        /* of the change; 0: all of it, as 1 */
+  uint64_t reserved;   /* 0 */
+} sk_adapter;
+
 /* Tells how far opening is. Nonzero gives up: sk_model_open then fails with SK_IO. */
 typedef int32_t (*sk_progress)(int64_t bytes_done, int64_t bytes_total, void* user);
 
 /* All zeros but `size` are the defaults. */
 typedef struct sk_model_params {
   uint32_t size;
-  int32_t threads;    /* 0: SKEIN_THREADS, or one for each physical core */
-  int32_t chunk;      /* tokens that go through the layers together, 1 to 4096; 0: 512 */
-  uint32_t reserved;  /* 0 */
-  const char* vocab;  /* the vocabulary file, copied; NULL: it is looked for when needed */
-  const char* device; /* "cpu" or "reference", which is slow and defines every operation; NULL: the
-                         best */
-  const char* isa;    /* "scalar", "avx2", "avx512", "amx", "neon", "dotprod", "i8mm";
-                         NULL: SKEIN_ISA, or the widest there is */
+  int32_t threads;      /* 0: SKEIN_THREADS, or one for each physical core */
+  int32_t chunk;        /* tokens that go through the layers together, 1 to 4096; 0: 512 */
+  uint32_t reserved;    /* 0 */
+  const char* vocab;    /* the vocabulary file, copied; NULL: it is looked for when needed */
+  const char* device;   /* the name of an sk_device_info; NULL: the first */
+  const char* isa;      /* "scalar", "avx2", "avx512", "amx", "neon", "dotprod", "i8mm";
+                           NULL: SKEIN_ISA, or the widest there is */
   sk_progress progress; /* may be NULL */
   void* progress_user;
+  /* The first version ends here. */
+  const sk_adapter* adapters; /* merged one after the other; with their number */
+  size_t adapter_count;
+  int32_t numerics; /* sk_numerics */
+  int32_t sparse;   /* sk_sparse */
 } sk_model_params;
 
 /* The strings live as long as the model. Whoever asks sets `size`; what lies beyond the struct of
@@ -179,7 +224,8 @@ typedef enum sk_state_format {
   SK_STATE_TIME_STATE_ST = 4 /* import only: as web-rwkv keeps them in .st, axes swapped */
 } sk_state_format;
 
-/* A state is data about the text it has read: treat it like the text. */
+/* A state is data about the text it has read: treat it like the text. The size is found out without
+ * exporting anything, and is the same for all states of a model. */
 SK_API int32_t sk_state_export(const sk_state*, int32_t format, void* buf, size_t capacity,
                                size_t* size); /* buf NULL: size only */
 
@@ -194,7 +240,7 @@ SK_API int32_t sk_state_import(const sk_model*, int32_t format, const void* data
 typedef enum sk_want {
   SK_WANT_NONE = 0,
   SK_WANT_LAST = 1, /* the logits after the last token: [vocab] */
-  SK_WANT_ALL = 2   /* those after every token: [count, vocab] */
+  SK_WANT_ALL = 2   /* those after every token: [count, vocab]; see SK_JOB_TAIL */
 } sk_want;
 
 /* Feeds tokens to a state. How they are cut into calls, the number of threads and what other
@@ -207,15 +253,19 @@ typedef enum sk_want {
 SK_API int32_t sk_eval(sk_model*, sk_state*, const int32_t* tokens, size_t count, int32_t want,
                        float* logits /* NULL when want is 0 */, size_t capacity /* in floats */);
 
-/* One sequence's share of a batch. Unlike other structs this one never grows. */
+/* With SK_WANT_ALL: the logits after the last tokens only, as many as `capacity` has room for; at
+ * least one, and none more than there are tokens. So a guess is checked behind a prompt. */
+#define SK_JOB_TAIL 1u
+
+/* One sequence's share of a batch. Never grows. */
 typedef struct sk_job {
   sk_state* state; /* in no other job of the call */
   const int32_t* tokens;
   size_t count;
-  float* logits;     /* as for sk_eval */
-  size_t capacity;   /* in floats */
-  int32_t want;      /* sk_want */
-  uint32_t reserved; /* 0 */
+  float* logits;   /* as for sk_eval */
+  size_t capacity; /* in floats */
+  int32_t want;    /* sk_want */
+  uint32_t flags;  /* of SK_JOB_*; one that this version does not know is SK_ARGUMENT */
 } sk_job;
 
 /* Many sequences through one pass over the weights, which costs little more than one sequence.

@@ -71,6 +71,37 @@ class View {
 };
 using Ids = View<int32_t>;
 
+enum class Numerics : int32_t { exact = SK_NUMERICS_EXACT, fast = SK_NUMERICS_FAST };
+enum class Sparse : int32_t { detect = SK_SPARSE_AUTO, off = SK_SPARSE_OFF, on = SK_SPARSE_ON };
+
+// A file that RWKV-PEFT made beside a model.
+struct Adapter {
+  std::string path;
+  double alpha = 0;       // of a LoRA, which has to be said
+  double blend = 1;       // of the change
+  std::string only{};     // glob over the names of the matrices to change; empty: all
+  std::string initial{};  // PiSSA's initial pair
+};
+
+// What a model can be opened on.
+struct Device {
+  std::string name;  // for Options::device
+  std::string about;
+};
+// The first is the one that a model takes by itself.
+inline std::vector<Device> devices() {
+  size_t count = 0;
+  detail::check(sk_device_count(&count));
+  std::vector<Device> out;
+  for (size_t i = 0; i < count; ++i) {
+    struct sk_device_info info = {};
+    info.size = sizeof info;
+    detail::check(sk_device_info(i, &info));
+    out.push_back({info.name, info.about});
+  }
+  return out;
+}
+
 // A program's own strings and callbacks for sk_model_params.
 struct Options {
   int threads = 0;
@@ -79,6 +110,9 @@ struct Options {
   std::string device;
   std::string isa;
   std::function<bool(int64_t done, int64_t total)> progress;  // false gives up
+  Numerics numerics = Numerics::exact;
+  Sparse sparse = Sparse::detect;
+  std::vector<Adapter> adapters;  // merged one after the other
 };
 
 enum class Want : int32_t { none = SK_WANT_NONE, last = SK_WANT_LAST, all = SK_WANT_ALL };
@@ -155,6 +189,7 @@ struct Job {
   Ids tokens;
   Want want = Want::last;
   std::vector<float>* logits = nullptr;  // resized; may be null when want is none
+  size_t tail = 0;  // with Want::all: the logits after so many last tokens; 0: after all of them
 };
 
 class Model {
@@ -172,6 +207,16 @@ class Model {
     params.vocab = text_or_null(options.vocab);
     params.device = text_or_null(options.device);
     params.isa = text_or_null(options.isa);
+    params.numerics = static_cast<int32_t>(options.numerics);
+    params.sparse = static_cast<int32_t>(options.sparse);
+    std::vector<sk_adapter> adapters;
+    for (const Adapter& adapter : options.adapters) {
+      if (adapter.blend == 0) continue;  // leaves the model as it is, and is all of it in C
+      adapters.push_back({adapter.path.c_str(), text_or_null(adapter.initial),
+                          text_or_null(adapter.only), adapter.alpha, adapter.blend, 0});
+    }
+    params.adapters = adapters.data();
+    params.adapter_count = adapters.size();
     if (options.progress) {
       params.progress = [](int64_t done, int64_t total, void* user) -> int32_t {
         auto& p = *static_cast<Progress*>(user);
@@ -242,7 +287,12 @@ class Model {
       to.count = job.tokens.size();
       to.want = static_cast<int32_t>(job.want);
       if (!job.logits) continue;
-      job.logits->resize(rows(job.want, to.count) * vocab());
+      size_t wanted = rows(job.want, to.count);
+      if (job.want == Want::all && job.tail > 0 && job.tail < wanted) {
+        wanted = job.tail;
+        to.flags = SK_JOB_TAIL;
+      }
+      job.logits->resize(wanted * vocab());
       to.logits = job.logits->data();
       to.capacity = job.logits->size();
     }

@@ -31,6 +31,14 @@ Status require(const void* pointer, const char* name) {
   return {};
 }
 
+Status hand_over_size(uint64_t needed, const void* out, size_t capacity, size_t* length,
+                      const char* unit) {
+  if (out && capacity < needed)
+    return fail(Code::argument, "a capacity of {} {}; {} are needed", capacity, unit, needed);
+  *length = static_cast<size_t>(needed);
+  return {};
+}
+
 }  // namespace skein::api
 
 using skein::api::last_error;

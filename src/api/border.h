@@ -33,14 +33,19 @@ int32_t guarded(const Body& body) noexcept {
 // Error: argument, naming the parameter.
 Status require(const void* pointer, const char* name);
 
+// The first half of the two-call pattern: stores how much there is, or with a buffer that is too
+// small fails.
+Status hand_over_size(uint64_t needed, const void* out, size_t capacity, size_t* length,
+                      const char* unit);
+
 // The second half of the two-call pattern: stores `data` and its length, or with a null `out` the
 // length only. Error: argument (too small; nothing is written).
 template <typename T>
 Status hand_over(std::span<const T> data, T* out, size_t capacity, size_t* length,
                  const char* unit) {
-  if (out && capacity < data.size())
-    return fail(Code::argument, "a capacity of {} {}; {} are needed", capacity, unit, data.size());
-  if (out) std::copy(data.begin(), data.end(), out);
+  if (!out || capacity < data.size())
+    return hand_over_size(data.size(), out, capacity, length, unit);
+  std::copy(data.begin(), data.end(), out);
   *length = data.size();
   return {};
 }

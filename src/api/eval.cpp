@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "api/border.h"
 #include "api/handles.h"
 #include "base/limits.h"
@@ -19,21 +21,31 @@ Result<Want> parse_want(int32_t want) {
 Result<Job> checked_job(const sk_job& job, int32_t vocab) {
   SK_TRY_STATUS(require(job.state, "state"));
   SK_TRY_STATUS(require(job.tokens, "tokens"));
-  if (job.reserved != 0) return fail(Code::argument, "sk_job.reserved is {}, not 0", job.reserved);
+  if ((job.flags & ~SK_JOB_TAIL) != 0)
+    return fail(Code::argument,
+                "sk_job.flags is {}, which has flags that this version of the "
+                "library does not know",
+                job.flags);
   // Also keeps count * vocab far from overflowing.
   if (job.count > limits::kPromptTokens)
     return fail(Code::argument, "{} tokens in one call, at most {} are allowed", job.count,
                 limits::kPromptTokens);
   SK_TRY(const Want want, parse_want(job.want));
+  size_t first = 0;
   if (want != Want::none) {
     SK_TRY_STATUS(require(job.logits, "logits"));
-    const size_t rows = want == Want::all ? job.count : 1;
-    const size_t needed = rows * static_cast<size_t>(vocab);
+    const auto width = static_cast<size_t>(vocab);
+    size_t rows = want == Want::all ? job.count : 1;
+    if (want == Want::all && (job.flags & SK_JOB_TAIL) != 0) {
+      rows = std::clamp<size_t>(job.capacity / width, 1, std::max<size_t>(job.count, 1));
+      first = job.count - std::min(rows, job.count);
+    }
+    const size_t needed = rows * width;
     if (job.capacity < needed)
       return fail(Code::argument, "a capacity of {} floats for logits; {} are needed", job.capacity,
                   needed);
   }
-  return Job{&job.state->state, {job.tokens, job.count}, want, job.logits};
+  return Job{&job.state->state, {job.tokens, job.count}, want, job.logits, first};
 }
 
 Status eval(const sk_model& model, std::span<const sk_job> given) {

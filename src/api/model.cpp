@@ -1,6 +1,8 @@
 #include "api/border.h"
+#include "api/first_version.h"
 #include "api/handles.h"
 #include "api/sized.h"
+#include "backends/backends.h"
 #include "base/log.h"
 
 using namespace skein;
@@ -15,7 +17,84 @@ void log_opened(const ModelInfo& info) {
     log_line(LogLevel::warning, fmt::format("{}: {}", escaped(info.file), note));
 }
 
+constexpr size_t kAdapters = 1024;
+
+Result<AdapterFile> parse_adapter(const sk_adapter& given) {
+  SK_TRY_STATUS(require(given.path, "sk_adapter.path"));
+  if (given.reserved != 0)
+    return fail(Code::argument, "sk_adapter.reserved is {}, not 0", given.reserved);
+  AdapterFile out;
+  out.path = given.path;
+  if (given.initial) out.initial = given.initial;
+  if (given.only) out.options.pattern = given.only;
+  if (given.alpha != 0) out.options.alpha = given.alpha;
+  if (given.blend != 0) out.options.blend = given.blend;
+  return out;
+}
+
+Result<Numerics> parse_numerics(int32_t numerics) {
+  switch (numerics) {
+    case SK_NUMERICS_EXACT: return Numerics::exact;
+    case SK_NUMERICS_FAST: return Numerics::fast;
+    default: return fail(Code::argument, "numerics is {}, it has to be 0 or 1", numerics);
+  }
+}
+
+Result<Sparse> parse_sparse(int32_t sparse) {
+  switch (sparse) {
+    case SK_SPARSE_AUTO: return Sparse::probed;
+    case SK_SPARSE_OFF: return Sparse::off;
+    case SK_SPARSE_ON: return Sparse::on;
+    default: return fail(Code::argument, "sparse is {}, it has to be 0, 1 or 2", sparse);
+  }
+}
+
+Result<ModelOptions> parse_params(const sk_model_params& given) {
+  if (given.reserved != 0)
+    return fail(Code::argument, "sk_model_params.reserved is {}, not 0", given.reserved);
+  ModelOptions out;
+  out.threads = given.threads;
+  out.chunk = given.chunk;
+  if (given.device) out.device = given.device;
+  if (given.isa) out.isa = given.isa;
+  SK_TRY(out.numerics, parse_numerics(given.numerics));
+  SK_TRY(out.sparse, parse_sparse(given.sparse));
+  if (given.adapter_count > 0) SK_TRY_STATUS(require(given.adapters, "adapters"));
+  if (given.adapter_count > kAdapters)
+    return fail(Code::argument, "{} adapters, at most {} are allowed", given.adapter_count,
+                kAdapters);
+  for (const sk_adapter& adapter : std::span(given.adapters, given.adapter_count)) {
+    SK_TRY(AdapterFile parsed, parse_adapter(adapter));
+    out.adapters.push_back(std::move(parsed));
+  }
+  if (given.progress)
+    out.progress = [progress = given.progress, user = given.progress_user](
+                       int64_t done, int64_t total) { return progress(done, total, user) == 0; };
+  return out;
+}
+
 }  // namespace
+
+int32_t sk_device_count(size_t* count) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(count, "count"));
+    *count = backends::devices().size();
+    return {};
+  });
+}
+
+int32_t sk_device_info(size_t index, struct sk_device_info* out) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(out, "out"));
+    const auto devices = backends::devices();
+    if (index >= devices.size())
+      return fail(Code::argument, "there is no device {}; there are {}", index, devices.size());
+    struct sk_device_info value = {};
+    value.name = devices[index].name;
+    value.about = devices[index].about;
+    return write_sized(value, first_version::kDeviceInfo, "sk_device_info", out);
+  });
+}
 
 Result<Vocabulary> sk_model::vocabulary() const {
   SK_TRY(const Turn::Held turn, turn_.take("the model's vocabulary"));
@@ -34,19 +113,8 @@ int32_t sk_model_open(const char* path, const sk_model_params* params, sk_model*
     SK_TRY_STATUS(require(out, "out"));
     sk_model_params given = {};
     if (params)
-      SK_TRY_STATUS(read_sized(params, sizeof(sk_model_params), "sk_model_params", given));
-    if (given.reserved != 0)
-      return fail(Code::argument, "sk_model_params.reserved is {}, not 0", given.reserved);
-    ModelOptions options;
-    options.threads = given.threads;
-    options.chunk = given.chunk;
-    if (given.device) options.device = given.device;
-    if (given.isa) options.isa = given.isa;
-    if (given.progress)
-      options.progress = [&](int64_t done, int64_t total) {
-        return given.progress(done, total, given.progress_user) == 0;
-      };
-
+      SK_TRY_STATUS(read_sized(params, first_version::kModelParams, "sk_model_params", given));
+    SK_TRY(const ModelOptions options, parse_params(given));
     auto handle = std::make_unique<sk_model>();
     handle->vocab_file = given.vocab ? given.vocab : "";
     SK_TRY(handle->model, Model::open(path, options));
@@ -81,6 +149,6 @@ int32_t sk_model_info(const sk_model* model, struct sk_model_info* out) {
     value.bytes_per_token = info.bytes_per_token;
     value.flops_per_token = info.flops_per_token;
     std::memcpy(value.fingerprint, info.fingerprint.data(), info.fingerprint.size());
-    return write_sized(value, sizeof value, "sk_model_info", out);
+    return write_sized(value, first_version::kModelInfo, "sk_model_info", out);
   });
 }

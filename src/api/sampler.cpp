@@ -1,4 +1,5 @@
 #include "api/border.h"
+#include "api/first_version.h"
 #include "api/handles.h"
 #include "api/sized.h"
 #include "base/limits.h"
@@ -62,7 +63,7 @@ Status check_reserved(uint32_t reserved, const char* name) {
 Result<Sampling> parse_sampling(const sk_sampling* given) {
   if (!given) return Sampling();
   sk_sampling s = defaults();
-  SK_TRY_STATUS(read_sized(given, sizeof s, "sk_sampling", s));
+  SK_TRY_STATUS(read_sized(given, first_version::kSampling, "sk_sampling", s));
   SK_TRY_STATUS(check_reserved(s.reserved, "sk_sampling"));
   Sampling out;
   SK_TRY(out.order, parse_order(s.order));
@@ -105,7 +106,7 @@ Status make_sampler(const sk_sampling* sampling, std::shared_ptr<const TokenTrai
 int32_t sk_sampling_init(sk_sampling* sampling) {
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(sampling, "sampling"));
-    return write_sized(defaults(), sizeof(sk_sampling), "sk_sampling", sampling);
+    return write_sized(defaults(), first_version::kSampling, "sk_sampling", sampling);
   });
 }
 

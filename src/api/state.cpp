@@ -1,4 +1,5 @@
 #include "api/border.h"
+#include "api/first_version.h"
 #include "api/handles.h"
 #include "api/sized.h"
 #include "io/container.h"
@@ -26,6 +27,17 @@ Result<std::vector<std::byte>> exported(const State& state, int32_t format) {
       const auto bytes = std::as_bytes(std::span(values));
       return std::vector<std::byte>(bytes.begin(), bytes.end());
     }
+    default: return fail(Code::argument, "format {} is none that a state is written in", format);
+  }
+}
+
+Result<uint64_t> exported_size(const State& state, int32_t format) {
+  const StateLayout& layout = state.layout();
+  switch (format) {
+    case SK_STATE_NATIVE: return serialised_size(layout, 0, 0);
+    case SK_STATE_PTH: return pth_size(layout);
+    case SK_STATE_TIME_STATE: return time_state_size(layout);
+    case SK_STATE_F32: return static_cast<uint64_t>(layout.size) * sizeof(float);
     default: return fail(Code::argument, "format {} is none that a state is written in", format);
   }
 }
@@ -125,7 +137,7 @@ int32_t sk_state_info(const sk_state* state, struct sk_state_info* out) {
     value.tokens_hash = s.tokens_hash();
     const Digest& fingerprint = s.layout().fingerprint;
     std::memcpy(value.fingerprint, fingerprint.data(), fingerprint.size());
-    return write_sized(value, sizeof value, "sk_state_info", out);
+    return write_sized(value, first_version::kStateInfo, "sk_state_info", out);
   });
 }
 
@@ -153,6 +165,8 @@ int32_t sk_state_export(const sk_state* state, int32_t format, void* buf, size_t
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(state, "state"));
     SK_TRY_STATUS(require(size, "size"));
+    SK_TRY(const uint64_t needed, exported_size(state->state, format));
+    if (!buf || capacity < needed) return hand_over_size(needed, buf, capacity, size, "bytes");
     SK_TRY(const std::vector<std::byte> bytes, exported(state->state, format));
     return hand_over(std::span(bytes), static_cast<std::byte*>(buf), capacity, size, "bytes");
   });

@@ -21,6 +21,8 @@ struct NamedTensor {
 // A dict from name to tensor, or with `as_list` the tensors as a list, without their names.
 // Errors: argument (data that is not the shape's, a name that is empty, too long or twice there).
 Result<std::vector<std::byte>> write_pth(std::span<const NamedTensor> tensors, bool as_list);
+// How many bytes that makes; the tensors' data may be missing. Errors: argument.
+Result<uint64_t> pth_size(std::span<const NamedTensor> tensors, bool as_list);
 
 // Errors: argument, as above, and a name or metadata that is not UTF-8.
 Result<std::vector<std::byte>> write_safetensors(

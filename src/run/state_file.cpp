@@ -19,6 +19,7 @@ constexpr uint32_t kVersion = 1;
 
 class Writer {
  public:
+  explicit Writer(uint64_t bytes) { out_.reserve(static_cast<size_t>(bytes)); }
   void raw(std::span<const std::byte> bytes) {
     out_.insert(out_.end(), bytes.begin(), bytes.end());
   }
@@ -146,6 +147,11 @@ std::optional<std::string> tuned_name(const arch::StateSpec& part) {
   return part.name.substr(0, part.name.size() - kMatrix.size()) + std::string(arch::kTunedState);
 }
 
+tl::unexpected<Error> no_matrices(const StateLayout& layout) {
+  return fail(Code::unsupported, "{} models have no matrices of memory to start from",
+              layout.design);
+}
+
 Result<State> from_list(const Container& container, std::shared_ptr<const StateLayout> layout,
                         std::string_view name) {
   State state(std::move(layout));
@@ -178,9 +184,15 @@ Status check_exportable(const State& state) {
   return {};
 }
 
+uint64_t serialised_size(const StateLayout& layout, size_t tokens, size_t text_bytes) {
+  return kMagic.size() + 2 * sizeof(uint32_t) + layout.design.size() + layout.fingerprint.size() +
+         5 * sizeof(uint64_t) + tokens * sizeof(int32_t) + text_bytes +
+         static_cast<uint64_t>(layout.size) * sizeof(float) + Digest().size();
+}
+
 std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,
                                  std::string_view text) {
-  Writer w;
+  Writer w(serialised_size(state.layout(), tokens.size(), text.size()));
   w.text(kMagic);
   w.number(kVersion);
   w.number(static_cast<uint32_t>(state.layout().design.size()));
@@ -261,6 +273,20 @@ Result<std::vector<std::byte>> export_pth(const State& state) {
   return io::write_pth(parts.tensors, /*as_list=*/true);
 }
 
+Result<uint64_t> pth_size(const StateLayout& layout) {
+  std::vector<io::NamedTensor> tensors;
+  for (const arch::StateSpec& part : layout.parts) tensors.push_back({part.name, part.shape, {}});
+  return io::pth_size(tensors, /*as_list=*/true);
+}
+
+Result<uint64_t> time_state_size(const StateLayout& layout) {
+  std::vector<io::NamedTensor> tensors;
+  for (const arch::StateSpec& part : layout.parts)
+    if (const auto name = tuned_name(part)) tensors.push_back({*name, part.shape, {}});
+  if (tensors.empty()) return no_matrices(layout);
+  return io::pth_size(tensors, /*as_list=*/false);
+}
+
 Result<std::vector<std::byte>> export_time_state(const State& state) {
   std::vector<std::vector<float>> data;
   std::vector<io::NamedTensor> tuned;
@@ -272,9 +298,7 @@ Result<std::vector<std::byte>> export_time_state(const State& state) {
     copy_part(spec.shape, /*turn=*/true, state.part(i).data(), values.data());
     tuned.push_back({*name, spec.shape, values});
   }
-  if (tuned.empty())
-    return fail(Code::unsupported, "{} models have no matrices of memory to start from",
-                state.layout().design);
+  if (tuned.empty()) return no_matrices(state.layout());
   return io::write_pth(tuned, /*as_list=*/false);
 }
 

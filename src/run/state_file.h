@@ -36,6 +36,8 @@ Status check_exportable(const State& state);
 
 std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,
                                  std::string_view text);
+// How many bytes that makes.
+uint64_t serialised_size(const StateLayout& layout, size_t tokens, size_t text_bytes);
 // Checks magic, version, every length, the checksum, and that all values are finite and below
 // limits::kStateMagnitude. Errors: corrupt, unsupported (a newer version).
 Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::string_view name);
@@ -46,9 +48,11 @@ Result<State> to_state(const SavedState& saved, std::shared_ptr<const StateLayou
 // The `rwkv` package's list of 3 L tensors, as torch.save writes it. Import takes the list in any
 // float type. Errors: corrupt, mismatch.
 Result<std::vector<std::byte>> export_pth(const State& state);
+Result<uint64_t> pth_size(const StateLayout& layout);  // how many bytes that makes
 // Tuned initial states as official tools keep them: blocks.i.att.time_state [H, N value, N key],
 // for every generation that has them. Error: unsupported (RWKV-4).
 Result<std::vector<std::byte>> export_time_state(const State& state);
+Result<uint64_t> time_state_size(const StateLayout& layout);  // how many bytes that makes
 
 // Whether the tuned initial states among `tensors` are of all layers and of the shapes that these
 // parts have, and of types that can be read; without any that is so. Errors: mismatch, unsupported.

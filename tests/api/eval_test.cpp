@@ -126,6 +126,36 @@ TEST_F(ApiEval, a_batch_gives_what_each_job_gets_alone) {
   }
 }
 
+TEST_F(ApiEval, a_tail_is_the_end_of_all_logits) {
+  const Ids ids = some_ids(7);
+  const StatePtr whole = new_state(model_);
+  std::vector<float> all(ids.size() * vocab_);
+  ASSERT_EQ(sk_eval(model_.get(), whole.get(), ids.data(), ids.size(), SK_WANT_ALL, all.data(),
+                    all.size()),
+            SK_OK);
+  for (const size_t rows : {1, 3, 7, 9}) {
+    const StatePtr state = new_state(model_);
+    std::vector<float> tail(rows * vocab_ + vocab_ - 1, 77);
+    const sk_job job = {state.get(), ids.data(),  ids.size(), tail.data(),
+                        tail.size(), SK_WANT_ALL, SK_JOB_TAIL};
+    ASSERT_EQ(sk_eval_batch(model_.get(), &job, 1), SK_OK) << sk_last_error();
+    const size_t written = std::min<size_t>(rows, 7) * vocab_;
+    EXPECT_TRUE(std::equal(all.end() - static_cast<ptrdiff_t>(written), all.end(), tail.begin()));
+    EXPECT_TRUE(std::all_of(tail.begin() + static_cast<ptrdiff_t>(written), tail.end(),
+                            [](float x) { return x == 77; }));
+    EXPECT_TRUE(equal(state, whole));
+  }
+  // Without any room, and where not all are wanted.
+  std::vector<float> small(vocab_ - 1), last(vocab_);
+  const StatePtr state = new_state(model_);
+  sk_job job = {state.get(),  ids.data(),  ids.size(), small.data(),
+                small.size(), SK_WANT_ALL, SK_JOB_TAIL};
+  SK_EXPECT_FAILS(SK_ARGUMENT, "capacity", sk_eval_batch(model_.get(), &job, 1));
+  job = {state.get(), ids.data(), ids.size(), last.data(), last.size(), SK_WANT_LAST, SK_JOB_TAIL};
+  ASSERT_EQ(sk_eval_batch(model_.get(), &job, 1), SK_OK) << sk_last_error();
+  EXPECT_TRUE(std::equal(last.begin(), last.end(), all.end() - static_cast<ptrdiff_t>(vocab_)));
+}
+
 TEST_F(ApiEval, one_bad_job_stops_the_whole_batch) {
   const StatePtr a = new_state(model_), b = new_state(model_);
   const ModelPtr other_model = open_model(bundled_model());
@@ -144,7 +174,7 @@ TEST_F(ApiEval, one_bad_job_stops_the_whole_batch) {
   EXPECT_EQ(with([](sk_job& job) { job.count = 3; }), SK_ARGUMENT);
   EXPECT_EQ(with([](sk_job& job) { job.count = 0; }), SK_ARGUMENT);
   EXPECT_EQ(with([](sk_job& job) { job.state = nullptr; }), SK_ARGUMENT);
-  EXPECT_EQ(with([](sk_job& job) { job.reserved = 1; }), SK_ARGUMENT);
+  EXPECT_EQ(with([](sk_job& job) { job.flags = 2; }), SK_ARGUMENT);
   EXPECT_EQ(with([](sk_job& job) { job.want = SK_WANT_LAST; }), SK_ARGUMENT);
   EXPECT_EQ(with([&](sk_job& job) { job.state = a.get(); }), SK_ARGUMENT);
   EXPECT_EQ(with([&](sk_job& job) { job.state = stranger.get(); }), SK_MISMATCH);

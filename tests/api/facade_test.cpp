@@ -82,6 +82,35 @@ TEST(Facade, states_are_values) {
   EXPECT_TRUE(state == model.new_state());
 }
 
+TEST(Facade, devices_adapters_and_tails_are_there) {
+  const auto devices = skein::devices();
+  ASSERT_FALSE(devices.empty());
+  skein::Options options;
+  options.threads = 1;
+  options.device = devices[0].name;
+  options.numerics = skein::Numerics::exact;
+  options.sparse = skein::Sparse::off;
+  const std::string path = fixture("models/v7.pth").string();
+  skein::Model plain(path, options);
+  options.adapters = {{fixture("models/v7.lora.pth").string(), 8}};
+  skein::Model merged(path, options);
+  options.adapters[0].blend = 0;
+  skein::Model unchanged(path, options);
+  const auto digest = [](const skein::Model& model) {
+    const auto& info = model.info();
+    return std::vector<uint8_t>(info.fingerprint, info.fingerprint + sizeof info.fingerprint);
+  };
+  EXPECT_NE(digest(merged), digest(plain));
+  EXPECT_EQ(digest(unchanged), digest(plain));
+
+  skein::State a = plain.new_state(), b = plain.new_state();
+  std::vector<float> all, tail;
+  const std::vector<int32_t> ids = {1, 2, 3, 4};
+  plain.eval_batch({{a, ids, skein::Want::all, &all}, {b, ids, skein::Want::all, &tail, 2}});
+  EXPECT_EQ(tail,
+            std::vector<float>(all.end() - static_cast<ptrdiff_t>(2 * plain.vocab()), all.end()));
+}
+
 TEST(Facade, eval_batch_and_eval_agree) {
   skein::Model model = bundled();
   const std::vector<int32_t> ids = model.tokenize("some text");

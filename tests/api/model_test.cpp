@@ -266,5 +266,92 @@ TEST(ApiLog, a_sink_may_use_the_library_and_replace_itself) {
   open_model(v7_model());
 }
 
+TEST(ApiDevices, are_listed_by_the_names_that_models_take) {
+  size_t count = 0;
+  ASSERT_EQ(sk_device_count(&count), SK_OK);
+  ASSERT_GE(count, 2u);
+  for (size_t i = 0; i < count; ++i) {
+    struct sk_device_info info = {};
+    info.size = sizeof info;
+    ASSERT_EQ(sk_device_info(i, &info), SK_OK);
+    EXPECT_GT(std::strlen(info.about), 0u);
+    sk_model_params params = with_threads(1);
+    params.device = info.name;
+    EXPECT_TRUE(open_model(v7_model(), params)) << info.name;
+  }
+  struct sk_device_info info = {};
+  info.size = sizeof info;
+  SK_EXPECT_FAILS(SK_ARGUMENT, "there are", sk_device_info(count, &info));
+  EXPECT_EQ(sk_device_count(nullptr), SK_ARGUMENT);
+  EXPECT_EQ(sk_device_info(0, nullptr), SK_ARGUMENT);
+  info.size = 8;
+  SK_EXPECT_FAILS(SK_ARGUMENT, "sk_device_info.size", sk_device_info(0, &info));
+}
+
+// The official merge: tests/run/adapter_test.cpp has it for the same files.
+TEST(ApiModel, adapters_are_merged) {
+  const std::string lora = fixture("models/v7.lora.pth").string();
+  sk_adapter adapter = {};
+  adapter.path = lora.c_str();
+  adapter.alpha = 8;
+  sk_model_params params = with_threads(1);
+  params.adapters = &adapter;
+  params.adapter_count = 1;
+  const auto fingerprint = [](const ModelPtr& model) {
+    const auto info = info_of(model.get());
+    return Bytes(info.fingerprint, info.fingerprint + sizeof info.fingerprint);
+  };
+  const Bytes plain = fingerprint(open_model(v7_model()));
+  const Bytes merged = fingerprint(open_model(v7_model(), params));
+  EXPECT_NE(merged, plain);
+  adapter.blend = 1;
+  EXPECT_EQ(fingerprint(open_model(v7_model(), params)), merged);
+  adapter.blend = 0.5;
+  const Bytes half = fingerprint(open_model(v7_model(), params));
+  EXPECT_NE(half, merged);
+  EXPECT_NE(half, plain);
+  sk_model* model = nullptr;
+  const auto fails = [&](const char* fact) {
+    EXPECT_NE(sk_model_open(v7_model().c_str(), &params, &model), SK_OK);
+    EXPECT_NE(std::string(sk_last_error()).find(fact), std::string::npos) << sk_last_error();
+  };
+  adapter.alpha = 0;
+  fails("alpha");
+  adapter.path = nullptr;
+  fails("sk_adapter.path");
+  adapter.path = lora.c_str();
+  adapter.reserved = 1;
+  fails("sk_adapter.reserved");
+  params.adapters = nullptr;
+  fails("adapters");
+  params.adapters = &adapter;
+  params.adapter_count = SIZE_MAX;
+  fails("adapters");
+}
+
+TEST(ApiModel, numerics_and_sparse_are_choices) {
+  sk_model_params params = with_threads(1);
+  const Ids ids = some_ids(40);
+  const auto logits = [&](const sk_model_params& with) {
+    const ModelPtr model = open_model(v7_model(), with);
+    const StatePtr state = new_state(model);
+    return feed(model, state, ids);
+  };
+  const auto exact = logits(params);
+  for (const int32_t sparse : {SK_SPARSE_OFF, SK_SPARSE_ON}) {
+    params.sparse = sparse;
+    EXPECT_TRUE(same_bits(logits(params), exact)) << sparse;
+  }
+  params.numerics = SK_NUMERICS_FAST;
+  const auto fast = logits(params);
+  for (size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(fast[i], exact[i], 0.5);
+  sk_model* model = nullptr;
+  params.numerics = 2;
+  SK_EXPECT_FAILS(SK_ARGUMENT, "numerics", sk_model_open(v7_model().c_str(), &params, &model));
+  params.numerics = 0;
+  params.sparse = -1;
+  SK_EXPECT_FAILS(SK_ARGUMENT, "sparse", sk_model_open(v7_model().c_str(), &params, &model));
+}
+
 }  // namespace
 }  // namespace skein::test

@@ -115,6 +115,23 @@ TEST_F(ApiState, every_whole_format_comes_back_bit_for_bit) {
   }
 }
 
+TEST_F(ApiState, sizes_are_known_before_anything_is_written) {
+  const StatePtr fresh = new_state(model_);
+  for (const int32_t format : {SK_STATE_NATIVE, SK_STATE_PTH, SK_STATE_TIME_STATE, SK_STATE_F32}) {
+    size_t size = 0, early = 0;
+    ASSERT_EQ(sk_state_export(state_.get(), format, nullptr, 0, &size), SK_OK);
+    ASSERT_EQ(sk_state_export(fresh.get(), format, nullptr, 0, &early), SK_OK);
+    EXPECT_EQ(size, early) << format;
+    EXPECT_EQ(size, export_state(state_, format).size()) << format;
+    Bytes small(size - 1, 7);
+    size_t untouched = 99;
+    SK_EXPECT_FAILS(SK_ARGUMENT, std::to_string(size),
+                    sk_state_export(state_.get(), format, small.data(), small.size(), &untouched));
+    EXPECT_EQ(untouched, 99u);
+    EXPECT_EQ(small, Bytes(size - 1, 7));
+  }
+}
+
 TEST_F(ApiState, the_kind_of_data_is_found_out) {
   for (const int32_t format : {SK_STATE_NATIVE, SK_STATE_PTH}) {
     const StatePtr back = import_state(model_, SK_STATE_AUTO, export_state(state_, format));

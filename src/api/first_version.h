@@ -1,0 +1,121 @@
+// The first version of the structs of skein.h that may grow: what programs that were compiled with
+// it pass is understood for ever, so nothing here ever changes. Fields are appended behind it.
+#pragma once
+
+#include <cstddef>
+
+#include "skein/skein.h"
+
+namespace skein::api::first_version {
+
+// The end of the struct's last field then.
+#define SK_ENDS_WITH(type, field) \
+  (offsetof(type, field) + sizeof(static_cast<type*>(nullptr)->field))
+
+inline constexpr size_t kModelParams = SK_ENDS_WITH(sk_model_params, progress_user);
+inline constexpr size_t kModelInfo = SK_ENDS_WITH(struct sk_model_info, fingerprint);
+inline constexpr size_t kDeviceInfo = SK_ENDS_WITH(struct sk_device_info, about);
+inline constexpr size_t kStateInfo = SK_ENDS_WITH(struct sk_state_info, fingerprint);
+inline constexpr size_t kSampling = SK_ENDS_WITH(sk_sampling, banned_count);
+
+#undef SK_ENDS_WITH
+
+// Where the fields stand, for pointers of eight bytes.
+#define SK_STANDS(type, field, at) \
+  static_assert(sizeof(void*) != 8 || offsetof(type, field) == (at), #type "." #field)
+#define SK_SIZE(constant, bytes) \
+  static_assert(sizeof(void*) != 8 || (constant) == (bytes), #constant)
+
+SK_STANDS(sk_model_params, size, 0);
+SK_STANDS(sk_model_params, threads, 4);
+SK_STANDS(sk_model_params, chunk, 8);
+SK_STANDS(sk_model_params, reserved, 12);
+SK_STANDS(sk_model_params, vocab, 16);
+SK_STANDS(sk_model_params, device, 24);
+SK_STANDS(sk_model_params, isa, 32);
+SK_STANDS(sk_model_params, progress, 40);
+SK_STANDS(sk_model_params, progress_user, 48);
+SK_SIZE(kModelParams, 56);
+
+SK_STANDS(struct sk_model_info, size, 0);
+SK_STANDS(struct sk_model_info, vocab, 4);
+SK_STANDS(struct sk_model_info, title, 8);
+SK_STANDS(struct sk_model_info, design, 16);
+SK_STANDS(struct sk_model_info, format, 24);
+SK_STANDS(struct sk_model_info, device, 32);
+SK_STANDS(struct sk_model_info, layers, 40);
+SK_STANDS(struct sk_model_info, width, 48);
+SK_STANDS(struct sk_model_info, heads, 56);
+SK_STANDS(struct sk_model_info, head_size, 64);
+SK_STANDS(struct sk_model_info, inner, 72);
+SK_STANDS(struct sk_model_info, trained_context, 80);
+SK_STANDS(struct sk_model_info, parameters, 88);
+SK_STANDS(struct sk_model_info, state_bytes, 96);
+SK_STANDS(struct sk_model_info, weight_bytes, 104);
+SK_STANDS(struct sk_model_info, bytes_per_token, 112);
+SK_STANDS(struct sk_model_info, flops_per_token, 120);
+SK_STANDS(struct sk_model_info, fingerprint, 128);
+SK_SIZE(kModelInfo, 160);
+
+SK_STANDS(struct sk_device_info, name, 8);
+SK_STANDS(struct sk_device_info, about, 16);
+SK_SIZE(kDeviceInfo, 24);
+
+SK_STANDS(struct sk_state_info, size, 0);
+SK_STANDS(struct sk_state_info, reserved, 4);
+SK_STANDS(struct sk_state_info, numbers, 8);
+SK_STANDS(struct sk_state_info, tokens_read, 16);
+SK_STANDS(struct sk_state_info, tokens_hash, 24);
+SK_STANDS(struct sk_state_info, fingerprint, 32);
+SK_SIZE(kStateInfo, 64);
+
+SK_STANDS(sk_sampling, size, 0);
+SK_STANDS(sk_sampling, order, 4);
+SK_STANDS(sk_sampling, temperature, 8);
+SK_STANDS(sk_sampling, top_p, 16);
+SK_STANDS(sk_sampling, min_p, 24);
+SK_STANDS(sk_sampling, typical_p, 32);
+SK_STANDS(sk_sampling, top_k, 40);
+SK_STANDS(sk_sampling, mirostat, 44);
+SK_STANDS(sk_sampling, mirostat_tau, 48);
+SK_STANDS(sk_sampling, mirostat_eta, 56);
+SK_STANDS(sk_sampling, presence, 64);
+SK_STANDS(sk_sampling, frequency, 72);
+SK_STANDS(sk_sampling, penalty_decay, 80);
+SK_STANDS(sk_sampling, repetition, 88);
+SK_STANDS(sk_sampling, penalty_style, 96);
+SK_STANDS(sk_sampling, reserved, 100);
+SK_STANDS(sk_sampling, seed, 104);
+SK_STANDS(sk_sampling, logit_bias, 112);
+SK_STANDS(sk_sampling, logit_bias_count, 120);
+SK_STANDS(sk_sampling, banned, 128);
+SK_STANDS(sk_sampling, banned_count, 136);
+SK_SIZE(kSampling, 144);
+
+// Those that stand in arrays are what they are.
+SK_STANDS(sk_job, state, 0);
+SK_STANDS(sk_job, tokens, 8);
+SK_STANDS(sk_job, count, 16);
+SK_STANDS(sk_job, logits, 24);
+SK_STANDS(sk_job, capacity, 32);
+SK_STANDS(sk_job, want, 40);
+SK_STANDS(sk_job, flags, 44);
+SK_SIZE(sizeof(sk_job), 48);
+
+SK_STANDS(sk_logit_bias, id, 0);
+SK_STANDS(sk_logit_bias, reserved, 4);
+SK_STANDS(sk_logit_bias, bias, 8);
+SK_SIZE(sizeof(sk_logit_bias), 16);
+
+SK_STANDS(sk_adapter, path, 0);
+SK_STANDS(sk_adapter, initial, 8);
+SK_STANDS(sk_adapter, only, 16);
+SK_STANDS(sk_adapter, alpha, 24);
+SK_STANDS(sk_adapter, blend, 32);
+SK_STANDS(sk_adapter, reserved, 40);
+SK_SIZE(sizeof(sk_adapter), 48);
+
+#undef SK_STANDS
+#undef SK_SIZE
+
+}  // namespace skein::api::first_version

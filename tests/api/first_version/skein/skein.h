@@ -1,0 +1,323 @@
+/* Skein as a C library: open an RWKV model, keep states, compute logits, draw tokens.
+ *
+ * Rules that hold for every function:
+ *
+ *   - int32_t results are sk_code: SK_OK or why not. sk_last_error() then has one sentence with the
+ *     facts. Nothing here prints, exits, or throws.
+ *   - A call that fails leaves states, samplers and what its pointers point to as they were. There
+ *     is one exception: logits that were asked for may have been written in part when memory or a
+ *     device fails while it computes.
+ *   - A NULL where no NULL is allowed is SK_ARGUMENT. Functions that free take NULL.
+ *   - Two calls for results of unknown size: with a NULL buffer the size is stored and nothing else
+ *     happens; a buffer that is too small is SK_ARGUMENT, and the message says the size needed.
+ *   - Structs that begin with `size`: set it to sizeof the struct and the rest to zero, or as their
+ *     comments say. It tells the library which version of the header your program was compiled
+ *     with, so that both may be newer than the other.
+ *   - Any thread may call. A model may be used by many threads at once, each with states of its
+ *     own. A state or sampler that one call changes must not be used by another at the same time;
+ *     reading one from several threads is fine.
+ *   - fork(): a child may use all that its parent has opened, whether the parent goes on or not. A
+ *     model starts threads of its own there with its first call. What another thread of the parent
+ *     was changing at that moment stays half done in the child: a model that was computing then
+ *     refuses to compute there (SK_ARGUMENT), the state it was fed to means nothing, and both can
+ *     still be closed and freed. Other models can be opened. (While the first model of a process is
+ *     being opened, leave fork() be.)
+ *   - Strings are UTF-8. Those that a function returns belong to the library.
+ *
+ * The environment variables SKEIN_ISA and SKEIN_THREADS force a choice; they are read once, when
+ * the first model is opened. There is no other state outside the objects but the log sink.
+ */
+#ifndef SKEIN_SKEIN_H
+#define SKEIN_SKEIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define SK_API __attribute__((visibility("default")))
+#else
+#define SK_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#if defined(__GNUC__)
+/* Two functions share their names with structs, on purpose. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
+#endif
+
+/* ---- Errors, version, log -------------------------------------------------------------------- */
+
+typedef enum sk_code {
+  SK_OK = 0,
+  SK_ARGUMENT = 1,    /* the caller's mistake */
+  SK_CORRUPT = 2,     /* data that contradicts itself */
+  SK_UNSUPPORTED = 3, /* well formed, but nothing Skein can run */
+  SK_MISMATCH = 4,    /* readable, but it does not fit the model */
+  SK_MEMORY = 5,      /* not enough of it */
+  SK_IO = 6,          /* the system refused: a missing file, no vocabulary found */
+  SK_DEVICE = 7,      /* a device failed or vanished */
+  SK_INTERNAL = 8     /* a bug of Skein; please report it */
+} sk_code;
+
+/* This thread's last failure as a sentence, never NULL; empty if nothing has failed yet. A success
+ * leaves it alone. It stays valid until this thread's next failing call. */
+SK_API const char* sk_last_error(void);
+
+/* "0.1.0" */
+SK_API const char* sk_version(void);
+
+typedef enum sk_log_level {
+  SK_LOG_INFO = 0,   /* what was done: a model was opened */
+  SK_LOG_WARNING = 1 /* something was ignored: a tensor that the model does not have */
+} sk_log_level;
+
+/* `text` is one line and lives as long as the call. Calls come from the threads that use the
+ * library, one at a time. */
+typedef void (*sk_log_sink)(int32_t level, const char* text, void* user);
+
+/* Where notes go, for the whole process. NULL, which is the start: nowhere. When this returns, the
+ * old sink is not called any more. */
+SK_API void sk_log_set(sk_log_sink sink, void* user);
+
+/* ---- Models ---------------------------------------------------------------------------------- */
+
+typedef struct sk_model sk_model;
+
+/* Tells how far opening is. Nonzero gives up: sk_model_open then fails with SK_IO. */
+typedef int32_t (*sk_progress)(int64_t bytes_done, int64_t bytes_total, void* user);
+
+/* All zeros but `size` are the defaults. */
+typedef struct sk_model_params {
+  uint32_t size;
+  int32_t threads;    /* 0: SKEIN_THREADS, or one for each physical core */
+  int32_t chunk;      /* tokens that go through the layers together, 1 to 4096; 0: 512 */
+  uint32_t reserved;  /* 0 */
+  const char* vocab;  /* the vocabulary file, copied; NULL: it is looked for when needed */
+  const char* device; /* "cpu" or "reference", which is slow and defines every operation; NULL: the
+                         best */
+  const char* isa;    /* "scalar", "avx2", "avx512", "amx", "neon", "dotprod", "i8mm";
+                         NULL: SKEIN_ISA, or the widest there is */
+  sk_progress progress; /* may be NULL */
+  void* progress_user;
+} sk_model_params;
+
+/* The strings live as long as the model. Whoever asks sets `size`; what lies beyond the struct of
+ * this library's version is filled with zeros. */
+struct sk_model_info {
+  uint32_t size;
+  int32_t vocab;      /* rows of the head: ids are 0 to vocab - 1 */
+  const char* title;  /* RWKV-7 "Goose" 0.1B */
+  const char* design; /* rwkv7 */
+  const char* format; /* .pth (zip) */
+  const char* device; /* CPU, AVX-512, 2 threads */
+  int64_t layers;
+  int64_t width;
+  int64_t heads;
+  int64_t head_size;
+  int64_t inner;           /* width of the channel mix */
+  int64_t trained_context; /* in tokens, from the file's name; 0: it does not say */
+  int64_t parameters;
+  int64_t state_bytes;     /* of one state */
+  int64_t weight_bytes;    /* resident */
+  int64_t bytes_per_token; /* weights and state that one decode step reads and writes */
+  int64_t flops_per_token;
+  uint8_t fingerprint[32]; /* names the weights by their values, whatever file they came from */
+};
+
+/* Opens a .pth, .safetensors, .st, GGUF or ggmf file of any runnable design; the content decides
+ * what it is. `params` may be NULL. The file stays mapped until the model is closed. No vocabulary
+ * is needed. Errors: SK_IO, SK_CORRUPT, SK_UNSUPPORTED, SK_MISMATCH (the file), SK_ARGUMENT
+ * (params, SKEIN_ISA, SKEIN_THREADS), SK_MEMORY. */
+SK_API int32_t sk_model_open(const char* path, const sk_model_params* params /* may be NULL */,
+                             sk_model** out);
+
+/* No other thread may be inside a call with this model. States and samplers outlive it. */
+SK_API void sk_model_close(sk_model*);
+
+/* Function and struct share their name, like stat() and struct stat: write
+ * `struct sk_model_info info;`. */
+SK_API int32_t sk_model_info(const sk_model*, struct sk_model_info* out);
+
+/* ---- States ---------------------------------------------------------------------------------- */
+
+/* All that a model remembers, as a value: to fork, clone it; to undo, keep a clone. */
+typedef struct sk_state sk_state;
+
+/* A fresh state, as before the first token. */
+SK_API int32_t sk_state_new(const sk_model*, sk_state** out);
+SK_API int32_t sk_state_clone(const sk_state*, sk_state** out);
+SK_API void sk_state_free(sk_state*);
+
+/* Makes `to` equal to `from` without allocating. SK_MISMATCH: they belong to different models. */
+SK_API int32_t sk_state_copy(sk_state* to, const sk_state* from);
+/* Makes it fresh again. */
+SK_API int32_t sk_state_reset(sk_state*);
+
+struct sk_state_info {
+  uint32_t size;
+  uint32_t reserved;
+  uint64_t numbers;        /* floats in it */
+  uint64_t tokens_read;    /* since it was fresh; 0 after an import that does not know */
+  uint64_t tokens_hash;    /* of these tokens in their order; not a signature */
+  uint8_t fingerprint[32]; /* of the model it belongs to */
+};
+
+SK_API int32_t sk_state_info(const sk_state*, struct sk_state_info* out);
+SK_API int32_t sk_state_tokens_read(const sk_state*, uint64_t* count);
+/* Stores 1 if both belong to the same model and every number is the same, bit for bit; else 0. */
+SK_API int32_t sk_state_equal(const sk_state*, const sk_state*, int32_t* equal);
+
+typedef enum sk_state_format {
+  SK_STATE_AUTO = -1,      /* import only: NATIVE, PTH or TIME_STATE, as the data say */
+  SK_STATE_NATIVE = 0,     /* Skein's own: fingerprint, history count, checksum; exact */
+  SK_STATE_PTH = 1,        /* the rwkv package's list of tensors, as torch.save writes it; exact */
+  SK_STATE_TIME_STATE = 2, /* tuned start: blocks.i.att.time_state; the rest of a state is lost */
+  SK_STATE_F32 = 3,        /* the numbers of PTH one after the other, little-endian, no header */
+  SK_STATE_TIME_STATE_ST = 4 /* import only: as web-rwkv keeps them in .st, axes swapped */
+} sk_state_format;
+
+/* A state is data about the text it has read: treat it like the text. */
+SK_API int32_t sk_state_export(const sk_state*, int32_t format, void* buf, size_t capacity,
+                               size_t* size); /* buf NULL: size only */
+
+/* The data may come from anybody: they are checked, never executed. `data` need not be aligned.
+ * Errors: SK_CORRUPT (damaged, or numbers that no model computes), SK_UNSUPPORTED (another format
+ * than asked for, a newer version), SK_MISMATCH (the state of another model). */
+SK_API int32_t sk_state_import(const sk_model*, int32_t format, const void* data, size_t size,
+                               sk_state** out);
+
+/* ---- Computing ------------------------------------------------------------------------------- */
+
+typedef enum sk_want {
+  SK_WANT_NONE = 0,
+  SK_WANT_LAST = 1, /* the logits after the last token: [vocab] */
+  SK_WANT_ALL = 2   /* those after every token: [count, vocab] */
+} sk_want;
+
+/* Feeds tokens to a state. How they are cut into calls, the number of threads and what other
+ * threads compute make no difference to a single bit. Calls for one model take turns.
+ * Errors: SK_ARGUMENT (no tokens, an id out of range, a capacity that is too small, a model that
+ * another thread was using when this process was forked), SK_MISMATCH (the state of another model),
+ * SK_IO (the model's file became shorter), SK_MEMORY; the state is then as it was. SK_CORRUPT: the
+ * model's numbers are not finite (infinity or NaN), and the state is as it was or lost: then every
+ * call with it fails until sk_state_reset() or sk_state_copy(). */
+SK_API int32_t sk_eval(sk_model*, sk_state*, const int32_t* tokens, size_t count, int32_t want,
+                       float* logits /* NULL when want is 0 */, size_t capacity /* in floats */);
+
+/* One sequence's share of a batch. Unlike other structs this one never grows. */
+typedef struct sk_job {
+  sk_state* state; /* in no other job of the call */
+  const int32_t* tokens;
+  size_t count;
+  float* logits;     /* as for sk_eval */
+  size_t capacity;   /* in floats */
+  int32_t want;      /* sk_want */
+  uint32_t reserved; /* 0 */
+} sk_job;
+
+/* Many sequences through one pass over the weights, which costs little more than one sequence.
+ * Every job gets the bits it would get alone. If it fails, all states are as they were, but for
+ * SK_CORRUPT: then the jobs with numbers that are not finite have failed, the first of which
+ * sk_last_error() names, and the others are done. */
+SK_API int32_t sk_eval_batch(sk_model*, const sk_job* jobs, size_t count);
+
+/* ---- Text ------------------------------------------------------------------------------------ */
+
+/* The first call finds the vocabulary: sk_model_params.vocab, a GGUF's own, a byte vocabulary by
+ * its size, or a file beside the model or in the data folder. If there is none, SK_IO, and
+ * sk_last_error() says which file to put where; the next call looks again.
+ * Nothing is put before or after the text. `text` may be NULL when `size` is 0. */
+SK_API int32_t sk_tokenize(const sk_model*, const char* text, size_t size, int32_t* ids,
+                           size_t capacity, size_t* count); /* ids NULL: count only */
+
+/* The bytes of the ids, one after the other. They need not be whole characters, and no NUL follows.
+ * `ids` may be NULL when `count` is 0. */
+SK_API int32_t sk_detokenize(const sk_model*, const int32_t* ids, size_t count, char* text,
+                             size_t capacity, size_t* size); /* text NULL: size only */
+
+/* ---- Sampling -------------------------------------------------------------------------------- */
+
+typedef enum sk_order {
+  SK_ORDER_RWKV = 0,  /* top_p and its like look at the model's probabilities, then temperature */
+  SK_ORDER_OPENAI = 1 /* the temperature comes first */
+} sk_order;
+
+typedef enum sk_penalty_style {
+  SK_PENALTY_SKEIN = 0, /* presence + count * frequency; counts decay; digits and blanks are free */
+  SK_PENALTY_RWKV_PIP = 1, /* as the rwkv package, to the bit */
+  SK_PENALTY_AI00 = 2,
+  SK_PENALTY_OPENAI = 3 /* no decay, nothing is free */
+} sk_penalty_style;
+
+typedef struct sk_logit_bias {
+  int32_t id;
+  uint32_t reserved; /* 0 */
+  double bias;       /* added to the logit; minus infinity bans */
+} sk_logit_bias;
+
+/* Zeros are not the defaults here: set `size` and let sk_sampling_init() fill the rest. A number
+ * outside its range is SK_ARGUMENT. */
+typedef struct sk_sampling {
+  uint32_t size;
+  int32_t order;         /* sk_order */
+  double temperature;    /* 1; 0 to 1000; 0: the largest logit, of equals the lowest id */
+  double top_p;          /* 0.3; 0 to 1; 1: off */
+  double min_p;          /* 0: off; 0 to 1 */
+  double typical_p;      /* 1: off; 0 to 1 */
+  int32_t top_k;         /* 0: off; at least 0 */
+  int32_t mirostat;      /* 0, or 2: replaces top_p, top_k, min_p and typical_p */
+  double mirostat_tau;   /* 5; 0 to 100 */
+  double mirostat_eta;   /* 0.1; 0 to 1 */
+  double presence;       /* 0.5; -100 to 100; this and the next four need an sk_sampler */
+  double frequency;      /* 0.5; -100 to 100 */
+  double penalty_decay;  /* 0.996; 0 to 1 */
+  double repetition;     /* 1: off; 0.01 to 100 */
+  int32_t penalty_style; /* sk_penalty_style */
+  uint32_t reserved;     /* 0 */
+  uint64_t seed;
+  const sk_logit_bias* logit_bias; /* with its length; NULL when that is 0 */
+  size_t logit_bias_count;
+  const int32_t* banned; /* ids that are never drawn */
+  size_t banned_count;
+} sk_sampling;
+
+/* Fills in the defaults for a chat, shown above. The caller has set `size`. */
+SK_API int32_t sk_sampling_init(sk_sampling*);
+
+/* Draws an id without remembering anything: penalties have no effect, and every id may be drawn.
+ * The same arguments give the same id on every machine; `position` counts the draws of a sequence.
+ * A NULL `sampling` stands for the defaults. SK_INTERNAL: a logit is NaN or plus infinity. */
+SK_API int32_t sk_sample(const float* logits, size_t vocab, const sk_sampling*, uint64_t position,
+                         int32_t* id);
+
+/* What was said so far, for the penalties and mirostat. */
+typedef struct sk_sampler sk_sampler;
+
+/* For the text of a model, whose vocabulary tells which ids have no text (they are never drawn) and
+ * which the penalties spare. A NULL `sampling` stands for the defaults; it is copied. Errors: as
+ * sk_tokenize for the vocabulary, SK_ARGUMENT. */
+SK_API int32_t sk_sampler_new(const sk_model*, const sk_sampling*, sk_sampler** out);
+/* For bare ids: each may be drawn, none is spared. */
+SK_API int32_t sk_sampler_new_for_ids(size_t vocab, const sk_sampling*, sk_sampler** out);
+SK_API int32_t sk_sampler_clone(const sk_sampler*, sk_sampler** out);
+SK_API void sk_sampler_free(sk_sampler*);
+
+/* Draws and leaves the memory alone: the same call gives the same id. */
+SK_API int32_t sk_sampler_sample(sk_sampler*, const float* logits, size_t vocab, uint64_t position,
+                                 int32_t* id);
+/* The id stands in the text now, whether it was drawn or not. */
+SK_API int32_t sk_sampler_accept(sk_sampler*, int32_t id);
+/* Forgets everything, for the next turn. */
+SK_API int32_t sk_sampler_reset(sk_sampler*);
+
+#ifdef __cplusplus
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+}
+#endif
+
+#endif
