@@ -179,13 +179,16 @@ int Complete::run(Console& console) {
   if (!finish) return console.error(finish.error());
   const bool structured = console.json() || jsonl_;
   const std::string result = structured ? result_text(*finish, kept) : "";
-  const std::string speed = console.styled_stderr(Style::dim, speed_line(speed_, *model_));
+  const bool watched = console.stdout_is_terminal() && console.stderr_is_terminal();
+  const bool tells_speed =
+      (stats_ || watched || console.verbose()) && !structured && !console.quiet();
+  const std::string speed =  // measures the device
+      tells_speed ? console.styled_stderr(Style::dim, speed_line(speed_, *model_)) : "";
   if (!save_file_.empty())
     if (auto status = save(session, *generation, kept); !status)
       return console.error(status.error());
   if (structured) console.line(result);
-  const bool watched = console.stdout_is_terminal() && console.stderr_is_terminal();
-  if ((stats_ || watched || console.verbose()) && !structured) console.note(speed);
+  if (tells_speed) console.note(speed);
   if (*finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
     return interrupt::exit_code();
   return kFine;
