@@ -251,21 +251,19 @@ ByteRanges ranges_of(const CodePanels& shape, int add) {
 // No way out of these loops, so that they become a vector's.
 bool all_in(const ByteRange& range, const std::byte* bytes, int64_t count) {
   if (range.count_less_one == 255) return true;
-  unsigned strange = 0;
+  uint8_t highest = 0;  // above the lowest; of its width, so that a vector has as many as it can
   for (int64_t i = 0; i < count; ++i)
-    strange |=
-        static_cast<uint8_t>(static_cast<uint8_t>(bytes[i]) - range.low) > range.count_less_one
-            ? 1u
-            : 0u;
-  return strange == 0;
+    highest = std::max(highest, static_cast<uint8_t>(static_cast<uint8_t>(bytes[i]) - range.low));
+  return highest <= range.count_less_one;
 }
 bool all_nibbles_to(uint8_t highest, const std::byte* bytes, int64_t count) {
   if (highest == 15) return true;
   // The codes of a type with fewer bits end with a bit.
   const auto above = static_cast<uint8_t>((15 & ~highest) * 0x11);
-  unsigned strange = 0;
-  for (int64_t i = 0; i < count; ++i) strange |= static_cast<uint8_t>(bytes[i]) & above;
-  return strange == 0;
+  uint8_t all = 0;
+  for (int64_t i = 0; i < count; ++i)
+    all = static_cast<uint8_t>(all | static_cast<uint8_t>(bytes[i]));
+  return (all & above) == 0;
 }
 
 template <typename Block, int kElements>
