@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -12,10 +14,14 @@
 #include <climits>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/inputs.h"
+#include "base/interruption.h"
 #include "base/mapping_guard.h"
 
 namespace skein {
@@ -38,8 +44,37 @@ void touch(std::span<const std::byte> part) {
   if (!part.empty()) (void)bytes[part.size() - 1];
 }
 
+// A reader that goes away is an error to us and would end a program that does not know of SIGPIPE.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    sigset_t pending;
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    if (::sigpending(&pending) != 0 || sigismember(&pending, SIGPIPE) == 1) return;
+    blocked_ = ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_) == 0;
+  }
+  ~NoSigpipe() {
+    if (!blocked_) return;
+    const int kept_errno = errno;
+    const timespec now{};
+    while (::sigtimedwait(&pipe_, nullptr, &now) < 0 && errno == EINTR) {
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = kept_errno;
+  }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
+  bool blocked_ = false;
+};
+
 // 0 when all was written, otherwise errno.
 int write_all(int fd, std::span<const std::byte> part, const uint64_t* at, bool stream) {
+  std::optional<NoSigpipe> quiet;
+  if (stream) quiet.emplace();
   size_t done = 0;
   int touched = 0;  // a file may be cut again and again
   while (done < part.size()) {
@@ -50,11 +85,11 @@ int write_all(int fd, std::span<const std::byte> part, const uint64_t* at, bool 
       touch(part);
       continue;
     }
-    // Nobody may read the pipe: then a signal has to be able to end this.
-    if (put < 0 && errno == EINTR && !stream) continue;
+    // Nobody may read the pipe: then the program's signal has to be able to end this.
+    if (put < 0 && errno == EINTR && !(stream && interruption_asked())) continue;
     if (put < 0 && errno == EAGAIN && stream) {
       pollfd ready = {.fd = fd, .events = POLLOUT, .revents = 0};
-      if (::poll(&ready, 1, -1) < 0) return errno;
+      if (::poll(&ready, 1, -1) < 0 && (errno != EINTR || interruption_asked())) return errno;
       continue;
     }
     if (put <= 0) return put < 0 ? errno : ENOSPC;
@@ -118,6 +153,7 @@ Result<FileWriter> FileWriter::create(const std::filesystem::path& path,
   SK_TRY(OutputPlace place, find_output(path));
   FileWriter out(path, std::move(place), options);
   if (out.is_stream()) {
+    SK_TRY_STATUS(out.check_inputs());
     SK_TRY(out.file_, open_stream(out.place_, path));
     return out;
   }
@@ -132,8 +168,7 @@ Status FileWriter::check_existing() const {
   const struct stat& old = *place_.info;
   if (options_.existing == Existing::keep)
     return fail(Code::io, "{}: is there already", shown(path_));
-  if (options_.spare_mapped && is_mapped(old.st_dev, old.st_ino))
-    return fail(Code::io, "{}: is being read here, and is not replaced", shown(path_));
+  if (options_.spare_inputs) SK_TRY_STATUS(check_inputs());
   if (options_.existing == Existing::replace) {
     if ((old.st_mode & 0222) == 0 ||
         ::faccessat(place_.folder.get(), place_.name.c_str(), W_OK, AT_EACCESS) != 0)
@@ -145,6 +180,16 @@ Status FileWriter::check_existing() const {
       (folder.st_mode & S_ISVTX) && folder.st_uid != ::geteuid() && old.st_uid != ::geteuid())
     return fail(Code::io, "{}: belongs to somebody else in a folder where that protects it",
                 shown(path_));
+  return {};
+}
+
+// A descriptor's file is written over while it is read.
+Status FileWriter::check_inputs() const {
+  if (!place_.info) return {};
+  const dev_t device = place_.info->st_dev;
+  const ino_t inode = place_.info->st_ino;
+  if (is_mapped(device, inode) || is_input(device, inode))
+    return fail(Code::io, "{}: is read here, and is not written over", shown(path_));
   return {};
 }
 
@@ -275,12 +320,17 @@ Status FileWriter::put_in_place() {
   return {};
 }
 
-Status FileWriter::commit() {
+Status FileWriter::sync() {
   SK_TRY_STATUS(flush());
+  while (!is_stream() && ::fsync(file_.get()) != 0)
+    if (errno != EINTR) return error("cannot be written");
+  return {};
+}
+
+Status FileWriter::commit() {
+  SK_TRY_STATUS(sync());
   if (is_stream()) return {};
   SK_TRY_STATUS(take_over_mode());
-  while (::fsync(file_.get()) != 0)
-    if (errno != EINTR) return error("cannot be written");
   SK_TRY_STATUS(put_in_place());
   temporary_.clear();
   leftover_ = Leftover();

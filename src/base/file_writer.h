@@ -27,8 +27,9 @@ enum class Existing : uint8_t {
 struct OutputOptions {
   uint64_t bytes = 0;  // if known, they have to be free on the disk
   Existing existing = Existing::replace;
-  // A file that this process has mapped stays: what is being read is hardly meant as an output.
-  bool spare_mapped = false;
+  // What this process has mapped or remembers as an input stays (base/inputs.h): that is hardly
+  // meant as an output. What an open descriptor leads to always does.
+  bool spare_inputs = false;
   mode_t mode = 0666;  // of a new file, less the umask; one that is replaced keeps its own
   // As on file systems that know no files without a name. For tests, which have one that does.
   bool named = false;
@@ -54,12 +55,15 @@ class FileWriter {
   Status append(std::span<const std::byte> part);
   // Over bytes that were appended before.
   Status replace(uint64_t at, std::span<const std::byte> part);
+  // What was appended is on the disk, which then cannot be too full for it.
+  Status sync();
   // Syncs and renames: a reader sees the old file or this one.
   Status commit();
 
  private:
   FileWriter(std::filesystem::path path, OutputPlace place, const OutputOptions& options);
   Status check_existing() const;
+  Status check_inputs() const;
   Status check_space() const;
   Status open();
   Status open_named();

@@ -10,6 +10,8 @@
 #include <climits>
 #include <cstring>
 
+#include "base/interruption.h"
+
 namespace skein {
 namespace {
 
@@ -92,7 +94,7 @@ Result<Descriptor> open_device(const OutputPlace& place, const std::filesystem::
     if (errno != ENXIO || !S_ISFIFO(place.info->st_mode)) return refuse(path, errno);
     if (waited == kReaderWaits)
       return refuse(path, "is not a regular file but a pipe that nobody reads");
-    if (::usleep(kReaderWaitUs) != 0) return refuse(path, "interrupted");
+    if (::usleep(kReaderWaitUs) != 0 && interruption_asked()) return refuse(path, "interrupted");
   }
 }
 
@@ -128,6 +130,7 @@ Result<OutputPlace> find_output(const std::filesystem::path& path) {
       place.descriptor = own_descriptor(from, place.name);
       if (place.descriptor >= 0) {
         place.kind = OutputPlace::Kind::descriptor;
+        if (::fstat(place.descriptor, &info) == 0) place.info = info;
         return place;
       }
       return refuse(path, "is something that another process has open");

@@ -143,7 +143,7 @@ class Bench final : public Command {
     if (plot_.empty()) return {};
     const std::string text = svg();
     const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
-    return write_file(plot_, {&bytes, 1}, {.spare_mapped = true});
+    return write_file(plot_, {&bytes, 1}, {.spare_inputs = true});
   }
 
   ModelOptions model_;

@@ -213,6 +213,8 @@ Status Complete::open(Console& console) {
     return tl::unexpected(tokenizer.error());
   }
   SK_TRY(model_, model_options_.open(console));
+  // Now it is known what else was read for it.
+  for (const std::string& output : {save_file_, trace_file_}) SK_TRY_STATUS(check_output(output));
   profile_ = profile_name_.empty() ? &find_profile(ModelText::of(*model_), tokenizer_.get())
                                    : text::profile_by_name(profile_name_);
   traits_ = tokenizer_ ? token_traits(
@@ -308,7 +310,7 @@ Status Complete::trace_prompt(Session& session) {
                        rows.data});
   SK_TRY(const std::vector<std::byte> bytes, io::write_safetensors(tensors, {}));
   const std::span<const std::byte> part = bytes;
-  return write_file(trace_file_, {&part, 1}, {.spare_mapped = true});
+  return write_file(trace_file_, {&part, 1}, {.spare_inputs = true});
 }
 
 Result<Finish> Complete::generate(Console& console, Generation& generation, Kept& kept) {
@@ -429,7 +431,7 @@ Status Complete::save(Session& session, Generation& generation, Kept& kept) {
   SK_TRY_STATUS(check_exportable(session.state()));
   const std::vector<std::byte> bytes = serialise(session.state(), ids, text);
   const std::span<const std::byte> part = bytes;
-  return write_file(save_file_, {&part, 1}, {.spare_mapped = true});
+  return write_file(save_file_, {&part, 1}, {.spare_inputs = true});
 }
 
 }  // namespace

@@ -20,6 +20,11 @@ constexpr size_t kPendingBytes = 64 * 1024;
 constexpr int kLastWordsMs = 1000;
 constexpr size_t kPiece = 4096;  // PIPE_BUF: taken at once where poll() finds room
 
+void wait_for(int fd, short what) {
+  pollfd ready = {.fd = fd, .events = what, .revents = 0};
+  ::poll(&ready, 1, -1);
+}
+
 // Whether somebody takes what is written, asked before a program ends that is asked to.
 bool is_taken(int fd) {
   pollfd ready = {.fd = fd, .events = POLLOUT, .revents = 0};
@@ -36,6 +41,10 @@ int write_all(int fd, std::string_view text) {
     const ssize_t put =
         ::write(fd, text.data(), last ? std::min(text.size(), kPiece) : text.size());
     if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EAGAIN) {  // left like that by whoever had it before us
+      wait_for(fd, POLLOUT);
+      continue;
+    }
     if (put < 0) return errno;
     text.remove_prefix(static_cast<size_t>(put));
   }
@@ -78,6 +87,11 @@ Result<std::string> read_all(int fd, std::string_view name, uint64_t limit_bytes
     const ssize_t got = ::read(fd, block, sizeof(block));
     if (got < 0 && errno == EINTR) {
       if (interrupt::requested()) return fail(Code::io, "interrupted");
+      continue;
+    }
+    if (got < 0 && errno == EAGAIN) {
+      if (interrupt::requested()) return fail(Code::io, "interrupted");
+      wait_for(fd, POLLIN);
       continue;
     }
     if (got < 0) return fail(Code::io, "{}: {}", name, std::strerror(errno));

@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "arch/shapes.h"
+#include "base/file.h"
 #include "base/file_writer.h"
+#include "base/inputs.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "cli/adapter_option.h"
@@ -164,12 +166,19 @@ class Convert : public Command {
     }
     const auto path = std::filesystem::path(out_).parent_path() / "config.json";
     std::error_code ignored;
-    if (std::filesystem::exists(path, ignored)) {
-      console.warn(escaped(path.string()) + " was there already and stays as it is");
-      return std::nullopt;
+    if (!force_ && std::filesystem::exists(path, ignored)) {
+      const auto wanted = std::as_bytes(std::span(conversion.config()));
+      const auto there = read_file(path, wanted.size());
+      if (there && std::equal(there->begin(), there->end(), wanted.begin(), wanted.end()))
+        return std::nullopt;
+      return fail(Code::argument,
+                  "{} is there already and would not fit the new model; -f replaces it",
+                  escaped(path.string()));
     }
-    SK_TRY(FileWriter config, FileWriter::create(path, {.existing = Existing::keep}));
+    SK_TRY(FileWriter config,
+           FileWriter::create(path, {.existing = force_ ? Existing::replace : Existing::keep}));
     SK_TRY_STATUS(config.append(std::as_bytes(std::span(conversion.config()))));
+    SK_TRY_STATUS(config.sync());
     return config;
   }
 
@@ -190,6 +199,8 @@ class Convert : public Command {
                     escaped(out_));
     if (!vocab_.empty() && is_same_file(vocab_, out_))
       return fail(Code::argument, "{} is the vocabulary; name another place", escaped(out_));
+    if (is_input(out_) && !any(source))
+      return fail(Code::argument, "{} is read for this model; name another place", escaped(out_));
     return {};
   }
 

@@ -1,7 +1,6 @@
 #include "cli/interrupt.h"
 
 #include <signal.h>
-#include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cstdint>
 #include <ctime>
 
+#include "base/interruption.h"
 #include "base/leftovers.h"
 
 namespace skein::cli::interrupt {
@@ -23,20 +23,26 @@ termios first_mode;
 std::atomic<bool> has_mode{false};
 
 constexpr int64_t kMomentMs = 1000;
-constexpr int64_t kReminderUs = 20'000;
+constexpr long kReminderNs = 20'000'000;
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kEnds[] = {SIGQUIT, SIGXCPU};  // never a request
 
 int exit_code_of(int signal) { return 128 + signal; }
 
 // A signal may come a moment before a call that waits, and would not end that one. Until somebody
-// has asked for it, others follow that do nothing but end what waits.
+// has asked for it, others follow that do nothing but end what waits. They have a number of their
+// own: SIGALRM may be somebody else's.
+const int kReminder = SIGRTMAX - 1;
+timer_t reminder;
+bool has_reminder = false;
 std::atomic<bool> reminding{false};
 
 void remind(bool on) {
   reminding.store(on);
-  const timeval every = {.tv_sec = 0, .tv_usec = on ? kReminderUs : 0};
-  const itimerval timer = {.it_interval = every, .it_value = every};
-  ::setitimer(ITIMER_REAL, &timer, nullptr);
+  if (!has_reminder) return;
+  const timespec every = {.tv_sec = 0, .tv_nsec = on ? kReminderNs : 0};
+  const itimerspec timer = {.it_interval = every, .it_value = every};
+  ::timer_settime(reminder, 0, &timer, nullptr);
 }
 
 void on_reminder(int) {}
@@ -78,8 +84,19 @@ void install() {
       continue;
     ::sigaction(signal, &action, nullptr);
   }
+  action.sa_handler = leave;
+  for (const int signal : kEnds) {
+    struct sigaction before {};
+    if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL)
+      ::sigaction(signal, &action, nullptr);
+  }
   action.sa_handler = on_reminder;
-  ::sigaction(SIGALRM, &action, nullptr);
+  ::sigaction(kReminder, &action, nullptr);
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = kReminder;
+  has_reminder = ::timer_create(CLOCK_MONOTONIC, &event, &reminder) == 0;
+  set_interruption(requested);
 }
 
 bool requested() {

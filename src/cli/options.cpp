@@ -40,6 +40,8 @@ std::string dashed(const Option& option) { return "--" + option.name; }
 
 // The value checked against the declaration and stored; errors begin with `source`.
 Status take(const Option& option, std::string_view text, std::string_view source) {
+  if (option.names_file && text.empty())
+    return fail(Code::argument, "{}: the name of a file is empty", source);
   if (!option.allowed.empty() &&
       std::find(option.allowed.begin(), option.allowed.end(), text) == option.allowed.end()) {
     std::string known;

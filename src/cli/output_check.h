@@ -10,6 +10,6 @@ namespace skein::cli {
 
 // An output that is not wanted (an empty name) passes. Errors: io (base/output_place.h: a folder, a
 // folder that is not there), argument (it is one of the inputs, which may be empty names too).
-Status check_output(const std::string& output, const std::vector<std::string>& inputs);
+Status check_output(const std::string& output, const std::vector<std::string>& inputs = {});
 
 }  // namespace skein::cli

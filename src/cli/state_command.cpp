@@ -49,7 +49,7 @@ int write_and_say(Console& console, const std::string& path, std::string_view fo
   json.member("bytes", static_cast<int64_t>(bytes.size())).end_object();
   const std::string said =
       fmt::format("{}: {} written", base_name(path), bytes_text(static_cast<double>(bytes.size())));
-  if (auto status = write_file(path, {&bytes, 1}, {.spare_mapped = true}); !status)
+  if (auto status = write_file(path, {&bytes, 1}, {.spare_inputs = true}); !status)
     return console.error(status.error());
   console.note(said);
   if (console.json()) console.object(json);

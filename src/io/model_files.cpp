@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/inputs.h"
 #include "base/limits.h"
 #include "io/container.h"
 #include "io/gguf.h"
@@ -44,6 +45,7 @@ tl::unexpected<Error> in_file(const fs::path& file, Error error) {
 }
 
 Result<std::string> read_text(const fs::path& path) {
+  remember_input(path);
   SK_TRY(const std::vector<std::byte> bytes, read_file(path, limits::kFolderJsonBytes));
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
@@ -148,6 +150,7 @@ Status ModelFiles::read_folder() {
 }
 
 Status ModelFiles::add(const fs::path& file, Result<Container> (*read)(const File&)) {
+  remember_input(file);
   SK_TRY(File mapped, File::map(file));
   const std::string file_name = mapped.name();
   SK_TRY(Container part, read(mapped));
@@ -233,6 +236,9 @@ Status ModelFiles::read_config() {
   SK_TRY(const std::string text, read_text(file));
   auto config = parse_config(text);
   if (!config) return in_file(file, std::move(config).error());
+  // What a file says of itself under these names is not heard beside it.
+  std::erase_if(container_.metadata,
+                [](const auto& entry) { return entry.first.starts_with("config."); });
   container_.metadata.merge(*config);
   return {};
 }

@@ -462,7 +462,7 @@ Status Chat::save(const std::filesystem::path& path) {
   }
   const std::vector<std::byte> bytes = serialise(*state, ids, text);
   const std::span<const std::byte> part = bytes;
-  return write_file(path, {&part, 1}, {.spare_mapped = true});
+  return write_file(path, {&part, 1}, {.spare_inputs = true});
 }
 
 Status Chat::load(const std::filesystem::path& path) {

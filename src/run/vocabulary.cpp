@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "base/inputs.h"
 #include "base/json.h"
 #include "base/limits.h"
 
@@ -46,6 +47,7 @@ Result<text::TokenizerPtr> checked(Result<text::TokenizerPtr> tokenizer, const M
 }
 
 Result<text::TokenizerPtr> from_file(const std::filesystem::path& path, const ModelText& model) {
+  remember_input(path);
   SK_TRY(const auto bytes, read_file(path, limits::kVocabFileBytes));
   return checked(text::open_tokenizer(bytes, escaped(path.filename().string())), model);
 }

@@ -1,6 +1,7 @@
 // Where outputs go: links, pipes, descriptors, long names, and what was there before.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -257,16 +258,16 @@ TEST_F(Output, a_file_that_is_mapped_here_can_be_spared) {
     const auto mapped = File::map(path);
     ASSERT_TRUE(mapped);
     for (const char* name : {"model", "link", "hard"}) {
-      const Status status = write_text(folder_ / name, "new", {.spare_mapped = true});
+      const Status status = write_text(folder_ / name, "new", {.spare_inputs = true});
       ASSERT_FALSE(status) << name;
-      EXPECT_NE(status.error().message.find("is being read"), std::string::npos);
+      EXPECT_NE(status.error().message.find("is read here"), std::string::npos);
       EXPECT_EQ(text_of(folder_ / name), "old");
     }
     ASSERT_TRUE(write_text(path, "newer"));
     EXPECT_EQ(std::memcmp(mapped->bytes().data(), "old", 3), 0);
     EXPECT_TRUE(mapped->intact());
   }
-  EXPECT_TRUE(write_text(path, "later", {.spare_mapped = true}));
+  EXPECT_TRUE(write_text(path, "later", {.spare_inputs = true}));
 }
 
 TEST_F(Output, other_hard_links_keep_what_they_hold) {
@@ -370,6 +371,30 @@ TEST_F(Output, standard_output_is_known_by_any_name) {
   EXPECT_FALSE(is_standard_output(file("file")));
   EXPECT_FALSE(is_standard_output(folder_ / "new"));
   EXPECT_FALSE(is_standard_output(link("null", "/dev/null")));
+}
+
+// A library may write to a pipe, and its program need not know of SIGPIPE.
+TEST(FileWriterStreams, a_reader_that_goes_away_is_an_error) {
+  std::string folder = (std::filesystem::temp_directory_path() / "skein-pipe-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::string fifo = folder + "/fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const auto before = ::signal(SIGPIPE, SIG_DFL);
+  const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  auto writer = FileWriter::create(fifo, {});
+  ASSERT_TRUE(writer) << writer.error().message;
+  ::close(reader);
+  const std::vector<std::byte> much(size_t{4} << 20);
+  Status done = writer->append(much);
+  if (done) done = writer->commit();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::io);
+  sigset_t pending;
+  ASSERT_EQ(::sigpending(&pending), 0);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+  ::signal(SIGPIPE, before);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

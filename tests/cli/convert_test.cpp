@@ -160,6 +160,26 @@ TEST_F(ConvertCommand, a_folder_is_made_for_a_model_and_for_no_error) {
   }
 }
 
+TEST_F(ConvertCommand, a_config_json_never_describes_another_model) {
+  const auto convert_to = [](const std::string& folder, std::vector<std::string> args) {
+    args.insert(args.begin(), "convert");
+    args.insert(args.begin() + 2, {folder, "--names", "fla"});
+    return run(args);
+  };
+  const std::string other = fixture("models/tiny_v7.pth").string();
+  ASSERT_EQ(convert_to(out("folder"), {model_}).code, 0);
+  ASSERT_EQ(convert_to(out("folder"), {other, "-f"}).code, 0);
+  EXPECT_EQ(answer(out("folder")), answer(other));
+  // One that is right stays, one that is not is in the way.
+  std::filesystem::remove(out("folder") + "/model.safetensors");
+  ASSERT_EQ(convert_to(out("folder"), {other}).code, 0);
+  std::filesystem::remove(out("folder") + "/model.safetensors");
+  const Ran refused = convert_to(out("folder"), {model_});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("config.json is there already"), std::string::npos) << refused.err;
+  EXPECT_FALSE(std::filesystem::exists(out("folder") + "/model.safetensors"));
+}
+
 TEST_F(ConvertCommand, mistakes_are_answered_by_one_sentence) {
   const struct {
     std::vector<std::string> args;

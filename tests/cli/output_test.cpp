@@ -259,8 +259,8 @@ TEST_F(Outputs, a_shard_or_an_adapter_that_is_read_is_not_replaced) {
     }
   const Ran state = run({"complete", path("shards"), "--tokens", "1", "-n", "1", "--save-state",
                          path("shards/1.safetensors")});
-  EXPECT_EQ(state.code, 1) << state.err;
-  EXPECT_TRUE(contains(state.err, "is being read here")) << state.err;
+  EXPECT_EQ(state.code, 2) << state.err;
+  EXPECT_TRUE(contains(state.err, "is read here")) << state.err;
   EXPECT_TRUE(text_of_file(folder_ / "shards/1.safetensors") == before);
   EXPECT_EQ(run({"convert", path("shards"), path("shards/whole.safetensors")}).code, 0);
 
@@ -296,6 +296,75 @@ TEST_F(Outputs, a_text_may_begin_with_a_mark_of_its_encoding) {
         << args[0];
   write_text(folder_ / "skein.toml", mark + "json = true\n");
   EXPECT_TRUE(run({"inspect", kModel}, {.folder = folder_.path()}).out.starts_with("{"));
+}
+
+// A descriptor is written as it stands, without a file beside it to be put in place.
+TEST_F(Outputs, what_is_read_is_not_written_over_through_a_descriptor) {
+  for (const Writer& writer : writers()) {
+    const auto words = writer.arguments("/dev/fd/3");
+    for (size_t i = 0; i < words.size(); ++i) {
+      if (!fs::is_regular_file(words[i])) continue;
+      SCOPED_TRACE(std::string(writer.name) + " over " + words[i]);
+      const auto input = folder_ / fs::path(words[i]).filename().string();
+      fs::copy_file(words[i], input, fs::copy_options::overwrite_existing);
+      const std::string before = text_of_file(input);
+      std::vector<std::string> args = {"-c", "exec \"$0\" \"$@\" 3<>\"$FILE\"", SKEIN_PROGRAM};
+      for (size_t j = 0; j < words.size(); ++j)
+        args.push_back(words[j] == words[i] ? input.string() : words[j]);
+      if (writer.wants_force) args.emplace_back("-f");
+      How how;
+      how.program = "/bin/sh";
+      how.environment = {"FILE=" + input.string()};
+      const Ran ran = run(args, how);
+      EXPECT_NE(ran.code, 0);
+      EXPECT_NE(ran.err.find("read here"), std::string::npos) << ran.err;
+      EXPECT_TRUE(text_of_file(input) == before);
+    }
+  }
+}
+
+// Whatever a model is made of, and however it came to be read.
+TEST_F(Outputs, nothing_that_a_model_is_made_of_is_written_over) {
+  const auto model = folder_ / "f";
+  ASSERT_EQ(run({"convert", kStateModel, model.string(), "--names", "fla"}).code, 0);
+  const auto lora = folder_ / "l.pth";
+  fs::copy_file(fixture("models/v7.lora.pth"), lora);
+  const auto vocab = folder_ / "vocab.txt";
+  fs::copy_file(fixture("tokenizer/qwen2_small.json"), vocab);
+  const std::vector<fs::path> inputs = {model / "model.safetensors", model / "config.json", lora};
+  const std::vector<std::vector<std::string>> commands = {
+      {"complete", model.string(), "--tokens", "1", "-n", "1", "-q", "-t", "1", "--lora",
+       lora.string() + ",alpha=8", "--save-state"},
+      {"complete", model.string(), "--tokens", "1", "-n", "1", "-q", "-t", "1", "--lora",
+       lora.string() + ",alpha=8", "--trace"},
+      {"bench", model.string(), "--profile", "-p", "1", "-r", "1", "-t", "1", "-q", "--lora",
+       lora.string() + ",alpha=8", "--plot"},
+      {"convert", "-f", "-q", model.string(), "--lora", lora.string() + ",alpha=8", "--format",
+       "pth"},
+  };
+  for (auto command : commands)
+    for (const fs::path& input : inputs) {
+      const bool converts = command[0] == "convert";
+      if (converts && input == inputs[0]) continue;  // a model of one file may be
+      SCOPED_TRACE(command[0] + " " + command.back() + " " + input.string());
+      const std::string before = text_of_file(input);
+      auto words = command;
+      words.insert(converts ? words.begin() + 4 : words.end(), input.string());
+      const Ran ran = run(words);
+      EXPECT_NE(ran.code, 0);
+      if (command[0] != "bench") {
+        EXPECT_EQ(ran.code, 2) << ran.err;
+      }
+      EXPECT_TRUE(text_of_file(input) == before);
+    }
+}
+
+TEST_F(Outputs, an_empty_name_is_no_name) {
+  for (const char* option : {"--save-state", "--trace"}) {
+    const Ran ran = run({"complete", kModel, "--tokens", "1", "-n", "1", option, ""});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_NE(ran.err.find("empty"), std::string::npos) << ran.err;
+  }
 }
 
 }  // namespace
