@@ -22,10 +22,9 @@ Outcome<void> eval(rwkv_context& context, std::span<const uint32_t> tokens,
   const std::span ids(reinterpret_cast<const int32_t*>(tokens.data()), tokens.size());
   SK_TRY(const Turn::Held turn, context.busy.take("the context"));
   State& state = context.state;
-  if (buffers.state_in)
-    context.order.read(buffers.state_in, state.values());
-  else
-    state = context.model->new_state();
+  // What a call before made of it is the caller's to keep, and a lost one is nothing to go on from.
+  if (!buffers.state_in || state.lost()) state = context.model->new_state();
+  if (buffers.state_in) context.order.read(buffers.state_in, state.values());
   SK_TRY_STATUS(context.model->eval(state, ids, buffers.logits_out ? Want::last : Want::none,
                                     buffers.logits_out));
   if (buffers.state_out) context.order.write(state.values(), buffers.state_out);

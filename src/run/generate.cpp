@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/finite.h"
 
 namespace skein {
 
@@ -43,12 +44,11 @@ bool LogitsFingerprint::add(std::span<const float> logits) {
   // Four independent multiply chains, because one would cost as much as a small model's layer.
   // Whole numbers only, in a fixed order: the same on every machine.
   constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
-  constexpr uint32_t kExponent = 0x7f800000;
   std::array<uint64_t, 4> lanes = {value_, 1, 2, 3};
   bool finite = true;
   for (size_t i = 0; i < logits.size(); ++i) {
     const auto bits = std::bit_cast<uint32_t>(logits[i]);
-    finite = finite && (bits & kExponent) != kExponent;
+    finite = finite && is_finite(bits);
     uint64_t& lane = lanes[i % 4];
     lane = (lane ^ bits) * kMultiplier;
     lane ^= lane >> 29;

@@ -1,11 +1,11 @@
 #include "run/logit_bounds.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <utility>
 
 #include "base/check.h"
+#include "base/finite.h"
 
 namespace skein {
 
@@ -24,14 +24,7 @@ ops::RoughLogits LogitBounds::begin() {
   return {.input = input_.data(), .about = about_.data(), .error = error_.data()};
 }
 
-bool LogitBounds::finite() const {
-  // Told by their bits, because that vectorises.
-  uint32_t bad = 0;
-  for (const std::span<const float> row : {about(), error()})
-    for (const float value : row)
-      bad |= static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & 0x7fffffffu) >= 0x7f800000u);
-  return bad == 0;
-}
+bool LogitBounds::finite() const { return all_finite(about()) && all_finite(error()); }
 
 Status LogitBounds::make_exact(std::span<const int32_t> groups) {
   if (groups.empty()) return {};

@@ -2,6 +2,10 @@
 // nothing.
 #include <unistd.h>
 
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "api/support.h"
@@ -297,6 +301,51 @@ TEST(ApiText, a_vocabulary_of_another_model_is_a_mismatch) {
   const ModelPtr model = open_model(v7_model(), params);
   size_t count = 0;
   EXPECT_EQ(sk_tokenize(model.get(), "a", 1, nullptr, 0, &count), SK_MISMATCH) << sk_last_error();
+}
+
+// A model of such weights that its numbers are too large after one token.
+TEST(ApiLostState, is_lost_in_copies_and_whole_by_a_copy) {
+  std::ifstream source(fixture("models/v7.official.safetensors"), std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(source), {}};
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), 8);
+  const size_t entry = bytes.find("\"ln_out.weight\"");
+  ASSERT_NE(entry, std::string::npos);
+  size_t begin = 0, end = 0;
+  const size_t offsets = bytes.find("\"data_offsets\":[", entry);
+  ASSERT_EQ(std::sscanf(bytes.c_str() + offsets, "\"data_offsets\":[%zu,%zu]", &begin, &end), 2);
+  const bool floats = bytes.find("\"dtype\":\"F32\"", entry) < bytes.find('}', entry);
+  for (size_t at = begin; at < end; at += floats ? 4 : 2) {
+    const uint32_t large = floats ? 0x7f61b1e6 : 0x7f61;  // 3e38, in F32 and BF16
+    std::memcpy(bytes.data() + 8 + header + at, &large, floats ? 4 : 2);
+  }
+  const auto path = std::filesystem::temp_directory_path() / "skein_api_too_large.safetensors";
+  std::ofstream(path, std::ios::binary) << bytes;
+  const ModelPtr model = open_model(path.string());
+  ASSERT_TRUE(model);
+  const StatePtr state = new_state(model), good = new_state(model);
+  std::vector<float> logits(vocab_of(model));
+  const int32_t id = 1;
+  const auto eval = [&](const StatePtr& of) {
+    return sk_eval(model.get(), of.get(), &id, 1, SK_WANT_LAST, logits.data(), logits.size());
+  };
+  const auto is_lost = [&](const StatePtr& of) {
+    size_t size = 0;
+    Bytes out(1 << 20);
+    return sk_state_export(of.get(), SK_STATE_NATIVE, out.data(), out.size(), &size) == SK_CORRUPT;
+  };
+  ASSERT_EQ(eval(state), SK_CORRUPT) << sk_last_error();
+  ASSERT_TRUE(is_lost(state));
+  const StatePtr twin = clone(state);
+  EXPECT_TRUE(is_lost(twin));
+  ASSERT_EQ(sk_state_copy(good.get(), state.get()), SK_OK);
+  EXPECT_TRUE(is_lost(good));
+  ASSERT_EQ(sk_state_reset(good.get()), SK_OK);
+  EXPECT_FALSE(is_lost(good));
+  ASSERT_EQ(sk_state_copy(state.get(), good.get()), SK_OK);
+  EXPECT_FALSE(is_lost(state));
+  EXPECT_TRUE(equal(state, new_state(model)));
+  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "compat/support.h"
 #include "run/state_file.h"
 #include "support/models.h"
@@ -245,6 +247,20 @@ TEST_F(CompatEval, models_of_rwkv_cpp_give_the_logits_that_came_with_them) {
         rwkv_eval_sequence(context.get(), tokens.data(), 3, nullptr, nullptr, logits.data()));
     // Two f32 programs that add in different orders; twelve layers at most.
     EXPECT_LT(relative_error(logits, expected), 1e-5) << version;
+  }
+}
+
+TEST_F(CompatEval, a_state_that_gives_no_numbers_does_no_harm_to_the_next) {
+  for (const auto& path : models()) {
+    SCOPED_TRACE(path);
+    const Context context = open_context(path);
+    const Floats fresh = new_state(context);
+    const Floats bad(fresh.size(), std::numeric_limits<float>::quiet_NaN());
+    Floats a = new_logits(context), b = new_logits(context);
+    ASSERT_TRUE(rwkv_eval(context.get(), 5, fresh.data(), nullptr, a.data()));
+    EXPECT_FALSE(rwkv_eval(context.get(), 5, bad.data(), nullptr, b.data()));
+    ASSERT_TRUE(rwkv_eval(context.get(), 5, fresh.data(), nullptr, b.data()));
+    EXPECT_TRUE(same_bits(a, b));
   }
 }
 
