@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "arch/glob.h"
+#include "base/finite.h"
 #include "quant/read.h"
 
 namespace skein::arch {
@@ -17,9 +18,16 @@ struct Matrix {
   const float* row(int64_t index) const { return data.data() + index * shape[shape.rank() - 1]; }
 };
 
-Result<Matrix> read(const StoredTensor& tensor) {
+tl::unexpected<Error> not_finite(std::string_view file_name, const StoredTensor& tensor) {
+  return fail(Code::corrupt, "{}: tensor {} has a number that is not finite", file_name,
+              escaped(tensor.name));
+}
+
+Result<Matrix> read(const StoredTensor& tensor, std::string_view file_name) {
   Matrix out = {tensor.shape, std::vector<float>(static_cast<size_t>(tensor.shape.elements()))};
-  SK_TRY_STATUS(quant::read_f32(tensor, out.data));
+  if (Status status = quant::read_f32(tensor, out.data); !status)
+    return fail(status.error().code, "{}: {}", file_name, status.error().message);
+  if (!all_finite(out.data)) return not_finite(file_name, tensor);
   return out;
 }
 
@@ -90,8 +98,9 @@ class Bat final : public Delta {
 
 class Merged final : public ComputedTensor {
  public:
-  Merged(StoredTensor base, std::vector<std::unique_ptr<Delta>> deltas, float blend)
-      : base_(std::move(base)), deltas_(std::move(deltas)), blend_(blend) {
+  Merged(StoredTensor base, std::vector<std::unique_ptr<Delta>> deltas, float blend,
+         std::string_view file_name)
+      : base_(std::move(base)), deltas_(std::move(deltas)), blend_(blend), file_name_(file_name) {
     for (const auto& delta : deltas_) block_ = std::max(block_, delta->block());
   }
   int64_t elements() const override { return base_.shape.elements(); }
@@ -107,6 +116,11 @@ class Merged final : public ComputedTensor {
         for (int64_t r = 0; r < block_; r += delta->block())
           delta->add(row + r, in, blend_, w.data() + r * in, sum.data() + r * in);
       }
+      if (!all_finite(sum) && all_finite(w))
+        return fail(Code::corrupt,
+                    "{}: makes numbers of {} that are not finite; its own, alpha or the blend are "
+                    "too large",
+                    file_name_, escaped(base_.name));
       const int64_t skip = first - row * in;
       const auto count = std::min(out.size(), sum.size() - static_cast<size_t>(skip));
       std::copy_n(sum.begin() + skip, count, out.begin());
@@ -120,20 +134,23 @@ class Merged final : public ComputedTensor {
   StoredTensor base_;
   std::vector<std::unique_ptr<Delta>> deltas_;
   float blend_;
+  std::string file_name_;
   int64_t block_ = 1;
 };
 
 // base + (other - base) * blend
 class Blended final : public ComputedTensor {
  public:
-  Blended(StoredTensor base, StoredTensor other, float blend)
-      : base_(std::move(base)), other_(std::move(other)), blend_(blend) {}
+  Blended(StoredTensor base, StoredTensor other, float blend, std::string_view file_name)
+      : base_(std::move(base)), other_(std::move(other)), blend_(blend), file_name_(file_name) {}
   int64_t elements() const override { return base_.shape.elements(); }
 
   Status read(int64_t first, std::span<float> out) const override {
     std::vector<float> other(out.size());
     SK_TRY_STATUS(quant::read_range_f32(base_, first, out));
-    SK_TRY_STATUS(quant::read_range_f32(other_, first, other));
+    if (Status status = quant::read_range_f32(other_, first, other); !status)
+      return fail(status.error().code, "{}: {}", file_name_, status.error().message);
+    if (!all_finite(other)) return not_finite(file_name_, other_);
     for (size_t i = 0; i < out.size(); ++i) out[i] += (other[i] - out[i]) * blend_;
     return {};
   }
@@ -141,11 +158,15 @@ class Blended final : public ComputedTensor {
  private:
   StoredTensor base_, other_;
   float blend_;
+  std::string file_name_;
 };
 
 // What a file says about one target, "blocks.3.att.key".
 struct Parts {
   std::optional<StoredTensor> a, b, disha;
+  bool twice = false;  // one of them came more than once
+
+  bool ambiguous() const { return twice || (disha && (a || b)); }
 };
 
 struct Contents {
@@ -176,7 +197,10 @@ Contents sort_out(const Container& container) {
     }
     name.remove_suffix(suffix->end.size());
     const bool turn = suffix->transposed && tensor.shape.rank() == 2;
-    out.targets[std::string(name)].*(suffix->place) = turn ? tensor.transposed() : tensor;
+    Parts& parts = out.targets[std::string(name)];
+    auto& place = parts.*(suffix->place);
+    parts.twice = parts.twice || place;
+    place = turn ? tensor.transposed() : tensor;
   }
   return out;
 }
@@ -187,8 +211,10 @@ class Merger {
       : model_(model), options_(options), file_name_(file_name) {}
 
   Status merge(const Container& adapter, const Container* initial) {
-    if (!std::isfinite(options_.blend))
-      return fail(Code::argument, "{}: the blend is not a number", file_name_);
+    if (!std::isfinite(static_cast<float>(options_.blend)))
+      return fail(Code::argument, "{}: the blend is no number, or too large", file_name_);
+    if (options_.alpha && !std::isfinite(static_cast<float>(*options_.alpha)))
+      return fail(Code::argument, "{}: alpha is no number, or too large", file_name_);
     const Contents contents = sort_out(adapter);
     if (contents.targets.empty())
       return fail(Code::unsupported, "{}: no LoRA, PiSSA, Bone or Bat in this file", file_name_);
@@ -225,7 +251,7 @@ class Merger {
                   escaped(name), tensor.shape.text(), base.shape.text());
     base = StoredTensor::of(
         base.name, base.shape,
-        std::make_shared<Blended>(base, tensor, static_cast<float>(options_.blend)));
+        std::make_shared<Blended>(base, tensor, static_cast<float>(options_.blend), file_name_));
     return {};
   }
 
@@ -235,6 +261,8 @@ class Merger {
     if (target == model_.end() || target->second.shape.rank() != 2)
       return fail(Code::mismatch, "{}: {} is no matrix of this model", file_name_, escaped(name));
     if (!chosen(target->first)) return {};
+    if (parts.ambiguous())
+      return fail(Code::corrupt, "{}: has more than one change for {}", file_name_, escaped(name));
     StoredTensor& base = target->second;
     std::vector<std::unique_ptr<Delta>> deltas;
     if (parts.disha) {
@@ -246,6 +274,9 @@ class Merger {
         if (initial == initial_->targets.end())
           return fail(Code::mismatch, "{}: the initial pair of {} is missing", file_name_,
                       escaped(name));
+        if (initial->second.ambiguous())
+          return fail(Code::corrupt, "{}: has more than one initial pair for {}", file_name_,
+                      escaped(name));
         SK_TRY_STATUS(add_pair(name, initial->second, base.shape, -1.0, deltas));
       } else if (!options_.alpha) {
         return fail(Code::argument,
@@ -254,9 +285,10 @@ class Merger {
                     file_name_);
       }
     }
-    base = StoredTensor::of(
-        base.name, base.shape,
-        std::make_shared<Merged>(base, std::move(deltas), static_cast<float>(options_.blend)));
+    base =
+        StoredTensor::of(base.name, base.shape,
+                         std::make_shared<Merged>(base, std::move(deltas),
+                                                  static_cast<float>(options_.blend), file_name_));
     return {};
   }
 
@@ -275,8 +307,8 @@ class Merger {
         a[1] != target[1])
       return fail(Code::mismatch, "{}: the pair {} x {} of {} does not fit the model's {}",
                   file_name_, b.text(), a.text(), escaped(name), target.text());
-    SK_TRY(Matrix first, read(*parts.a));
-    SK_TRY(Matrix second, read(*parts.b));
+    SK_TRY(Matrix first, read(*parts.a, file_name_));
+    SK_TRY(Matrix second, read(*parts.b, file_name_));
     out.push_back(
         std::make_unique<LowRank>(std::move(first), std::move(second), static_cast<float>(scale)));
     return {};
@@ -291,7 +323,7 @@ class Merger {
     if (!bone && !bat)
       return fail(Code::mismatch, "{}: the change {} of {} does not fit the model's {}", file_name_,
                   shape.text(), escaped(name), target.text());
-    SK_TRY(Matrix matrix, read(disha));
+    SK_TRY(Matrix matrix, read(disha, file_name_));
     if (bone)
       out.push_back(std::make_unique<Bone>(std::move(matrix)));
     else

@@ -104,6 +104,8 @@ constexpr DeclaredPart kParts[] = {
 };
 
 constexpr DeclaredWord kWords[] = {
+    {"config.model_type", "fla", "rwkv6", "rwkv6"},
+    {"config.model_type", "fla", "rwkv7", "rwkv7"},
     {"config.hidden_act", "fla", "", "sqrelu relu2"},
     {"config.hidden_act", "qwen", "", "silu swish"},
 };

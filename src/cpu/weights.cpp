@@ -43,11 +43,12 @@ Status check_rows(const StoredTensor& tensor, Range rows) {
   return {};
 }
 
-// Rows of blocks can hold scales that are no numbers; a step must not be the first to find out.
+// Rows of blocks can hold scales that are no numbers, and F64 what is too large for F32; a step
+// must not be the first to find out.
 Status check_table(const StoredTensor& table, Pool& pool) {
   const BlockSize block = block_size(table.dtype);
   const int64_t rows = table.shape[0], row_blocks = table.shape[1] / block.elements;
-  if (block.elements == 1 || rows == 0) return {};
+  if ((block.elements == 1 && table.dtype != DType::f64) || rows == 0) return {};
   SK_TRY_STATUS(check_rows(table, {rows - 1, rows}));  // and that the storage holds them all
   const std::byte* blocks = table.storage.data() + table.offset / block.elements * block.bytes;
   return run_shares(pool, rows, [&](Range part) -> Status {
@@ -379,10 +380,10 @@ Status PackedWeights::make_records(std::span<const ops::WeightId> matrices, doub
     }
     std::memcpy(panels.data(), matrix.data, static_cast<size_t>(bytes));
     const int64_t grain = matrix.type == PanelType::codes ? matrix.codes.block : 1;
-    pool.run([&](int thread) {
+    SK_TRY_STATUS(pool.run([&](int thread) {
       cpu::make_records(matrix.type, matrix.codes, panels.data(), matrix.rows, matrix.width,
                         share(matrix.width, thread, pool.size(), grain), buffer_.data() + at);
-    });
+    }));
     matrix.records = true;
     matrix.read_share = read_share;
     unpacked_bytes_ =

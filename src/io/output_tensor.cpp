@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/finite.h"
 #include "base/limits.h"
 #include "io/tensor_table.h"
 #include "quant/formats.h"
@@ -120,6 +121,9 @@ Status encode_part(const OutputTensor& tensor, const StoredTensor& part, Pool* p
     SK_TRY_STATUS(part.shape.rank() > 0
                       ? quant::read_rows_f32(part, first, std::min(step, rows - first), now)
                       : quant::read_f32(part, now));
+    if (part.computed && !all_finite(now))
+      return fail(Code::corrupt, "tensor {}: what its numbers stand for is not finite",
+                  escaped(tensor.name));
     const auto out = std::span(bytes).first(count / static_cast<size_t>(block.elements) *
                                             static_cast<size_t>(block.bytes));
     if (auto status = encode(tensor.dtype, now, out, pool); !status)

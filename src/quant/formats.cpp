@@ -92,6 +92,22 @@ tl::unexpected<Error> undecodable(DType type, int64_t block, std::string_view te
 }
 
 bool decodable(DType type) { return format_row(type).decode != nullptr; }
+namespace {
+
+bool is_whole(DType type) {
+  switch (type) {
+    case DType::i64:
+    case DType::i32:
+    case DType::i16:
+    case DType::i8:
+    case DType::u8:
+    case DType::boolean: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
 bool encodable(DType type) { return format_row(type).encode != nullptr; }
 
 Status decode(DType type, std::span<const std::byte> blocks, std::span<float> out) {
@@ -118,7 +134,9 @@ Status encode(DType type, std::span<const float> values, std::span<std::byte> bl
   return fail(finite ? Code::argument : Code::corrupt, "{} {} cannot be written as {}: {} {}",
               size == 1 ? "number" : "block", done, dtype_name(type),
               size == 1 ? "it is" : "it has a number that is",
-              finite ? "too large for that, or no whole number" : "not finite");
+              !finite          ? "not finite"
+              : is_whole(type) ? "too large for that, or no whole number"
+                               : "too large for that");
 }
 
 }  // namespace skein::quant

@@ -154,17 +154,31 @@ TEST(Declared, every_member_of_a_config_json_is_compared) {
     EXPECT_GE(tried, 6);
     for (const auto& [from, to, fact] :
          {std::tuple{"\"norm_first\":true", "\"norm_first\":false", "norm_first"},
-          {"\"hidden_act\":\"sqrelu\"", "\"hidden_act\":\"silu\"", "hidden_act"}}) {
+          {"\"hidden_act\":\"sqrelu\"", "\"hidden_act\":\"silu\"", "hidden_act"},
+          {"\"model_type\":\"rwkv", "\"model_type\":\"wkv", "model_type"}}) {
       std::string text = config;
       const size_t at = text.find(from);
       ASSERT_NE(at, std::string::npos) << config;
       folder.write("fla/config.json",
                    std::string_view(text.replace(at, std::string_view(from).size(), to)));
       expect_refused(folder / "fla",
-                     fact == std::string("hidden_act") ? Code::unsupported : Code::corrupt, {fact});
+                     fact == std::string("norm_first") ? Code::corrupt : Code::unsupported, {fact});
     }
+    const size_t eps = config.find("\"norm_eps\":") + 11;
+    for (const char* wrong : {"\"0.01\"", "true", "2"}) {
+      std::string text = config;
+      text.replace(eps, config.find_first_of(",}", eps) - eps, wrong);
+      folder.write("fla/config.json", std::string_view(text));
+      expect_refused(folder / "fla", Code::corrupt, {"norm_eps"});
+    }
+    // Beside a config.json a file says nothing of it.
+    rewrite(model, folder / "fla/model.safetensors", WriteFormat::safetensors,
+            [](Contents& all) { all.metadata["config.norm_eps"] = std::string("0.5"); });
     folder.write("fla/config.json", std::string_view(config));
-    EXPECT_TRUE(Model::open(folder / "fla"));
+    const auto masked = Model::open(folder / "fla");
+    ASSERT_TRUE(masked);
+    EXPECT_EQ((*masked)->info().fingerprint, (*Model::open(official))->info().fingerprint);
+    EXPECT_EQ(std::get_if<std::string>(&(*masked)->metadata().at("config.norm_eps")), nullptr);
     rewrite(model, folder / "fla/model.safetensors", WriteFormat::safetensors, [](Contents& all) {
       std::erase_if(all.tensors, [](const auto& tensor) {
         return tensor.name.find("pre_norm") != std::string::npos;

@@ -2,8 +2,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
+#include <limits>
+
 #include "arch/adapter.h"
 #include "io/model_files.h"
+#include "run/convert.h"
 #include "support/make_model.h"
 #include "support/models.h"
 
@@ -218,6 +222,69 @@ TEST_F(Peft, what_does_not_fit_is_a_mismatch_that_names_the_target) {
   const auto model = Model::open(temp("model"), options);
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().code, Code::unsupported);
+}
+
+// ---- hostile numbers: the adapter's fault, and said so ------------------------------------------
+
+class BadAdapter : public testing::Test {
+ protected:
+  void SetUp() override {
+    sizes_ = {};
+    write(temp("model"), test::random_model(sizes_));
+    pair_ = {{"blocks.0.att.key.lora_A", {Shape({2, 64}), std::vector<float>(128, 0.1f)}},
+             {"blocks.0.att.key.lora_B", {Shape({64, 2}), std::vector<float>(128, 0.1f)}}};
+  }
+  void TearDown() override {
+    for (const char* name : {"model", "bad", "out.pth"}) std::filesystem::remove(temp(name));
+  }
+  // Opening and converting with it fail alike, name it, and leave nothing.
+  void expect_refused(const test::ModelData& adapter, Code code, double alpha = 4) {
+    write(temp("bad"), adapter);
+    const AdapterFile file = {.path = temp("bad"), .options = {.alpha = alpha}};
+    const auto model = Model::open(temp("model"), {.threads = 1, .adapters = {file}});
+    ASSERT_FALSE(model);
+    EXPECT_EQ(model.error().code, code) << model.error().message;
+    const std::string name = temp("bad").filename().string();
+    EXPECT_NE(model.error().message.find(name), std::string::npos) << model.error().message;
+    auto conversion = Conversion::prepare(temp("model"), {.adapters = {file}});
+    const Status done = conversion ? conversion->write(temp("out.pth"), {.threads = 1})
+                                   : Status(tl::unexpected(conversion.error()));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, code) << done.error().message;
+    EXPECT_FALSE(std::filesystem::exists(temp("out.pth")));
+  }
+
+  test::ModelSizes sizes_;
+  test::ModelData pair_;
+};
+
+TEST_F(BadAdapter, numbers_that_are_not_finite_are_its_fault) {
+  for (const char* part : {"blocks.0.att.key.lora_A", "blocks.0.att.key.lora_B"})
+    for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+      auto adapter = pair_;
+      adapter[part].data[7] = bad;
+      expect_refused(adapter, Code::corrupt);
+    }
+  auto norm = pair_;
+  norm["blocks.0.ln1.weight"] = {Shape({64}), std::vector<float>(64, std::nanf(""))};
+  expect_refused(norm, Code::corrupt);
+  auto large = pair_;
+  for (auto& [name, value] : large) std::fill(value.data.begin(), value.data.end(), 3e30f);
+  expect_refused(large, Code::corrupt);
+}
+
+TEST_F(BadAdapter, an_alpha_beyond_f32_is_the_callers_fault) {
+  expect_refused(pair_, Code::argument, 1e300);
+}
+
+TEST_F(BadAdapter, two_changes_for_one_matrix_are_one_too_many) {
+  const test::NamedData other = {Shape({2, 64}), std::vector<float>(128, 0.2f)};
+  auto twice = pair_;
+  twice["blocks.0.att.key.init_lora_A"] = other;
+  expect_refused(twice, Code::corrupt);
+  auto both = pair_;
+  both["blocks.0.att.key.disha"] = other;
+  expect_refused(both, Code::corrupt);
 }
 
 }  // namespace

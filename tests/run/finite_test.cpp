@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <list>
+
+#include "io/model_writer.h"
 #include "run/convert.h"
 #include "run/generate.h"
 #include "run/state_file.h"
@@ -93,6 +96,33 @@ TEST_F(Finite, one_number_of_a_matrix_is_enough) {
     auto model = whole;
     model[name].data[value.data.size() / 2] = kNan;
     expect_refused(write(model));
+  }
+}
+
+TEST_F(Finite, what_is_too_large_for_f32_is_found_when_a_model_is_opened) {
+  const auto whole = test::random_model({});
+  for (const auto& [bad, ignored] : whole) {
+    SCOPED_TRACE(bad);
+    std::list<std::vector<double>> numbers;
+    std::vector<io::OutputTensor> tensors;
+    for (const auto& [name, value] : whole) {
+      auto& data = numbers.emplace_back(value.data.begin(), value.data.end());
+      if (name == bad) data[data.size() / 2] = 1e60;
+      StoredTensor part;
+      part.name = name;
+      part.dtype = DType::f64;
+      part.shape = value.shape;
+      part.strides = value.shape.contiguous_strides();
+      part.storage = std::as_bytes(std::span(data));
+      tensors.push_back({.name = name, .dtype = DType::f64, .shape = value.shape, .parts = {part}});
+    }
+    const auto path = folder_ / "f64.safetensors";
+    const auto format = io::WriteFormat::safetensors;
+    ASSERT_TRUE(io::write_model(path, format, tensors, {}, {.overwrite = true}));
+    const auto model = Model::open(path, {.threads = 1});
+    ASSERT_FALSE(model);
+    EXPECT_EQ(model.error().code, Code::unsupported);
+    EXPECT_NE(model.error().message.find(bad), std::string::npos) << model.error().message;
   }
 }
 

@@ -142,7 +142,9 @@ Result<NamedModel> translate(const Container& container, std::string_view file_n
         tensor.shape.rank() == 1 && tensor.shape[0] % model.hints.head_size == 0)
       tensor = tensor.reshaped({tensor.shape[0] / model.hints.head_size, model.hints.head_size});
   // Divided for half-precision activations, which we do not have.
-  const double every = number_of(container, "rwkv6.rescale_every_n_layers");
+  SK_TRY(const double every, number_of(container, "rwkv6.rescale_every_n_layers", file_name));
+  if (every < 0 || every != std::floor(every))
+    return fail(Code::corrupt, "{}: the key rwkv6.rescale_every_n_layers is {}", file_name, every);
   if (design == "rwkv6" && every >= 1) {
     for (auto& [name, tensor] : model.tensors) {
       int64_t layer = 0;

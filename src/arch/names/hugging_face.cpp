@@ -28,6 +28,10 @@ constexpr Word kWords[] = {
 Result<NamedModel> translate(const Container& container, std::string_view file_name) {
   NamedModel model;
   SK_TRY(model.hints.norm_epsilon, epsilon_of(container, "config.layer_norm_epsilon", file_name));
+  // The heads' outputs are divided before their norm; RWKV-5 by 8, which is in its own epsilon.
+  SK_TRY(const int64_t divisor, count_of(container, "config.head_size_divisor", file_name));
+  if (divisor > 0 && divisor != 8)
+    model.hints.group_epsilon = 1e-5f * static_cast<float>(divisor * divisor);
   for (const StoredTensor& tensor : container.tensors) {
     std::string name = tensor.name;
     if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());

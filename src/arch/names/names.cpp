@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace skein::arch::names {
 
@@ -22,26 +23,30 @@ std::string_view text_of(const Container& container, std::string_view key) {
   return text ? std::string_view(*text) : std::string_view();
 }
 
-double number_of(const Container& container, std::string_view key) {
+Result<double> number_of(const Container& container, std::string_view key,
+                         std::string_view file_name) {
   const auto found = container.metadata.find(key);
-  if (found == container.metadata.end()) return 0;
+  if (found == container.metadata.end()) return 0.0;
   const MetaValue& value = found->second;
   if (const auto* u = std::get_if<uint64_t>(&value)) return static_cast<double>(*u);
   if (const auto* i = std::get_if<int64_t>(&value)) return static_cast<double>(*i);
-  if (const auto* d = std::get_if<double>(&value)) return std::isfinite(*d) ? *d : 0;
+  double number = std::numeric_limits<double>::quiet_NaN();
+  if (const auto* d = std::get_if<double>(&value)) number = *d;
   // safetensors has nothing but text.
-  if (const auto* text = std::get_if<std::string>(&value)) {
-    double number = 0;
+  if (const auto* text = std::get_if<std::string>(&value);
+      text && container.format == Format::safetensors && !key.starts_with("config.")) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-    if (error == std::errc() && end == text->data() + text->size() && std::isfinite(number))
-      return number;
+    if (error != std::errc() || end != text->data() + text->size())
+      number = std::numeric_limits<double>::quiet_NaN();
   }
-  return 0;
+  if (!std::isfinite(number))
+    return fail(Code::corrupt, "{}: the key {} is no number", file_name, escaped(key));
+  return number;
 }
 
 Result<float> epsilon_of(const Container& container, std::string_view key,
                          std::string_view file_name) {
-  const double value = number_of(container, key);
+  SK_TRY(const double value, number_of(container, key, file_name));
   if (value == 0) return 0.0f;
   if (!(value >= 1e-30 && value <= 1))
     return fail(Code::corrupt, "{}: the key {} is {}, which is no epsilon", file_name, escaped(key),
@@ -51,7 +56,7 @@ Result<float> epsilon_of(const Container& container, std::string_view key,
 
 Result<int64_t> count_of(const Container& container, std::string_view key,
                          std::string_view file_name) {
-  const double value = number_of(container, key);
+  SK_TRY(const double value, number_of(container, key, file_name));
   if (value == 0) return 0;
   if (!(value >= 1 && value <= 65536) || value != std::floor(value))
     return fail(Code::corrupt, "{}: the key {} is {}, which is no count", file_name, escaped(key),

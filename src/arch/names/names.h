@@ -49,9 +49,11 @@ const Naming* find_naming(const Container& container);
 // Whether the container has a tensor of this name, and the tensor.
 bool has(const Container& container, std::string_view name);
 const StoredTensor* find(const Container& container, std::string_view name);
-// The metadata value `key`: text or empty, a number or 0.
+// The metadata value `key`: text or empty; a number, or 0 where the key is missing. Error: corrupt
+// (anything else under that key).
 std::string_view text_of(const Container& container, std::string_view key);
-double number_of(const Container& container, std::string_view key);
+Result<double> number_of(const Container& container, std::string_view key,
+                         std::string_view file_name);
 // An epsilon, in (0, 1], or a count from 1 to 65536; 0 where the key is missing or is 0. Error:
 // corrupt (any other number), naming the key.
 Result<float> epsilon_of(const Container& container, std::string_view key,

@@ -73,8 +73,7 @@ Status each_row(const StoredTensor& weight, std::vector<float>& chunk, F f) {
     const auto numbers = std::span(chunk).first(static_cast<size_t>(rows) * inputs);
     SK_TRY_STATUS(read_rows_f32(weight, first, rows, numbers));
     if (!all_finite(numbers))
-      return fail(Code::argument, "tensor {} has a number that is not finite",
-                  escaped(weight.name));
+      return fail(Code::corrupt, "tensor {} has a number that is not finite", escaped(weight.name));
     for (int64_t row = 0; row < rows; ++row)
       f(static_cast<size_t>(first + row),
         numbers.subspan(static_cast<size_t>(row) * inputs, inputs));

@@ -65,7 +65,7 @@ struct PipI8Matrix {
 
 // `weight` is official, [outputs, inputs]. It is read three times, some rows at a time. A row or
 // column of equal numbers, where the tool would divide 0 by 0, has codes 0 and a range of 0.
-// Errors: argument (not a matrix, a number that is not finite), what read_f32 says.
+// Errors: argument (not a matrix), corrupt (a number that is not finite), what read_f32 says.
 Result<PipI8Matrix> encode_pip_i8(const StoredTensor& weight);
 
 // The five tensors of the matrix `weight`, [outputs, inputs], under their names, which are encoded
