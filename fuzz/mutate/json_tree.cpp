@@ -22,8 +22,10 @@ class Parser {
           out.names.push_back(scalar());
           if (next() == ':') ++at_;
         }
+        const size_t before = at_;
         out.items.push_back(value());
         if (next() == ',') ++at_;
+        if (at_ == before) ++at_;  // what a change before has made of it begins no value
       }
       ++at_;
     } else {
@@ -47,7 +49,8 @@ class Parser {
       while (at_ < text_.size() && std::string_view(",:]}").find(text_[at_]) == text_.npos) ++at_;
     }
     at_ = std::min(at_, text_.size());
-    return std::string(text_.substr(begin, at_ - begin));
+    // Never empty: what is changed has something to change.
+    return at_ > begin ? std::string(text_.substr(begin, at_ - begin)) : "null";
   }
 
   std::string_view text_;

@@ -23,6 +23,7 @@
 #include "base/inputs.h"
 #include "base/interruption.h"
 #include "base/mapping_guard.h"
+#include "base/signals_held.h"
 
 namespace skein {
 namespace {
@@ -125,6 +126,7 @@ bool can_name_later(int folder, const std::string& name) {
   const Descriptor probe(::openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   if (!probe) return false;
   const std::string temporary = name_beside(folder, name);
+  const SignalsHeld held;
   if (::linkat(AT_FDCWD, descriptor_link(probe.get()).c_str(), folder, temporary.c_str(),
                AT_SYMLINK_FOLLOW) != 0)
     return false;
@@ -212,6 +214,7 @@ Status FileWriter::open() {
 Status FileWriter::open_named() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     std::string name = name_beside(place_.folder.get(), place_.name);
+    const SignalsHeld held;
     file_ = Descriptor(::openat(place_.folder.get(), name.c_str(),
                                 O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
     if (!file_ && errno == EEXIST) continue;
@@ -285,10 +288,10 @@ Status FileWriter::name_it(bool may_replace) {
     return {};
   for (int attempt = 0; errno == EEXIST && may_replace && attempt < kAttempts; ++attempt) {
     std::string name = name_beside(folder, place_.name);
-    Leftover leftover = Leftover::file(folder, name);
+    const SignalsHeld held;
     errno = 0;
     if (::linkat(AT_FDCWD, from.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW) != 0) continue;
-    leftover_ = std::move(leftover);
+    leftover_ = Leftover::file(folder, name);
     temporary_ = std::move(name);
     return {};
   }

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/platform.h"
+#include "base/signals_held.h"
 #include "base/turn.h"
 
 namespace skein {
@@ -68,6 +69,7 @@ void* Pool::begin(void* worker) {
 
 // Not std::thread: one whose thread stayed in another process can be neither joined nor destroyed.
 int Pool::start() {
+  const SignalsHeld held;  // they are the caller's, and interrupt its waiting
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_[i] = {.pool = this, .index = static_cast<int>(i) + 1};
     if (::pthread_create(&workers_[i].thread, nullptr, begin, &workers_[i]) != 0)

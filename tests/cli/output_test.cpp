@@ -303,7 +303,7 @@ TEST_F(Outputs, what_is_read_is_not_written_over_through_a_descriptor) {
   for (const Writer& writer : writers()) {
     const auto words = writer.arguments("/dev/fd/3");
     for (size_t i = 0; i < words.size(); ++i) {
-      if (!fs::is_regular_file(words[i])) continue;
+      if (words[i].starts_with("/dev/") || !fs::is_regular_file(words[i])) continue;
       SCOPED_TRACE(std::string(writer.name) + " over " + words[i]);
       const auto input = folder_ / fs::path(words[i]).filename().string();
       fs::copy_file(words[i], input, fs::copy_options::overwrite_existing);

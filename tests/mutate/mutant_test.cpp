@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 
+#include "fuzz/mutate/json_tree.h"
 #include "fuzz/mutate/judge.h"
 #include "fuzz/mutate/work_folder.h"
 #include "fuzz/oracle.h"
@@ -100,6 +101,18 @@ TEST(Oracle, finds_fault) {
   EXPECT_NE(fuzz::container_problem(container, bytes), "");
   container.tensors = {tensor, tensor};
   EXPECT_NE(fuzz::container_problem(container, bytes), "");
+}
+
+// A text that an earlier change has left is hardly JSON any more.
+TEST_F(Mutants, a_change_of_what_is_no_json_ends) {
+  test::Random random(7);
+  const std::string_view marks = "[]{}:,\"x1 \\";
+  for (int i = 0; i < 2000; ++i) {
+    std::string text;
+    for (size_t k = random.below(12); k > 0; --k) text += marks[random.below(marks.size())];
+    change_json_text(text, random);
+    EXPECT_LT(text.size(), 1u << 28);
+  }
 }
 
 }  // namespace
