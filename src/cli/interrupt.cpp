@@ -113,6 +113,9 @@ void clear() {
 }
 
 Scope::Scope() { scopes.fetch_add(1); }
-Scope::~Scope() { scopes.fetch_sub(1); }
+// A request that nobody asked for while there was time: nothing is half done any more.
+Scope::~Scope() {
+  if (scopes.fetch_sub(1) == 1 && reminding.load()) leave(asked.load());
+}
 
 }  // namespace skein::cli::interrupt
