@@ -188,6 +188,7 @@ int Complete::run(Console& console) {
     if (auto status = save(session, *generation, kept); !status)
       return console.error(status.error());
   if (structured) console.line(result);
+  console.flush();  // a signal from here on ends the program with the scope
   if (tells_speed) console.note(speed);
   if (*finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
     return interrupt::exit_code();
