@@ -42,7 +42,6 @@ class Bench {
     auto executable = (*backend)->compile(program_, weights_, nullptr, nullptr);
     return executable ? std::move(*executable) : nullptr;
   }
-  int64_t state_size() const { return program_.state_size(); }
 
  private:
   ops::Weight weight(ops::WeightUse use, int32_t rows, DType type = DType::f32) {
@@ -84,8 +83,9 @@ void run(benchmark::State& state, ops::OpKind kind, const Record& record, int64_
   if (!executable) return state.SkipWithError("this program could not be made ready");
   std::vector<int32_t> ids(static_cast<size_t>(tokens));
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i % kVocab);
-  std::vector<float> memory(static_cast<size_t>(bench.state_size()));
-  const ops::Sequence sequence = {0, static_cast<int32_t>(tokens), memory.data()};
+  const auto memory = executable->states()->make(), zeros = executable->states()->make();
+  if (!memory || !zeros) return state.SkipWithError("no memory for a state");
+  const ops::Sequence sequence = {0, static_cast<int32_t>(tokens), memory->get()};
   ops::Work work;
   for (auto _ : state) {
     ops::Profile profile;
@@ -97,7 +97,7 @@ void run(benchmark::State& state, ops::OpKind kind, const Record& record, int64_
     for (const ops::Profile::Entry& entry : profile.entries)
       if (entry.kind == kind) seconds += entry.seconds, work += entry.work;
     state.SetIterationTime(seconds);
-    std::fill(memory.begin(), memory.end(), 0.0f);
+    if (!(*memory)->copy_from(**zeros)) return state.SkipWithError("a state was not copied");
   }
   const auto rounds = static_cast<double>(state.iterations());
   state.counters["B/s"] =

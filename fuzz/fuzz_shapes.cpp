@@ -156,13 +156,18 @@ void run(const Container& file) {
   const auto backend = ops::reference_backend();
   const auto executable = backend->compile(program, *weights, {}, {});
   if (!executable) return;
-  std::vector<float> state(static_cast<size_t>(program.state_size()));
-  for (size_t i = 0; i < parts.size(); ++i)
-    std::fill_n(state.begin() + program.slots[i].offset, program.slots[i].size, parts[i].initial);
+  const auto state = (*executable)->states()->make();
+  SK_CHECK(state.has_value());
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const std::vector<float> initial(static_cast<size_t>(program.slots[i].size), parts[i].initial);
+    SK_CHECK((*state)
+                 ->write(static_cast<ops::SlotId>(i), std::as_bytes(std::span(initial)))
+                 .has_value());
+  }
   const int64_t vocab = (*architecture)->dimensions().vocab;
   std::vector<float> logits(static_cast<size_t>(vocab));
   const std::vector<int32_t> tokens = {0, static_cast<int32_t>(vocab - 1)}, outputs = {1};
-  const ops::Sequence sequence = {0, 2, state.data()};
+  const ops::Sequence sequence = {0, 2, state->get()};
   SK_CHECK((*executable)
                ->run({.tokens = tokens,
                       .sequences = {&sequence, 1},

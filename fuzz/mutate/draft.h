@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "run/saved_state.h"
 #include "support/random.h"
 #include "tensor/stored.h"
 
@@ -34,5 +35,12 @@ Draft draft_of(const Container& container);
 // Changes one thing about the tensors or the metadata, `other` lending names and numbers. Says
 // what.
 std::string change_draft(Draft& draft, const Draft& other, test::Random& random);
+
+// A state's file, and the bytes of each of its parts.
+struct StateDraft {
+  SavedState saved;  // its offsets count for nothing
+  std::vector<std::string> parts;
+  bool first_version = false;  // all parts as one
+};
 
 }  // namespace skein::mutate

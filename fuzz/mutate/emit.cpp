@@ -435,19 +435,39 @@ std::string emit(const Draft& draft, Liar& liar, const ChangeHead& change_head) 
   return {};
 }
 
-std::string emit_state(const SavedState& state, Liar& liar) {
-  const auto numbers = [&]<typename T>(std::string_view field, const std::vector<T>& values) {
-    return le(liar.number(field, uint64_t{values.size()})) +
-           std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+std::string emit_state(const StateDraft& draft, Liar& liar) {
+  const SavedState& state = draft.saved;
+  const auto text = [&](std::string_view field, const std::string& value) {
+    return le(liar.number(std::string(field) + " bytes", static_cast<uint32_t>(value.size()))) +
+           liar.text(field, value);
   };
-  std::string out = "SkeinSt1" + le(liar.number("version", uint32_t{1})) +
-                    le(liar.number("design bytes", static_cast<uint32_t>(state.design.size()))) +
-                    liar.text("design", state.design) +
-                    liar.text("fingerprint", std::string(raw(state.fingerprint))) +
-                    le(liar.number("tokens read", state.tokens_read)) +
-                    le(liar.number("hash", state.tokens_hash)) + numbers("tokens", state.tokens) +
-                    le(liar.number("text bytes", uint64_t{state.text.size()})) +
-                    liar.text("text", state.text) + numbers("values", state.values);
+  std::string out =
+      "SkeinSt1" + le(liar.number("version", uint32_t{draft.first_version ? 1u : 2u})) +
+      text("design", state.design) + liar.text("fingerprint", std::string(raw(state.fingerprint))) +
+      le(liar.number("tokens read", state.tokens_read)) +
+      le(liar.number("hash", state.tokens_hash)) +
+      le(liar.number("tokens", uint64_t{state.tokens.size()})) +
+      std::string(reinterpret_cast<const char*>(state.tokens.data()),
+                  state.tokens.size() * sizeof(int32_t)) +
+      le(liar.number("text bytes", uint64_t{state.text.size()})) + liar.text("text", state.text);
+  if (draft.first_version) {
+    std::string all;
+    for (const std::string& part : draft.parts) all += part;
+    out += le(liar.number("values", uint64_t{all.size() / sizeof(float)})) + all;
+  } else {
+    out += le(liar.number("parts", static_cast<uint32_t>(state.parts.size())));
+    for (const SavedPart& part : state.parts) {
+      out += text("part", part.name) + text("type", std::string(dtype_name(part.type)));
+      out += le(liar.number("grows", static_cast<uint8_t>(part.growth == ops::Growth::growing)));
+      out += le(liar.number("axes", static_cast<uint8_t>(part.shape.rank())));
+      for (const int64_t axis : part.shape.axes()) out += le(liar.number("axis", axis));
+      out += le(liar.number("rows", part.rows));
+    }
+    for (const std::string& part : draft.parts) {
+      align(out, static_cast<uint64_t>(liar.number("alignment", 64)));
+      out += part;
+    }
+  }
   const Digest sum = sha256(test::bytes_of(out));
   return out + liar.text("digest", std::string(raw(sum)));
 }

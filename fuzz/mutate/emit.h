@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "fuzz/mutate/draft.h"
-#include "run/state_file.h"
 
 namespace skein::mutate {
 
@@ -46,7 +45,7 @@ class Liar {
 using ChangeHead = std::function<void(std::string& head)>;
 
 std::string emit(const Draft& draft, Liar& liar, const ChangeHead& change_head = {});
-std::string emit_state(const SavedState& state, Liar& liar);
+std::string emit_state(const StateDraft& state, Liar& liar);
 
 // One opcode of a pickle dropped, doubled, moved, replaced or preceded by another. Says what.
 std::string change_pickle(std::string& pickle, test::Random& random);

@@ -13,6 +13,7 @@
 #include "run/convert.h"
 #include "run/state_file.h"
 #include "run/vocabulary.h"
+#include "support/states.h"
 
 namespace skein::mutate {
 namespace {
@@ -129,10 +130,12 @@ void Judge::check_state(const std::shared_ptr<Model>& model, const State& state)
     const auto loaded = import_state(bytes, "again", model->state_layout());
     if (!loaded)
       find("state", fmt::format("{} is not read again: {}", what, loaded.error().message));
-    else if (!same(loaded->values(), state.values()) || (whole && !(*loaded == state)))
+    else if (!same(test::numbers(*loaded), test::numbers(state)) || (whole && !(*loaded == state)))
       find("state", fmt::format("{} is another state when it is read again", what));
   };
-  again("the state's file", serialise(state, {}, ""), true);
+  const auto file = StateFile::make(state, {}, "");
+  if (!file) return find("state", file.error().message);
+  again("the state's file", file->bytes(), true);
   if (const auto list = export_pth(state)) again("the state's list", *list, false);
 }
 
@@ -252,7 +255,7 @@ void Judge::judge_model(const std::filesystem::path& path, uint64_t choice) {
     }
   }
   if (!answers) find("finite", "a logit is not");
-  if (!finite(ran->state.values())) find("finite", "the state is not");
+  if (!finite(test::numbers(ran->state))) find("finite", "the state is not");
   if (checked)
     if (const auto what = poisoned(*checked, model); !what.empty()) find("poison", what);
   check_state(ran->model, ran->state);
@@ -276,7 +279,7 @@ void Judge::judge_state(const std::filesystem::path& path, const std::string& ba
   verdict_.outcome = "opened";
   if (const auto plain = cli::report_file(path, false, {}); !plain)
     find("agree", "loading is content, inspect is not: " + plain.error().message);
-  if (!finite(state->values())) find("finite", "the state is not");
+  if (!finite(test::numbers(*state))) find("finite", "the state is not");
   check_state(*model, *state);
   const auto tokens = tokens_for((*model)->vocab());
   std::vector<float> logits(static_cast<size_t>((*model)->vocab()));
@@ -285,7 +288,7 @@ void Judge::judge_state(const std::filesystem::path& path, const std::string& ba
     blames_file(done.error(), "eval: ");
     if (!(*state == before)) find("state", "a failed step left another state");
     verdict_.outcome = "opened, no answer";
-  } else if (!finite(logits) || !finite(state->values())) {
+  } else if (!finite(logits) || !finite(test::numbers(*state))) {
     find("finite", "a logit or a number of the state is not");
   }
 }
@@ -303,7 +306,7 @@ void Judge::judge_adapter(const std::filesystem::path& path, const std::string& 
   if (ran->error) {
     blames_file(*ran->error, "eval: ");
     verdict_.outcome = "opened, no answer";
-  } else if (!finite(ran->logits) || !finite(ran->state.values())) {
+  } else if (!finite(ran->logits) || !finite(test::numbers(ran->state))) {
     find("finite", "a logit or a number of the state is not");
   }
 }

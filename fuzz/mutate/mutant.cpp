@@ -111,16 +111,48 @@ std::string change_text(std::string& text, const std::string& name, Random& rand
   return name.ends_with(".txt") ? change_lines(text, random) : change_json_text(text, random);
 }
 
-std::string change_saved(SavedState& state, Random& random) {
-  if (state.values.empty()) return "no values";
-  auto& values = state.values;
-  switch (random.below(6)) {
-    case 0: values[random.below(values.size())] = odd_float(random); return "a value";
-    case 1: std::fill(values.begin(), values.end(), odd_float(random)); return "all values";
-    case 2: values.resize(random.below(values.size() + 1)); return "values cut";
-    case 3: values.resize(values.size() + random.below(100)); return "values more";
-    case 4: state.tokens.push_back(static_cast<int32_t>(near_number(7, random))); return "a token";
-    default: state.text += pick(random, {"\xff", "\x1b[2J", "", "long"}); return "the text";
+std::string change_part(SavedPart& part, Random& random) {
+  switch (random.below(5)) {
+    case 0:
+      part.name = pick(random, {"", "blocks.0.att.wkv", "\xff", "blocks.9.ffn.x_prev"});
+      return "a part's name";
+    case 1:
+      part.type = pick(random, {DType::f16, DType::i32, DType::u8, DType::q4_0, DType::f64});
+      return "a part's type";
+    case 2: part.growth = ops::Growth::growing; return "a part that grows";
+    case 3: part.rows = near_number(part.rows, random); return "a part's rows";
+    default: {
+      std::vector<int64_t> axes(part.shape.axes().begin(), part.shape.axes().end());
+      axes[random.below(axes.size())] = near_number(axes[0], random);
+      part.shape = Shape(axes);
+      return "a part's shape";
+    }
+  }
+}
+
+std::string change_saved(StateDraft& state, Random& random) {
+  if (state.parts.empty()) return "no parts";
+  const size_t one = random.below(state.parts.size());
+  std::string& bytes = state.parts[one];
+  const auto number_at = [&](size_t at) {
+    const float value = odd_float(random);
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+  };
+  const size_t count = bytes.size() / sizeof(float);
+  switch (random.below(9)) {
+    case 0: number_at(random.below(count) * sizeof(float)); return "a value";
+    case 1:
+      for (size_t i = 0; i < count; ++i) number_at(i * sizeof(float));
+      return "all of a part";
+    case 2: bytes.resize(random.below(bytes.size() + 1)); return "values cut";
+    case 3: bytes.resize(bytes.size() + random.below(100)); return "values more";
+    case 4:
+      state.saved.tokens.push_back(static_cast<int32_t>(near_number(7, random)));
+      return "a token";
+    case 5: state.saved.text += pick(random, {"\xff", "\x1b[2J", "", "long"}); return "the text";
+    case 6: std::swap(state.saved.parts[one], state.saved.parts[0]); return "parts swapped";
+    case 7: state.first_version = !state.first_version; return "the other version";
+    default: return change_part(state.saved.parts[one], random);
   }
 }
 
@@ -182,7 +214,7 @@ Mutant Seeds::written(const Seed& seed, Random* random) const {
     }
   }
   if (!seed.states.empty()) {
-    SavedState state = seed.states[0];
+    StateDraft state = seed.states[0];
     if (has(Step::draft)) say(change_saved(state, *random));
     Liar honest;
     std::string bytes = emit_state(state, honest);

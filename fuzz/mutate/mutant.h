@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "fuzz/mutate/draft.h"
-#include "run/state_file.h"
+#include "run/saved_state.h"
 
 namespace skein::mutate {
 
@@ -43,7 +43,7 @@ class Seeds {
     std::string family, name, base;
     std::vector<std::pair<std::string, Draft>> drafts;  // file name and what it holds
     std::map<std::string, std::string> texts;           // JSON files and vocabularies by name
-    std::vector<SavedState> states;                     // one or none
+    std::vector<StateDraft> states;                     // one or none
   };
 
   void add_draft(const std::string& family, const std::string& name, const std::string& file,

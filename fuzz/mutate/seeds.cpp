@@ -11,6 +11,7 @@
 #include "io/container.h"
 #include "quant/formats.h"
 #include "run/convert.h"
+#include "run/state_file.h"
 #include "support/make_model.h"
 
 namespace skein::mutate {
@@ -208,16 +209,23 @@ Status Seeds::add_states(const std::filesystem::path& folder) {
     State state = model->new_state();
     const std::vector<int32_t> tokens = {1, 2, 3};
     SK_TRY_STATUS(model->eval(state, tokens, Want::none, nullptr));
-    const auto own = serialise(state, tokens, "abc");
-    SK_TRY(const SavedState saved, parse_saved_state(own, "own"));
-    families_["state"].push_back(seeds_.size());
-    seeds_.push_back({.kind = Kind::state,
-                      .family = "state",
-                      .name = fmt::format("{} state", design),
-                      .base = base,
-                      .drafts = {},
-                      .texts = {},
-                      .states = {saved}});
+    SK_TRY(const StateFile file, StateFile::make(state, tokens, "abc"));
+    const auto own = file.bytes();
+    StateDraft saved;
+    SK_TRY(saved.saved, parse_saved_state(own, "own"));
+    for (const SavedPart& part : saved.saved.parts)
+      saved.parts.emplace_back(reinterpret_cast<const char*>(own.data()) + part.offset, part.bytes);
+    for (const bool first_version : {false, true}) {
+      saved.first_version = first_version;
+      families_["state"].push_back(seeds_.size());
+      seeds_.push_back({.kind = Kind::state,
+                        .family = "state",
+                        .name = fmt::format("{} state {}", design, first_version ? 1 : 2),
+                        .base = base,
+                        .drafts = {},
+                        .texts = {},
+                        .states = {saved}});
+    }
     SK_TRY(const auto list, export_pth(state));
     SK_TRY(const Container container, io::read_container(list, "list"));
     add_draft("state list", fmt::format("{} list", design), "s.pth", draft_of(container),

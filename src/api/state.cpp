@@ -12,18 +12,17 @@ namespace {
 
 constexpr std::string_view kName = "the data";  // what messages about an import call them
 
-bool same_model(const State& a, const State& b) {
-  return a.layout().fingerprint == b.layout().fingerprint && a.layout().size == b.layout().size;
-}
-
 Result<std::vector<std::byte>> exported(const State& state, int32_t format) {
   SK_TRY_STATUS(check_exportable(state));
   switch (format) {
-    case SK_STATE_NATIVE: return serialise(state, {}, {});
+    case SK_STATE_NATIVE: {
+      SK_TRY(const StateFile file, StateFile::make(state, {}, {}));
+      return file.bytes();
+    }
     case SK_STATE_PTH: return export_pth(state);
     case SK_STATE_TIME_STATE: return export_time_state(state);
     case SK_STATE_F32: {
-      const std::vector<float> values = official_values(state);
+      SK_TRY(const std::vector<float> values, official_values(state));
       const auto bytes = std::as_bytes(std::span(values));
       return std::vector<std::byte>(bytes.begin(), bytes.end());
     }
@@ -34,21 +33,21 @@ Result<std::vector<std::byte>> exported(const State& state, int32_t format) {
 Result<uint64_t> exported_size(const State& state, int32_t format) {
   const StateLayout& layout = state.layout();
   switch (format) {
-    case SK_STATE_NATIVE: return serialised_size(layout, 0, 0);
+    case SK_STATE_NATIVE: return state_file_size(state, 0, 0);
     case SK_STATE_PTH: return pth_size(layout);
     case SK_STATE_TIME_STATE: return time_state_size(layout);
-    case SK_STATE_F32: return static_cast<uint64_t>(layout.size) * sizeof(float);
+    case SK_STATE_F32: return static_cast<uint64_t>(layout.numbers()) * sizeof(float);
     default: return fail(Code::argument, "format {} is none that a state is written in", format);
   }
 }
 
 Result<State> from_flat(std::span<const std::byte> bytes,
                         std::shared_ptr<const StateLayout> layout) {
-  const size_t expected = static_cast<size_t>(layout->size) * sizeof(float);
+  const size_t expected = static_cast<size_t>(layout->numbers()) * sizeof(float);
   if (bytes.size() != expected)
     return fail(Code::mismatch, "{}: {} bytes, but this model's state has {}", kName, bytes.size(),
                 expected);
-  std::vector<float> values(static_cast<size_t>(layout->size));
+  std::vector<float> values(bytes.size() / sizeof(float));
   std::memcpy(values.data(), bytes.data(), bytes.size());
   return from_official_values(values, std::move(layout), kName);
 }
@@ -73,7 +72,7 @@ Result<State> imported(std::span<const std::byte> bytes, int32_t format,
     case SK_STATE_AUTO: return import_state(bytes, kName, std::move(layout));
     case SK_STATE_NATIVE: {
       SK_TRY(const SavedState saved, parse_saved_state(bytes, kName));
-      return to_state(saved, std::move(layout), kName);
+      return to_state(saved, bytes, std::move(layout), kName);
     }
     case SK_STATE_PTH: return from_tensors(bytes, std::move(layout), true, false);
     case SK_STATE_TIME_STATE: return from_tensors(bytes, std::move(layout), false, false);
@@ -89,7 +88,8 @@ int32_t sk_state_new(const sk_model* model, sk_state** out) {
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(model, "model"));
     SK_TRY_STATUS(require(out, "out"));
-    *out = new sk_state{model->model->new_state()};
+    SK_TRY(State state, State::make(model->model->state_layout()));
+    *out = new sk_state{std::move(state)};
     return {};
   });
 }
@@ -109,9 +109,13 @@ int32_t sk_state_copy(sk_state* to, const sk_state* from) {
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(to, "to"));
     SK_TRY_STATUS(require(from, "from"));
-    if (!same_model(to->state, from->state))
+    if (!to->state.layout().fits(from->state.layout()))
       return fail(Code::mismatch, "the two states belong to different models");
-    to->state = from->state;  // of the same size, so that nothing is allocated
+    if (to->state.layout().pool == from->state.layout().pool) {
+      to->state = from->state;  // nothing is allocated for what does not grow
+      return {};
+    }
+    SK_TRY(to->state, from->state.copy_into(to->state.shared_layout()));
     return {};
   });
 }
@@ -119,7 +123,7 @@ int32_t sk_state_copy(sk_state* to, const sk_state* from) {
 int32_t sk_state_reset(sk_state* state) {
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(state, "state"));
-    state->state = State(state->state.shared_layout());
+    SK_TRY(state->state, State::make(state->state.shared_layout()));
     return {};
   });
 }
@@ -130,7 +134,7 @@ int32_t sk_state_info(const sk_state* state, struct sk_state_info* out) {
     SK_TRY_STATUS(require(out, "out"));
     const State& s = state->state;
     struct sk_state_info value = {};
-    value.numbers = s.values().size();
+    value.numbers = static_cast<uint64_t>(s.layout().numbers());
     value.tokens_read = s.tokens_read();
     value.tokens_hash = s.tokens_hash();
     const Digest& fingerprint = s.layout().fingerprint;

@@ -78,9 +78,11 @@ inline bool is_tuned_state(std::string_view tensor) { return tensor.ends_with(kT
 struct StateSpec {
   std::string name;  // "blocks.3.att.wkv"
   // Official shape, as the `rwkv` package keeps it, and how Skein's own memory differs from it.
-  Shape shape;
+  Shape shape;              // of one row where it grows
   bool transposed = false;  // the last two axes are swapped in Skein's memory
   float initial = 0;        // before the first token
+  DType type = DType::f32;
+  ops::Growth growth = ops::Growth::fixed;
 };
 
 struct Dimensions {

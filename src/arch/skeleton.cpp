@@ -78,7 +78,7 @@ ops::Program Skeleton::forward() const {
     for (int32_t part = 0; part < spec.parts; ++part)
       r.weights[spec.name].push_back({next++, width_of(spec)});
   for (const StateSpec& part : state())
-    r.slots.emplace(part.name, r.b.slot(part.name, part.shape.elements()));
+    r.slots.emplace(part.name, r.b.slot(part.name, part.shape.elements(), part.type, part.growth));
 
   Var x = r.b.rows("emb", r.weights["emb.weight"][0], static_cast<int32_t>(frame_.width));
   if (frame_.ln0) x = norm(r, "blocks.0.ln0", x);

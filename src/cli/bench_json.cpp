@@ -19,7 +19,7 @@ void add_subject(JsonWriter& json, const BenchSubject& subject, uint64_t fingerp
       .member("bytes_per_token", info.bytes_per_token)
       .member("flops_per_token", info.flops_per_token)
       .member("load_seconds", info.load_seconds)
-      .member("announced_peak_bytes", subject.memory.peak)
+      .member("announced_peak_bytes", subject.memory.peak())
       .member("peak_resident_bytes", subject.peak_resident)
       .member("fingerprint", fmt::format("{:016x}", fingerprint));
 }

@@ -70,10 +70,10 @@ void print_benchmark(Console& console, const BenchSubject& subject, const Benchm
                      const OldReport* old) {
   print_subject(console, subject);
   console.line(
-      fmt::format("memory: {} announced, peak {} ({})", size_text(subject.memory.peak),
+      fmt::format("memory: {} announced, peak {} ({})", size_text(subject.memory.peak()),
                   size_text(static_cast<int64_t>(subject.peak_resident)),
                   percent(static_cast<double>(subject.peak_resident) /
-                          static_cast<double>(std::max<int64_t>(1, subject.memory.peak)))));
+                          static_cast<double>(std::max<int64_t>(1, subject.memory.peak())))));
   console.line(limits_text(report.limits));
   if (old) {
     console.line(fmt::format("compared with {}:", escaped(old->file)));

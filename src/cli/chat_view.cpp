@@ -366,12 +366,17 @@ void ChatView::show_parameters() {
 void ChatView::show_state() {
   const auto state = chat_.state();
   if (!state) return complain(state.error());
-  const auto values = (*state)->values();
+  Sha256 hash;
+  for (size_t i = 0; i < (*state)->layout().parts.size(); ++i) {
+    const auto part = (*state)->part(i);
+    if (!part) return complain(part.error());
+    hash.update(part->bytes());
+  }
   console_.line(fmt::format("  tokens read        {}", (*state)->tokens_read()));
   console_.line(fmt::format("  tokens hash        {:016x}", (*state)->tokens_hash()));
   console_.line(
-      fmt::format("  size               {}", bytes_text(static_cast<double>(values.size_bytes()))));
-  console_.line(fmt::format("  sha256             {}", hex(sha256(std::as_bytes(values)))));
+      fmt::format("  size               {}", bytes_text(static_cast<double>((*state)->bytes()))));
+  console_.line(fmt::format("  sha256             {}", hex(hash.finish())));
   console_.line(fmt::format("  kept states        {}",
                             bytes_text(static_cast<double>(chat_.snapshot_bytes()))));
 }

@@ -239,7 +239,7 @@ Result<State> Complete::first_state() {
     return import_state(bytes, name, model_->state_layout());
   }
   SK_TRY(SavedState saved, parse_saved_state(bytes, name));
-  SK_TRY(State state, to_state(saved, model_->state_layout(), name));
+  SK_TRY(State state, to_state(saved, bytes, model_->state_layout(), name));
   start_.known = saved.tokens.size() == saved.tokens_read;
   start_.known_ids = std::move(saved.tokens);
   start_.known_text = std::move(saved.text);
@@ -430,9 +430,8 @@ Status Complete::save(Session& session, Generation& generation, Kept& kept) {
   const std::string text =
       start_.known && tokenizer_ ? start_.known_text + prompt_text_ + kept.text : "";
   SK_TRY_STATUS(check_exportable(session.state()));
-  const std::vector<std::byte> bytes = serialise(session.state(), ids, text);
-  const std::span<const std::byte> part = bytes;
-  return write_file(save_file_, {&part, 1}, {.spare_inputs = true});
+  SK_TRY(const StateFile file, StateFile::make(session.state(), ids, text));
+  return write_file(save_file_, file.pieces(), {.spare_inputs = true});
 }
 
 }  // namespace

@@ -53,8 +53,10 @@ void print_model(Console& console, const FileReport& report) {
        report.tokenizer.empty() ? report.tokenizer_problem : report.tokenizer);
   fact(console, "state", size_text(info.state_bytes));
   fact(console, "memory",
-       fmt::format("needs {}, of which weights {}; {} free", size_text(memory.peak),
-                   size_text(memory.weights), bytes_text(static_cast<double>(memory_available()))));
+       fmt::format("needs {}, of which weights {}; each further sequence {}; {} free",
+                   size_text(memory.peak()), size_text(memory.host.weights),
+                   size_text(memory.peak(2) - memory.peak()),
+                   bytes_text(static_cast<double>(memory_available()))));
 }
 
 void print_state(Console& console, const SavedState& state) {
@@ -62,7 +64,7 @@ void print_state(Console& console, const SavedState& state) {
   fact(console, "fingerprint", hex(state.fingerprint));
   fact(console, "tokens", fmt::format("{} read, {} kept", state.tokens_read, state.tokens.size()));
   fact(console, "text", escaped(state.text, 60));
-  fact(console, "numbers", fmt::format("{}", state.values.size()));
+  fact(console, "numbers", fmt::format("{}", state.numbers()));
 }
 
 void print_report(Console& console, const FileReport& report) {
@@ -121,7 +123,9 @@ void write_model(JsonWriter& json, const FileReport& report) {
               report.tokenizer.empty() ? report.tokenizer_problem : report.tokenizer);
   json.end_object();
   json.key("memory").begin_object();
-  json.member("weights", report.model->memory.weights).member("peak", report.model->memory.peak);
+  const MemoryEstimate& memory = report.model->memory;
+  json.member("weights", memory.host.weights).member("peak", memory.peak());
+  json.member("sequence", 2 * memory.host.state + memory.logits);
   json.member("free", memory_available()).member("state", info.state_bytes).end_object();
 }
 
@@ -146,7 +150,7 @@ void write_report(JsonWriter& json, const FileReport& report, bool tensors) {
     json.member("design", report.state->design);
     json.member("fingerprint", hex(report.state->fingerprint));
     json.member("tokens_read", report.state->tokens_read).member("text", report.state->text);
-    json.member("numbers", static_cast<int64_t>(report.state->values.size()));
+    json.member("numbers", static_cast<int64_t>(report.state->numbers()));
   } else {
     json.member("parameters", report.parameters);
     json.key("dtypes").begin_object();

@@ -69,7 +69,7 @@ Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
   };
   options.before_load = [&](const ModelInfo& info, const MemoryEstimate& memory) {
     const uint64_t free = memory_available();
-    const auto peak = static_cast<uint64_t>(memory.peak);
+    const auto peak = static_cast<uint64_t>(memory.peak());
     const std::string needs =
         fmt::format("{}, {}, needs {} of {} free", info.title, info.device,
                     bytes_text(static_cast<double>(peak)), bytes_text(static_cast<double>(free)));

@@ -93,7 +93,7 @@ class Show final : public Command {
       fact("tokens", fmt::format("{} read, {} kept with the state", state.saved->tokens_read,
                                  state.saved->tokens.size()));
       fact("text", state.saved->text.empty() ? "none kept" : escaped(state.saved->text, 200));
-      fact("numbers", fmt::format("{}", state.saved->values.size()));
+      fact("numbers", fmt::format("{}", state.saved->numbers()));
     }
     size_t widest = 4;
     for (const StatePart& part : state.parts) widest = std::max(widest, part.name.size());
@@ -106,7 +106,7 @@ class Show final : public Command {
       console.line(fmt::format("{:<{}}  {:>10}  {:>12.6g}  {:>12.6g}", escaped(part.name), widest,
                                part.values.size(), n.euclidean, n.largest));
     }
-    if (state.saved && model_.empty())
+    if (state.saved && state.parts.size() == 1 && state.parts[0].name == "all")
       console.detail("--model MODEL shows the parts of each layer");
   }
 
@@ -249,7 +249,8 @@ class Import final : public Command {
     if (is_saved_state(file.bytes())) {
       SK_TRY(saved, parse_saved_state(file.bytes(), file.name()));
     }
-    return serialise(state, saved.tokens, saved.text);
+    SK_TRY(const StateFile out, StateFile::make(state, saved.tokens, saved.text));
+    return out.bytes();
   }
 
   std::string in_, out_, model_;

@@ -13,11 +13,12 @@
 namespace skein::cli {
 namespace {
 
-std::vector<StatePart> parts_of(const State& state) {
+Result<std::vector<StatePart>> parts_of(const State& state) {
   std::vector<StatePart> out;
   for (size_t i = 0; i < state.layout().parts.size(); ++i) {
-    const auto values = state.part(i);
-    out.push_back({state.layout().parts[i].name, {values.begin(), values.end()}});
+    StatePart& one = out.emplace_back(StatePart{state.layout().parts[i].name, {}});
+    SK_TRY(const PartView part, state.part(i));
+    SK_TRY_STATUS(decode_part(state.layout().slots[i].type, part.bytes(), one.values));
   }
   return out;
 }
@@ -56,7 +57,12 @@ Result<StateParts> read_state_parts(const std::filesystem::path& path,
   if (is_saved_state(file.bytes())) {
     SK_TRY(out.saved, parse_saved_state(file.bytes(), name));
     out.kind = "Skein state";
-    if (!layout) out.parts.push_back({"all", out.saved->values});
+    for (const SavedPart& part : out.saved->parts) {
+      if (layout) break;  // the model's parts, below
+      StatePart& one = out.parts.emplace_back(StatePart{part.name.empty() ? "all" : part.name, {}});
+      SK_TRY_STATUS(
+          decode_part(part.type, file.bytes().subspan(part.offset, part.bytes), one.values));
+    }
   } else {
     SK_TRY(const Container container, io::read_container(file.bytes(), name));
     const bool tuned = std::any_of(container.tensors.begin(), container.tensors.end(),
@@ -72,7 +78,7 @@ Result<StateParts> read_state_parts(const std::filesystem::path& path,
   }
   if (layout) {
     SK_TRY(const State state, import_state(file.bytes(), name, layout, swapped));
-    out.parts = parts_of(state);
+    SK_TRY(out.parts, parts_of(state));
   }
   if (!file.intact()) return fail(Code::io, "{}: became shorter while it was read", name);
   return out;

@@ -14,7 +14,7 @@
 namespace skein::cli {
 
 struct StatePart {
-  std::string name;  // "blocks.0.att.wkv"; without a model to tell, "all"
+  std::string name;  // "blocks.0.att.wkv"; "all" where neither file nor model tells
   std::vector<float> values;
 };
 

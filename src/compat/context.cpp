@@ -74,7 +74,9 @@ size_t rwkv_get_n_layer(const rwkv_context* ctx) {
   return ctx ? static_cast<size_t>(ctx->model->info().dimensions.layers) : 0;
 }
 
-size_t rwkv_get_state_len(const rwkv_context* ctx) { return ctx ? ctx->state.values().size() : 0; }
+size_t rwkv_get_state_len(const rwkv_context* ctx) {
+  return ctx ? static_cast<size_t>(ctx->model->state_layout()->numbers()) : 0;
+}
 
 size_t rwkv_get_logits_len(const rwkv_context* ctx) { return rwkv_get_n_vocab(ctx); }
 

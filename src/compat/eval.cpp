@@ -24,10 +24,10 @@ Outcome<void> eval(rwkv_context& context, std::span<const uint32_t> tokens,
   State& state = context.state;
   // What a call before made of it is the caller's to keep, and a lost one is nothing to go on from.
   if (!buffers.state_in || state.lost()) state = context.model->new_state();
-  if (buffers.state_in) context.order.read(buffers.state_in, state.values());
+  if (buffers.state_in) SK_TRY_STATUS(context.order.read(buffers.state_in, state));
   SK_TRY_STATUS(context.model->eval(state, ids, buffers.logits_out ? Want::last : Want::none,
                                     buffers.logits_out));
-  if (buffers.state_out) context.order.write(state.values(), buffers.state_out);
+  if (buffers.state_out) SK_TRY_STATUS(context.order.write(state, buffers.state_out));
   return {};
 }
 
@@ -47,7 +47,7 @@ void rwkv_init_state(const rwkv_context* ctx, float* state) {
   guarded(ctx, [&]() -> Outcome<void> {
     SK_TRY_STATUS(require(ctx, "ctx"));
     SK_TRY_STATUS(require(state, "state"));
-    ctx->order.write(ctx->model->new_state().values(), state);
+    SK_TRY_STATUS(ctx->order.write(ctx->model->new_state(), state));
     return {};
   });
 }

@@ -31,7 +31,7 @@ StateOrder::StateOrder(const StateLayout& layout) {
   const auto add = [&](size_t i) {
     const arch::StateSpec& spec = layout.parts[i];
     const int rank = spec.shape.rank();
-    parts_.push_back({.at = layout.offsets[i],
+    parts_.push_back({.index = i,
                       .size = spec.shape.elements(),
                       .rows = spec.transposed ? spec.shape[rank - 2] : 0,
                       .columns = spec.transposed ? spec.shape[rank - 1] : 0});
@@ -45,26 +45,32 @@ StateOrder::StateOrder(const StateLayout& layout) {
   }
 }
 
-void StateOrder::write(std::span<const float> values, float* flat) const {
+Status StateOrder::write(const State& state, float* flat) const {
   for (const Part& part : parts_) {
-    const float* from = values.data() + part.at;
+    SK_TRY(const PartView view, state.part(part.index));
+    const float* from = view.floats().data();
     if (part.rows > 0)
       turn(from, part.columns, part.rows, part.size, flat);
     else
       std::copy_n(from, part.size, flat);
     flat += part.size;
   }
+  return {};
 }
 
-void StateOrder::read(const float* flat, std::span<float> values) const {
+Status StateOrder::read(const float* flat, State& state) const {
+  std::vector<float> ours;
   for (const Part& part : parts_) {
-    float* to = values.data() + part.at;
-    if (part.rows > 0)
-      turn(flat, part.rows, part.columns, part.size, to);
-    else
-      std::copy_n(flat, part.size, to);
+    std::span<const float> from(flat, static_cast<size_t>(part.size));
+    if (part.rows > 0) {
+      ours.resize(from.size());
+      turn(flat, part.rows, part.columns, part.size, ours.data());
+      from = ours;
+    }
+    SK_TRY_STATUS(state.set_part(part.index, std::as_bytes(from)));
     flat += part.size;
   }
+  return {};
 }
 
 }  // namespace skein::compat

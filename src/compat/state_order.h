@@ -15,13 +15,13 @@ class StateOrder {
  public:
   explicit StateOrder(const StateLayout& layout);
 
-  // `flat` has as many places as there are `values`.
-  void write(std::span<const float> values, float* flat) const;
-  void read(const float* flat, std::span<float> values) const;
+  // `flat` has as many places as the state has numbers. Errors: device, memory.
+  Status write(const State& state, float* flat) const;
+  Status read(const float* flat, State& state) const;
 
  private:
   struct Part {
-    int64_t at = 0;  // in Skein's values
+    size_t index = 0;  // of Skein's part
     int64_t size = 0;
     // Of heads whose matrix Skein keeps with swapped axes; 0 where it does not.
     int64_t rows = 0, columns = 0;

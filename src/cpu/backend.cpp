@@ -28,13 +28,6 @@ class CpuBackend final : public ops::Backend {
     });
   }
 
-  int64_t resident_bytes(std::span<const ops::WeightData> weights) const override {
-    return PackedWeights::resident_bytes(weights);
-  }
-  int64_t scratch_bytes(std::span<const ops::WeightData> weights) const override {
-    return PackedWeights::scratch_bytes(weights);
-  }
-
   ops::CoarseHeadCost coarse_head(const ops::Program& program,
                                   std::span<const ops::WeightData> weights) const override {
     if (!CoarseHead::possible(program)) return {};
@@ -42,12 +35,16 @@ class CpuBackend final : public ops::Backend {
     return CoarseHead::cost(packing_of(head).type, head.tensor.shape[0], head.tensor.shape[1]);
   }
 
-  int64_t step_bytes(const ops::Program& program, std::span<const ops::WeightData> weights,
-                     int64_t tokens) const override {
-    const int64_t unpacked = PackedWeights::widest_unpacked(weights);
-    return Executor::step_bytes(program, PackedWeights::widest_row(weights), pool_->size(),
-                                tokens) +
-           unpacked * pool_->size();
+  ops::MemoryNeeds needs(const ops::Program& program, std::span<const ops::WeightData> weights,
+                         int64_t tokens) const override {
+    const int threads = pool_->size();
+    return {.host = {.weights = PackedWeights::resident_bytes(weights),
+                     .packing = PackedWeights::scratch_bytes(weights),
+                     .step = Executor::step_bytes(program, PackedWeights::widest_row(weights),
+                                                  threads, tokens) +
+                             PackedWeights::widest_unpacked(weights) * threads,
+                     .state = ops::HostStates::of(program.slots)->bytes_each()},
+            .device = {}};
   }
 
   Result<std::unique_ptr<ops::Executable>> compile(

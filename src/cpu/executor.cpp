@@ -37,6 +37,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       weights_(std::move(weights)),
       kernels_(kernels),
       pool_(std::move(pool)),
+      states_(ops::HostStates::of(program_.slots)),
       turns_(static_cast<size_t>(pool_->size())),
       share_every_step_(share_every_step) {
   token_work_ = work_of_token();

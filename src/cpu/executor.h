@@ -11,6 +11,7 @@
 #include "cpu/schedule.h"
 #include "cpu/weights.h"
 #include "ops/backend.h"
+#include "ops/host_states.h"
 
 namespace skein::cpu {
 
@@ -47,6 +48,8 @@ class Executor final : public ops::Executable {
            std::shared_ptr<Pool> pool, bool share_every_step);
 
   Status run(const ops::Step& step) override;
+  std::shared_ptr<ops::StatePool> states() const override { return states_; }
+  bool takes(const ops::DeviceState& state) const override { return states_->is_like(state); }
   Status add_coarse_head() override;
   ops::CoarseHeadCost coarse_head() const override;
   Status exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
@@ -87,6 +90,9 @@ class Executor final : public ops::Executable {
   Matrix rows_at(ops::ValueId id, const ops::Step& step, const Part& part) const;
   Matrix at(ops::ValueId id, const ops::Step& step, const Part& part) const;
   const float* vector(ops::WeightId id) const;
+  const ops::Slot& slot_of(const ops::Op& op) const {
+    return program_.slots[static_cast<size_t>(op.slot)];
+  }
   int64_t width_of(ops::ValueId id) const;
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
   const ops::Op& head() const { return program_.ops.back(); }
@@ -153,6 +159,7 @@ class Executor final : public ops::Executable {
   std::optional<CoarseHead> coarse_;
   const Kernels& kernels_;
   std::shared_ptr<Pool> pool_;
+  std::shared_ptr<ops::HostStates> states_;
   Buffer arena_;
   Buffer scratch_;                // kLinearScratch floats for each thread
   Buffer unpacked_;               // weights_.unpacked_bytes() for each thread

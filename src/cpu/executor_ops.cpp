@@ -158,9 +158,9 @@ void Executor::pick(const ops::Op& op, const Step& step, const Part& part) {
 
 void Executor::shift(const ops::Op& op, const Step& step, const Part& part) {
   const Matrix x = at(op.in[0], step, part), y = at(op.out, step, part);
-  const int64_t first = program_.slots[static_cast<size_t>(op.slot)].offset + part.columns.begin;
+  const ops::Slot& slot = slot_of(op);
   for (const ops::Sequence& sequence : step.sequences) {
-    const float* memory = sequence.state + first;
+    const float* memory = ops::host_state(sequence).floats(slot) + part.columns.begin;
     const int64_t begin = std::max<int64_t>(sequence.begin, part.rows.begin);
     const int64_t end = std::min<int64_t>(sequence.end, part.rows.end);
     for (int64_t row = begin; row < end; ++row) {
@@ -174,7 +174,7 @@ void Executor::shift(const ops::Op& op, const Step& step, const Part& part) {
   for (const ops::Sequence& sequence : step.sequences)
     if (sequence.begin >= part.rows.begin && sequence.begin < part.rows.end)
       std::copy_n(x.data + (sequence.end - 1 - part.rows.begin) * x.stride, part.width(),
-                  sequence.state + first);
+                  ops::host_state(sequence).floats(slot) + part.columns.begin);
 }
 
 void Executor::normalise(const ops::Op& op, const Step& step, const Part& part) {
@@ -294,7 +294,7 @@ void Executor::wkv4(const ops::Op& op, const Step& step, const ops::Sequence& se
   const int64_t width = width_of(op.out);
   const Matrix y = at(op.out, step, part);
   const int64_t first = part.columns.begin;
-  float* state = sequence.state + program_.slots[static_cast<size_t>(op.slot)].offset + first;
+  float* state = ops::host_state(sequence).floats(slot_of(op)) + first;
   const Wkv4 c = {.k = at(op.in[0], step, part).data,
                   .v = at(op.in[1], step, part).data,
                   .w = vector(op.weight[0]) + first,
@@ -350,8 +350,7 @@ void Executor::wkv7(const ops::Op& op, const Step& step, const ops::Sequence& se
 
 float* Executor::head_state(const ops::Op& op, const ops::Sequence& sequence,
                             const Part& head) const {
-  return sequence.state + program_.slots[static_cast<size_t>(op.slot)].offset +
-         head.columns.begin * head.width();
+  return ops::host_state(sequence).floats(slot_of(op)) + head.columns.begin * head.width();
 }
 
 }  // namespace skein::cpu

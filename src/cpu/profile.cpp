@@ -44,8 +44,7 @@ ops::Work Executor::work_of(const ops::Op& op, int64_t tokens, int64_t sequences
         kFloat * (op.kind == OpKind::pick ? std::min(floats(in), floats(op.out)) : floats(in));
   if (op.slot != kNone) {
     const int64_t parts = op.kind == OpKind::wkv4 ? 3 : 1;
-    const int64_t size = program_.slots[static_cast<size_t>(op.slot)].size;
-    work.state_bytes = 2 * kFloat * parts * size * sequences;
+    work.state_bytes = 2 * parts * slot_of(op).bytes() * sequences;
   }
   const int64_t width = width_of(op.out), all = floats(op.out);
   switch (op.kind) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/program.h"
+#include "ops/states.h"
 #include "tensor/stored.h"
 
 namespace skein::ops {
@@ -32,7 +33,7 @@ struct WeightData {
 struct Sequence {
   int32_t begin = 0;
   int32_t end = 0;
-  float* state = nullptr;  // Program::state_size() floats
+  DeviceState* state = nullptr;  // one that the executable takes
 };
 
 // Called with each value after it was computed, [rows, width] contiguous.
@@ -129,6 +130,10 @@ class Executable {
   // Errors: memory, io (see Step::intact), corrupt (a table's row); the states are then unchanged.
   // After a device error they are undefined, and after an io error of one that reads_file() too.
   virtual Status run(const Step& step) = 0;
+  // Where the states live that its steps take, and whether this is one of them: made there, or
+  // another pool's that lies in the same memory in the same way.
+  virtual std::shared_ptr<StatePool> states() const = 0;
+  virtual bool takes(const DeviceState& state) const { return &state.pool() == states().get(); }
   // Whether its steps read weights where they lie in the model file, besides tables.
   virtual bool reads_file() const { return false; }
   // Weights behind squared ReLUs can be kept so that those of zero inputs are not read: the same
@@ -156,6 +161,18 @@ class Executable {
   virtual DeviceLimits measure_limits(int /*passes*/) { return {}; }
 };
 
+// What running a program takes of one memory, in bytes.
+struct MemoryNeed {
+  int64_t weights = 0;  // stay
+  int64_t packing = 0;  // on top of them while compile() makes them ready
+  int64_t step = 0;     // of one, besides weights, states and logits
+  int64_t state = 0;    // of each sequence, before anything grows
+};
+struct MemoryNeeds {
+  MemoryNeed host;
+  MemoryNeed device;  // where a device has a memory of its own
+};
+
 // Told after each weight: bytes of the file done so far. Returning false gives up (Code::io,
 // "interrupted").
 using Progress = std::function<bool(int64_t bytes_done)>;
@@ -166,12 +183,9 @@ class Backend {
   virtual std::string describe() const = 0;  // "CPU, AVX-512, 2 threads"
   // Whether it computes Step::fast rows in another, faster way than the rest.
   virtual bool has_fast_rows(std::span<const WeightData> /*weights*/) const { return false; }
-  // What compile() will keep resident for these weights, and its passing need on top.
-  virtual int64_t resident_bytes(std::span<const WeightData> weights) const = 0;
-  virtual int64_t scratch_bytes(std::span<const WeightData> weights) const = 0;
-  // What a step of so many tokens needs besides the weights, the states and the logits.
-  virtual int64_t step_bytes(const Program& program, std::span<const WeightData> weights,
-                             int64_t tokens) const = 0;
+  // With steps of at most so many tokens.
+  virtual MemoryNeeds needs(const Program& program, std::span<const WeightData> weights,
+                            int64_t tokens) const = 0;
   // At most what an executable's would be: how the head is packed is not known yet.
   virtual CoarseHeadCost coarse_head(const Program& /*program*/,
                                      std::span<const WeightData> /*weights*/) const {

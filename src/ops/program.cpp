@@ -1,5 +1,7 @@
 #include "ops/program.h"
 
+#include <algorithm>
+
 namespace skein::ops {
 
 const char* op_name(OpKind kind) {
@@ -25,6 +27,13 @@ const char* op_name(OpKind kind) {
     case OpKind::bonus: return "bonus";
   }
   return "unknown";
+}
+
+int64_t fixed_bytes(std::span<const Slot> slots) {
+  int64_t end = 0;
+  for (const Slot& slot : slots)
+    if (slot.growth == Growth::fixed) end = std::max(end, slot.offset + slot.bytes());
+  return end;
 }
 
 }  // namespace skein::ops

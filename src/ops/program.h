@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "tensor/dtype.h"
 
 namespace skein::ops {
 
@@ -23,11 +26,22 @@ struct Value {
   std::string name;  // "blocks.3.att.k", for traces and messages
 };
 
-// A named part of the state, one for each layer and kind, contiguous f32.
+// How a part of the state changes with the tokens that are read.
+enum class Growth : uint8_t {
+  fixed,    // replaced in place: constant memory
+  growing,  // a row more for each token; what was appended never changes
+};
+
+// A named part of the state, one for each layer and kind, contiguous where it is fixed.
 struct Slot {
-  std::string name;    // "blocks.3.att.x_prev"
-  int64_t size = 0;    // in floats
-  int64_t offset = 0;  // in floats, from the start of a sequence's state
+  std::string name;  // "blocks.3.att.x_prev"
+  int64_t size = 0;  // in elements; of one row where it grows
+  DType type = DType::f32;
+  Growth growth = Growth::fixed;
+  int64_t offset = 0;  // in bytes, from the start of a sequence's fixed slots
+
+  int64_t bytes() const { return size * block_size(type).bytes; }
+  bool operator==(const Slot&) const = default;
 };
 
 // Element functions; `linear` can apply one to its result.
@@ -97,15 +111,16 @@ struct Op {
   float scale = 1;  // wkv6
 };
 
+// What the fixed ones of these slots take together.
+int64_t fixed_bytes(std::span<const Slot> slots);
+
 struct Program {
   std::vector<Value> values;
   std::vector<Op> ops;
   std::vector<Slot> slots;
   ValueId logits = kNone;  // written to the caller's buffer, [outputs, vocab]
 
-  int64_t state_size() const {  // floats of one sequence's state
-    return slots.empty() ? 0 : slots.back().offset + slots.back().size;
-  }
+  int64_t state_bytes() const { return fixed_bytes(slots); }  // of a sequence, before it grows
 };
 
 }  // namespace skein::ops

@@ -13,10 +13,20 @@ Var operator+(Var a, Var b) { return a.recorder_->add("sum", a, b); }
 Var operator-(Var a, Var b) { return a.recorder_->sub("difference", a, b); }
 Var operator*(Var a, Var b) { return a.recorder_->mul("product", a, b); }
 
-SlotId Recorder::slot(std::string name, int64_t size) {
-  const int64_t offset = program_.state_size();
-  program_.slots.push_back({prefix_ + std::move(name), size, offset});
+SlotId Recorder::slot(std::string name, int64_t size, DType type, Growth growth) {
+  constexpr int64_t kAlign = sizeof(float);  // of the widest type that a slot has
+  const int64_t end = program_.state_bytes();
+  program_.slots.push_back({.name = prefix_ + std::move(name),
+                            .size = size,
+                            .type = type,
+                            .growth = growth,
+                            .offset = (end + kAlign - 1) / kAlign * kAlign});
   return static_cast<SlotId>(program_.slots.size() - 1);
+}
+
+bool Recorder::is_memory(SlotId slot, int64_t size) const {
+  const Slot& memory = at(slot);
+  return memory.size == size && memory.type == DType::f32 && memory.growth == Growth::fixed;
 }
 
 Var Recorder::record(const char* name, int32_t width, Op op, std::initializer_list<Var> inputs) {
@@ -82,7 +92,7 @@ Var Recorder::l2norm_heads(const char* name, Var x, int32_t heads) {
 }
 
 Var Recorder::shift(const char* name, Var x, SlotId memory) {
-  SK_CHECK(at(memory).size == x.width());
+  SK_CHECK(is_memory(memory, x.width()));
   return record(name, x.width(), {.kind = OpKind::shift, .slot = memory}, {x});
 }
 
@@ -136,8 +146,8 @@ Var Recorder::wkv4(const char* name, Var k, Var v, Weight w, Weight u, SlotId st
   SK_CHECK(v.width() == width && w.width == width && u.width == width);
   SK_CHECK(static_cast<size_t>(state) + 3 <= program_.slots.size());
   for (SlotId slot = state; slot < state + 3; ++slot)
-    SK_CHECK(at(slot).size == width &&
-             at(slot).offset == at(state).offset + (slot - state) * width);
+    SK_CHECK(is_memory(slot, width) &&
+             at(slot).offset == at(state).offset + (slot - state) * at(state).bytes());
   return record(name, width, {.kind = OpKind::wkv4, .weight = {w.id, u.id}, .slot = state}, {k, v});
 }
 
@@ -165,7 +175,7 @@ Var Recorder::record_wkv6(const char* name, Op op, Weight u, std::initializer_li
   for (const Var& input : inputs) SK_CHECK(input.width() == width);
   SK_CHECK(u.id == kNone || u.width == width);
   const int64_t size = width / op.heads;
-  SK_CHECK(width % op.heads == 0 && at(op.slot).size == op.heads * size * size);
+  SK_CHECK(width % op.heads == 0 && is_memory(op.slot, op.heads * size * size));
   op.weight[1] = u.id;
   return record(name, width, op, inputs);
 }
@@ -173,7 +183,7 @@ Var Recorder::record_wkv6(const char* name, Op op, Weight u, std::initializer_li
 Var Recorder::wkv7(const char* name, Var r, Var w, Var k, Var v, Var kk, Var a, SlotId state,
                    int32_t heads) {
   const int64_t size = r.width() / heads;
-  SK_CHECK(at(state).size == heads * size * size);
+  SK_CHECK(is_memory(state, heads * size * size));
   return record(name, r.width(), {.kind = OpKind::wkv7, .slot = state, .heads = heads},
                 {r, w, k, v, kk, a});
 }

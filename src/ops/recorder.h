@@ -2,6 +2,7 @@
 // never sees what they become.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "ops/program.h"
@@ -45,7 +46,10 @@ class Recorder {
  public:
   // The values recorded from here on are called "<prefix><name>".
   void prefix(std::string text) { prefix_ = std::move(text); }
-  SlotId slot(std::string name, int64_t size);
+  // `size`: elements, of one row where it grows.
+  SlotId slot(std::string name, int64_t size, DType type = DType::f32,
+              Growth growth = Growth::fixed);
+  std::span<const Slot> slots() const { return program_.slots; }
 
   Var rows(const char* name, Weight table, int32_t width);
   Var pick(const char* name, Var x);
@@ -84,6 +88,8 @@ class Recorder {
  private:
   friend class Var;
   const Slot& at(SlotId slot) const { return program_.slots[static_cast<size_t>(slot)]; }
+  // Whether it is what recurrences take: fixed, f32, of so many elements.
+  bool is_memory(SlotId slot, int64_t size) const;
   Var record_wkv6(const char* name, Op op, Weight u, std::initializer_list<Var> inputs);
   Var record(const char* name, int32_t width, Op op, std::initializer_list<Var> inputs);
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/finite.h"
+#include "ops/host_states.h"
 #include "ops/reference_wkv.h"
 #include "quant/read.h"
 
@@ -31,7 +32,12 @@ double apply(Unary function, double x) {
 class ReferenceExecutable final : public Executable {
  public:
   ReferenceExecutable(Program program, std::vector<std::vector<float>> weights)
-      : program_(std::move(program)), weights_(std::move(weights)) {}
+      : program_(std::move(program)),
+        weights_(std::move(weights)),
+        states_(HostStates::of(program_.slots)) {}
+
+  std::shared_ptr<StatePool> states() const override { return states_; }
+  bool takes(const DeviceState& state) const override { return states_->is_like(state); }
 
   Status run(const Step& step) override {
     values_.assign(program_.values.size(), {});
@@ -144,7 +150,7 @@ class ReferenceExecutable final : public Executable {
     const Slot& slot = program_.slots[static_cast<size_t>(op.slot)];
     for (const Sequence& sequence : step.sequences) {
       if (sequence.begin == sequence.end) continue;
-      float* memory = sequence.state + slot.offset;
+      float* memory = host_state(sequence).floats(slot);
       const float* x = in(op, 0);
       std::copy_n(memory, width, y + sequence.begin * width);
       std::copy(x + sequence.begin * width, x + (sequence.end - 1) * width,
@@ -155,13 +161,13 @@ class ReferenceExecutable final : public Executable {
 
   void recurrence(const Op& op, const Step& step, int64_t width, float* y) const {
     WkvRow row = {.width = width, .heads = op.heads, .scale = op.scale};
-    const int64_t offset = program_.slots[static_cast<size_t>(op.slot)].offset;
+    const Slot& slot = program_.slots[static_cast<size_t>(op.slot)];
     for (const Sequence& sequence : step.sequences) {
       for (int64_t t = sequence.begin; t < sequence.end; ++t) {
         for (int place = 0; place < 6; ++place)
           row.in[place] = in(op, place) ? in(op, place) + t * width : nullptr;
         for (int place = 0; place < 2; ++place) row.weight[place] = weight(op, place);
-        row.state = sequence.state + offset;
+        row.state = host_state(sequence).floats(slot);
         row.y = y + t * width;
         reference_wkv(op.kind, row);
       }
@@ -219,6 +225,7 @@ class ReferenceExecutable final : public Executable {
 
   Program program_;
   std::vector<std::vector<float>> weights_;
+  std::shared_ptr<HostStates> states_;
   std::vector<std::vector<float>> values_;
 };
 
@@ -226,18 +233,15 @@ class ReferenceBackend final : public Backend {
  public:
   std::string describe() const override { return "reference"; }
 
-  int64_t resident_bytes(std::span<const WeightData> weights) const override {
-    int64_t floats = 0;
+  MemoryNeeds needs(const Program& program, std::span<const WeightData> weights,
+                    int64_t tokens) const override {
+    constexpr int64_t kFloat = sizeof(float);
+    MemoryNeeds out;
     for (const WeightData& weight : weights)
-      if (weight.present) floats += weight.tensor.shape.elements();
-    return floats * int64_t{sizeof(float)};
-  }
-  int64_t scratch_bytes(std::span<const WeightData>) const override { return 0; }
-  int64_t step_bytes(const Program& program, std::span<const WeightData>,
-                     int64_t tokens) const override {
-    int64_t floats = 0;
-    for (const Value& value : program.values) floats += value.width * tokens;
-    return floats * int64_t{sizeof(float)};
+      if (weight.present) out.host.weights += weight.tensor.shape.elements() * kFloat;
+    for (const Value& value : program.values) out.host.step += value.width * tokens * kFloat;
+    out.host.state = HostStates::of(program.slots)->bytes_each();
+    return out;
   }
 
   Result<std::unique_ptr<Executable>> compile(const Program& program,

@@ -96,7 +96,7 @@ size_t Chat::snapshot_bytes() const {
   size_t sum = 0;
   for (const auto& [id, one] : nodes_) {
     if (one.at_prompt) sum += one.at_prompt->bytes();
-    if (one.at_end) sum += one.at_end->values().size_bytes();
+    if (one.at_end) sum += static_cast<size_t>(one.at_end->bytes());
   }
   return sum;
 }
@@ -460,9 +460,8 @@ Status Chat::save(const std::filesystem::path& path) {
     ids.insert(ids.end(), one.prompt_ids.begin(), one.prompt_ids.end());
     ids.insert(ids.end(), one.answer_ids.begin(), one.answer_ids.end());
   }
-  const std::vector<std::byte> bytes = serialise(*state, ids, text);
-  const std::span<const std::byte> part = bytes;
-  return write_file(path, {&part, 1}, {.spare_inputs = true});
+  SK_TRY(const StateFile file, StateFile::make(*state, ids, text));
+  return write_file(path, file.pieces(), {.spare_inputs = true});
 }
 
 Status Chat::load(const std::filesystem::path& path) {
@@ -472,7 +471,7 @@ Status Chat::load(const std::filesystem::path& path) {
   start.closed = true;
   if (is_saved_state(bytes)) {
     SK_TRY(SavedState saved, parse_saved_state(bytes, name));
-    SK_TRY(start.at_end, to_state(saved, session_.model().state_layout(), name));
+    SK_TRY(start.at_end, to_state(saved, bytes, session_.model().state_layout(), name));
     start.prompt_ids = std::move(saved.tokens);
     start.loaded_text = std::move(saved.text);
   } else {

@@ -10,12 +10,13 @@
 
 #include "backends/backends.h"
 #include "base/check.h"
-#include "base/finite.h"
 #include "base/limits.h"
 #include "base/platform.h"
 #include "io/model_files.h"
+#include "ops/host_states.h"
 #include "quant/read.h"
 #include "run/adapters.h"
+#include "run/sampler.h"
 #include "run/state_file.h"
 
 namespace skein {
@@ -61,9 +62,10 @@ Result<Digest> fingerprint(const arch::Architecture& architecture,
   return hash.finish();
 }
 
+// Of states that live in `pool`.
 Result<std::shared_ptr<const StateLayout>> make_layout(const arch::Architecture& architecture,
                                                        const arch::NamedTensors& tensors,
-                                                       const ops::Program& program,
+                                                       std::shared_ptr<ops::StatePool> pool,
                                                        std::string design,
                                                        const Digest& fingerprint,
                                                        std::string_view name) {
@@ -71,16 +73,16 @@ Result<std::shared_ptr<const StateLayout>> make_layout(const arch::Architecture&
   layout->design = std::move(design);
   layout->fingerprint = fingerprint;
   layout->parts = architecture.state();
-  SK_CHECK(layout->parts.size() == program.slots.size());
-  for (size_t i = 0; i < program.slots.size(); ++i) {
-    SK_CHECK(layout->parts[i].name == program.slots[i].name);
-    layout->offsets.push_back(program.slots[i].offset);
-  }
-  layout->size = program.state_size();
+  layout->slots.assign(pool->slots().begin(), pool->slots().end());
+  layout->pool = std::move(pool);
+  SK_CHECK(layout->parts.size() == layout->slots.size());
+  for (size_t i = 0; i < layout->slots.size(); ++i)
+    SK_CHECK(layout->parts[i].name == layout->slots[i].name &&
+             layout->parts[i].shape.elements() == layout->slots[i].size);
   if (std::any_of(tensors.begin(), tensors.end(),
                   [](const auto& tensor) { return arch::is_tuned_state(tensor.first); })) {
-    SK_TRY(const State tuned, from_time_state(tensors, layout, /*swapped=*/false, name));
-    layout->tuned.assign(tuned.values().begin(), tuned.values().end());
+    SK_TRY(State tuned, from_time_state(tensors, layout, /*swapped=*/false, name));
+    layout->tuned = std::move(tuned).take_memory();
   }
   return layout;
 }
@@ -122,18 +124,17 @@ TwoPlane wanted_planes(TwoPlane choice, const ops::CoarseHeadCost& plane, int64_
   return choice == TwoPlane::probed && !worth ? TwoPlane::off : choice;
 }
 
-// Packing and computing do not overlap, so the larger of their needs counts.
 MemoryEstimate estimate(const ops::Backend& backend, std::span<const ops::WeightData> weights,
                         const ops::Program& program, int64_t chunk, TwoPlane planes) {
-  constexpr int64_t kProgram = int64_t{10} << 20;  // this program and its libraries
-  constexpr int64_t kFloat = sizeof(float);
+  const ops::MemoryNeeds needs = backend.needs(program, weights, chunk);
   const int64_t vocab = program.values[static_cast<size_t>(program.logits)].width;
-  const int64_t plane = planes == TwoPlane::off ? 0 : backend.coarse_head(program, weights).bytes;
-  const int64_t resident = backend.resident_bytes(weights) + plane;
-  const int64_t step =
-      backend.step_bytes(program, weights, chunk) + (program.state_size() + vocab) * kFloat;
-  return {.weights = resident,
-          .peak = kProgram + resident + std::max(backend.scratch_bytes(weights), step)};
+  MemoryEstimate out = {.host = needs.host,
+                        .device = needs.device,
+                        .logits = vocab * int64_t{sizeof(float)} + SamplerWork::bytes(vocab)};
+  if (planes != TwoPlane::off)
+    (out.device.weights > 0 ? out.device : out.host).weights +=
+        backend.coarse_head(program, weights).bytes;
+  return out;
 }
 
 Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& options) {
@@ -173,17 +174,17 @@ Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& 
                                      unknown.size() > 1 ? " ..." : ""));
 
   ops::Program program = architecture->forward();
-  info.state_bytes = program.state_size() * int64_t{sizeof(float)};
+  info.state_bytes = program.state_bytes();
   const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
   info.two_plane = wanted_planes(options.two_plane, backend->coarse_head(program, weights),
-                                 backend->resident_bytes(weights));
+                                 backend->needs(program, weights, chunk).host.weights);
   if (options.two_plane == TwoPlane::on && info.two_plane == TwoPlane::off)
     info.notes.push_back(
         "the head has no second plane: a copy in 8 bits would be no smaller, or does not fit it");
   MemoryEstimate memory = estimate(*backend, weights, program, chunk, info.two_plane);
   // What nobody asked for must not be what a machine is too small for.
   if (options.two_plane == TwoPlane::probed && memory_total() > 0 &&
-      static_cast<uint64_t>(memory.peak) > memory_total()) {
+      static_cast<uint64_t>(memory.peak()) > memory_total()) {
     info.two_plane = TwoPlane::off;
     memory = estimate(*backend, weights, program, chunk, TwoPlane::off);
   }
@@ -208,6 +209,17 @@ std::vector<Model::WeightName> names_of(const arch::Architecture& architecture,
 
 }  // namespace
 
+int64_t MemoryEstimate::peak(int64_t sequences) const {
+  constexpr int64_t kProgram = int64_t{10} << 20;  // this program and its libraries
+  // Packing and computing do not overlap, so the larger of their needs counts.
+  return kProgram + host.weights +
+         std::max(host.packing, host.step + sequences * (2 * host.state + logits));
+}
+
+int64_t MemoryEstimate::device_peak(int64_t sequences) const {
+  return device.weights + std::max(device.packing, device.step + 2 * sequences * device.state);
+}
+
 Model::Model(io::ModelFiles files, ModelInfo info, int chunk)
     : files_(std::move(files)),
       info_(std::move(info)),
@@ -226,9 +238,9 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
       new Model(std::move(ready.files), std::move(ready.info), options.chunk));
   if (options.before_load) options.before_load(model->info_, ready.memory);
   if (const uint64_t total = memory_total();
-      total > 0 && static_cast<uint64_t>(ready.memory.peak) > total)
+      total > 0 && static_cast<uint64_t>(ready.memory.peak()) > total)
     return fail(Code::memory, "{}: needs {:.1f} GiB, this process may have {:.1f} GiB",
-                model->files_.name(), static_cast<double>(ready.memory.peak) / (1 << 30),
+                model->files_.name(), static_cast<double>(ready.memory.peak()) / (1 << 30),
                 static_cast<double>(total) / (1 << 30));
 
   const int64_t total = static_cast<int64_t>(model->files_.total_bytes());
@@ -243,8 +255,9 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   SK_TRY(model->info_.fingerprint, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
   SK_TRY(model->executable_,
          in_file(name, ready.backend->compile(ready.program, ready.weights, done, progress)));
-  SK_TRY(model->layout_, make_layout(*ready.architecture, ready.tensors, ready.program,
-                                     ready.design->id, model->info_.fingerprint, name));
+  SK_TRY(model->layout_,
+         make_layout(*ready.architecture, ready.tensors, model->executable_->states(),
+                     ready.design->id, model->info_.fingerprint, name));
   const bool whole = std::all_of(ready.adapters.begin(), ready.adapters.end(),
                                  [](const io::ModelFiles& file) { return file.intact(); });
   if (!model->files_.intact() || !whole)
@@ -327,8 +340,8 @@ Result<std::shared_ptr<const StateLayout>> Model::read_layout(const std::filesys
   SK_TRY(const Prepared ready, prepare(path, {.device = "reference"}));
   const std::string name = path.filename().string();
   SK_TRY(const Digest digest, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
-  return make_layout(*ready.architecture, ready.tensors, ready.program, ready.design->id, digest,
-                     name);
+  return make_layout(*ready.architecture, ready.tensors, ops::HostStates::of(ready.program.slots),
+                     ready.design->id, digest, name);
 }
 
 Status Model::check(std::span<const Job> jobs) const {
@@ -345,10 +358,11 @@ Status Model::check(std::span<const Job> jobs) const {
     for (size_t other = 0; other < i; ++other)  // no set: a step allocates nothing
       if (jobs[other].state == job.state)
         return fail(Code::argument, "two jobs of one call share a state");
-    if (&job.state->layout() != layout_.get() &&
-        (job.state->layout().fingerprint != layout_->fingerprint ||
-         job.state->layout().size != layout_->size))
+    if (!layout_->fits(job.state->layout()))
       return fail(Code::mismatch, "the state belongs to another model");
+    if (&job.state->layout() != layout_.get() && !executable_->takes(job.state->memory()))
+      return fail(Code::mismatch,
+                  "the state lies on another device; copy it into one of this model");
     for (const int32_t token : job.tokens)
       if (token < 0 || token >= vocab())
         return fail(Code::argument, "token id {} is out of range: this model has ids 0 to {}",
@@ -428,8 +442,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
         }
         tokens_.push_back(job.tokens[position + i]);
       }
-      sequences_.push_back(
-          {begin, begin + static_cast<int32_t>(count), job.state->values().data()});
+      sequences_.push_back({begin, begin + static_cast<int32_t>(count), &job.state->memory()});
       if (info_.numerics == Numerics::fast && job.want != Want::all)
         mark_fast(job, position, count);
       position += count;
@@ -471,7 +484,8 @@ Status Model::finish(std::span<const Job> jobs, Restorer* restorer) {
   std::optional<size_t> first;
   for (size_t i = 0; i < jobs.size(); ++i) {
     State& state = *jobs[i].state;
-    if (!strange_[i] && (jobs[i].want != Want::none || all_finite(state.values()))) {
+    if (!strange_[i] &&
+        (jobs[i].want != Want::none || state.memory().all_finite().value_or(false))) {
       state.note(jobs[i].tokens);
       continue;
     }

@@ -68,10 +68,16 @@ struct ModelInfo {
   std::vector<std::string> notes;  // what was ignored
 };
 
-// What loading will need, told before anything is allocated.
+// What a model will need, told before anything is allocated.
 struct MemoryEstimate {
-  int64_t weights = 0;  // stays
-  int64_t peak = 0;     // weights, the largest source tensor, and working memory of a prompt
+  ops::MemoryNeed host;    // weights with a second plane, where there will be one
+  ops::MemoryNeed device;  // where the device has a memory of its own, else zeros
+  int64_t logits = 0;      // of each sequence, on the host: a row, and what a choice from it takes
+
+  // The most that the host's, or the device's, has to give while a model is loaded and that many
+  // sequences are generated: each has its state and one to go back to.
+  int64_t peak(int64_t sequences = 1) const;
+  int64_t device_peak(int64_t sequences = 1) const;
 };
 
 // Whether the weights of hidden units that are zero are left unread: the same bits, sooner where

@@ -128,6 +128,11 @@ struct SamplerWork {
   std::vector<float> low;
   std::vector<float> high;
   std::vector<int32_t> groups;
+
+  // What a draw takes that excludes nothing beforehand; with `typical` and bounds it is more.
+  static constexpr int64_t bytes(int64_t vocab) {
+    return vocab * static_cast<int64_t>(sizeof(float) + sizeof(Kept) + sizeof(double));
+  }
 };
 
 // One conversation's sampler. Copying it copies its memory. Not for two threads at once.

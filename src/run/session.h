@@ -18,7 +18,9 @@ class Session {
   struct Snapshot {
     State state;
     std::vector<float> logits;  // empty where they are not known
-    size_t bytes() const { return state.values().size_bytes() + logits.size() * sizeof(float); }
+    size_t bytes() const {
+      return static_cast<size_t>(state.bytes()) + logits.size() * sizeof(float);
+    }
   };
   // Tokens read so far and in all, between two chunks; false stops there.
   using Progress = std::function<bool(size_t done, size_t total)>;

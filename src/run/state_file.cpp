@@ -1,11 +1,7 @@
 #include "run/state_file.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
-#include "base/limits.h"
-#include "base/reader.h"
 #include "io/container.h"
 #include "io/pth_writer.h"
 #include "quant/formats.h"
@@ -13,74 +9,6 @@
 
 namespace skein {
 namespace {
-
-constexpr std::string_view kMagic = "SkeinSt1";
-constexpr uint32_t kVersion = 1;
-
-class Writer {
- public:
-  explicit Writer(uint64_t bytes) { out_.reserve(static_cast<size_t>(bytes)); }
-  void raw(std::span<const std::byte> bytes) {
-    out_.insert(out_.end(), bytes.begin(), bytes.end());
-  }
-  void text(std::string_view text) { raw(std::as_bytes(std::span(text))); }
-  template <typename T>
-  void number(T value) {
-    raw(std::as_bytes(std::span(&value, 1)));
-  }
-  std::vector<std::byte> take() { return std::move(out_); }
-  std::span<const std::byte> bytes() const { return out_; }
-
- private:
-  std::vector<std::byte> out_;
-};
-
-// `count` numbers of type T; empty and the reader not ok if the file is shorter than that.
-template <typename T>
-std::vector<T> array(Reader& reader, uint64_t count) {
-  std::vector<T> out;
-  if (count > reader.left() / sizeof(T)) {
-    reader.skip(UINT64_MAX);
-    return out;
-  }
-  const auto raw = reader.bytes(count * sizeof(T));
-  out.resize(static_cast<size_t>(count));
-  if (!out.empty()) std::memcpy(out.data(), raw.data(), raw.size());
-  return out;
-}
-
-bool loadable(float value) {
-  return std::isfinite(value) && std::fabs(value) < limits::kStateMagnitude;
-}
-
-// An exponent that stands for "nothing yet", as others write it: any number far below all others.
-bool is_no_exponent(float value) { return value < -1e29f && std::isfinite(value); }
-
-bool allowed(const arch::StateSpec& part, float value) {
-  return loadable(value) || (part.initial == arch::kNoExponent && is_no_exponent(value));
-}
-
-// The numbers of one part; what stands for no exponent becomes ours.
-Status check_part(const arch::StateSpec& part, std::span<float> values, std::string_view name) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!allowed(part, values[i]))
-      return fail(Code::corrupt, "{}: number {} of {} is {}, no model computes that", name, i,
-                  part.name, values[i]);
-    if (is_no_exponent(values[i])) values[i] = arch::kNoExponent;
-  }
-  return {};
-}
-
-Status check_parts(State& state, std::string_view name) {
-  const StateLayout& layout = state.layout();
-  for (size_t i = 0; i < layout.parts.size(); ++i)
-    SK_TRY_STATUS(
-        check_part(layout.parts[i],
-                   state.values().subspan(static_cast<size_t>(layout.offsets[i]),
-                                          static_cast<size_t>(layout.parts[i].shape.elements())),
-                   name));
-  return {};
-}
 
 // Copies one part, with the last two of its axes swapped or not.
 void copy_part(const Shape& shape, bool turn, const float* from, float* to) {
@@ -101,13 +29,23 @@ struct OfficialParts {
   std::vector<io::NamedTensor> tensors;
 };
 
-OfficialParts official_parts(const State& state) {
+// Other programs have files for what is fixed and real.
+Status check_official(const StateLayout& layout) {
+  for (const ops::Slot& slot : layout.slots)
+    if (slot.growth != ops::Growth::fixed || slot.type != DType::f32)
+      return fail(Code::unsupported, "{} is kept by no other program's file of a state", slot.name);
+  return {};
+}
+
+Result<OfficialParts> official_parts(const State& state) {
+  SK_TRY_STATUS(check_official(state.layout()));
   OfficialParts out;
   const StateLayout& layout = state.layout();
   for (size_t i = 0; i < layout.parts.size(); ++i) {
     const arch::StateSpec& spec = layout.parts[i];
     auto& data = out.data.emplace_back(static_cast<size_t>(spec.shape.elements()));
-    copy_part(spec.shape, spec.transposed, state.part(i).data(), data.data());
+    SK_TRY(const PartView part, state.part(i));
+    copy_part(spec.shape, spec.transposed, part.floats().data(), data.data());
     out.tensors.push_back({spec.name, spec.shape, data});
   }
   return out;
@@ -123,20 +61,10 @@ Status take_part(State& state, size_t index, const StoredTensor& tensor, bool tu
   std::vector<float> values(static_cast<size_t>(spec.shape.elements()));
   SK_TRY_STATUS(quant::read_f32(tensor, values));
   SK_TRY_STATUS(check_part(spec, values, name));
-  copy_part(spec.shape, turn, values.data(), state.values().data() + state.layout().offsets[index]);
-  return {};
-}
-
-// RWKV-4 divides by its second memory.
-Status check_denominators(const State& state, std::string_view name) {
-  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
-    if (!state.layout().parts[i].name.ends_with(".att.bb")) continue;
-    for (const float bb : state.part(i))
-      if (bb < 0)
-        return fail(Code::corrupt, "{}: {} has the number {}, no model computes that", name,
-                    state.layout().parts[i].name, bb);
-  }
-  return {};
+  if (!turn) return state.set_part(index, std::as_bytes(std::span(values)));
+  std::vector<float> turned(values.size());
+  copy_part(spec.shape, turn, values.data(), turned.data());
+  return state.set_part(index, std::as_bytes(std::span(turned)));
 }
 
 constexpr std::string_view kMatrix = ".att.wkv";
@@ -154,7 +82,8 @@ tl::unexpected<Error> no_matrices(const StateLayout& layout) {
 
 Result<State> from_list(const Container& container, std::shared_ptr<const StateLayout> layout,
                         std::string_view name) {
-  State state(std::move(layout));
+  SK_TRY_STATUS(check_official(*layout));
+  SK_TRY(State state, State::make(std::move(layout)));
   const size_t expected = state.layout().parts.size();
   if (container.tensors.size() != expected)
     return fail(Code::mismatch, "{}: a state of {} tensors, but this model's has {}", name,
@@ -168,108 +97,8 @@ Result<State> from_list(const Container& container, std::shared_ptr<const StateL
 
 }  // namespace
 
-bool is_saved_state(std::span<const std::byte> file) {
-  return file.size() >= kMagic.size() &&
-         std::memcmp(file.data(), kMagic.data(), kMagic.size()) == 0;
-}
-
-Status check_exportable(const State& state) {
-  if (state.lost()) return lost_state();
-  for (size_t i = 0; i < state.layout().parts.size(); ++i)
-    for (const float value : state.part(i))
-      if (!allowed(state.layout().parts[i], value))
-        return fail(Code::corrupt,
-                    "the state holds the number {}, which no file of it could be loaded with again",
-                    value);
-  return {};
-}
-
-uint64_t serialised_size(const StateLayout& layout, size_t tokens, size_t text_bytes) {
-  return kMagic.size() + 2 * sizeof(uint32_t) + layout.design.size() + layout.fingerprint.size() +
-         5 * sizeof(uint64_t) + tokens * sizeof(int32_t) + text_bytes +
-         static_cast<uint64_t>(layout.size) * sizeof(float) + Digest().size();
-}
-
-std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,
-                                 std::string_view text) {
-  Writer w(serialised_size(state.layout(), tokens.size(), text.size()));
-  w.text(kMagic);
-  w.number(kVersion);
-  w.number(static_cast<uint32_t>(state.layout().design.size()));
-  w.text(state.layout().design);
-  w.raw(state.layout().fingerprint);
-  w.number(state.tokens_read());
-  w.number(state.tokens_hash());
-  w.number(static_cast<uint64_t>(tokens.size()));
-  w.raw(std::as_bytes(tokens));
-  w.number(static_cast<uint64_t>(text.size()));
-  w.text(text);
-  w.number(static_cast<uint64_t>(state.values().size()));
-  w.raw(std::as_bytes(state.values()));
-  w.raw(sha256(w.bytes()));
-  return w.take();
-}
-
-Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::string_view name) {
-  if (!is_saved_state(file)) return fail(Code::corrupt, "{}: not a state of Skein", name);
-  Reader reader(file);
-  reader.skip(kMagic.size());
-  const uint32_t version = reader.u32();
-  if (reader.ok() && version != kVersion)
-    return fail(Code::unsupported, "{}: a state of version {}; this program reads version {}", name,
-                version, kVersion);
-  SavedState out;
-  const uint32_t design_length = reader.u32();
-  if (design_length > 64) return fail(Code::corrupt, "{}: the state names no design", name);
-  out.design = reader.text(design_length);
-  const auto fingerprint = reader.bytes(out.fingerprint.size());
-  std::copy(fingerprint.begin(), fingerprint.end(), out.fingerprint.begin());
-  out.tokens_read = reader.u64();
-  out.tokens_hash = reader.u64();
-  out.tokens = array<int32_t>(reader, reader.u64());
-  out.text = reader.text(reader.u64());
-  out.values = array<float>(reader, reader.u64());
-  const size_t end = reader.offset();
-  const auto checksum = reader.bytes(Digest().size());
-  if (!reader.ok()) return fail(Code::corrupt, "{}: the state is cut off", name);
-  if (reader.left() != 0)
-    return fail(Code::corrupt, "{}: {} bytes follow the end of the state", name, reader.left());
-  if (const Digest actual = sha256(file.first(end));
-      !std::equal(actual.begin(), actual.end(), checksum.begin()))
-    return fail(Code::corrupt, "{}: the checksum is wrong, the state was damaged", name);
-  // Which part a number belongs to is the model's to say (to_state).
-  for (size_t i = 0; i < out.values.size(); ++i)
-    if (!loadable(out.values[i]) && out.values[i] != arch::kNoExponent)
-      return fail(Code::corrupt, "{}: number {} of the state is {}, no model computes that", name,
-                  i, out.values[i]);
-  return out;
-}
-
-Result<State> to_state(const SavedState& saved, std::shared_ptr<const StateLayout> layout,
-                       std::string_view name) {
-  State state(std::move(layout));
-  const StateLayout& expected = state.layout();
-  if (saved.design != expected.design)
-    return fail(Code::mismatch, "{}: a state of {}, but this model is {}", name,
-                escaped(saved.design), expected.design);
-  if (saved.values.size() != state.values().size())
-    return fail(Code::mismatch, "{}: a state of {} numbers, but this model's has {}", name,
-                saved.values.size(), state.values().size());
-  if (saved.fingerprint != expected.fingerprint)
-    return fail(Code::mismatch,
-                "{}: made by another model (fingerprint {}, this model's is {}); its numbers mean "
-                "nothing here",
-                name, hex(saved.fingerprint).substr(0, 16),
-                hex(expected.fingerprint).substr(0, 16));
-  std::copy(saved.values.begin(), saved.values.end(), state.values().begin());
-  SK_TRY_STATUS(check_parts(state, name));
-  SK_TRY_STATUS(check_denominators(state, name));
-  state.set_history(saved.tokens_read, saved.tokens_hash);
-  return state;
-}
-
 Result<std::vector<std::byte>> export_pth(const State& state) {
-  const OfficialParts parts = official_parts(state);
+  SK_TRY(const OfficialParts parts, official_parts(state));
   return io::write_pth(parts.tensors, /*as_list=*/true);
 }
 
@@ -295,7 +124,8 @@ Result<std::vector<std::byte>> export_time_state(const State& state) {
     const auto name = tuned_name(spec);
     if (!name) continue;
     auto& values = data.emplace_back(static_cast<size_t>(spec.shape.elements()));
-    copy_part(spec.shape, /*turn=*/true, state.part(i).data(), values.data());
+    SK_TRY(const PartView part, state.part(i));
+    copy_part(spec.shape, /*turn=*/true, part.floats().data(), values.data());
     tuned.push_back({*name, spec.shape, values});
   }
   if (tuned.empty()) return no_matrices(state.layout());
@@ -338,36 +168,38 @@ Result<State> from_time_state(const arch::NamedTensors& tensors,
                               std::shared_ptr<const StateLayout> layout, bool swapped,
                               std::string_view name) {
   SK_TRY_STATUS(check_tuned_shapes(tensors, layout->parts, name));
-  State state(std::move(layout));
+  SK_TRY(State state, State::make(std::move(layout)));
   for (size_t i = 0; i < state.layout().parts.size(); ++i)
     if (const auto wanted = tuned_name(state.layout().parts[i]))
       SK_TRY_STATUS(take_part(state, i, tensors.find(*wanted)->second, /*turn=*/!swapped, name));
   return state;
 }
 
-std::vector<float> official_values(const State& state) {
+Result<std::vector<float>> official_values(const State& state) {
+  SK_TRY(const OfficialParts parts, official_parts(state));
   std::vector<float> out;
-  out.reserve(state.values().size());
-  for (const auto& data : official_parts(state).data)
-    out.insert(out.end(), data.begin(), data.end());
+  out.reserve(static_cast<size_t>(state.layout().numbers()));
+  for (const auto& data : parts.data) out.insert(out.end(), data.begin(), data.end());
   return out;
 }
 
 Result<State> from_official_values(std::span<const float> values,
                                    std::shared_ptr<const StateLayout> layout,
                                    std::string_view name) {
-  if (values.size() != static_cast<size_t>(layout->size))
+  SK_TRY_STATUS(check_official(*layout));
+  if (values.size() != static_cast<size_t>(layout->numbers()))
     return fail(Code::mismatch, "{}: {} numbers, but this model's state has {}", name,
-                values.size(), layout->size);
-  State state(std::move(layout));
-  const StateLayout& to = state.layout();
+                values.size(), layout->numbers());
+  SK_TRY(State state, State::make(std::move(layout)));
   const float* from = values.data();
-  for (size_t i = 0; i < to.parts.size(); ++i) {
-    copy_part(to.parts[i].shape, to.parts[i].transposed, from,
-              state.values().data() + to.offsets[i]);
-    from += to.parts[i].shape.elements();
+  for (size_t i = 0; i < state.layout().parts.size(); ++i) {
+    const arch::StateSpec& part = state.layout().parts[i];
+    std::vector<float> ours(static_cast<size_t>(part.shape.elements()));
+    copy_part(part.shape, part.transposed, from, ours.data());
+    from += ours.size();
+    SK_TRY_STATUS(check_part(part, ours, name));
+    SK_TRY_STATUS(state.set_part(i, std::as_bytes(std::span(ours))));
   }
-  SK_TRY_STATUS(check_parts(state, name));
   SK_TRY_STATUS(check_denominators(state, name));
   return state;
 }
@@ -377,7 +209,7 @@ Result<State> import_state(std::span<const std::byte> file, std::string_view nam
                            std::optional<bool> transposed_time_state) {
   if (is_saved_state(file)) {
     SK_TRY(const SavedState saved, parse_saved_state(file, name));
-    return to_state(saved, std::move(layout), name);
+    return to_state(saved, file, std::move(layout), name);
   }
   SK_TRY(const Container container, io::read_container(file, name));
   if (container.list) return from_list(container, std::move(layout), name);

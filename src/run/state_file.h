@@ -1,4 +1,5 @@
-// States as bytes: Skein's own file, and the layouts of other programs.
+// States as other programs keep them, and whatever file a state comes in. Skein's own:
+// run/saved_state.h.
 #pragma once
 
 #include <optional>
@@ -7,46 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "run/saved_state.h"
 #include "run/state.h"
 
 namespace skein {
 
-// Our own format, version 1, little-endian:
-//   "SkeinSt1"  u32 version  u32 design length  design  32 bytes fingerprint
-//   u64 tokens read  u64 their hash  u64 n  i32 token[n]  u64 m  text[m]  u64 f  f32 value[f]
-//   32 bytes SHA-256 of everything before
-// `token` and `text` are what the state stands for, as far as the program that saved it kept them
-// (n and m may be 0); the values are exact.
-struct SavedState {
-  std::string design;
-  Digest fingerprint{};
-  uint64_t tokens_read = 0;
-  uint64_t tokens_hash = 0;
-  std::vector<int32_t> tokens;
-  std::string text;
-  std::vector<float> values;
-};
-
-bool is_saved_state(std::span<const std::byte> file);
-
-// Whether a file of this state could be loaded again: every number finite and below
-// limits::kStateMagnitude. To be asked before one is handed out. Error: corrupt (the state is lost,
-// or weights are too large for its numbers to be kept).
-Status check_exportable(const State& state);
-
-std::vector<std::byte> serialise(const State& state, std::span<const int32_t> tokens,
-                                 std::string_view text);
-// How many bytes that makes.
-uint64_t serialised_size(const StateLayout& layout, size_t tokens, size_t text_bytes);
-// Checks magic, version, every length, the checksum, and that all values are finite and below
-// limits::kStateMagnitude. Errors: corrupt, unsupported (a newer version).
-Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::string_view name);
-// Error: mismatch (made by another model).
-Result<State> to_state(const SavedState& saved, std::shared_ptr<const StateLayout> layout,
-                       std::string_view name);
-
 // The `rwkv` package's list of 3 L tensors, as torch.save writes it. Import takes the list in any
-// float type. Errors: corrupt, mismatch.
+// float type. Errors: corrupt, mismatch; unsupported (parts that grow, which no list has).
 Result<std::vector<std::byte>> export_pth(const State& state);
 Result<uint64_t> pth_size(const StateLayout& layout);  // how many bytes that makes
 // Tuned initial states as official tools keep them: blocks.i.att.time_state [H, N value, N key],
@@ -65,8 +33,9 @@ Result<State> from_time_state(const arch::NamedTensors& tensors,
                               std::shared_ptr<const StateLayout> layout, bool swapped,
                               std::string_view name);
 
-// The numbers of that list one after the other, without names or header.
-std::vector<float> official_values(const State& state);
+// The numbers of that list one after the other, without names or header. Errors: device,
+// unsupported (a state with parts that no such list has, as for export_pth).
+Result<std::vector<float>> official_values(const State& state);
 // Errors: mismatch (another count), corrupt (numbers that no model computes).
 Result<State> from_official_values(std::span<const float> values,
                                    std::shared_ptr<const StateLayout> layout,

@@ -3,6 +3,7 @@
 #include "cli/file_report.h"
 #include "io/container.h"
 #include "support/rewrite.h"
+#include "support/states.h"
 
 namespace skein::test {
 namespace {
@@ -159,8 +160,7 @@ TEST(Wrappers, an_adapter_and_a_tuned_state_too) {
     const auto state = import_state(file->bytes(), path.filename().string(),
                                     opened->new_state().shared_layout(), false);
     EXPECT_TRUE(state) << (state ? "" : state.error().message);
-    return state ? std::vector<float>(state->values().begin(), state->values().end())
-                 : std::vector<float>();
+    return state ? test::numbers(*state) : std::vector<float>();
   };
   const auto expected = merged(adapter);
   const auto expected_state = values(start);

@@ -13,7 +13,7 @@ std::span<const int32_t> ids(const Tokens& tokens) {
 
 // The official list of a state, with the channel mix's part brought to the front of each layer.
 Floats expected_state(const Model& model, const State& state) {
-  const Floats official = official_values(state);
+  const Floats official = *official_values(state);
   const auto layers = static_cast<size_t>(model.info().dimensions.layers);
   const auto width = static_cast<size_t>(model.info().dimensions.width);
   const size_t layer = official.size() / layers;
@@ -80,7 +80,9 @@ TEST_F(CompatEval, matrices_stand_in_the_official_order_of_their_axes) {
   Floats flat = new_state(context);
   ASSERT_TRUE(rwkv_eval_sequence(context.get(), tokens.data(), tokens.size(), nullptr, flat.data(),
                                  nullptr));
-  const std::span<const float> own = state.part(1);  // layer 0's, [H, key, value] in Skein
+  const auto part = state.part(1);
+  ASSERT_TRUE(part);
+  const std::span<const float> own = part->floats();  // layer 0's, [H, key, value] in Skein
   size_t asymmetric = 0;
   for (size_t row = 0; row < n; ++row)
     for (size_t column = 0; column < n; ++column) {

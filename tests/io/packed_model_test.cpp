@@ -6,6 +6,7 @@
 #include "run/convert.h"
 #include "support/fixtures.h"
 #include "support/models.h"
+#include "support/states.h"
 
 namespace skein::test {
 namespace {
@@ -37,7 +38,7 @@ TEST(PackedModel, gives_the_bits_of_the_model_it_was_made_from) {
         State a = source->new_state(), b = packed->new_state();
         EXPECT_TRUE(same_bits(logits_of(*source, a, kTokens, chunk),
                               logits_of(*packed, b, kTokens, chunk)));
-        EXPECT_TRUE(same_bits(a.values(), b.values()));
+        EXPECT_TRUE(same_bits(numbers(a), numbers(b)));
       }
     }
   }
@@ -94,7 +95,7 @@ TEST(PackedModel, quantised_it_runs_in_place_and_its_blocks_come_out_again) {
     EXPECT_EQ(packed->info().weight_bytes, source->info().weight_bytes + widened / 2);
     State a = source->new_state(), b = packed->new_state();
     EXPECT_TRUE(same_bits(logits_of(*source, a, kTokens, 5), logits_of(*packed, b, kTokens, 5)));
-    EXPECT_TRUE(same_bits(a.values(), b.values()));
+    EXPECT_TRUE(same_bits(numbers(a), numbers(b)));
   }
 }
 
@@ -108,7 +109,7 @@ TEST(PackedModel, is_used_in_place_and_notices_when_its_file_is_cut) {
   State state = model->new_state();
   std::vector<float> logits(static_cast<size_t>(model->vocab()));
   ASSERT_TRUE(model->eval(state, kTokens, Want::last, logits.data()));
-  const std::vector<float> before(state.values().begin(), state.values().end());
+  const std::vector<float> before = numbers(state);
 
   // Everything behind the embedding goes, and with it the head: only a step that reads matrices of
   // the file can notice.
@@ -125,7 +126,7 @@ TEST(PackedModel, is_used_in_place_and_notices_when_its_file_is_cut) {
   const Status cut = model->eval(state, kTokens, Want::last, logits.data());
   ASSERT_FALSE(cut);
   EXPECT_EQ(cut.error().code, Code::io) << cut.error().message;
-  EXPECT_TRUE(same_bits(before, state.values()));
+  EXPECT_TRUE(same_bits(before, numbers(state)));
 }
 
 TEST(PackedModel, counts_what_it_keeps_mapped_as_its_weights) {

@@ -8,6 +8,7 @@
 #include "ops/backend.h"
 #include "ops/recorder.h"
 #include "support/random.h"
+#include "support/states.h"
 
 namespace skein::test {
 
@@ -58,14 +59,16 @@ class OpProgram {
   Result<Ran> run(ops::Backend& backend, int32_t chunk = 9) const {
     SK_TRY(const auto executable, backend.compile(program, weights_, nullptr, nullptr));
     const int32_t lengths[] = {6, 1, 9}, firsts[] = {0, 6, 7};
-    const auto size = static_cast<size_t>(program.state_size());
     Ran ran;
-    ran.states.assign(3 * size, 0.0f);
-    for (size_t s = 0; s < 3; ++s)
-      for (const ops::Slot& slot : program.slots)
-        if (slot.name == "pp")
-          std::fill_n(ran.states.begin() + static_cast<int64_t>(s * size) + slot.offset, slot.size,
-                      -1e30f);
+    std::unique_ptr<ops::DeviceState> states[3];
+    for (auto& state : states) {
+      SK_TRY(state, executable->states()->make());
+      for (size_t i = 0; i < program.slots.size(); ++i) {
+        if (program.slots[i].name != "pp") continue;
+        const std::vector<float> none(static_cast<size_t>(program.slots[i].size), -1e30f);
+        SK_TRY_STATUS(state->write(static_cast<ops::SlotId>(i), std::as_bytes(std::span(none))));
+      }
+    }
     ran.logits.resize(16 * width_);
     for (int32_t begin = 0; begin < 9; begin += chunk) {
       std::vector<int32_t> tokens, outputs, places;
@@ -79,8 +82,7 @@ class OpProgram {
           places.push_back(firsts[s] + t);
           tokens.push_back(token(firsts[s] + t));
         }
-        sequences.push_back(
-            {first, static_cast<int32_t>(tokens.size()), ran.states.data() + s * size});
+        sequences.push_back({first, static_cast<int32_t>(tokens.size()), states[s].get()});
       }
       std::vector<float> logits(outputs.size() * width_);
       SK_TRY_STATUS(executable->run(
@@ -88,6 +90,10 @@ class OpProgram {
       for (size_t i = 0; i < places.size(); ++i)
         std::copy_n(logits.begin() + static_cast<int64_t>(i * width_), width_,
                     ran.logits.begin() + places[i] * static_cast<int64_t>(width_));
+    }
+    for (const auto& state : states) {
+      const std::vector<float> values = numbers(*state);
+      ran.states.insert(ran.states.end(), values.begin(), values.end());
     }
     return ran;
   }

@@ -6,6 +6,7 @@
 #include "ops/backend.h"
 #include "ops/recorder.h"
 #include "support/random.h"
+#include "support/states.h"
 
 namespace skein::test {
 
@@ -94,16 +95,20 @@ inline Result<Ran> run_small(ops::Backend& backend, const ops::Program& program,
   SK_TRY(const auto executable, backend.compile(program, weights, nullptr, nullptr));
   const std::vector<int32_t> tokens = {3, 1, 22, 0, 7, 9, 9, 2};
   const std::vector<int32_t> outputs = {0, 1, 2, 3, 4, 5, 6, 7};
-  const auto size = static_cast<size_t>(program.state_size());
   Ran ran;
-  ran.states.assign(2 * size, 0.0f);
+  SK_TRY(const auto one, executable->states()->make());
+  SK_TRY(const auto two, executable->states()->make());
   ran.logits.resize(outputs.size() * SmallProgram::kVocab);
-  const ops::Sequence sequences[] = {{0, 5, ran.states.data()}, {5, 8, ran.states.data() + size}};
+  const ops::Sequence sequences[] = {{0, 5, one.get()}, {5, 8, two.get()}};
   for (int round = 0; round < 2; ++round)  // the second round begins with a state that is not zero
     SK_TRY_STATUS(executable->run({.tokens = tokens,
                                    .sequences = sequences,
                                    .outputs = outputs,
                                    .logits = ran.logits.data()}));
+  for (const auto& state : {one.get(), two.get()}) {
+    const std::vector<float> values = numbers(*state);
+    ran.states.insert(ran.states.end(), values.begin(), values.end());
+  }
   return ran;
 }
 

@@ -43,7 +43,7 @@ const std::vector<Banned> kBanned = {
     {"popen", "starts a shell"},
     {"dlopen", "loads code chosen at run time"},
     // Memory that has run out stays what it is until the border: see docs/errors.md.
-    {"throw", "errors are values (base/error.h)", {"src/run/vocabulary.cpp"}},
+    {"throw", "errors are values (base/error.h)", {"src/run/vocabulary.cpp", "src/run/state.cpp"}},
     {"abort", "input never ends the process", {"src/base/check.cpp", "src/cli/main.cpp"}},
     {"exit", "input never ends the process", {"src/cli/"}},
     {"_exit", "input never ends the process", {"src/cli/"}},

@@ -10,6 +10,7 @@
 #include "support/make_model.h"
 #include "support/models.h"
 #include "support/random.h"
+#include "support/states.h"
 
 namespace skein {
 namespace {
@@ -32,7 +33,7 @@ Result_ run(Model& model, std::span<const int32_t> tokens, size_t chunk) {
   State state = model.new_state();
   Result_ out;
   out.logits = test::logits_of(model, state, tokens, chunk);
-  out.state.assign(state.values().begin(), state.values().end());
+  out.state = test::numbers(state);
   return out;
 }
 
@@ -153,7 +154,7 @@ TEST_P(Bits, survive_saving_and_restoring) {
   const auto expected = test::logits_of(*model, straight, all);
   State state = model->new_state();
   test::logits_of(*model, state, all.first(30));
-  const auto file = serialise(state, all.first(30), "text");
+  const auto file = StateFile::make(state, all.first(30), "text")->bytes();
   auto restored = import_state(file, "state", model->state_layout());
   ASSERT_TRUE(restored) << restored.error().message;
   EXPECT_EQ(restored->tokens_read(), 30u);
@@ -231,9 +232,10 @@ TEST(StateExport, a_state_that_could_not_be_loaded_again_is_not_handed_out) {
   State state = model->new_state();
   EXPECT_TRUE(check_exportable(state));
   for (const float bad : {std::nanf(""), INFINITY, -2e6f}) {
-    state.values()[7] = bad;
+    test::set_number(state, 7, bad);
     EXPECT_FALSE(check_exportable(state));
-    EXPECT_FALSE(parse_saved_state(serialise(state, {}, {}), "state")) << "they have to agree";
+    EXPECT_FALSE(parse_saved_state(StateFile::make(state, {}, {})->bytes(), "state"))
+        << "they have to agree";
   }
 }
 

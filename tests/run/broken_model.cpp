@@ -8,6 +8,7 @@
 #include "arch/registry.h"
 #include "ops/reference.h"
 #include "quant/read.h"
+#include "support/states.h"
 
 namespace skein::test {
 namespace {
@@ -142,15 +143,20 @@ Result<std::vector<float>> BrokenModel::logits(std::span<const int32_t> tokens) 
   SK_TRY_STATUS(check_widths());
   SK_TRY(const auto executable, ops::reference_backend()->compile(program, weights, {}, {}));
   const auto vocab = static_cast<size_t>(program.values[static_cast<size_t>(program.logits)].width);
-  std::vector<float> out(tokens.size() * vocab), state = start;
+  std::vector<float> out(tokens.size() * vocab);
+  SK_TRY(const auto state, executable->states()->make());
+  set_numbers(*state, start);
   const int32_t first = 0;
   for (size_t t = 0; t < tokens.size(); ++t) {
-    const ops::Sequence sequence = {.begin = 0, .end = 1, .state = state.data()};
+    const ops::Sequence sequence = {.begin = 0, .end = 1, .state = state.get()};
     SK_TRY_STATUS(executable->run({.tokens = tokens.subspan(t, 1),
                                    .sequences = {&sequence, 1},
                                    .outputs = {&first, 1},
                                    .logits = out.data() + t * vocab}));
-    if (afterwards) afterwards(state);
+    if (!afterwards) continue;
+    std::vector<float> after = test::numbers(*state);
+    afterwards(after);
+    set_numbers(*state, after);
   }
   return out;
 }

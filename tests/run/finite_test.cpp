@@ -11,6 +11,7 @@
 #include "run/state_file.h"
 #include "support/make_model.h"
 #include "support/models.h"
+#include "support/states.h"
 
 namespace skein {
 namespace {
@@ -143,7 +144,7 @@ TEST_F(Finite, a_job_fails_alone_and_its_state_is_lost_until_another_is_copied_i
   const auto model = test::open_model(test::fixture("models/v7.pth"));
   const auto vocab = static_cast<size_t>(model->vocab());
   State good = model->new_state(), expected = good, bad = good;
-  std::fill(bad.values().begin(), bad.values().end(), kNan);
+  test::fill_numbers(bad, kNan);
   std::vector<float> logits(vocab), of_bad(vocab), alone(vocab);
   const std::vector<int32_t> tokens = {3, 4};
   ASSERT_TRUE(model->eval(expected, tokens, Want::last, alone.data()));

@@ -4,6 +4,7 @@
 #include "support/allocations.h"
 #include "support/models.h"
 #include "support/sanitizers.h"
+#include "support/states.h"
 #include "text/template.h"
 
 namespace skein {
@@ -282,7 +283,7 @@ TEST(Generate, numbers_that_are_not_finite_end_it_before_the_last_good_token) {
     }
     // The state before the pending token is overwritten, as an overflow in it would.
     const State before = session.state();
-    session.change_state().values()[100] = std::nanf("");
+    test::set_number(session.change_state(), 100, std::nanf(""));
     const Status status = generation->next(event);
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Code::corrupt);

@@ -12,6 +12,7 @@
 #include "support/make_model.h"
 #include "support/models.h"
 #include "support/random.h"
+#include "support/states.h"
 #include "text/template.h"
 
 namespace skein {
@@ -162,14 +163,14 @@ Seen generate(const Subject& subject, const Plan& plan, Drafter* drafter = nullp
   out.unread = generation->unread_text();
   out.memory = generation->sampler().memory();
   out.logits = copy(session.logits());
-  out.state = copy(session.state().values());
+  out.state = test::numbers(session.state());
   out.hash = session.state().tokens_hash();
   EXPECT_EQ(session.state().tokens_read(), subject.prompt.size() + static_cast<size_t>(out.read));
   const auto rest = generation->settle();
   EXPECT_TRUE(rest);
   out.rest = *rest;
   out.settled_logits = copy(session.logits());
-  out.settled_state = copy(session.state().values());
+  out.settled_state = test::numbers(session.state());
   out.drafted = generation->drafted_count();
   out.accepted = generation->accepted_count();
   return out;

@@ -158,8 +158,10 @@ Change forgotten(std::string slot) {
       if (each.name.ends_with("." + slot)) slots.push_back(each);
     EXPECT_FALSE(slots.empty()) << "no memory is called " << slot;
     m.afterwards = [slots, start = m.start](std::span<float> state) {
-      for (const ops::Slot& each : slots)
-        std::copy_n(start.begin() + each.offset, each.size, state.begin() + each.offset);
+      for (const ops::Slot& each : slots) {
+        const auto at = each.offset / static_cast<int64_t>(sizeof(float));
+        std::copy_n(start.begin() + at, each.size, state.begin() + at);
+      }
     };
   };
 }

@@ -7,6 +7,7 @@
 #include "support/allocations.h"
 #include "support/make_model.h"
 #include "support/models.h"
+#include "support/states.h"
 
 namespace skein {
 namespace {
@@ -266,7 +267,7 @@ TEST_F(TwoPlaneHead, numbers_that_are_not_finite_end_a_generation_as_ever) {
     auto generation = Generation::start(session, nullptr, std::move(*sampler), {});
     Event event;
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(generation->next(event));
-    for (float& x : session.change_state().values()) x = std::numeric_limits<float>::quiet_NaN();
+    test::fill_numbers(session.change_state(), std::numeric_limits<float>::quiet_NaN());
     const Status failed = generation->next(event);
     ASSERT_FALSE(failed);
     messages[each == plain] = failed.error().message;
