@@ -6,9 +6,9 @@
  *     facts. Nothing here prints, exits, or throws.
  *   - A call that fails leaves states, samplers and what its pointers point to as they were. There
  *     are two exceptions. Logits that were asked for may have been written in part when memory or a
- *     device fails while it computes. After SK_DEVICE, and after SK_CORRUPT of a call that computes
- *     (see sk_eval), the states of that call may be lost: then every call with one of them fails
- *     until sk_state_reset() or sk_state_copy() makes it whole.
+ *     device fails while it computes. After SK_DEVICE, and after SK_CORRUPT and SK_IO of a call
+ * that computes (see sk_eval), the states of that call may be lost: then every call with one of
+ * them fails until sk_state_reset() or sk_state_copy() makes it whole.
  *   - A NULL where no NULL is allowed is SK_ARGUMENT. Functions that free take NULL.
  *   - Two calls for results of unknown size: with a NULL buffer the size is stored and nothing else
  *     happens; a buffer that is too small is SK_ARGUMENT, and the message says the size needed.
@@ -247,9 +247,10 @@ typedef enum sk_want {
  * threads compute make no difference to a single bit. Calls for one model take turns.
  * Errors: SK_ARGUMENT (no tokens, an id out of range, a capacity that is too small, a model that
  * another thread was using when this process was forked), SK_MISMATCH (the state of another model),
- * SK_IO (the model's file became shorter), SK_MEMORY; the state is then as it was. SK_CORRUPT: the
- * model's numbers are not finite (infinity or NaN), and the state is as it was or lost: then every
- * call with it fails until sk_state_reset() or sk_state_copy(). */
+ * SK_MEMORY; the state is then as it was. SK_CORRUPT: the model's numbers are not finite (infinity
+ * or NaN). SK_IO: the model's file became shorter. After these two the state is as it was or, of a
+ * call with few tokens that had begun, lost: then every call with it fails until sk_state_reset()
+ * or sk_state_copy(). */
 SK_API int32_t sk_eval(sk_model*, sk_state*, const int32_t* tokens, size_t count, int32_t want,
                        float* logits /* NULL when want is 0 */, size_t capacity /* in floats */);
 
@@ -270,8 +271,8 @@ typedef struct sk_job {
 
 /* Many sequences through one pass over the weights, which costs little more than one sequence.
  * Every job gets the bits it would get alone. If it fails, all states are as they were, but for
- * SK_CORRUPT: then the jobs with numbers that are not finite have failed, the first of which
- * sk_last_error() names, and the others are done. */
+ * SK_IO (see sk_eval) and SK_CORRUPT: then the jobs with numbers that are not finite have failed,
+ * the first of which sk_last_error() names, and the others are done. */
 SK_API int32_t sk_eval_batch(sk_model*, const sk_job* jobs, size_t count);
 
 /* ---- Text ------------------------------------------------------------------------------------ */

@@ -112,14 +112,23 @@ Result<MappingGuard> MappingGuard::create(const std::byte* data, size_t size, de
   live->broken.store(false);
   live->begin.store(reinterpret_cast<uintptr_t>(data));
   live->end.store(reinterpret_cast<uintptr_t>(data) + size);
-  return MappingGuard(live);
+  return MappingGuard(live, data, size);
+}
+
+MappingGuard::MappingGuard(LiveMapping* live, const std::byte* data, size_t size)
+    : live_(live), last_(data + size - 1) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  while (*last_ == std::byte{0} && reinterpret_cast<uintptr_t>(last_) % page != 0) --last_;
+  expected_ = *last_;
 }
 
 MappingGuard::MappingGuard(MappingGuard&& other) noexcept
-    : live_(std::exchange(other.live_, nullptr)) {}
+    : live_(std::exchange(other.live_, nullptr)), last_(other.last_), expected_(other.expected_) {}
 
 MappingGuard& MappingGuard::operator=(MappingGuard&& other) noexcept {
   std::swap(live_, other.live_);
+  std::swap(last_, other.last_);
+  std::swap(expected_, other.expected_);
   return *this;
 }
 
@@ -130,7 +139,11 @@ MappingGuard::~MappingGuard() {
   live_->begin.store(0);
 }
 
-bool MappingGuard::intact() const { return !live_ || !live_->broken.load(); }
+bool MappingGuard::intact() const {
+  if (!live_) return true;
+  const bool same = *last_ == expected_;  // first: the look may break it
+  return same && !live_->broken.load();
+}
 
 bool is_mapped(dev_t device, ino_t inode) {
   const Turn::Held turn = table_turn.take_over();

@@ -374,14 +374,9 @@ Status Model::check(std::span<const Job> jobs) const {
 // Puts states back unless told that all went well, whether the way out is an error or an exception.
 class Model::Restorer {
  public:
-  // `kept` is for the copies, and stays with its owner so that a step need not make them anew.
-  Restorer(std::span<const Job> jobs, std::vector<State>& kept) : jobs_(jobs), kept_(kept) {
-    for (size_t i = 0; i < jobs.size(); ++i) {
-      if (i < kept_.size())
-        kept_[i] = *jobs[i].state;
-      else
-        kept_.push_back(*jobs[i].state);
-    }
+  explicit Restorer(std::span<const Job> jobs) : jobs_(jobs) {
+    kept_.reserve(jobs.size());
+    for (const Job& job : jobs) kept_.push_back(*job.state);
   }
   ~Restorer() {
     for (size_t i = 0; i < jobs_.size(); ++i) restore(i);
@@ -391,7 +386,7 @@ class Model::Restorer {
 
  private:
   std::span<const Job> jobs_;
-  std::vector<State>& kept_;
+  std::vector<State> kept_;
 };
 
 // The rows of whole aligned blocks, among `count` tokens of the job from `position` on that are the
@@ -407,15 +402,28 @@ void Model::mark_fast(const Job& job, size_t position, size_t count) {
     fast_.push_back({static_cast<int32_t>(row + begin), static_cast<int32_t>(row + last)});
 }
 
+Status Model::shortened() const {
+  return fail(Code::io, "{}: became shorter while it is in use; open it again when it is whole",
+              files_.name());
+}
+
+// Whether a step that failed so may have changed states (ops::Executable::run).
+bool Model::leaves_undefined(Code code) const {
+  return code == Code::device || (code == Code::io && executable_->reads_file());
+}
+
 Status Model::run(std::span<const Job> jobs, const Watch& watch) {
   constexpr size_t kWorthCopies = 32;  // tokens of a job beside whose time a state's copy is little
-  // One pass fails before it changes anything, unless it reads weights from a file that others may
-  // cut; of several passes a later one may fail.
+  // One pass fails before it changes anything, but for what its numbers or a file that is cut under
+  // it do to states; of several passes a later one may fail.
   size_t tokens = 0;
-  for (const Job& job : jobs) tokens += job.tokens.size();
+  for (const Job& job : jobs) {
+    tokens += job.tokens.size();
+    SK_TRY_STATUS(job.state->memory().reserve(static_cast<int64_t>(job.tokens.size())));
+  }
+  if (!files_.intact()) return shortened();  // while states are as they were
   std::optional<Restorer> restorer;
-  if (tokens > std::min(chunk_, kWorthCopies * jobs.size()) || executable_->reads_file())
-    restorer.emplace(jobs, kept_);
+  if (tokens > std::min(chunk_, kWorthCopies * jobs.size())) restorer.emplace(jobs);
   strange_.assign(jobs.size(), 0);
   // Each pass takes up to chunk_ tokens, job after job, a long job over several passes.
   const auto vocab_size = static_cast<size_t>(vocab());
@@ -468,7 +476,11 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
                             .trace = watch.trace,
                             .intact = &intact_,
                             .profile = watch.profile};
-    SK_TRY_STATUS(executable_->run(step));
+    if (Status done = executable_->run(step); !done) {
+      if (!restorer && leaves_undefined(done.error().code))
+        for (const Job& job : jobs) job.state->lose();
+      return done;
+    }
     if (!together)
       for (size_t i = 0; i < targets_.size(); ++i)
         std::copy_n(gathered_.data() + i * vocab_size, vocab_size, targets_[i]);

@@ -162,10 +162,11 @@ class Model {
   // computes does not depend on the others, on the threads or on how its tokens are cut into calls.
   // Two jobs may not share a state. Any thread may call; calls take turns.
   // Errors: argument (an id out of range, a job without tokens, a model that another thread was
-  // using when this process was forked), mismatch (a state of another model), io (the file changed
-  // under us), memory; the states are then as they were. Corrupt: a state was lost before; or
-  // numbers were not finite in some job, whose state is then as it was or lost (State::lost), while
-  // the other jobs are done.
+  // using when this process was forked), mismatch (a state of another model or on another device),
+  // memory, io (the file was cut before this call); the states are then as they were. Io (it was
+  // cut while a call of few tokens read matrices in it) or device: the states are as they were or
+  // lost (State::lost). Corrupt: a state was lost before; or numbers were not finite in some job,
+  // whose state is then as it was or lost, while the other jobs are done.
   Status eval(std::span<const Job> jobs);
   Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
 
@@ -207,6 +208,8 @@ class Model {
   Status run(std::span<const Job> jobs, const Watch& watch);
   class Restorer;
   Status finish(std::span<const Job> jobs, Restorer* restorer);
+  Status shortened() const;
+  bool leaves_undefined(Code code) const;
   void mark_fast(const Job& job, size_t position, size_t count);
   Status choose_sparse(Sparse choice, const ops::Program& program);
   Status prepare_second_plane();
@@ -233,7 +236,6 @@ class Model {
   std::vector<size_t> owners_;       // the jobs of the outputs
   std::vector<uint8_t> not_finite_;  // of the outputs
   std::vector<uint8_t> strange_;     // jobs with numbers that are not finite
-  std::vector<State> kept_;          // what states were before a step that may fail in its middle
 };
 
 }  // namespace skein

@@ -31,8 +31,8 @@ Status fill_fresh(const StateLayout& layout, ops::DeviceState& state) {
 
 tl::unexpected<Error> lost_state() {
   return fail(Code::corrupt,
-              "the state was lost when the model's numbers were not finite any more; reset it, or "
-              "copy an earlier one into it");
+              "the state was lost in a step that failed half-way, as when numbers are not finite "
+              "any more; reset it, or copy an earlier one into it");
 }
 
 int64_t StateLayout::numbers() const {

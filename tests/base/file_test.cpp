@@ -61,6 +61,30 @@ TEST_F(FileTest, a_file_shortened_under_its_mapping_reads_as_zeros_and_says_so) 
   EXPECT_FALSE(file->intact());
 }
 
+// Nothing that was lost has to be touched, and what is lost of a page raises no signal.
+TEST_F(FileTest, a_cut_is_seen_wherever_it_is_and_what_was_zeros_is_no_loss) {
+  constexpr size_t kBytes = 3 * 4096 + 1000;
+  for (const auto& [zeros, left, whole] :
+       std::initializer_list<std::tuple<size_t, size_t, bool>>{{0, kBytes - 1, false},
+                                                               {0, 3 * 4096, false},
+                                                               {0, 4096, false},
+                                                               {0, 0, false},
+                                                               {100, kBytes - 100, true},
+                                                               {100, kBytes - 101, false},
+                                                               {1000, 3 * 4096, false},
+                                                               {2000, kBytes - 1, true},
+                                                               {2000, 3 * 4096, false}}) {
+    SCOPED_TRACE(fmt::format("{} zeros, {} left", zeros, left));
+    const auto path = make("model", kBytes - zeros);
+    std::filesystem::resize_file(path, kBytes);
+    const auto file = File::map(path);
+    ASSERT_TRUE(file);
+    EXPECT_TRUE(file->intact());
+    std::filesystem::resize_file(path, left);
+    EXPECT_EQ(file->intact(), whole);
+  }
+}
+
 // A folder of shards, or a program with many models: no number of them goes unguarded.
 TEST_F(FileTest, every_one_of_thousands_of_mappings_survives_its_file) {
   constexpr size_t kFiles = 2500;

@@ -127,6 +127,38 @@ TEST(PackedModel, is_used_in_place_and_notices_when_its_file_is_cut) {
   ASSERT_FALSE(cut);
   EXPECT_EQ(cut.error().code, Code::io) << cut.error().message;
   EXPECT_TRUE(same_bits(before, numbers(state)));
+  EXPECT_FALSE(state.lost());
+}
+
+// While a step computes there is no going back but for a prompt, where a copy of the state costs
+// little: then it is as it was, and otherwise lost, and never something in between.
+TEST(PackedModel, cut_in_the_middle_of_a_step_loses_the_state_and_of_a_prompt_puts_it_back) {
+  const TestFolder folder;
+  for (const size_t tokens : {size_t{1}, size_t{7}, size_t{40}}) {
+    SCOPED_TRACE(tokens);
+    const auto path = folder / fmt::format("m{}.skein", tokens);
+    pack_model(fixture("models/v7.pth"), path);
+    if (HasFatalFailure()) return;
+    const auto model = open_model(path, {.threads = 1});
+    ASSERT_TRUE(model);
+    State state = model->new_state();
+    const State before = state;
+    std::vector<int32_t> ids(tokens, 3);
+    std::vector<float> logits(static_cast<size_t>(model->vocab()));
+    const ops::Trace cut = [&](const ops::Value& value, std::span<const float>) {
+      if (value.name.starts_with("blocks.1.")) std::filesystem::resize_file(path, 4096);
+    };
+    const Status done = model->trace(state, ids, Want::last, logits.data(), cut);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Code::io) << done.error().message;
+    EXPECT_EQ(state.lost(), tokens <= 32);
+    if (!state.lost()) {
+      EXPECT_TRUE(state == before);
+    }
+    const Status again = model->eval(state, ids, Want::last, logits.data());
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, state.lost() ? Code::corrupt : Code::io);
+  }
 }
 
 TEST(PackedModel, counts_what_it_keeps_mapped_as_its_weights) {
