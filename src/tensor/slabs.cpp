@@ -16,10 +16,6 @@ constexpr size_t kMostBlocks = 64;  // in a slab: small ones need no large stret
 Slabs::Slabs(size_t block_bytes)
     : block_((std::max<size_t>(block_bytes, 1) + kCacheLine - 1) / kCacheLine * kCacheLine) {}
 
-Slabs::~Slabs() {
-  for (const Slab& slab : slabs_) SK_CHECK(slab.free.size() == slab.blocks);
-}
-
 Status Slabs::add_slab() {
   size_t blocks = std::clamp<size_t>(kSlabBytes / block_, 1, kMostBlocks);
   Result<Buffer> memory = Buffer::make(blocks * block_);
@@ -58,17 +54,16 @@ void Slabs::give(std::byte* block) {
   // A forked child that cannot know what is free keeps the block: memory, but no wrong number.
   const auto turn = turn_.take("the memory of states");
   if (!turn) return;
-  for (Slab& slab : slabs_) {
-    if (block < slab.memory.data() || block >= slab.memory.data() + slab.memory.size()) continue;
-    slab.free.push_back(
-        static_cast<uint32_t>(static_cast<size_t>(block - slab.memory.data()) / block_));
-    if (slab.free.size() == slab.blocks && has_room_beside(slab)) {
-      std::swap(slab, slabs_.back());
-      slabs_.pop_back();
-    }
-    return;
+  const auto slab = std::find_if(slabs_.begin(), slabs_.end(), [&](const Slab& one) {
+    return block >= one.memory.data() && block < one.memory.data() + one.memory.size();
+  });
+  SK_CHECK(slab != slabs_.end());
+  slab->free.push_back(
+      static_cast<uint32_t>(static_cast<size_t>(block - slab->memory.data()) / block_));
+  if (slab->free.size() == slab->blocks && has_room_beside(*slab)) {
+    std::swap(*slab, slabs_.back());
+    slabs_.pop_back();
   }
-  SK_CHECK(!"a block of these slabs");
 }
 
 size_t Slabs::mapped_bytes() const {

@@ -10,13 +10,12 @@
 
 namespace skein {
 
-// Any thread may take and give. Whoever takes a block gives it back before the slabs end.
+// Any thread may take and give. Blocks end with their slabs.
 class Slabs {
  public:
   explicit Slabs(size_t block_bytes);  // rounded up to cache lines
   Slabs(const Slabs&) = delete;
   Slabs& operator=(const Slabs&) = delete;
-  ~Slabs();
 
   // Aligned to a cache line, with whatever stood in it before. Errors: memory; argument, in a
   // process that was forked while another thread was in here.

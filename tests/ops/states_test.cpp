@@ -2,7 +2,11 @@
 #include "ops/states.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <memory>
 #include <thread>
 
 #include "ops/host_states.h"
@@ -214,6 +218,33 @@ TEST(HostStates, threads_copy_and_continue_what_they_share) {
     });
   for (std::thread& thread : threads) thread.join();
   expect_holds(**shared, start);
+}
+
+// The child has another thread's place in the middle of a change, or its blocks for good. What it
+// ends there ends quietly.
+TEST(Slabs, a_forked_child_ends_what_a_thread_of_its_parent_was_using) {
+  auto slabs = std::make_unique<Slabs>(1000);
+  std::atomic<bool> stop = false;
+  std::thread busy([&] {
+    while (!stop)
+      if (const auto block = slabs->take()) slabs->give(*block);
+  });
+  const auto mine = slabs->take();
+  ASSERT_TRUE(mine);
+  for (int i = 0; i < 100; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      slabs->give(*mine);
+      slabs.reset();
+      ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  stop = true;
+  busy.join();
+  slabs->give(*mine);
 }
 
 TEST(Slabs, blocks_are_apart_aligned_and_used_again) {
