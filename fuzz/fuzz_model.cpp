@@ -22,8 +22,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       skein::State state = (*model)->new_state();
       std::vector<float> logits(static_cast<size_t>((*model)->vocab()));
       const std::vector<int32_t> tokens = {0, (*model)->vocab() - 1, 0};
-      SK_CHECK((*model)->eval(state, tokens, skein::Want::last, logits.data()).has_value());
-      SK_CHECK(state.tokens_read() == tokens.size());
+      const skein::Status done = (*model)->eval(state, tokens, skein::Want::last, logits.data());
+      // Numbers that are finite can be too large to compute with: the file's fault, and no answer.
+      SK_CHECK(done ? state.tokens_read() == tokens.size()
+                    : done.error().code == skein::Code::corrupt && state.tokens_read() == 0);
     } else {
       SK_CHECK(!model.error().message.empty());
     }

@@ -46,7 +46,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     skein::fuzz::check_error(status.error());
 
   std::vector<skein::io::OutputTensor> outputs;
+  std::vector<const StoredTensor*> written;
   for (const StoredTensor& tensor : first->tensors) {
+    if (tensor.dtype == skein::DType::unread) continue;  // no writer has a name for its type
+    written.push_back(&tensor);
     if (skein::quant::decodable(tensor.dtype) && tensor.shape.elements() > 0) {
       std::vector<float> row(static_cast<size_t>(
           tensor.shape.rank() > 0 ? tensor.shape.elements() / tensor.shape[0] : 1));
@@ -65,10 +68,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(skein::io::stream_packed(sink, outputs, first->metadata, {}).has_value());
   const auto again = std::move(sink).take();
   const auto second = skein::io::read_packed(again);
-  require(second.has_value() && second->tensors.size() == first->tensors.size());
+  require(second.has_value() && second->tensors.size() == written.size());
   require(skein::io::verify_packed(again).has_value());
-  for (size_t i = 0; i < first->tensors.size(); ++i) {
-    const StoredTensor& a = first->tensors[i];
+  for (size_t i = 0; i < written.size(); ++i) {
+    const StoredTensor& a = *written[i];
     const StoredTensor& b = second->tensors[i];
     require(a.name == b.name && a.dtype == b.dtype && a.shape == b.shape && a.layout == b.layout);
     require(a.layout != skein::Layout::rows ||

@@ -51,6 +51,7 @@ inline std::string container_problem(const Container& container, std::span<const
       return problem("outside the file");
     if (tensor.shape.rank() != tensor.strides.rank() || tensor.offset < 0)
       return problem("strides or offset");
+    if (tensor.dtype == DType::unread) continue;  // of whatever size: nothing reads it
     const BlockSize block = block_size(tensor.dtype);
     if (tensor.storage.size() % static_cast<size_t>(block.bytes) != 0)
       return problem("part of a block");

@@ -141,8 +141,8 @@ std::vector<std::pair<std::string, Share>> shares(const arch::Architecture& arch
   return out;
 }
 
-// A vocabulary inside the file that is broken makes the file so; one that is merely not found does
-// not.
+// A vocabulary inside the file that is broken makes the file so; one that is not found, or of a
+// kind that is not known, does not: the model runs with another.
 Status find_text(const Container& container, int64_t rows, FileReport& report) {
   const auto tokenizer = find_tokenizer(ModelText{report.path, rows, &container.metadata});
   if (tokenizer) {
@@ -158,15 +158,40 @@ Status find_text(const Container& container, int64_t rows, FileReport& report) {
     return {};
   }
   const bool own = container.metadata.contains("tokenizer.ggml.tokens");
-  if (own && exit_code(tokenizer.error().code) == kBadFile)
+  const Code code = tokenizer.error().code;
+  if (own && code != Code::unsupported && exit_code(code) == kBadFile)
     return tl::unexpected(tokenizer.error());
   report.tokenizer_problem = tokenizer.error().message;
   return {};
 }
 
+// Numbers that are not in the file but computed from it, as rwkv.cpp's exponentials are undone: the
+// file's may be finite and these not.
+Status check_computed(const arch::OpenedModel& opened, const std::string& name) {
+  SK_TRY(const std::vector<ops::WeightData> weights,
+         arch::collect_weights(*opened.architecture, opened.model.tensors, name));
+  std::vector<float> row;
+  for (const ops::WeightData& weight : weights) {
+    if (!weight.present || !weight.tensor.computed) continue;
+    const StoredTensor& tensor = weight.tensor;
+    const bool vector = weight.use == ops::WeightUse::vector;
+    const int64_t rows = vector ? 1 : tensor.shape[0];
+    row.resize(static_cast<size_t>(tensor.shape.elements() / rows));
+    for (int64_t i = 0; i < rows; ++i) {
+      SK_TRY_STATUS(vector ? quant::read_f32(tensor, row)
+                           : quant::read_rows_f32(tensor, i, 1, row));
+      if (count_in(row) > 0)
+        return fail(Code::corrupt, "{}: tensor {}: it has a number that is not finite", name,
+                    weight.name);
+    }
+  }
+  return {};
+}
+
 Status describe_model(const Container& container, const arch::Identified& what,
-                      const std::string& name, FileReport& report) {
+                      const std::string& name, bool check, FileReport& report) {
   SK_TRY(const arch::OpenedModel opened, arch::open_model(container, what, name));
+  if (check) SK_TRY_STATUS(check_computed(opened, name));
   report.by_class = shares(*opened.architecture, opened.model.tensors);
   // Everything that running it would look at before its numbers.
   SK_TRY(report.model, Model::outline(report.path));
@@ -229,7 +254,7 @@ Result<FileReport> report_file(const std::filesystem::path& path, bool check,
     SK_TRY_STATUS(check_tensors(files, container, report, progress));
   }
   if (report.kind == FileKind::model) {
-    if (auto status = describe_model(container, what, name, report); !status) {
+    if (auto status = describe_model(container, what, name, check, report); !status) {
       // A design that runs, in a file that contradicts it, is a broken file.
       if (what.design->open && status.error().code != Code::unsupported)
         return tl::unexpected(std::move(status).error());
