@@ -213,11 +213,12 @@ int64_t MemoryEstimate::peak(int64_t sequences) const {
   constexpr int64_t kProgram = int64_t{10} << 20;  // this program and its libraries
   // Packing and computing do not overlap, so the larger of their needs counts.
   return kProgram + host.weights +
-         std::max(host.packing, host.step + sequences * (2 * host.state + logits));
+         std::max(host.packing, host.step + host.state + sequences * (2 * host.state + logits));
 }
 
 int64_t MemoryEstimate::device_peak(int64_t sequences) const {
-  return device.weights + std::max(device.packing, device.step + 2 * sequences * device.state);
+  return device.weights +
+         std::max(device.packing, device.step + (1 + 2 * sequences) * device.state);
 }
 
 Model::Model(io::ModelFiles files, ModelInfo info, int chunk)
@@ -374,19 +375,26 @@ Status Model::check(std::span<const Job> jobs) const {
 // Puts states back unless told that all went well, whether the way out is an error or an exception.
 class Model::Restorer {
  public:
-  explicit Restorer(std::span<const Job> jobs) : jobs_(jobs) {
-    kept_.reserve(jobs.size());
-    for (const Job& job : jobs) kept_.push_back(*job.state);
+  // `kept` is for the copies. Its owner keeps one of them, so that one sequence's prompts allocate
+  // nothing; those of many would double what states take.
+  Restorer(std::span<const Job> jobs, std::vector<State>& kept) : jobs_(jobs), kept_(kept) {
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      if (i < kept_.size())
+        kept_[i] = *jobs[i].state;
+      else
+        kept_.push_back(*jobs[i].state);
+    }
   }
   ~Restorer() {
     for (size_t i = 0; i < jobs_.size(); ++i) restore(i);
+    if (kept_.size() > 1) kept_.erase(kept_.begin() + 1, kept_.end());
   }
   void restore(size_t job) { std::swap(*jobs_[job].state, kept_[job]); }
   void keep_new() { jobs_ = {}; }
 
  private:
   std::span<const Job> jobs_;
-  std::vector<State> kept_;
+  std::vector<State>& kept_;
 };
 
 // The rows of whole aligned blocks, among `count` tokens of the job from `position` on that are the
@@ -423,7 +431,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
   }
   if (!files_.intact()) return shortened();  // while states are as they were
   std::optional<Restorer> restorer;
-  if (tokens > std::min(chunk_, kWorthCopies * jobs.size())) restorer.emplace(jobs);
+  if (tokens > std::min(chunk_, kWorthCopies * jobs.size())) restorer.emplace(jobs, kept_);
   strange_.assign(jobs.size(), 0);
   // Each pass takes up to chunk_ tokens, job after job, a long job over several passes.
   const auto vocab_size = static_cast<size_t>(vocab());

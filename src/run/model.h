@@ -75,7 +75,7 @@ struct MemoryEstimate {
   int64_t logits = 0;      // of each sequence, on the host: a row, and what a choice from it takes
 
   // The most that the host's, or the device's, has to give while a model is loaded and that many
-  // sequences are generated: each has its state and one to go back to.
+  // sequences are generated: each has its state and one to go back to, and a prompt one more.
   int64_t peak(int64_t sequences = 1) const;
   int64_t device_peak(int64_t sequences = 1) const;
 };
@@ -236,6 +236,7 @@ class Model {
   std::vector<size_t> owners_;       // the jobs of the outputs
   std::vector<uint8_t> not_finite_;  // of the outputs
   std::vector<uint8_t> strange_;     // jobs with numbers that are not finite
+  std::vector<State> kept_;          // what states were before a step that may fail in its middle
 };
 
 }  // namespace skein
