@@ -1,12 +1,8 @@
-// A small pool of threads that run one function together and meet at barriers inside it.
+// Threads that run one function together and meet at barriers inside it.
 #pragma once
 
-#include <pthread.h>
-
-#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "base/error.h"
 
@@ -24,13 +20,18 @@ Range share(int64_t total, int index, int parts, int64_t grain = 1);
 // argument (not a number, below 1, above limits::kThreads).
 Result<int> thread_count(int requested);
 
-// Not reentrant: one run() at a time; the caller's thread is worker 0. Waiting workers spin for a
-// moment and then sleep, so an idle pool costs nothing; with more threads than processors they
-// sleep at once, since what they wait for needs their processor. A process that fork() made has
-// none of its parent's threads: its first run() starts as many anew.
+// A team of threads out of the process's one crew. Any number of models have pools, and their runs
+// take turns on the crew's threads, first come, first served: together they never keep more threads
+// busy than there are processors (or than the largest pool has, where that is more). Pools of one
+// thread need nobody else's and run beside each other while there are processors for them.
+//
+// Waiting workers spin for a moment and then sleep, so an idle crew costs nothing; with more
+// threads than processors they sleep at once, since what they wait for needs their processor. The
+// crew's threads end with the last pool. A process that fork() made has none of its parent's
+// threads: its first run starts as many anew, and waits for nobody who stayed behind.
 class Pool {
  public:
-  // Threads start at once; on failure there are fewer of them (size() tells).
+  // On failure to start threads there are fewer of them (size() tells).
   explicit Pool(int threads);
   ~Pool();
   Pool(const Pool&) = delete;
@@ -38,37 +39,18 @@ class Pool {
 
   int size() const { return size_; }
 
-  // Runs work(index) for every index in [0, size()), each on its own thread, and waits. Error:
-  // memory (a forked process that is given no threads; nothing was run).
+  // Runs work(index) for every index in [0, size()), each on its own thread, the caller's being 0,
+  // and waits. Any thread may call, but not from inside another pool's work. Error: memory (a
+  // forked process that is given no threads; nothing was run).
   Status run(const std::function<void(int index)>& work);
+  // work(0) on the caller's thread alone, in turn like a pool of one thread.
+  void run_alone(const std::function<void(int index)>& work);
 
   // For use inside `work`: nobody goes on before everybody has come.
   void barrier();
 
  private:
-  struct Worker {
-    Pool* pool = nullptr;
-    int index = 0;
-    pthread_t thread{};
-  };
-  static void* begin(void* worker);
-  int start();  // gives how many started
-  void stop(int started);
-  Status start_again();
-  void serve(int index);
-  void await_change(const std::atomic<uint32_t>& word, uint32_t seen) const;
-
-  // Each word that threads wait for has a cache line of its own.
-  alignas(64) std::atomic<uint32_t> job_{0};  // counts run() calls; a change wakes the workers
-  alignas(64) std::atomic<uint32_t> running_{0};
-  alignas(64) std::atomic<uint32_t> arrived_{0};
-  alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<bool> stop_{false};
-  const std::function<void(int)>* work_ = nullptr;
-  bool crowded_ = false;  // more threads than processors
   int size_ = 1;
-  uint32_t process_ = 0;         // the one that has the threads
-  std::vector<Worker> workers_;  // size_ - 1, but for what the system did not give
 };
 
 // Divides `count` items among the threads as share() does and waits. The error is that of the

@@ -124,10 +124,13 @@ Status Executor::execute(const Step& step) {
     SK_TRY_STATUS(lookup(program_.ops[i], step));
   }
   if (step.intact && !(*step.intact)()) return shortened();
-  // A trace is taken by one thread, so that a sink that throws leaves nobody waiting.
+  // A trace is taken by one thread and in nobody's turn, so that a sink that throws or computes
+  // something itself leaves nobody waiting.
   parts_ = step.trace || alone(step.tokens.size()) ? 1 : pool_->size();
-  if (parts_ == 1)
+  if (step.trace)
     job_(0);
+  else if (parts_ == 1)
+    pool_->run_alone(job_);
   else
     SK_TRY_STATUS(pool_->run(job_));
   step_ = nullptr;
