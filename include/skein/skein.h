@@ -179,7 +179,7 @@ struct sk_model_info {
 SK_API int32_t sk_model_open(const char* path, const sk_model_params* params /* may be NULL */,
                              sk_model** out);
 
-/* No other thread may be inside a call with this model. States and samplers outlive it. */
+/* No other thread may be inside a call with this model. States, samplers and engines outlive it. */
 SK_API void sk_model_close(sk_model*);
 
 /* Function and struct share their name, like stat() and struct stat: write
@@ -235,6 +235,12 @@ SK_API int32_t sk_state_export(const sk_state*, int32_t format, void* buf, size_
 SK_API int32_t sk_state_import(const sk_model*, int32_t format, const void* data, size_t size,
                                sk_state** out);
 
+/* The numbers of SK_STATE_F32 into and out of the caller's memory, sk_state_info.numbers of them.
+ * What they stand for is the caller's to know: after a write, tokens_read is 0. Errors: SK_ARGUMENT
+ * (another count), SK_CORRUPT (numbers that no model computes; the state is as it was). */
+SK_API int32_t sk_state_read(const sk_state*, float* numbers, size_t count);
+SK_API int32_t sk_state_write(sk_state*, const float* numbers, size_t count);
+
 /* ---- Computing ------------------------------------------------------------------------------- */
 
 typedef enum sk_want {
@@ -283,6 +289,25 @@ SK_API int32_t sk_eval_batch(sk_model*, const sk_job* jobs, size_t count);
  * Nothing is put before or after the text. `text` may be NULL when `size` is 0. */
 SK_API int32_t sk_tokenize(const sk_model*, const char* text, size_t size, int32_t* ids,
                            size_t capacity, size_t* count); /* ids NULL: count only */
+
+/* A vocabulary by itself: rwkv_vocab_v20230424.txt or .json, or a tokenizer.json. */
+typedef struct sk_vocab sk_vocab;
+
+/* Errors: SK_IO, SK_CORRUPT, SK_UNSUPPORTED. */
+SK_API int32_t sk_vocab_open(const char* path, sk_vocab** out);
+/* The one that sk_tokenize() uses, with its errors. It outlives the model. */
+SK_API int32_t sk_vocab_of(const sk_model*, sk_vocab** out);
+SK_API void sk_vocab_free(sk_vocab*);
+/* One above the largest id. */
+SK_API int32_t sk_vocab_size(const sk_vocab*, size_t* size);
+SK_API int32_t sk_vocab_tokenize(const sk_vocab*, const char* text, size_t size, int32_t* ids,
+                                 size_t capacity, size_t* count); /* ids NULL: count only */
+SK_API int32_t sk_vocab_detokenize(const sk_vocab*, const int32_t* ids, size_t count, char* text,
+                                   size_t capacity, size_t* size); /* text NULL: size only */
+/* The bytes of one id, which live as long as the vocabulary and end in no NUL; of a special token
+ * its name, and 1 in `special`, which may be NULL. */
+SK_API int32_t sk_vocab_token(const sk_vocab*, int32_t id, const char** text, size_t* size,
+                              int32_t* special);
 
 /* The bytes of the ids, one after the other. They need not be whole characters, and no NUL follows.
  * `ids` may be NULL when `count` is 0. */
@@ -363,6 +388,148 @@ SK_API int32_t sk_sampler_sample(sk_sampler*, const float* logits, size_t vocab,
 SK_API int32_t sk_sampler_accept(sk_sampler*, int32_t id);
 /* Forgets everything, for the next turn. */
 SK_API int32_t sk_sampler_reset(sk_sampler*);
+
+/* ---- Generations ----------------------------------------------------------------------------- */
+
+/* Turns any number of generations of one model: each step reads a token of every one that talks,
+ * and a part of every prompt, in one pass over the weights. What a generation says does not depend
+ * on the others, nor on how its prompt was cut. Any thread may step, poll, start and cancel. */
+typedef struct sk_engine sk_engine;
+/* One text that goes on token after token, with a state of its own. */
+typedef struct sk_generation sk_generation;
+
+/* All zeros but `size` are the defaults. */
+typedef struct sk_engine_params {
+  uint32_t size;
+  uint32_t reserved; /* 0 */
+  double patience;   /* seconds that a step should take at most because of prompts; 0: 0.1 */
+} sk_engine_params;
+
+/* `params` may be NULL. The engine keeps what it needs of the model, which may be closed. */
+SK_API int32_t sk_engine_new(const sk_model*, const sk_engine_params* params, sk_engine** out);
+/* Generations outlive it; those that had not ended say nothing more. */
+SK_API void sk_engine_free(sk_engine*);
+
+/* One step for all; waits for another thread's. Stores 0 in `moved` if there was nothing to do but
+ * for events that wait to be fetched, else 1; it may be NULL. What goes wrong with a generation is
+ * told by its last event. SK_ARGUMENT: another thread was stepping when this process was forked. */
+SK_API int32_t sk_engine_step(sk_engine*, int32_t* moved);
+/* How many generations have not ended. */
+SK_API int32_t sk_engine_active(const sk_engine*, size_t* count);
+
+/* A turn of a conversation. Never grows. */
+typedef struct sk_message {
+  const char* role; /* "system", "user", "assistant" or "tool" */
+  const char* text;
+} sk_message;
+
+/* The conversation as the model was trained to read it, up to where its answer begins. `think` is
+ * one of the model's ways to think ("none", "fake", "free", "bit", "think", "lot", "zh"); NULL: its
+ * own. Errors: as sk_tokenize, SK_ARGUMENT. */
+SK_API int32_t sk_chat_tokens(const sk_model*, const sk_message* messages, size_t message_count,
+                              const char* think, int32_t* ids, size_t capacity,
+                              size_t* count); /* ids NULL: count only */
+
+/* No vocabulary is needed and there are no texts, only ids; `messages` and `stop` are not for it.
+ */
+#define SK_GENERATE_IDS 1u
+/* Events tell the token's log-probability. */
+#define SK_GENERATE_LOGPROBS 2u
+
+/* All zeros but `size` are the defaults, but that there has to be a prompt or messages. All is
+ * copied. */
+typedef struct sk_generate_params {
+  uint32_t size;
+  uint32_t flags;        /* of SK_GENERATE_*; one that is not known is SK_ARGUMENT */
+  const int32_t* prompt; /* read first; with its length */
+  size_t prompt_count;
+  const sk_message* messages;  /* instead of `prompt`: sk_chat_tokens() of them is read, and the */
+  size_t message_count;        /* answer ends where the model's way of talking says */
+  const char* think;           /* with `messages`, as for sk_chat_tokens(); NULL: the model's own */
+  const sk_sampling* sampling; /* NULL: its defaults */
+  const char* const* stop;     /* ends before any of these texts; with their number */
+  size_t stop_count;
+  int64_t max_tokens;   /* 0: no limit */
+  int64_t think_budget; /* tokens of a thought after which it is closed; 0: no limit */
+  int32_t draft;        /* guesses tried in a pass, 0 (none) to 64: the same text, sooner
+                           where it repeats itself */
+  int32_t top_logprobs; /* how many of the likeliest tokens each event tells */
+} sk_generate_params;
+
+/* Begins after `state`, which is copied; NULL: a fresh one. It moves when the engine is stepped.
+ * Errors: SK_ARGUMENT, SK_MISMATCH (the state of another model), SK_MEMORY, as sk_tokenize. */
+SK_API int32_t sk_generation_start(sk_engine*, const sk_state* state, const sk_generate_params*,
+                                   sk_generation** out);
+
+typedef enum sk_finish {
+  SK_FINISH_NONE = 0,        /* it goes on */
+  SK_FINISH_STOP = 1,        /* a stop text, or the end of the turn */
+  SK_FINISH_END_OF_TEXT = 2, /* the model ended the document */
+  SK_FINISH_LENGTH = 3,      /* max_tokens */
+  SK_FINISH_CANCELLED = 4    /* by sk_generation_cancel(), or by an error */
+} sk_finish;
+
+typedef struct sk_token_logprob {
+  int32_t id;
+  uint32_t reserved;
+  double logprob; /* natural logarithm, of the model's own distribution */
+} sk_token_logprob;
+
+/* What a step brought. Texts are whole characters, not ended by NUL, and live until the
+ * generation's next event or its end. */
+struct sk_event {
+  uint32_t size;
+  int32_t id;     /* drawn or put there; -1: none, only the end */
+  int32_t finish; /* sk_finish; not 0: this is the last event */
+  int32_t forced; /* 1: put there by think_budget */
+  const char* text;
+  size_t text_size;
+  const char* thinking; /* what belongs to a thought, to be shown before `text` */
+  size_t thinking_size;
+  double logprob;              /* with SK_GENERATE_LOGPROBS */
+  const sk_token_logprob* top; /* with top_logprobs: the likeliest, best first */
+  size_t top_count;
+};
+
+/* Stores the event that waits and 1 in `got`, or 0 where none does. A generation goes on when its
+ * event was fetched: one that nobody listens to waits and costs nothing. An error that ended it is
+ * this call's with its last event: `got` is 1 then, and `out` is filled. */
+SK_API int32_t sk_generation_poll(sk_generation*, struct sk_event* out, int32_t* got);
+/* The same, stepping the engine until there is one. After the last event: SK_ARGUMENT. */
+SK_API int32_t sk_generation_next(sk_generation*, struct sk_event* out);
+/* It ends at the next step, with the text that was held back. From any thread. */
+SK_API int32_t sk_generation_cancel(sk_generation*);
+/* After SK_FINISH_LENGTH or SK_FINISH_CANCELLED: goes on as if it had not ended, for at most `more`
+ * tokens (0: no limit). */
+SK_API int32_t sk_generation_resume(sk_generation*, int64_t more);
+
+struct sk_generation_info {
+  uint32_t size;
+  int32_t finish;         /* sk_finish; the other figures are those at its last event */
+  uint64_t prompt_tokens; /* to be read */
+  uint64_t prompt_read;   /* of those, also while it runs */
+  uint64_t tokens;        /* generated */
+  uint64_t thought_tokens;
+  uint64_t drafted; /* guesses tried */
+  uint64_t accepted;
+  uint64_t fingerprint; /* of all logits, the same on every machine; 0: not known */
+};
+/* SK_FINISH_NONE while it runs. From any thread. */
+SK_API int32_t sk_generation_info(const sk_generation*, struct sk_generation_info* out);
+
+/* A copy of the state that has read exactly what was shown. After the end only (SK_ARGUMENT); the
+ * first time what is missing is read, stepping the engine. */
+SK_API int32_t sk_generation_state(sk_generation*, sk_state** out);
+/* Cancels it where it runs. Its engine forgets it at the next step. */
+SK_API void sk_generation_free(sk_generation*);
+
+/* ---- Scores ---------------------------------------------------------------------------------- */
+
+/* The log-probability of each token after the first, given those before it: `logprobs` has room for
+ * count - 1 doubles. `best`, which may be NULL: 1 where the token is the likeliest. The state reads
+ * all of the tokens. Errors: as sk_eval; what was stored before is then meaningless. */
+SK_API int32_t sk_score(sk_model*, sk_state*, const int32_t* tokens, size_t count, double* logprobs,
+                        uint8_t* best);
 
 #ifdef __cplusplus
 #if defined(__GNUC__)

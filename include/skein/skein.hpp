@@ -150,6 +150,15 @@ class State {
     return out;
   }
   void reset() { detail::check(sk_state_reset(get())); }
+  // The numbers of StateFormat::f32.
+  std::vector<float> read() const {
+    std::vector<float> numbers(info().numbers);
+    detail::check(sk_state_read(get(), numbers.data(), numbers.size()));
+    return numbers;
+  }
+  void write(View<float> numbers) {
+    detail::check(sk_state_write(get(), numbers.data(), numbers.size()));
+  }
 
   std::vector<uint8_t> export_as(StateFormat format = StateFormat::native) const {
     size_t size = 0;
@@ -172,6 +181,7 @@ class State {
 
  private:
   friend class Model;
+  friend class Generation;
   explicit State(sk_state* handle) : handle_(handle) {}
 
   static sk_state* clone(const sk_state* from) {
@@ -299,6 +309,13 @@ class Model {
     detail::check(sk_eval_batch(get(), given.data(), given.size()));
   }
 
+  // The log-probability of each token but the first, given those before it; `state` reads all.
+  std::vector<double> score(State& state, Ids tokens) {
+    std::vector<double> out(tokens.size() > 0 ? tokens.size() - 1 : 0);
+    detail::check(sk_score(get(), state.get(), tokens.data(), tokens.size(), out.data(), nullptr));
+    return out;
+  }
+
   std::vector<int32_t> tokenize(std::string_view text) const {
     size_t count = 0;
     detail::check(sk_tokenize(get(), text.data(), text.size(), nullptr, 0, &count));
@@ -386,6 +403,226 @@ class Sampler {
   }
 
   detail::Handle<sk_sampler, sk_sampler_free> handle_;
+};
+
+// A vocabulary by itself.
+class Vocabulary {
+ public:
+  explicit Vocabulary(const std::string& path) {
+    sk_vocab* out = nullptr;
+    detail::check(sk_vocab_open(path.c_str(), &out));
+    handle_.reset(out);
+  }
+  // The model's.
+  explicit Vocabulary(const Model& model) {
+    sk_vocab* out = nullptr;
+    detail::check(sk_vocab_of(model.get(), &out));
+    handle_.reset(out);
+  }
+
+  size_t size() const {
+    size_t out = 0;
+    detail::check(sk_vocab_size(get(), &out));
+    return out;
+  }
+  std::vector<int32_t> tokenize(std::string_view text) const {
+    size_t count = 0;
+    detail::check(sk_vocab_tokenize(get(), text.data(), text.size(), nullptr, 0, &count));
+    std::vector<int32_t> ids(count);
+    if (count > 0)
+      detail::check(sk_vocab_tokenize(get(), text.data(), text.size(), ids.data(), count, &count));
+    return ids;
+  }
+  std::string detokenize(Ids ids) const {
+    size_t size = 0;
+    detail::check(sk_vocab_detokenize(get(), ids.data(), ids.size(), nullptr, 0, &size));
+    std::string text(size, '\0');
+    if (size > 0)
+      detail::check(sk_vocab_detokenize(get(), ids.data(), ids.size(), text.data(), size, &size));
+    return text;
+  }
+  // The bytes of one id, or a special token's name. They live as long as the vocabulary.
+  std::string_view token(int32_t id, bool* special = nullptr) const {
+    const char* text = nullptr;
+    size_t size = 0;
+    int32_t is_special = 0;
+    detail::check(sk_vocab_token(get(), id, &text, &size, &is_special));
+    if (special) *special = is_special != 0;
+    return {text, size};
+  }
+
+  const sk_vocab* get() const { return handle_.get(); }
+
+ private:
+  detail::Handle<sk_vocab, sk_vocab_free> handle_;
+};
+
+enum class Finish : int32_t {
+  none = SK_FINISH_NONE,
+  stop = SK_FINISH_STOP,
+  end_of_text = SK_FINISH_END_OF_TEXT,
+  length = SK_FINISH_LENGTH,
+  cancelled = SK_FINISH_CANCELLED,
+};
+
+struct Message {
+  std::string role;  // "system", "user", "assistant" or "tool"
+  std::string text;
+};
+
+// sk_generate_params, with strings of its own.
+struct Request {
+  std::vector<int32_t> prompt;    // or
+  std::vector<Message> messages;  // a conversation that is to be answered
+  std::string think;              // a way of thinking; empty: the model's own
+  Sampling sampling;
+  std::vector<std::string> stop;
+  int64_t max_tokens = 0;    // 0: no limit
+  int64_t think_budget = 0;  // 0: no limit
+  int32_t draft = 0;
+  bool logprobs = false;
+  int32_t top_logprobs = 0;
+  bool ids_only = false;
+};
+
+// What a step brought. Its texts live until the generation's next event.
+struct Event {
+  int32_t id = -1;  // -1: none, only the end
+  Finish finish = Finish::none;
+  bool forced = false;
+  std::string_view text;
+  std::string_view thinking;
+  double logprob = 0;
+  View<sk_token_logprob> top{nullptr, 0};
+};
+
+class Engine;
+
+// One text that goes on, turned by its engine. Freeing one that has not ended cancels it.
+class Generation {
+ public:
+  // The event that waits, if one does. Throws what ended it, instead of its last event.
+  bool poll(Event& event) {
+    struct sk_event got = {};
+    got.size = sizeof got;
+    int32_t there = 0;
+    detail::check(sk_generation_poll(get(), &got, &there));
+    if (there != 0) event = converted(got);
+    return there != 0;
+  }
+  // The next one, stepping the engine. Not after the last.
+  Event next() {
+    struct sk_event got = {};
+    got.size = sizeof got;
+    detail::check(sk_generation_next(get(), &got));
+    return converted(got);
+  }
+  // All of the text from here to the end, stepping the engine.
+  std::string rest() {
+    std::string out;
+    for (Finish finish = Finish::none; finish == Finish::none;) {
+      const Event event = next();
+      out += event.text;
+      finish = event.finish;
+    }
+    return out;
+  }
+  void cancel() { detail::check(sk_generation_cancel(get())); }
+  void resume(int64_t more = 0) { detail::check(sk_generation_resume(get(), more)); }
+  struct sk_generation_info info() const {
+    struct sk_generation_info out = {};
+    out.size = sizeof out;
+    detail::check(sk_generation_info(handle_.get(), &out));
+    return out;
+  }
+  // Of exactly what was shown. After the end.
+  State state() {
+    sk_state* out = nullptr;
+    detail::check(sk_generation_state(get(), &out));
+    return State(out);
+  }
+
+  sk_generation* get() { return handle_.get(); }
+
+ private:
+  friend class Engine;
+  explicit Generation(sk_generation* handle) : handle_(handle) {}
+
+  static Event converted(const struct sk_event& from) {
+    Event out;
+    out.id = from.id;
+    out.finish = static_cast<Finish>(from.finish);
+    out.forced = from.forced != 0;
+    out.text = {from.text, from.text_size};
+    out.thinking = {from.thinking, from.thinking_size};
+    out.logprob = from.logprob;
+    out.top = {from.top, from.top_count};
+    return out;
+  }
+
+  detail::Handle<sk_generation, sk_generation_free> handle_;
+};
+
+// Turns any number of generations of one model together. It keeps what it needs of the model.
+class Engine {
+ public:
+  explicit Engine(const Model& model, double patience = 0) {
+    sk_engine_params params = {};
+    params.size = sizeof params;
+    params.patience = patience;
+    sk_engine* out = nullptr;
+    detail::check(sk_engine_new(model.get(), &params, &out));
+    handle_.reset(out);
+  }
+
+  Generation start(const Request& request) { return start(request, nullptr); }
+  // After `state`, which stays as it is.
+  Generation start(const Request& request, const State& state) {
+    return start(request, state.get());
+  }
+  // One step for all; false if there was nothing to do but for events that wait.
+  bool step() {
+    int32_t moved = 0;
+    detail::check(sk_engine_step(get(), &moved));
+    return moved != 0;
+  }
+  size_t active() const {
+    size_t count = 0;
+    detail::check(sk_engine_active(handle_.get(), &count));
+    return count;
+  }
+
+  sk_engine* get() { return handle_.get(); }
+
+ private:
+  Generation start(const Request& request, const sk_state* state) {
+    std::vector<sk_message> messages;
+    for (const Message& message : request.messages)
+      messages.push_back({message.role.c_str(), message.text.c_str()});
+    std::vector<const char*> stop;
+    for (const std::string& text : request.stop) stop.push_back(text.c_str());
+    sk_generate_params params = {};
+    params.size = sizeof params;
+    params.flags =
+        (request.ids_only ? SK_GENERATE_IDS : 0u) | (request.logprobs ? SK_GENERATE_LOGPROBS : 0u);
+    params.prompt = request.prompt.data();
+    params.prompt_count = request.prompt.size();
+    params.messages = messages.data();
+    params.message_count = messages.size();
+    params.think = request.think.empty() ? nullptr : request.think.c_str();
+    params.sampling = &request.sampling;
+    params.stop = stop.data();
+    params.stop_count = stop.size();
+    params.max_tokens = request.max_tokens;
+    params.think_budget = request.think_budget;
+    params.draft = request.draft;
+    params.top_logprobs = request.top_logprobs;
+    sk_generation* out = nullptr;
+    detail::check(sk_generation_start(get(), state, &params, &out));
+    return Generation(out);
+  }
+
+  detail::Handle<sk_engine, sk_engine_free> handle_;
 };
 
 }  // namespace v0

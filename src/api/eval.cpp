@@ -3,6 +3,7 @@
 #include "api/border.h"
 #include "api/handles.h"
 #include "base/limits.h"
+#include "run/score.h"
 
 using namespace skein;
 using namespace skein::api;
@@ -75,5 +76,26 @@ int32_t sk_eval_batch(sk_model* model, const sk_job* jobs, size_t count) {
     SK_TRY_STATUS(require(jobs, "jobs"));
     if (count == 0) return fail(Code::argument, "a batch without jobs");
     return eval(*model, {jobs, count});
+  });
+}
+
+int32_t sk_score(sk_model* model, sk_state* state, const int32_t* tokens, size_t count,
+                 double* logprobs, uint8_t* best) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(model, "model"));
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(tokens, "tokens"));
+    if (count > 1) SK_TRY_STATUS(require(logprobs, "logprobs"));
+    if (count > limits::kPromptTokens)
+      return fail(Code::argument, "{} tokens in one call, at most {} are allowed", count,
+                  limits::kPromptTokens);
+    Engine engine(model->model);
+    Session session(model->model, std::move(state->state));
+    const auto scored =
+        score(engine, session, {tokens, count}, {logprobs, count > 0 ? count - 1 : 0},
+              {best, best && count > 0 ? count - 1 : 0});
+    session.exchange(state->state);
+    if (!scored) return tl::unexpected(scored.error());
+    return {};
   });
 }

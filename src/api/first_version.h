@@ -16,6 +16,10 @@ inline constexpr size_t kModelParams = SK_ENDS_WITH(sk_model_params, progress_us
 inline constexpr size_t kModelInfo = SK_ENDS_WITH(struct sk_model_info, fingerprint);
 inline constexpr size_t kDeviceInfo = SK_ENDS_WITH(struct sk_device_info, about);
 inline constexpr size_t kStateInfo = SK_ENDS_WITH(struct sk_state_info, fingerprint);
+inline constexpr size_t kEngineParams = SK_ENDS_WITH(sk_engine_params, patience);
+inline constexpr size_t kGenerateParams = SK_ENDS_WITH(sk_generate_params, top_logprobs);
+inline constexpr size_t kEvent = SK_ENDS_WITH(struct sk_event, top_count);
+inline constexpr size_t kGenerationInfo = SK_ENDS_WITH(struct sk_generation_info, fingerprint);
 inline constexpr size_t kSampling = SK_ENDS_WITH(sk_sampling, banned_count);
 
 #undef SK_ENDS_WITH
@@ -92,7 +96,59 @@ SK_STANDS(sk_sampling, banned, 128);
 SK_STANDS(sk_sampling, banned_count, 136);
 SK_SIZE(kSampling, 144);
 
+SK_STANDS(sk_engine_params, patience, 8);
+SK_SIZE(kEngineParams, 16);
+
+SK_STANDS(sk_generate_params, size, 0);
+SK_STANDS(sk_generate_params, flags, 4);
+SK_STANDS(sk_generate_params, prompt, 8);
+SK_STANDS(sk_generate_params, prompt_count, 16);
+SK_STANDS(sk_generate_params, messages, 24);
+SK_STANDS(sk_generate_params, message_count, 32);
+SK_STANDS(sk_generate_params, think, 40);
+SK_STANDS(sk_generate_params, sampling, 48);
+SK_STANDS(sk_generate_params, stop, 56);
+SK_STANDS(sk_generate_params, stop_count, 64);
+SK_STANDS(sk_generate_params, max_tokens, 72);
+SK_STANDS(sk_generate_params, think_budget, 80);
+SK_STANDS(sk_generate_params, draft, 88);
+SK_STANDS(sk_generate_params, top_logprobs, 92);
+SK_SIZE(kGenerateParams, 96);
+
+SK_STANDS(struct sk_event, size, 0);
+SK_STANDS(struct sk_event, id, 4);
+SK_STANDS(struct sk_event, finish, 8);
+SK_STANDS(struct sk_event, forced, 12);
+SK_STANDS(struct sk_event, text, 16);
+SK_STANDS(struct sk_event, text_size, 24);
+SK_STANDS(struct sk_event, thinking, 32);
+SK_STANDS(struct sk_event, thinking_size, 40);
+SK_STANDS(struct sk_event, logprob, 48);
+SK_STANDS(struct sk_event, top, 56);
+SK_STANDS(struct sk_event, top_count, 64);
+SK_SIZE(kEvent, 72);
+
+SK_STANDS(struct sk_generation_info, size, 0);
+SK_STANDS(struct sk_generation_info, finish, 4);
+SK_STANDS(struct sk_generation_info, prompt_tokens, 8);
+SK_STANDS(struct sk_generation_info, prompt_read, 16);
+SK_STANDS(struct sk_generation_info, tokens, 24);
+SK_STANDS(struct sk_generation_info, thought_tokens, 32);
+SK_STANDS(struct sk_generation_info, drafted, 40);
+SK_STANDS(struct sk_generation_info, accepted, 48);
+SK_STANDS(struct sk_generation_info, fingerprint, 56);
+SK_SIZE(kGenerationInfo, 64);
+
 // Those that stand in arrays are what they are.
+SK_STANDS(sk_message, role, 0);
+SK_STANDS(sk_message, text, 8);
+SK_SIZE(sizeof(sk_message), 16);
+
+SK_STANDS(sk_token_logprob, id, 0);
+SK_STANDS(sk_token_logprob, reserved, 4);
+SK_STANDS(sk_token_logprob, logprob, 8);
+SK_SIZE(sizeof(sk_token_logprob), 16);
+
 SK_STANDS(sk_job, state, 0);
 SK_STANDS(sk_job, tokens, 8);
 SK_STANDS(sk_job, count, 16);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/turn.h"
 #include "run/model.h"
@@ -19,18 +20,30 @@ struct Vocabulary {
   std::shared_ptr<const TokenTraits> traits;
 };
 
+// A model's vocabulary, which is looked for by whoever needs it first. A failure is not kept: the
+// file may be put there meanwhile.
+class FoundVocabulary {
+ public:
+  explicit FoundVocabulary(std::string file) : file_(std::move(file)) {}
+  Result<Vocabulary> of(const Model& model);
+
+ private:
+  const std::string file_;  // empty: where vocabularies are
+  Turn turn_;
+  Vocabulary found_;
+};
+
 }  // namespace skein::api
 
 struct sk_model {
   std::shared_ptr<skein::Model> model;
-  std::string vocab_file;
+  std::shared_ptr<skein::api::FoundVocabulary> found;
 
-  // Found by whoever needs it first. A failure is not kept: the file may be put there meanwhile.
-  skein::Result<skein::api::Vocabulary> vocabulary() const;
+  skein::Result<skein::api::Vocabulary> vocabulary() const { return found->of(*model); }
+};
 
- private:
-  mutable skein::Turn turn_;
-  mutable skein::api::Vocabulary found_;
+struct sk_vocab {
+  skein::text::TokenizerPtr tokenizer;
 };
 
 struct sk_state {

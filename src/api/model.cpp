@@ -96,12 +96,12 @@ int32_t sk_device_info(size_t index, struct sk_device_info* out) {
   });
 }
 
-Result<Vocabulary> sk_model::vocabulary() const {
+Result<Vocabulary> FoundVocabulary::of(const Model& model) {
   SK_TRY(const Turn::Held turn, turn_.take("the model's vocabulary"));
   if (!found_.tokenizer) {
-    SK_TRY(const text::TokenizerPtr tokenizer, find_tokenizer(*model, vocab_file));
+    SK_TRY(const text::TokenizerPtr tokenizer, find_tokenizer(model, file_));
     auto traits = std::make_shared<const TokenTraits>(token_traits(
-        model->vocab(), [&](int32_t id) { return tokenizer->bytes_of(id); }, tokenizer->ends()));
+        model.vocab(), [&](int32_t id) { return tokenizer->bytes_of(id); }, tokenizer->ends()));
     found_ = {tokenizer, std::move(traits)};
   }
   return found_;
@@ -116,7 +116,7 @@ int32_t sk_model_open(const char* path, const sk_model_params* params, sk_model*
       SK_TRY_STATUS(read_sized(params, first_version::kModelParams, "sk_model_params", given));
     SK_TRY(const ModelOptions options, parse_params(given));
     auto handle = std::make_unique<sk_model>();
-    handle->vocab_file = given.vocab ? given.vocab : "";
+    handle->found = std::make_shared<FoundVocabulary>(given.vocab ? given.vocab : "");
     SK_TRY(handle->model, Model::open(path, options));
     log_opened(handle->model->info());
     *out = handle.release();

@@ -1,6 +1,7 @@
 #include "api/border.h"
 #include "api/first_version.h"
 #include "api/handles.h"
+#include "api/sampling.h"
 #include "api/sized.h"
 #include "base/limits.h"
 
@@ -60,7 +61,25 @@ Status check_reserved(uint32_t reserved, const char* name) {
   return {};
 }
 
-Result<Sampling> parse_sampling(const sk_sampling* given) {
+// For bare ids.
+Result<std::shared_ptr<const TokenTraits>> traits_of(size_t vocab) {
+  if (vocab < 1 || vocab > limits::kVocab)
+    return fail(Code::argument, "a vocabulary of {} ids; it has to be 1 to {}", vocab,
+                limits::kVocab);
+  return std::make_shared<const TokenTraits>(token_traits(static_cast<int32_t>(vocab)));
+}
+
+Status make_sampler(const sk_sampling* sampling, std::shared_ptr<const TokenTraits> traits,
+                    sk_sampler** out) {
+  SK_TRY(const Sampling parsed, parse_sampling(sampling));
+  SK_TRY(Sampler sampler, Sampler::create(parsed, *traits));
+  *out = new sk_sampler{std::move(traits), std::move(sampler)};
+  return {};
+}
+
+}  // namespace
+
+Result<Sampling> skein::api::parse_sampling(const sk_sampling* given) {
   if (!given) return Sampling();
   sk_sampling s = defaults();
   SK_TRY_STATUS(read_sized(given, first_version::kSampling, "sk_sampling", s));
@@ -84,24 +103,6 @@ Result<Sampling> parse_sampling(const sk_sampling* given) {
   out.banned.assign(s.banned, s.banned + s.banned_count);
   return out;
 }
-
-// For bare ids.
-Result<std::shared_ptr<const TokenTraits>> traits_of(size_t vocab) {
-  if (vocab < 1 || vocab > limits::kVocab)
-    return fail(Code::argument, "a vocabulary of {} ids; it has to be 1 to {}", vocab,
-                limits::kVocab);
-  return std::make_shared<const TokenTraits>(token_traits(static_cast<int32_t>(vocab)));
-}
-
-Status make_sampler(const sk_sampling* sampling, std::shared_ptr<const TokenTraits> traits,
-                    sk_sampler** out) {
-  SK_TRY(const Sampling parsed, parse_sampling(sampling));
-  SK_TRY(Sampler sampler, Sampler::create(parsed, *traits));
-  *out = new sk_sampler{std::move(traits), std::move(sampler)};
-  return {};
-}
-
-}  // namespace
 
 int32_t sk_sampling_init(sk_sampling* sampling) {
   return guarded([&]() -> Status {

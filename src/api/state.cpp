@@ -82,6 +82,13 @@ Result<State> imported(std::span<const std::byte> bytes, int32_t format,
   }
 }
 
+Status check_count(const State& state, size_t count) {
+  const auto numbers = static_cast<size_t>(state.layout().numbers());
+  if (count != numbers)
+    return fail(Code::argument, "{} numbers; this state has {}", count, numbers);
+  return {};
+}
+
 }  // namespace
 
 int32_t sk_state_new(const sk_model* model, sk_state** out) {
@@ -183,6 +190,28 @@ int32_t sk_state_import(const sk_model* model, int32_t format, const void* data,
     const std::span bytes(static_cast<const std::byte*>(data), size);
     SK_TRY(State state, imported(bytes, format, model->model->state_layout()));
     *out = new sk_state{std::move(state)};
+    return {};
+  });
+}
+
+int32_t sk_state_read(const sk_state* state, float* numbers, size_t count) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(numbers, "numbers"));
+    SK_TRY_STATUS(check_count(state->state, count));
+    SK_TRY(const std::vector<float> values, official_values(state->state));
+    std::copy(values.begin(), values.end(), numbers);
+    return {};
+  });
+}
+
+int32_t sk_state_write(sk_state* state, const float* numbers, size_t count) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(numbers, "numbers"));
+    SK_TRY_STATUS(check_count(state->state, count));
+    SK_TRY(state->state,
+           from_official_values({numbers, count}, state->state.shared_layout(), kName));
     return {};
   });
 }

@@ -95,7 +95,7 @@ class Bench final : public Command {
 
   Status benchmark(Console& console, std::shared_ptr<Model>& model,
                    const skein::ModelOptions& options, const std::optional<OldReport>& old) {
-    SK_TRY(BenchmarkReport report, run_benchmark(*model, run_, step(console)));
+    SK_TRY(BenchmarkReport report, run_benchmark(model, run_, step(console)));
     subject_.peak_resident = report.peak_resident;
     model.reset();  // loading is measured without a second copy beside it
     SK_TRY(Sample load, benchmark_load(model_.path(), options, std::min<int64_t>(run_.repeats, 3),

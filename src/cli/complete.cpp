@@ -14,7 +14,7 @@
 #include "cli/sampling_options.h"
 #include "cli/speed.h"
 #include "io/pth_writer.h"
-#include "run/generate.h"
+#include "run/engine.h"
 #include "run/state_file.h"
 #include "run/vocabulary.h"
 #include "text/template.h"
@@ -56,12 +56,14 @@ class Complete final : public Command {
   Result<State> first_state();
   Status read_prompt(Console& console);
   Status trace_prompt(Session& session);
-  Result<Finish> generate(Console& console, Generation& generation, Kept& kept);
+  Result<Finish> generate(Console& console, Engine& engine,
+                          const std::shared_ptr<Generation>& generation, Kept& kept);
   void show(Console& console, const Event& event);
   void write_token(Console& console, const Event& event) const;
   void write_top(JsonWriter& json, std::span<const TokenProbability> top) const;
   std::string result_text(Finish finish, const Kept& kept) const;
-  Status save(Session& session, Generation& generation, Kept& kept);
+  Status save(Engine& engine, const Session& session, const std::shared_ptr<Generation>& generation,
+              Kept& kept);
   std::string text_of(int32_t id) const {
     return tokenizer_ ? std::string(tokenizer_->bytes_of(id)) : std::string();
   }
@@ -142,13 +144,14 @@ int Complete::run(Console& console) {
   if (!sampler) return console.error(sampler.error());
 
   const interrupt::Scope scope;
+  Engine engine(model_);
   Session session(model_, std::move(*state));
   const auto start = std::chrono::steady_clock::now();
   if (!trace_file_.empty()) {
     if (auto status = trace_prompt(session); !status) return console.error(status.error());
   } else {
     Progress progress(console, "reading the prompt", Progress::Unit::tokens);
-    const auto read = session.feed(prompt_, [&](size_t done, size_t total) {
+    const auto read = engine.read(session, prompt_, [&](size_t done, size_t total) {
       progress.update(static_cast<int64_t>(done), static_cast<int64_t>(total));
       return done == total || !interrupt::requested();
     });
@@ -175,7 +178,7 @@ int Complete::run(Console& console) {
   auto generation = Generation::start(session, tokenizer_.get(), std::move(*sampler), options);
   if (!generation) return console.error(generation.error());
   Kept kept;
-  const auto finish = generate(console, *generation, kept);
+  const auto finish = generate(console, engine, *generation, kept);
   if (!finish) return console.error(finish.error());
   const bool structured = console.json() || jsonl_;
   const std::string result = structured ? result_text(*finish, kept) : "";
@@ -185,7 +188,7 @@ int Complete::run(Console& console) {
   const std::string speed =  // measures the device
       tells_speed ? console.styled_stderr(Style::dim, speed_line(speed_, *model_)) : "";
   if (!save_file_.empty())
-    if (auto status = save(session, *generation, kept); !status)
+    if (auto status = save(engine, session, *generation, kept); !status)
       return console.error(status.error());
   if (structured) console.line(result);
   console.flush();  // a signal from here on ends the program with the scope
@@ -314,19 +317,16 @@ Status Complete::trace_prompt(Session& session) {
   return write_file(trace_file_, {&part, 1}, {.spare_inputs = true});
 }
 
-Result<Finish> Complete::generate(Console& console, Generation& generation, Kept& kept) {
+Result<Finish> Complete::generate(Console& console, Engine& engine,
+                                  const std::shared_ptr<Generation>& generation, Kept& kept) {
   const bool keeps_text = console.json() || jsonl_ || !save_file_.empty();
   const bool keeps_ids = console.json() || !save_file_.empty();
   const auto start = std::chrono::steady_clock::now();
   Event event;
   Status status;
-  while (generation.finish() == Finish::running) {
-    if (interrupt::requested() || console.closed()) {
-      status = generation.interrupt(event);
-    } else {
-      status = generation.next(event);
-    }
-    if (!status) break;
+  for (event.finish = generation->finish(); event.finish == Finish::running;) {
+    if (interrupt::requested() || console.closed()) generation->interrupt();
+    if (status = engine.next(generation, event); !status) break;
     if (keeps_text) kept.text += event.text;
     if (keeps_ids && event.id >= 0) kept.ids.push_back(event.id);
     if (console.json() && logprobs_ && event.id >= 0) {
@@ -335,17 +335,17 @@ Result<Finish> Complete::generate(Console& console, Generation& generation, Kept
     }
     show(console, event);
   }
-  speed_.tokens = generation.count();
+  speed_.tokens = generation->count();
   speed_.seconds = seconds_since(start);
-  speed_.fingerprint = generation.fingerprint();
-  speed_.rough = generation.rough_count();
-  speed_.exact_share = generation.exact_share();
-  speed_.drafted = generation.drafted_count();
-  speed_.accepted = generation.accepted_count();
+  speed_.fingerprint = generation->fingerprint();
+  speed_.rough = generation->rough_count();
+  speed_.exact_share = generation->exact_share();
+  speed_.drafted = generation->drafted_count();
+  speed_.accepted = generation->accepted_count();
   if (line_open_ && console.stdout_is_terminal() && !console.json()) console.out("\n");
   console.flush();
   if (!status) return tl::unexpected(status.error());
-  return generation.finish();
+  return generation->finish();
 }
 
 void Complete::show(Console& console, const Event& event) {
@@ -419,12 +419,15 @@ std::string Complete::result_text(Finish finish, const Kept& kept) const {
 }
 
 // The state that has read exactly the prompt and what was shown after it.
-Status Complete::save(Session& session, Generation& generation, Kept& kept) {
+Status Complete::save(Engine& engine, const Session& session,
+                      const std::shared_ptr<Generation>& generation, Kept& kept) {
   std::vector<int32_t> ids = start_.known_ids;
   ids.insert(ids.end(), prompt_.begin(), prompt_.end());
-  const auto read = kept.ids.begin() + static_cast<int64_t>(generation.read_count());
+  const auto read = kept.ids.begin() + static_cast<int64_t>(generation->read_count());
   ids.insert(ids.end(), kept.ids.begin(), read);
-  SK_TRY(const std::vector<int32_t> rest, generation.settle());
+  SK_TRY(const std::vector<int32_t> rest, generation->settle());
+  SK_TRY_STATUS(engine.wait(generation));
+  SK_TRY_STATUS(generation->status());
   ids.insert(ids.end(), rest.begin(), rest.end());
   if (!start_.known) ids.clear();
   const std::string text =

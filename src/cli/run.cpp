@@ -118,7 +118,8 @@ Status Run::open(Console& console) {
   settings.draft = draft_;
   settings.stop = stops_;
   SK_TRY(thinking_, parse_show_thinking(show_thinking_));
-  SK_TRY(chat_, Chat::create(model_, std::move(tokenizer), std::move(settings), system_));
+  SK_TRY(chat_, Chat::create(std::make_shared<Engine>(model_), std::move(tokenizer),
+                             std::move(settings), system_));
   if (!state_file_.empty()) SK_TRY_STATUS(chat_->load(state_file_));
   return {};
 }

@@ -1,10 +1,11 @@
 #include "run/benchmark.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "base/energy.h"
 #include "base/platform.h"
-#include "run/generate.h"
+#include "run/engine.h"
 #include "run/measuring.h"
 #include "run/state_file.h"
 
@@ -32,8 +33,13 @@ struct Cost {
 
 class Benchmark {
  public:
-  Benchmark(Model& model, const BenchmarkOptions& options, const BenchmarkStep& step)
-      : model_(model), options_(options), step_(step), energy_(options.energy) {}
+  Benchmark(std::shared_ptr<Model> model, const BenchmarkOptions& options,
+            const BenchmarkStep& step)
+      : shared_(std::move(model)),
+        model_(*shared_),
+        options_(options),
+        step_(step),
+        energy_(options.energy) {}
 
   Result<BenchmarkReport> run() {
     SK_TRY_STATUS(count_work());
@@ -42,6 +48,8 @@ class Benchmark {
     SK_TRY_STATUS(limits());
     for (const int64_t chunk : options_.chunks) SK_TRY_STATUS(prefill_in(chunk));
     for (const int64_t batch : options_.batches) SK_TRY_STATUS(decode(batch));
+    if (!options_.batches.empty() && options_.batches.back() > 1)
+      SK_TRY_STATUS(generate(options_.batches.back()));
     if (model_.info().two_plane != TwoPlane::off) SK_TRY_STATUS(decode_likeliest());
     SK_TRY_STATUS(save_and_restore());
     SK_TRY_STATUS(limits());
@@ -154,14 +162,18 @@ class Benchmark {
     return false;
   }
 
+  int64_t steps_of(int64_t batch) const {
+    return std::clamp<int64_t>(4 * options_.decode / batch, std::min<int64_t>(4, options_.decode),
+                               options_.decode);
+  }
+
   Status decode(int64_t batch) {
     if (!fits(batch)) return {};
     const auto count = static_cast<size_t>(batch);
     std::vector<State> states(count, model_.new_state());
     const auto vocab = static_cast<size_t>(model_.vocab());
     std::vector<float> logits(count * vocab);
-    const int64_t steps = std::clamp<int64_t>(
-        4 * options_.decode / batch, std::min<int64_t>(4, options_.decode), options_.decode);
+    const int64_t steps = steps_of(batch);
     const auto tokens = some_tokens(steps, model_.vocab());
     std::vector<Job> jobs(count);
     Sample sample = {
@@ -178,6 +190,42 @@ class Benchmark {
       }
       return {};
     });
+  }
+
+  // The same as conversations: an engine that draws each token.
+  Status generate(int64_t batch) {
+    if (!fits(batch)) return {};
+    const auto count = static_cast<size_t>(batch);
+    Engine engine(shared_);
+    Sampling sampling;
+    sampling.banned = {kEndOfDocument[0]};
+    const TokenTraits traits = token_traits(model_.vocab());
+    std::deque<Session> sessions;
+    std::vector<std::shared_ptr<Generation>> generations;
+    const auto prompt = some_tokens(1, model_.vocab());
+    for (size_t i = 0; i < count; ++i) {
+      sampling.seed = i;
+      SK_TRY(Sampler sampler, Sampler::create(sampling, traits));
+      SK_TRY(generations.emplace_back(),
+             Generation::start(sessions.emplace_back(shared_), prompt, nullptr, std::move(sampler),
+                               {.fingerprint = false}));
+      engine.submit(generations.back());
+    }
+    Event event;
+    for (const auto& generation : generations) SK_TRY_STATUS(engine.next(generation, event));
+    const int64_t steps = steps_of(batch);
+    Sample sample = {
+        .name = fmt::format("generate, {} sequences", batch),
+        .kind = "generate",
+        .size = batch,
+        .bytes = (body_.bytes + head_.bytes) / static_cast<double>(batch) + state_bytes_,
+        .flops = body_.flops + head_.flops};
+    const auto all_step = [&]() -> Status {
+      for (int64_t step = 0; step < steps; ++step)
+        for (const auto& generation : generations) SK_TRY_STATUS(engine.next(generation, event));
+      return {};
+    };
+    return measure(std::move(sample), batch * steps, all_step);
   }
 
   // With a two-plane head the likeliest tokens need few exact logits.
@@ -252,6 +300,7 @@ class Benchmark {
     report_.samples.push_back(std::move(sample));
   }
 
+  std::shared_ptr<Model> shared_;
   Model& model_;
   const BenchmarkOptions& options_;
   const BenchmarkStep& step_;
@@ -275,8 +324,8 @@ Status check(const BenchmarkOptions& options) {
 
 }  // namespace
 
-Result<BenchmarkReport> run_benchmark(Model& model, const BenchmarkOptions& options,
-                                      const BenchmarkStep& step) {
+Result<BenchmarkReport> run_benchmark(const std::shared_ptr<Model>& model,
+                                      const BenchmarkOptions& options, const BenchmarkStep& step) {
   SK_TRY_STATUS(check(options));
   return Benchmark(model, options, step).run();
 }

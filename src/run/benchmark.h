@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,7 @@ struct BenchmarkOptions {
 // One measured quantity. Figures are medians over the repeats, with the extremes beside them.
 struct Sample {
   std::string name;         // "decode", "prefill 512", "decode, 8 sequences"
-  std::string_view kind{};  // "prefill", "chunk", "decode", "state", "load"
+  std::string_view kind{};  // "prefill", "chunk", "decode", "generate", "state", "load"
   int64_t size = 0;         // tokens of the prompt or chunk, sequences, bytes
   double median = 0, low = 0, high = 0;
   std::string_view unit{};      // "tok/s", "ms"
@@ -50,8 +51,8 @@ struct BenchmarkReport {
 // Told what is being measured; false gives up (Code::io, "interrupted").
 using BenchmarkStep = std::function<bool(const std::string&)>;
 
-Result<BenchmarkReport> run_benchmark(Model& model, const BenchmarkOptions& options,
-                                      const BenchmarkStep& step);
+Result<BenchmarkReport> run_benchmark(const std::shared_ptr<Model>& model,
+                                      const BenchmarkOptions& options, const BenchmarkStep& step);
 
 // From a file, which is in the page cache if it was read just now, to the first token. To be called
 // when no other copy of the model is loaded. Errors: those of Model::open.

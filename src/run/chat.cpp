@@ -29,34 +29,41 @@ Status check_branch_name(const std::string& name) {
 
 }  // namespace
 
-Chat::Chat(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, ChatSettings settings)
-    : session_(std::move(model)),
+Chat::Chat(std::shared_ptr<Engine> engine, text::TokenizerPtr tokenizer, ChatSettings settings)
+    : engine_(std::move(engine)),
+      session_(engine_->shared_model()),
       tokenizer_(std::move(tokenizer)),
       traits_(token_traits(
           session_.model().vocab(), [this](int32_t id) { return tokenizer_->bytes_of(id); },
           tokenizer_->ends())),
       settings_(std::move(settings)) {}
 
-Result<std::unique_ptr<Chat>> Chat::create(std::shared_ptr<Model> model,
+Result<std::unique_ptr<Chat>> Chat::create(std::shared_ptr<Engine> engine,
                                            text::TokenizerPtr tokenizer, ChatSettings settings,
                                            std::string system) {
-  std::unique_ptr<Chat> chat(new Chat(std::move(model), std::move(tokenizer), std::move(settings)));
+  std::unique_ptr<Chat> chat(
+      new Chat(std::move(engine), std::move(tokenizer), std::move(settings)));
   SK_TRY_STATUS(chat->begin(std::move(system)));
   return chat;
+}
+
+Status Chat::read_text(std::span<const int32_t> ids) {
+  SK_TRY_STATUS(engine_->read(session_, ids));
+  return {};
 }
 
 // A beginning with nothing read but the system text.
 Status Chat::begin(std::string system) {
   Node start;
-  State fresh = session_.model().new_state();
+  session_.restore(session_.model().new_state());
   if (!system.empty()) {
     const text::Profile& profile = *settings_.profile;
     SK_TRY(start.prompt_ids,
            text::encode_prompt(*tokenizer_, profile, text::render_system(profile, system), true));
-    SK_TRY_STATUS(session_.model().eval(fresh, start.prompt_ids, Want::none, nullptr));
+    SK_TRY_STATUS(read_text(start.prompt_ids));
   }
   start.closed = true;
-  start.at_end = std::move(fresh);
+  start.at_end = session_.state();
   system_ = std::move(system);
   set_head(add(std::move(start)));
   return {};
@@ -67,8 +74,14 @@ int64_t Chat::add(Node made) {
   return next_id_++;
 }
 
-void Chat::set_head(int64_t id) {
+// From here on the session is ours alone.
+void Chat::drop_open() {
+  if (open_ && open_->generation->active()) engine_->forget(open_->generation);
   open_.reset();
+}
+
+void Chat::set_head(int64_t id) {
+  drop_open();
   heads_[branch_] = id;
   sweep();
 }
@@ -134,8 +147,8 @@ Status Chat::stand_at_end(int64_t id) {
   while (!node(path[from]).at_end) --from;
   session_.restore(*node(path[from]).at_end);
   for (size_t i = from + 1; i < path.size(); ++i) {
-    SK_TRY_STATUS(session_.feed(node(path[i]).prompt_ids));
-    SK_TRY_STATUS(session_.feed(node(path[i]).answer_ids));
+    SK_TRY_STATUS(read_text(node(path[i]).prompt_ids));
+    SK_TRY_STATUS(read_text(node(path[i]).answer_ids));
   }
   Node& end = node(id);
   end.end_used = ++clock_;
@@ -146,7 +159,7 @@ Status Chat::stand_at_end(int64_t id) {
 }
 
 // Reads the turn up to "Assistant:". False: `reading` stopped it.
-Result<bool> Chat::stand_at_prompt(Node& turn, const Session::Progress& reading, Reply& reply) {
+Result<bool> Chat::stand_at_prompt(Node& turn, const Engine::Progress& reading, Reply& reply) {
   turn.prompt_used = ++clock_;
   if (turn.at_prompt) {
     session_.restore(*turn.at_prompt);
@@ -154,7 +167,7 @@ Result<bool> Chat::stand_at_prompt(Node& turn, const Session::Progress& reading,
   }
   SK_TRY_STATUS(stand_at_end(turn.parent));
   const auto start = std::chrono::steady_clock::now();
-  SK_TRY(reply.prompt_tokens, session_.feed(turn.prompt_ids, reading));
+  SK_TRY(reply.prompt_tokens, engine_->read(session_, turn.prompt_ids, reading));
   reply.prompt_seconds = seconds_since(start);
   if (reply.prompt_tokens < turn.prompt_ids.size()) return false;
   turn.at_prompt = session_.snapshot();
@@ -177,15 +190,15 @@ Status Chat::close_current() {
   std::optional<text::Prompt> missing = open_ ? wanted.after(read) : std::nullopt;
   if (!missing) {
     Reply ignored;
-    open_.reset();
+    drop_open();
     ids.clear();
     missing = wanted;
     SK_TRY_STATUS(stand_at_prompt(turn, {}, ignored));
   }
   SK_TRY(const std::vector<int32_t> rest,
          text::encode_prompt(*tokenizer_, *settings_.profile, *missing, false));
-  open_.reset();
-  SK_TRY_STATUS(session_.feed(rest));
+  drop_open();
+  SK_TRY_STATUS(read_text(rest));
   ids.insert(ids.end(), rest.begin(), rest.end());
   turn.answer_ids = std::move(ids);
   turn.at_end = session_.state();
@@ -214,7 +227,7 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
   sampling.seed = seed_of(sampling.seed, attempt);
   SK_TRY(Sampler sampler, Sampler::create(sampling, traits_));
 
-  open_.reset();
+  drop_open();
   Reply reply;
   SK_TRY(const bool read, stand_at_prompt(turn, listener.reading, reply));
   if (!read) {
@@ -222,7 +235,7 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
     reply.finish = Finish::interrupted;
     return reply;
   }
-  SK_TRY_STATUS(session_.feed(opening));
+  SK_TRY_STATUS(read_text(opening));
   GenerateOptions options;
   options.max_tokens = settings_.max_tokens;
   options.stops = {.policy = profile.stop,
@@ -235,14 +248,11 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
   std::unique_ptr<Drafter> drafter = this->drafter(turn, opening);
   options.drafter = drafter.get();
   options.draft = settings_.draft;
-  SK_TRY(Generation generation,
+  SK_TRY(std::shared_ptr<Generation> generation,
          Generation::start(session_, tokenizer_.get(), std::move(sampler), options));
   const size_t opened = opening.size();
   open_.emplace(Open{std::move(drafter), std::move(generation), std::move(opening), opened});
-  if (auto status = generate(listener, reply); !status) {
-    open_.reset();
-    return tl::unexpected(std::move(status).error());
-  }
+  SK_TRY_STATUS(generate(listener, reply));
   turn.answer = reply.text;
   heads_[branch_] = add(std::move(turn));
   sweep();
@@ -269,7 +279,14 @@ std::unique_ptr<Drafter> Chat::drafter(const Node& turn, std::span<const int32_t
 
 // Runs the open answer to its end, adding to `reply`.
 Status Chat::generate(const ChatListener& listener, Reply& reply) {
-  Generation& generation = open_->generation;
+  // An error, or an exception of the listener's, leaves no answer open.
+  struct Closer {
+    Chat* chat;
+    ~Closer() {
+      if (chat) chat->drop_open();
+    }
+  } closer{this};
+  Generation& generation = *open_->generation;
   const auto start = std::chrono::steady_clock::now();
   const int64_t before = generation.count();
   const int64_t thoughts_before = generation.thought_count();
@@ -283,12 +300,9 @@ Status Chat::generate(const ChatListener& listener, Reply& reply) {
     if (event.id >= 0) open_->ids.push_back(event.id);
     return !listener.answer || listener.answer(event);
   };
-  while (generation.finish() == Finish::running) {
-    SK_TRY_STATUS(generation.next(event));
-    if (!take() && generation.finish() == Finish::running) {
-      SK_TRY_STATUS(generation.interrupt(event));
-      take();
-    }
+  for (event.finish = generation.finish(); event.finish == Finish::running;) {
+    SK_TRY_STATUS(engine_->next(open_->generation, event));
+    if (!take() && event.finish == Finish::running) generation.interrupt();
   }
   reply.seconds = seconds_since(start);
   reply.finish = generation.finish();
@@ -299,6 +313,7 @@ Status Chat::generate(const ChatListener& listener, Reply& reply) {
   reply.fingerprint = generation.fingerprint();
   reply.rough = generation.rough_count() - rough_before;
   reply.exact_share = generation.exact_share();
+  closer.chat = nullptr;
   return {};
 }
 
@@ -344,15 +359,12 @@ Result<Reply> Chat::alternative(const ChatListener& listener, std::string* kept_
 }
 
 Result<Reply> Chat::resume(const ChatListener& listener) {
-  const Finish finish = open_ ? open_->generation.finish() : Finish::stop;
+  const Finish finish = open_ ? open_->generation->finish() : Finish::stop;
   if (finish != Finish::length && finish != Finish::interrupted)
     return fail(Code::argument, "only an answer that was just cut short can be continued");
-  open_->generation.resume(settings_.max_tokens);
+  open_->generation->resume(settings_.max_tokens);
   Reply reply;
-  if (auto status = generate(listener, reply); !status) {
-    open_.reset();
-    return tl::unexpected(std::move(status).error());
-  }
+  SK_TRY_STATUS(generate(listener, reply));
   current().answer += reply.text;
   return reply;
 }

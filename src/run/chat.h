@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "run/generate.h"
+#include "run/engine.h"
 #include "text/template.h"
 
 namespace skein {
@@ -31,7 +31,7 @@ struct ChatSettings {
 
 // Told while something happens; either may be empty. false stops it.
 struct ChatListener {
-  Session::Progress reading;
+  Engine::Progress reading;
   std::function<bool(const Event&)> answer;
 };
 
@@ -56,8 +56,12 @@ struct Reply {
 // conversation as it was.
 class Chat {
  public:
+  ~Chat() { drop_open(); }
+  Chat(const Chat&) = delete;
+  Chat& operator=(const Chat&) = delete;
+
   // `system` may be empty. Errors: argument (the tokenizer cannot encode it), those of reading it.
-  static Result<std::unique_ptr<Chat>> create(std::shared_ptr<Model> model,
+  static Result<std::unique_ptr<Chat>> create(std::shared_ptr<Engine> engine,
                                               text::TokenizerPtr tokenizer, ChatSettings settings,
                                               std::string system = {});
 
@@ -124,7 +128,9 @@ class Chat {
     uint64_t prompt_used = 0, end_used = 0;  // when, in calls
   };
 
-  Chat(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, ChatSettings settings);
+  Chat(std::shared_ptr<Engine> engine, text::TokenizerPtr tokenizer, ChatSettings settings);
+
+  Status read_text(std::span<const int32_t> ids);
 
   Node& node(int64_t id) { return nodes_.at(id); }
   const Node& node(int64_t id) const { return nodes_.at(id); }
@@ -134,19 +140,21 @@ class Chat {
   Status begin(std::string system);
   int64_t add(Node made);
   void set_head(int64_t id);
+  void drop_open();
   void sweep();
   void trim();
   std::vector<int64_t> path_to(int64_t id) const;
 
   Status close_current();
   Status stand_at_end(int64_t id);
-  Result<bool> stand_at_prompt(Node& turn, const Session::Progress& reading, Reply& reply);
+  Result<bool> stand_at_prompt(Node& turn, const Engine::Progress& reading, Reply& reply);
   Result<Reply> answer(int64_t parent, std::string_view user, uint64_t attempt, int64_t same_prompt,
                        const ChatListener& listener);
   Result<Reply> answer_again(uint64_t attempt, const ChatListener& listener);
   Status generate(const ChatListener& listener, Reply& reply);
   std::unique_ptr<Drafter> drafter(const Node& turn, std::span<const int32_t> opening);
 
+  std::shared_ptr<Engine> engine_;
   Session session_;
   text::TokenizerPtr tokenizer_;
   TokenTraits traits_;
@@ -162,11 +170,11 @@ class Chat {
   // The answer that the session stands in, until it is closed.
   struct Open {
     std::unique_ptr<Drafter> drafter;  // the generation's; null: none
-    Generation generation;
+    std::shared_ptr<Generation> generation;
     std::vector<int32_t> ids;  // since the prompt: the opening, then what was generated
     size_t opening = 0;        // how many of them are the opening
     // How many of them the session has read.
-    size_t read() const { return opening + static_cast<size_t>(generation.read_count()); }
+    size_t read() const { return opening + static_cast<size_t>(generation->read_count()); }
   };
   std::optional<Open> open_;
 };

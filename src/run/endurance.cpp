@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/platform.h"
-#include "run/generate.h"
+#include "run/engine.h"
 
 namespace skein {
 namespace {
@@ -52,8 +52,9 @@ class Slope {
 Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
                                 const std::function<bool(int64_t done)>& step) {
   if (tokens < 1000) return fail(Code::argument, "at least 1000 tokens are needed to see a trend");
+  Engine engine(model);
   Session session(model);
-  SK_TRY_STATUS(session.feed(0));
+  const int32_t first[] = {0};
   Sampling sampling;
   sampling.banned = {kEndOfDocument[0]};
   sampling.seed = 1;
@@ -62,7 +63,8 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
   GenerateOptions options;
   options.max_tokens = tokens;
   options.all_logits = true;
-  SK_TRY(Generation generation, Generation::start(session, nullptr, std::move(sampler), options));
+  SK_TRY(const std::shared_ptr<Generation> generation,
+         Generation::start(session, first, nullptr, std::move(sampler), options));
   Endurance out;
   out.tokens = tokens;
   Times second, last, hundredth;
@@ -71,7 +73,7 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
   Event event;
   for (int64_t i = 0; i < tokens; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    SK_TRY_STATUS(generation.next(event));
+    SK_TRY_STATUS(engine.next(generation, event));
     const auto end = std::chrono::steady_clock::now();
     const double us = std::chrono::duration<double, std::micro>(end - start).count();
     if (i * 10 / tokens == 1) second.add(us);
@@ -92,7 +94,7 @@ Result<Endurance> run_endurance(std::shared_ptr<Model> model, int64_t tokens,
   out.second_tenth_us = second.median();
   out.last_tenth_us = last.median();
   out.resident_slope = resident.value();
-  out.fingerprint = generation.fingerprint().value_or(0);
+  out.fingerprint = generation->fingerprint().value_or(0);
   return out;
 }
 

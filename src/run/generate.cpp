@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -60,11 +59,17 @@ bool LogitsFingerprint::add(std::span<const float> logits) {
   return finite;
 }
 
-Result<Generation> Generation::start(Session& session, const text::Tokenizer* tokenizer,
-                                     Sampler sampler, const GenerateOptions& options) {
-  if (LogitBounds* rough = session.rough_logits()) SK_TRY_STATUS(rough->make_all_exact());
-  if (session.logits().empty())
-    return fail(Code::argument, "nothing was read yet, so there is nothing to continue");
+Result<std::shared_ptr<Generation>> Generation::start(Session& session,
+                                                      std::span<const int32_t> prompt,
+                                                      const text::Tokenizer* tokenizer,
+                                                      Sampler sampler,
+                                                      const GenerateOptions& options) {
+  SK_TRY_STATUS(session.check(prompt));
+  if (prompt.empty()) {
+    if (LogitBounds* rough = session.rough_logits()) SK_TRY_STATUS(rough->make_all_exact());
+    if (session.logits().empty())
+      return fail(Code::argument, "nothing was read yet, so there is nothing to continue");
+  }
   const text::StopOptions& stop = options.stops;
   if (!tokenizer &&
       (stop.chat || !stop.stop_strings.empty() || stop.policy != text::StopPolicy::none))
@@ -73,15 +78,17 @@ Result<Generation> Generation::start(Session& session, const text::Tokenizer* to
     return fail(Code::argument, "{} guesses in a pass; it has to be 1 to {}", options.draft,
                 Lookahead::kMostGuesses);
   SK_TRY(StopMatcher stops, StopMatcher::create(options.stops));
-  return Generation(session, tokenizer, std::move(sampler), options, std::move(stops));
+  return std::shared_ptr<Generation>(
+      new Generation(session, prompt, tokenizer, std::move(sampler), options, std::move(stops)));
 }
 
-Generation::Generation(Session& session, const text::Tokenizer* tokenizer, Sampler sampler,
+Generation::Generation(Session& session, std::span<const int32_t> prompt,
+                       const text::Tokenizer* tokenizer, Sampler sampler,
                        const GenerateOptions& options, StopMatcher stops)
     : session_(&session),
+      prompt_(prompt.begin(), prompt.end()),
       ahead_(session, options.drafter, options.drafter ? static_cast<size_t>(options.draft) : 0,
              options.draft_cost),
-      start_(session.state().tokens_read()),
       tokenizer_(tokenizer),
       sampler_(std::move(sampler)),
       options_(options),
@@ -90,48 +97,181 @@ Generation::Generation(Session& session, const text::Tokenizer* tokenizer, Sampl
                   !options.all_logits && !options.logprobs && !sampler_.needs_all_logits()),
       kept_(session.state()) {
   recent_.reserve(static_cast<size_t>(2 * kKeepEvery));
+  if (!prompt_.empty()) {
+    reads_ = Reads::prompt;
+    return;
+  }
+  ahead_.restart(session.logits());
+  begin_text();
+}
+
+// What comes next is the first generated token.
+void Generation::begin_text() {
+  start_ = session_->state().tokens_read();
+  kept_ = session_->state();
   if (options_.max_tokens == 0) finish_ = Finish::length;
 }
 
-Status Generation::next(Event& event) {
-  event.id = -1;
-  event.forced = false;
-  event.thinking.clear();
-  event.text.clear();
-  event.top.clear();
-  event.finish = finish_;
-  if (finish_ != Finish::running) return {};
-  const bool timed = pending_ >= 0 && may_be_rough();
-  const auto start = std::chrono::steady_clock::now();
-  Status status = read_pending(event);
-  const bool rough = ahead_.rough_logits() != nullptr;
-  if (status && finish_ == Finish::running) status = choose(event);
-  if (timed)
-    way_.learn(rough ? FasterWay::kSecond : FasterWay::kFirst,
-               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  if (!status) {
-    finish_ = Finish::interrupted;
-    // A token after which there are no numbers is never read.
-    if (status.error().code == Code::corrupt) pending_ = -1;
-    // The first error is the one to be told; where this fails too, the state has read less.
-    static_cast<void>(go_back(read_));
-    read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);
-  }
-  event.finish = finish_;
-  return status;
+bool Generation::take(Event& event) {
+  if (!waits_.load(std::memory_order_acquire)) return false;
+  std::swap(event, event_);
+  waits_.store(false, std::memory_order_release);
+  return true;
 }
 
-Status Generation::read_pending(Event& event) {
-  if (pending_ < 0) return {};
+Task::Next Generation::tell() {
+  event_.finish = finish_;
+  const bool ends = finish_ != Finish::running;
+  // An end leaves the row of the last token read to whoever goes on from there.
+  if (ends && !ahead_.ahead() && !ahead_.logits().empty()) {
+    session_->keep_logits(ahead_.logits());
+    ahead_.restart(session_->logits());
+  }
+  waits_.store(true, std::memory_order_release);
+  return ends ? Next::end : Next::event;
+}
+
+Reading Generation::reading() {
+  switch (reads_) {
+    case Reads::prompt:
+      return {.session = session_, .tokens = std::span(prompt_).subspan(prompt_read())};
+    case Reads::token: return ahead_.reading();
+    case Reads::missing: return {.session = session_, .tokens = missing_, .exact = true};
+    case Reads::closing:
+    case Reads::rescue: return {.session = session_, .tokens = again_, .exact = true};
+    case Reads::nothing: break;
+  }
+  SK_CHECK(false);
+}
+
+Task::Next Generation::next(Scratch& scratch) {
+  if (waits_.load(std::memory_order_acquire)) return Next::event;
+  if (reads_ == Reads::prompt && take_cancel()) {
+    reads_ = Reads::nothing;
+    finish_ = Finish::interrupted;
+    return tell();
+  }
+  if (reads_ != Reads::nothing) return Next::reading;
+  if (finish_ != Finish::running) return Next::end;
+  event_.id = -1;
+  event_.forced = false;
+  event_.thinking.clear();
+  event_.text.clear();
+  event_.top.clear();
+  if (take_cancel()) {
+    ahead_.forget_passing_logits();
+    end(Finish::interrupted, stops_.finish());
+    return reads_ != Reads::nothing ? Next::reading : tell();
+  }
+  return go_on(scratch);
+}
+
+// The last token is read before the next one is chosen; where a guess was right, it was.
+Task::Next Generation::go_on(Scratch& scratch) {
+  if (pending_ < 0) return follow(choose(scratch));
   keep_state();
-  SK_TRY_STATUS(ahead_.feed(pending_, guesses_allowed(), choose_rough()));
+  timed_ = may_be_rough();
+  asked_rough_ = choose_rough();
+  if (!ahead_.push(pending_, guesses_allowed(), asked_rough_)) return after_token(scratch);
+  reads_ = Reads::token;
+  return Next::reading;
+}
+
+Task::Next Generation::after_token(Scratch& scratch) {
   pending_ = -1;
   ++read_;
-  if (!asked_) return {};
+  Status status = asked_ ? resolve(scratch) : Status();
+  if (status && finish_ == Finish::running) status = choose(scratch);
+  return follow(std::move(status));
+}
+
+// The event is ready, unless its end lies back.
+Task::Next Generation::follow(Status status) {
+  if (!status) return give_up(std::move(status));
+  return reads_ != Reads::nothing ? Next::reading : tell();
+}
+
+Task::Next Generation::took(Done done, Scratch& scratch) {
+  switch (std::exchange(reads_, Reads::nothing)) {
+    case Reads::prompt: {
+      if (!done.status) return give_up(std::move(done.status));
+      const size_t read = prompt_read() + done.tokens;
+      prompt_read_.store(read, std::memory_order_relaxed);
+      if (read < prompt_.size()) {
+        reads_ = Reads::prompt;
+        return next(scratch);
+      }
+      ahead_.restart(done.logits);
+      begin_text();
+      if (finish_ != Finish::running) return tell();
+      return next(scratch);
+    }
+    case Reads::token: {
+      // A plane that there is no room for, or that the head's numbers do not allow.
+      if (asked_rough_ && done.seconds && !done.rough) has_planes_ = false;
+      auto again = ahead_.took(done);
+      if (!again) return give_up(tl::unexpected(std::move(again).error()));
+      if (!*again) return after_token(scratch);
+      reads_ = Reads::token;
+      return Next::reading;
+    }
+    case Reads::closing:
+      if (!done.status) return give_up(std::move(done.status));
+      read_ = back_to_;
+      ahead_.restart(done.logits);
+      return tell();
+    case Reads::rescue:
+      // The first error is the one to be told; where this fails too, the state has read less.
+      read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);
+      ahead_.restart(done.status ? done.logits : std::span<const float>());
+      return tell();
+    case Reads::missing:
+      status_ = std::move(done.status);
+      if (status_) session_->keep_logits(done.logits);
+      return Next::end;
+    case Reads::nothing: break;
+  }
+  SK_CHECK(false);
+}
+
+// An error ends it. What can be done is done for read_count() to be true, and it is true.
+Task::Next Generation::give_up(Status status) {
+  const bool in_prompt = prompt_read() < prompt_.size();
+  // A token after which there are no numbers is never read.
+  if (status.error().code == Code::corrupt) pending_ = -1;
+  const bool first = status_.has_value();
+  if (first) status_ = std::move(status);
+  finish_ = Finish::interrupted;
+  if (in_prompt) return tell();
+  if (first) plan_back(read_);
+  if (reads_ != Reads::nothing) {
+    reads_ = Reads::rescue;
+    return Next::reading;
+  }
+  read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);
+  return tell();
+}
+
+void Generation::abandon(Status status) {
+  status_ = std::move(status);
+  finish_ = Finish::interrupted;
+  reads_ = Reads::nothing;
+  event_.finish = finish_;
+  waits_.store(true, std::memory_order_release);
+}
+
+void Generation::spent(double seconds) {
+  if (timed_) way_.learn(asked_rough_ ? FasterWay::kSecond : FasterWay::kFirst, seconds);
+  timed_ = false;
+}
+
+Status Generation::resolve(Scratch& scratch) {
   asked_ = false;
-  StopMatcher::Step step = stops_.resolve(next_turn_is_likely());
-  if (step.decision == Decision::stop) return end(Finish::stop, std::move(step), event);
-  show(std::move(step), event);
+  StopMatcher::Step step = stops_.resolve(next_turn_is_likely(scratch));
+  if (step.decision == Decision::stop)
+    end(Finish::stop, std::move(step));
+  else
+    show(std::move(step));
   return {};
 }
 
@@ -152,62 +292,74 @@ bool Generation::may_be_rough() const {
 
 bool Generation::choose_rough() {
   if (!may_be_rough()) return false;
-  // Without room for the plane it goes on as before.
-  if (!session_->prepare_rough()) has_planes_ = false;
   const bool always = session_->model().info().two_plane == TwoPlane::on;
-  return has_planes_ && (always || way_.choose() == FasterWay::kSecond);
+  return always || way_.choose() == FasterWay::kSecond;
 }
 
-// Takes event.id from the logits.
-Status Generation::draw(Event& event) {
+// Takes event_.id from the logits.
+Status Generation::draw(Scratch& scratch) {
   LogitBounds* rough = ahead_.rough_logits();
   if (rough && !rough->all_exact()) {
-    SK_TRY(event.id, sampler_.sample(*rough, ahead_.tokens_read()));
+    SK_TRY(event_.id, sampler_.sample(*rough, ahead_.tokens_read(), scratch.sampling));
     exact_ += static_cast<double>(rough->exact_groups()) / rough->groups();
     return {};
   }
-  SK_TRY(event.id, sampler_.sample(ahead_.logits(), ahead_.tokens_read()));
+  SK_TRY(event_.id, sampler_.sample(logits(), ahead_.tokens_read(), scratch.sampling));
   return {};
 }
 
-Status Generation::choose(Event& event) {
+// Of the last token read, all of them exact.
+std::span<const float> Generation::logits() {
+  return ahead_.rough_logits() ? session_->logits() : ahead_.logits();
+}
+
+Status Generation::choose(Scratch& scratch) {
   const LogitBounds* bounds = ahead_.rough_logits();
   const bool rough = bounds && !bounds->all_exact();
   if (rough) ++rough_;
   // Bounds that are no numbers leave it to the logits themselves to say what is wrong.
-  if (!(rough && bounds->finite()) && !fingerprint_.add(ahead_.logits())) {
+  const bool finite = (rough && bounds->finite()) ||
+                      (options_.fingerprint ? fingerprint_.add(logits()) : all_finite(logits()));
+  if (!finite) {
     if (read_ == 0)
       return fail(Code::corrupt, "the model's numbers are not finite after what it read");
-    SK_TRY_STATUS(go_back(read_ - 1));
+    --read_;  // what give_up() goes back to
     return fail(Code::corrupt,
                 "the model's numbers are not finite any more after {} generated tokens; the state "
                 "stands before the last of them",
                 count_);
   }
-  event.forced = !forced_.empty();
-  if (event.forced) {
-    event.id = forced_.back();
+  event_.forced = !forced_.empty();
+  if (event_.forced) {
+    event_.id = forced_.back();
     forced_.pop_back();
   } else {
-    SK_TRY_STATUS(draw(event));
-    if (tokenizer_ ? tokenizer_->is_end(event.id) : event.id == kEndOfDocument[0]) {
-      event.id = -1;
-      return end(Finish::end_of_text, stops_.finish(), event);
+    SK_TRY_STATUS(draw(scratch));
+    if (tokenizer_ ? tokenizer_->is_end(event_.id) : event_.id == kEndOfDocument[0]) {
+      event_.id = -1;
+      end(Finish::end_of_text, stops_.finish());
+      return {};
     }
   }
-  if (options_.logprobs) find_likeliest(event);
-  sampler_.accept(event.id);
-  pending_ = event.id;
-  recent_.push_back(event.id);
+  if (options_.logprobs) find_likeliest();
+  sampler_.accept(event_.id);
+  pending_ = event_.id;
+  recent_.push_back(event_.id);
   ++count_;
 
   if (stops_.thinking()) ++thoughts_;
   StopMatcher::Step step =
-      stops_.push(tokenizer_ ? tokenizer_->bytes_of(event.id) : std::string_view());
-  if (step.decision == Decision::stop) return end(Finish::stop, std::move(step), event);
+      stops_.push(tokenizer_ ? tokenizer_->bytes_of(event_.id) : std::string_view());
+  if (step.decision == Decision::stop) {
+    end(Finish::stop, std::move(step));
+    return {};
+  }
   asked_ = step.decision == Decision::ask;
-  show(std::move(step), event);
-  if (count_ == options_.max_tokens) return end(Finish::length, stops_.finish(), event);
+  show(std::move(step));
+  if (count_ == options_.max_tokens) {
+    end(Finish::length, stops_.finish());
+    return {};
+  }
   if (options_.think_budget >= 0 && !closed_thought_ && stops_.thinking() &&
       thoughts_ >= std::max<int64_t>(options_.think_budget, 1)) {
     closed_thought_ = true;
@@ -229,92 +381,82 @@ void Generation::keep_state() {
   kept_at_ = at;
 }
 
-// Makes the state one that has read the first `count` generated tokens.
-Status Generation::go_back(int64_t count) {
+// For a state that has read the first `count` generated tokens: sets it back and says what has to
+// be read from there, if anything has.
+void Generation::plan_back(int64_t count) {
   SK_CHECK(count >= kept_at_);
-  const bool lost = session_->state().lost();
-  if (count == read_ && !lost) return ahead_.settle();
-  const State* from = &kept_;
-  int64_t from_at = kept_at_;
   const State& known = ahead_.known_state();
-  if (const auto at = static_cast<int64_t>(known.tokens_read() - start_);
-      !known.lost() && at > kept_at_ && at <= count) {
-    from = &known;
-    from_at = at;
+  const auto known_at = static_cast<int64_t>(known.tokens_read() - start_);
+  const bool usable = !known.lost() && known_at >= kept_at_ && known_at <= count;
+  if (usable && known_at == count && !ahead_.ahead()) {
+    read_ = count;
+    return;
   }
-  const auto ids = std::span(recent_).subspan(static_cast<size_t>(from_at - kept_at_),
-                                              static_cast<size_t>(count - from_at));
-  read_ = from_at;
-  SK_TRY_STATUS(ahead_.restart(*from, ids));
-  read_ = count;
-  return {};
+  read_ = usable ? known_at : kept_at_;
+  again_ = std::span(recent_).subspan(static_cast<size_t>(read_ - kept_at_),
+                                      static_cast<size_t>(count - read_));
+  back_to_ = count;
+  if (usable)
+    ahead_.drop_guesses();
+  else
+    session_->restore(kept_), ahead_.restart({});
+  if (!again_.empty()) reads_ = Reads::closing;
 }
 
-Status Generation::end(Finish finish, StopMatcher::Step step, Event& event) {
+void Generation::end(Finish finish, StopMatcher::Step step) {
   finish_ = finish;
-  show(std::move(step), event);
-  show_rest(event);
-  if (finish != Finish::stop) return ahead_.settle();
-  pending_ = -1;
-  return go_back(static_cast<int64_t>(stops_.restore_point()));
-}
-
-Status Generation::interrupt(Event& event) {
-  event = Event();
-  Status status;
-  if (finish_ == Finish::running) status = end(Finish::interrupted, stops_.finish(), event);
-  event.finish = finish_;
-  return status;
+  show(std::move(step));
+  show_rest();
+  if (finish == Finish::stop) pending_ = -1;
+  plan_back(finish == Finish::stop ? static_cast<int64_t>(stops_.restore_point()) : read_);
 }
 
 void Generation::resume(int64_t more) {
   SK_CHECK(finish_ == Finish::length || finish_ == Finish::interrupted);
+  static_cast<void>(take_cancel());  // it may have come too late
   options_.max_tokens = more < 0 ? -1 : count_ + more;
   finish_ = more == 0 ? Finish::length : Finish::running;
+  if (prompt_read() < prompt_.size()) reads_ = Reads::prompt;
 }
 
 Result<std::vector<int32_t>> Generation::settle() {
-  std::vector<int32_t> ids;
+  status_ = {};
   if (finish_ == Finish::stop && !unread_text().empty()) {
-    SK_TRY(ids, tokenizer_->encode(unread_text()));
+    SK_TRY(missing_, tokenizer_->encode(unread_text()));
   } else if (pending_ >= 0) {
-    ids.assign(recent_.begin() + (read_ - kept_at_), recent_.end());
+    missing_.assign(recent_.begin() + (read_ - kept_at_), recent_.end());
   }
-  if (!ids.empty()) SK_TRY_STATUS(session_->feed(ids));
+  if (!missing_.empty()) reads_ = Reads::missing;
   pending_ = -1;
-  return ids;
+  return missing_;
 }
 
-void Generation::show(StopMatcher::Step step, Event& event) {
-  if (!step.thinking.empty()) event.thinking += thinking_.push(step.thinking);
-  if (!step.text.empty()) event.text += text_.push(step.text);
+void Generation::show(StopMatcher::Step step) {
+  if (!step.thinking.empty()) event_.thinking += thinking_.push(step.thinking);
+  if (!step.text.empty()) event_.text += text_.push(step.text);
 }
 
 // A character that was not completed. It stays, so that what resumes can complete it.
-void Generation::show_rest(Event& event) const {
-  event.thinking += text::Utf8Stream(thinking_).flush();
-  event.text += text::Utf8Stream(text_).flush();
+void Generation::show_rest() {
+  event_.thinking += text::Utf8Stream(thinking_).flush();
+  event_.text += text::Utf8Stream(text_).flush();
 }
 
-bool Generation::next_turn_is_likely() {
+bool Generation::next_turn_is_likely(Scratch& scratch) {
   if (!options_.profile || !tokenizer_) return true;
-  const std::span<const float> logits = ahead_.logits();
-  probabilities_.resize(logits.size());
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  for (size_t i = 0; i < logits.size(); ++i)
-    probabilities_[i] =
-        static_cast<float>(std::exp(static_cast<double>(logits[i]) - largest) / sum);
-  return text::role_holds_mass(probabilities_, *tokenizer_, *options_.profile);
+  const std::span<const float> row = logits();
+  const double shift = log_sum_exp(row);
+  std::vector<float>& probabilities = scratch.probabilities;
+  probabilities.resize(row.size());
+  for (size_t i = 0; i < row.size(); ++i)
+    probabilities[i] = static_cast<float>(std::exp(static_cast<double>(row[i]) - shift));
+  return text::role_holds_mass(probabilities, *tokenizer_, *options_.profile);
 }
 
-void Generation::find_likeliest(Event& event) const {
-  const std::span<const float> logits = ahead_.logits();
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  const double shift = largest + std::log(sum);
+void Generation::find_likeliest() {
+  Event& event = event_;
+  const std::span<const float> logits = this->logits();
+  const double shift = log_sum_exp(logits);
   const auto logprob = [&](int32_t id) {
     return static_cast<double>(logits[static_cast<size_t>(id)]) - shift;
   };

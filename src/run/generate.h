@@ -1,8 +1,10 @@
-// Token after token from a session, as events: text in whole characters, thoughts apart, and an end
+// Token after token of a session, as events: text in whole characters, thoughts apart, and an end
 // with an exact account of what the state has read.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,7 +13,7 @@
 #include "run/faster_way.h"
 #include "run/lookahead.h"
 #include "run/sampler.h"
-#include "run/session.h"
+#include "run/task.h"
 #include "text/stops.h"
 #include "text/utf8_stream.h"
 
@@ -63,6 +65,8 @@ struct GenerateOptions {
   // Every logit is computed, so that there is a fingerprint of all of them, also where a two-plane
   // head would find the token without.
   bool all_logits = false;
+  // Of all logits; where it is of no use it costs a tenth of the choice of a token.
+  bool fingerprint = true;
 };
 
 // A 64-bit number that names logits by their bits: equal on every machine that computes the same.
@@ -76,41 +80,61 @@ class LogitsFingerprint {
   uint64_t value_ = 0;
 };
 
-// The loop, one call for each token. Memory does not grow with the number of tokens.
+// The loop as a machine: an Engine reads what it wants read, and it makes an event of what comes of
+// that. Memory does not grow with the number of tokens.
 //
 // What the state has read is read_count() of the generated tokens (drawn and forced ones, in the
-// order of the events), after whatever the session had read before; with a drafter it may be
-// elsewhere until the generation has ended:
+// order of the events), after whatever the session had read before; while it runs the state may be
+// elsewhere:
 //   - after stop: those that belong to the answer as a whole. Never the stop. Where the answer ends
 //     inside a token, unread_text() is the part of the answer before that.
 //   - after length and interrupted: all but the last, which was drawn and not read.
 //   - after end_of_text: all (the token that ends it is no event and is not read).
 // settle() reads what is missing, so that the state stands for exactly what was shown.
-class Generation {
+//
+// Whoever takes the events may be another thread than the engine's: between Next::event and take()
+// the generation is his, and so it is after its last event.
+class Generation final : public Task {
  public:
-  // The session must have logits and outlive this, like the tokenizer (null: ids only, no text, no
-  // stop strings). Errors: argument (no logits, stop strings).
-  static Result<Generation> start(Session& session, const text::Tokenizer* tokenizer,
-                                  Sampler sampler, const GenerateOptions& options);
+  // Reads `prompt` and goes on from there; without one the session must have logits. The session
+  // outlives this and is its own until it has ended, like the tokenizer (null: ids only, no text,
+  // no stop strings). Errors: argument (ids out of range, no logits, stop strings).
+  static Result<std::shared_ptr<Generation>> start(Session& session,
+                                                   std::span<const int32_t> prompt,
+                                                   const text::Tokenizer* tokenizer,
+                                                   Sampler sampler, const GenerateOptions& options);
+  static Result<std::shared_ptr<Generation>> start(Session& session,
+                                                   const text::Tokenizer* tokenizer,
+                                                   Sampler sampler,
+                                                   const GenerateOptions& options) {
+    return start(session, {}, tokenizer, std::move(sampler), options);
+  }
 
-  // The next token. Errors: those of Sampler::sample and Session::feed; internal when the logits
-  // are not finite, and the state has then read the tokens before the one that did it. After an
-  // error the generation is over.
-  Status next(Event& event);
-  // Ends it between two tokens, with the text that was held back. Errors: Session::feed's, where
-  // guesses have to be taken back.
-  Status interrupt(Event& event);
+  // The event that waits, if one does. The event's buffers are used again for a later one.
+  bool take(Event& event);
+  // Ends it between two tokens, with the text that was held back: the next event is the last.
+  void interrupt() { cancel(); }
   // After length or interrupted: go on as if it had not ended, for at most `more` tokens.
   void resume(int64_t more);
+  // Reads what was shown and not read. The ids beyond read_count() tokens that this means: the last
+  // drawn one, or those of unread_text(). They have been read when the engine is done with it
+  // (Engine::wait()); status() then tells of errors. To be called once, at the end.
+  Result<std::vector<int32_t>> settle();
 
+  // What ended it before its time: errors of Sampler::sample and Model::eval; corrupt when the
+  // logits are not finite, and the state has then read the tokens before the one that did it.
+  const Status& status() const { return status_; }
   Finish finish() const { return finish_; }
+  size_t prompt_size() const { return prompt_.size(); }
+  // From any thread.
+  size_t prompt_read() const { return prompt_read_.load(std::memory_order_relaxed); }
   int64_t count() const { return count_; }  // tokens generated
   int64_t read_count() const { return read_; }
   int64_t thought_count() const { return thoughts_; }  // of count(), those inside a thought
   std::string_view unread_text() const { return stops_.remainder(); }
-  // None if logits stayed between bounds.
+  // None if logits stayed between bounds or nobody asked for it.
   std::optional<uint64_t> fingerprint() const {
-    return rough_ > 0 ? std::nullopt : std::optional(fingerprint_.value());
+    return rough_ > 0 || !options_.fingerprint ? std::nullopt : std::optional(fingerprint_.value());
   }
   int64_t rough_count() const { return rough_; }  // tokens drawn from logits between bounds
   // The share of the head that those have read exactly.
@@ -119,32 +143,52 @@ class Generation {
   int64_t accepted_count() const { return ahead_.accepted(); }  // guesses that saved a pass
   const Sampler& sampler() const { return sampler_; }
 
-  // Reads what was shown and not read. The ids that it read beyond read_count() tokens: the last
-  // drawn one, or those of unread_text(). To be called once, at the end.
-  Result<std::vector<int32_t>> settle();
+  Next next(Scratch& scratch) override;
+  Reading reading() override;
+  Next took(Done done, Scratch& scratch) override;
+  void abandon(Status status) override;
+  void spent(double seconds) override;
 
  private:
-  Generation(Session& session, const text::Tokenizer* tokenizer, Sampler sampler,
-             const GenerateOptions& options, text::StopMatcher stops);
+  // What is being read, and so what follows when it was.
+  enum class Reads : uint8_t {
+    nothing,
+    prompt,
+    token,    // the last one, with guesses: another one is chosen then
+    closing,  // of an end that lies back: the last event goes out then
+    rescue,   // after an error: so that read_count() is true
+    missing,  // settle()
+  };
 
-  Status read_pending(Event& event);
+  Generation(Session& session, std::span<const int32_t> prompt, const text::Tokenizer* tokenizer,
+             Sampler sampler, const GenerateOptions& options, text::StopMatcher stops);
+
+  void begin_text();
+  Next tell();
+  Next give_up(Status status);
+  Next go_on(Scratch& scratch);
+  Next after_token(Scratch& scratch);
+  Next follow(Status status);
   size_t guesses_allowed() const;
   bool may_be_rough() const;
   bool choose_rough();
-  Status choose(Event& event);
-  Status draw(Event& event);
-  void take(Event& event);
+  Status resolve(Scratch& scratch);
+  Status choose(Scratch& scratch);
+  Status draw(Scratch& scratch);
+  std::span<const float> logits();
   void keep_state();
-  Status go_back(int64_t count);
-  Status end(Finish finish, text::StopMatcher::Step step, Event& event);
-  void show(text::StopMatcher::Step step, Event& event);
-  void show_rest(Event& event) const;
-  bool next_turn_is_likely();
-  void find_likeliest(Event& event) const;
+  void plan_back(int64_t count);
+  void end(Finish finish, text::StopMatcher::Step step);
+  void show(text::StopMatcher::Step step);
+  void show_rest();
+  bool next_turn_is_likely(Scratch& scratch);
+  void find_likeliest();
 
   Session* session_;
+  std::vector<int32_t> prompt_;
+  std::atomic<size_t> prompt_read_{0};
   Lookahead ahead_;
-  uint64_t start_;  // tokens that the session had read before
+  uint64_t start_ = 0;  // tokens that the session had read before the first generated one
   const text::Tokenizer* tokenizer_;
   Sampler sampler_;
   GenerateOptions options_;
@@ -152,12 +196,22 @@ class Generation {
   text::Utf8Stream text_;
   text::Utf8Stream thinking_;
   Finish finish_ = Finish::running;
+  Status status_;
   LogitsFingerprint fingerprint_;
   bool has_planes_;
   FasterWay way_;
+  bool asked_rough_ = false;  // of the last token's reading
+  bool timed_ = false;        // whether the faster way is to learn of it
   int64_t rough_ = 0;
   double exact_ = 0;
-  std::vector<float> probabilities_;
+
+  Event event_;
+  std::atomic<bool> waits_{false};  // event_, for take()
+
+  Reads reads_ = Reads::nothing;
+  std::span<const int32_t> again_{};  // what closing and rescue read
+  std::vector<int32_t> missing_;
+  int64_t back_to_ = 0;  // generated tokens that have been read then
 
   int64_t count_ = 0;
   int64_t read_ = 0;

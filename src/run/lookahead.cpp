@@ -1,7 +1,6 @@
 #include "run/lookahead.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -63,59 +62,89 @@ void DraftLength::learn(size_t tokens, double seconds) {
 Lookahead::Lookahead(Session& session, Drafter* drafter, size_t longest, std::optional<double> cost)
     : session_(&session), drafter_(drafter), longest_(longest), length_(cost) {
   SK_CHECK(longest <= static_cast<size_t>(kMostGuesses));
-  if (!drafter_) return;
-  guesses_.resize(longest_);
+  if (drafter_) guesses_.resize(longest_);
   pass_.reserve(3 * longest_ + 1);
-}
-
-std::span<const float> Lookahead::logits() const {
-  if (!ahead()) return session_->logits();
-  const auto vocab = static_cast<size_t>(session_->model().vocab());
-  return std::span(rows_).subspan((known_ - 1 - first_) * vocab, vocab);
 }
 
 uint64_t Lookahead::tokens_read() const {
   return session_->state().tokens_read() - (pass_.size() - known_);
 }
 
-const State& Lookahead::known_state() const { return ahead() ? *before_ : session_->state(); }
-
-Status Lookahead::feed(int32_t id, size_t most, bool rough) {
-  if (!drafter_) return rough ? session_->feed_rough(id) : session_->feed(id);
-  SK_CHECK(!rough);
-  drafter_->push(id);
+bool Lookahead::push(int32_t id, size_t most, bool rough) {
+  SK_CHECK(!rough || !drafter_);
+  rough_ = rough;
+  if (drafter_) drafter_->push(id);
   if (ahead()) {
     if (pass_[known_] == id) {
+      logits_ = std::span(rows_).subspan((known_ - first_) * vocab(), vocab());
       ++known_;
       ++accepted_;
-      return {};
+      return false;
     }
-    drop_guesses();
+    drop_pass();
   } else {
     pass_.clear();
   }
   pass_.push_back(id);
   known_ = pass_.size();
-  const auto start = std::chrono::steady_clock::now();
-  add_guesses(most);
-  if (auto status = read_pass(); !status) {
-    // The known tokens before this one may have to be read again. Should that fail as well, the
-    // session stands before them, and what it says of itself is true.
-    pass_.resize(known_ - 1);
-    known_ = 0;
-    if (!pass_.empty()) static_cast<void>(session_->read_again(pass_));
-    pass_.clear();
-    return status;
+  if (drafter_) add_guesses(most);
+  if (!ahead()) return true;
+  before_ = session_->state();
+  first_ = known_ - 1;
+  rows_.resize((pass_.size() - first_) * vocab());
+  return true;
+}
+
+Reading Lookahead::reading() {
+  Reading out{.session = session_, .tokens = pass_, .exact = true, .rough = rough_};
+  if (ahead()) {
+    out.rows = rows_;
+    out.first = first_;
   }
-  length_.learn(pass_.size(),
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  return {};
+  return out;
+}
+
+Result<bool> Lookahead::took(const Done& done) {
+  const auto guesses = static_cast<int64_t>(pass_.size() - known_);
+  if (done.status) {
+    drafted_ += guesses;
+    logits_ = guesses > 0 ? std::span<const float>(rows_).first(vocab()) : done.logits;
+    if (done.seconds) length_.learn(pass_.size(), *done.seconds);
+    return false;
+  }
+  if (guesses > 0 && done.status.error().code == Code::corrupt) {
+    // Numbers that a guess makes infinite say nothing of the tokens that are known.
+    drafted_ += guesses;
+    drop_pass();
+    return true;
+  }
+  pass_.clear();
+  known_ = 0;
+  logits_ = {};
+  return tl::unexpected(done.status.error());
 }
 
 // What is left are known tokens, which the session has to read again: it stands before them.
-void Lookahead::drop_guesses() {
+void Lookahead::drop_pass() {
   session_->exchange(*before_);
   pass_.resize(known_);
+}
+
+void Lookahead::drop_guesses() {
+  if (ahead()) session_->exchange(*before_);
+  restart({});
+}
+
+void Lookahead::restart(std::span<const float> logits) {
+  pass_.clear();
+  known_ = 0;
+  logits_ = logits;
+}
+
+void Lookahead::forget_passing_logits() {
+  const bool own = !rows_.empty() && logits_.data() >= rows_.data() &&
+                   logits_.data() < rows_.data() + rows_.size();
+  if (!own && logits_.data() != session_->known_row()) logits_ = {};
 }
 
 void Lookahead::add_guesses(size_t most) {
@@ -130,44 +159,6 @@ void Lookahead::add_guesses(size_t most) {
     SK_CHECK(guess.id >= 0 && guess.id < session_->model().vocab());
     pass_.push_back(guess.id);
   }
-}
-
-Status Lookahead::read_pass() {
-  if (!ahead()) {
-    SK_TRY_STATUS(session_->read_again(pass_));
-    return {};
-  }
-  before_ = session_->state();
-  first_ = known_ - 1;
-  rows_.resize((pass_.size() - first_) * static_cast<size_t>(session_->model().vocab()));
-  const Status fed = session_->feed_each(pass_, first_, rows_);
-  if (!fed && fed.error().code == Code::corrupt) {
-    // Numbers that a guess makes infinite say nothing of the tokens that are known.
-    drafted_ += static_cast<int64_t>(pass_.size() - known_);
-    drop_guesses();
-    return session_->read_again(pass_);
-  }
-  SK_TRY_STATUS(fed);
-  drafted_ += static_cast<int64_t>(pass_.size() - known_);
-  return {};
-}
-
-Status Lookahead::settle() {
-  if (!ahead()) return {};
-  drop_guesses();
-  const Status fed = session_->read_again(pass_);
-  pass_.clear();
-  known_ = 0;
-  if (!fed) return tl::unexpected(fed.error());
-  return {};
-}
-
-Status Lookahead::restart(const State& state, std::span<const int32_t> ids) {
-  session_->restore(state);
-  pass_.clear();
-  known_ = 0;
-  SK_TRY_STATUS(session_->feed(ids));
-  return {};
 }
 
 }  // namespace skein

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "run/draft.h"
-#include "run/session.h"
+#include "run/task.h"
 
 namespace skein {
 
@@ -48,32 +48,40 @@ class Lookahead {
   Lookahead(Session& session, Drafter* drafter, size_t longest,
             std::optional<double> cost = std::nullopt);
 
-  // Reads a token and at most `most` guesses of what follows. `rough`, which is for
-  // no drafter: Session::feed_rough(). Errors: Session::feed's; the session then stands where it
-  // says.
-  Status feed(int32_t id, size_t most, bool rough = false);
-  // After the last token that was fed.
-  std::span<const float> logits() const;
-  // Null unless that token was fed so.
-  LogitBounds* rough_logits() { return ahead() ? nullptr : session_->rough_logits(); }
+  // The text goes on with `id`, and what follows it is guessed with at most `most` guesses. True:
+  // reading() has to be read for that, and took() told; false: a guess was right, and its logits
+  // are there already. `rough`, which is for no drafter: Reading::rough.
+  bool push(int32_t id, size_t most, bool rough = false);
+  Reading reading();
+  // True: another reading() is needed, because the guesses gave no numbers. Errors: the reading's;
+  // the session then stands where it says, and the last token was not read.
+  Result<bool> took(const Done& done);
+
+  // After the last token of the text. Of a step with several readings they are overwritten by the
+  // next one; forget_passing_logits() keeps only what is not.
+  std::span<const float> logits() const { return logits_; }
+  void forget_passing_logits();
+  // Null unless that token was read roughly.
+  LogitBounds* rough_logits() { return logits_.empty() ? session_->rough_logits() : nullptr; }
   // All tokens up to that one, guesses not counted.
   uint64_t tokens_read() const;
 
+  // Whether the session has read guesses that nobody asked for yet.
+  bool ahead() const { return known_ < pass_.size(); }
   // The session's state or, where it is ahead of the text, an earlier one that is not.
-  const State& known_state() const;
-  // Makes the session stand after the last token that was fed, with its logits.
-  Status settle();
-  // Makes it one that has read `ids` after `state`, which may be known_state().
-  Status restart(const State& state, std::span<const int32_t> ids);
+  const State& known_state() const { return ahead() ? *before_ : session_->state(); }
+  // Makes the session's state known_state(), without logits.
+  void drop_guesses();
+  // The session was set elsewhere, or read something else: these are its logits.
+  void restart(std::span<const float> logits);
 
   int64_t drafted() const { return drafted_; }    // guesses that were read
   int64_t accepted() const { return accepted_; }  // of those, how many were right
 
  private:
-  bool ahead() const { return known_ < pass_.size(); }
-  void drop_guesses();
+  size_t vocab() const { return static_cast<size_t>(session_->model().vocab()); }
+  void drop_pass();
   void add_guesses(size_t most);
-  Status read_pass();
 
   Session* session_;
   Drafter* drafter_;
@@ -81,9 +89,12 @@ class Lookahead {
   DraftLength length_;
   std::vector<Guess> guesses_;
   int64_t drafted_ = 0, accepted_ = 0;
+  std::span<const float> logits_{};
+  bool rough_ = false;
 
-  // What the session read last: known tokens, then guesses that nobody has asked for yet. It began
-  // in `before_`, and rows_ has the logits after each of its tokens from first_ on.
+  // What the session read last, or is to read now: known tokens, then guesses that nobody has asked
+  // for yet. It began in `before_`, and rows_ has the logits after each of its tokens from first_
+  // on.
   std::vector<int32_t> pass_;
   size_t known_ = 0;
   size_t first_ = 0;

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/platform.h"
+#include "base/pool.h"
 #include "io/model_files.h"
 #include "ops/host_states.h"
 #include "quant/read.h"
@@ -237,6 +238,7 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   SK_TRY(Prepared ready, prepare(path, options));
   auto model = std::shared_ptr<Model>(
       new Model(std::move(ready.files), std::move(ready.info), options.chunk));
+  SK_TRY(model->threads_, thread_count(options.threads));
   if (options.before_load) options.before_load(model->info_, ready.memory);
   if (const uint64_t total = memory_total();
       total > 0 && static_cast<uint64_t>(ready.memory.peak()) > total)
@@ -494,13 +496,13 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
         std::copy_n(gathered_.data() + i * vocab_size, vocab_size, targets_[i]);
     for (size_t i = 0; i < owners_.size(); ++i) strange_[owners_[i]] |= not_finite_[i];
   }
-  return finish(jobs, restorer ? &*restorer : nullptr);
+  return finish(jobs, restorer ? &*restorer : nullptr, watch.not_finite);
 }
 
 // Jobs whose numbers are not finite any more fail, each by itself: their states are what they were,
 // or lost where nobody has a copy. Others are done. Where no logits were wanted the state itself
 // tells: what it holds goes into all that comes after.
-Status Model::finish(std::span<const Job> jobs, Restorer* restorer) {
+Status Model::finish(std::span<const Job> jobs, Restorer* restorer, std::span<uint8_t> not_finite) {
   std::optional<size_t> first;
   for (size_t i = 0; i < jobs.size(); ++i) {
     State& state = *jobs[i].state;
@@ -510,20 +512,25 @@ Status Model::finish(std::span<const Job> jobs, Restorer* restorer) {
       continue;
     }
     if (!first) first = i;
+    if (!not_finite.empty()) not_finite[i] = 1;
     restorer ? restorer->restore(i) : state.lose();
   }
   if (restorer) restorer->keep_new();
   if (!first) return {};
-  return fail(Code::corrupt,
-              "{}: computing{} gives numbers that are not finite; weights are damaged or too large",
-              files_.name(),
-              jobs.size() > 1 ? fmt::format(" job {} of {}", *first + 1, jobs.size()) : "");
+  return not_finite_in(jobs.size() > 1 ? fmt::format(" job {} of {}", *first + 1, jobs.size())
+                                       : "");
 }
 
-Status Model::eval(std::span<const Job> jobs) {
+Status Model::not_finite_in(std::string_view what) const {
+  return fail(Code::corrupt,
+              "{}: computing{} gives numbers that are not finite; weights are damaged or too large",
+              files_.name(), what);
+}
+
+Status Model::eval(std::span<const Job> jobs, std::span<uint8_t> not_finite) {
   SK_TRY_STATUS(check(jobs));
   SK_TRY(const Turn::Held turn, turn_.take("the model"));
-  return run(jobs, {});
+  return run(jobs, {.not_finite = not_finite});
 }
 
 Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, float* logits) {

@@ -152,6 +152,8 @@ class Model {
   const std::filesystem::path& path() const;
   int64_t file_bytes() const { return static_cast<int64_t>(files_.total_bytes()); }
 
+  // Of its steps; whoever does something beside them may take as many.
+  int threads() const { return threads_; }
   // Tokens of a prompt that go through the layers together.
   int64_t chunk() const { return static_cast<int64_t>(chunk_); }
 
@@ -166,9 +168,13 @@ class Model {
   // memory, io (the file was cut before this call); the states are then as they were. Io (it was
   // cut while a call of few tokens read matrices in it) or device: the states are as they were or
   // lost (State::lost). Corrupt: a state was lost before; or numbers were not finite in some job,
-  // whose state is then as it was or lost, while the other jobs are done.
-  Status eval(std::span<const Job> jobs);
+  // whose state is then as it was or lost, while the other jobs are done; those jobs are marked
+  // with 1 in `not_finite` (as many zeros as jobs, or empty).
+  Status eval(std::span<const Job> jobs, std::span<uint8_t> not_finite = {});
   Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
+
+  // What eval() says of one job with such numbers.
+  Status not_finite() const { return not_finite_in(""); }
 
   // For models whose info() has a two-plane head: bounds of a row of logits, and reading a token
   // with no more than those. The first call makes the second plane; errors of that: memory,
@@ -204,10 +210,12 @@ class Model {
     const ops::Trace* trace = nullptr;
     ops::Profile* profile = nullptr;
     const ops::RoughLogits* rough = nullptr;
+    std::span<uint8_t> not_finite{};  // eval()
   };
   Status run(std::span<const Job> jobs, const Watch& watch);
   class Restorer;
-  Status finish(std::span<const Job> jobs, Restorer* restorer);
+  Status finish(std::span<const Job> jobs, Restorer* restorer, std::span<uint8_t> not_finite);
+  Status not_finite_in(std::string_view what) const;
   Status shortened() const;
   bool leaves_undefined(Code code) const;
   void mark_fast(const Job& job, size_t position, size_t count);
@@ -217,6 +225,7 @@ class Model {
   io::ModelFiles files_;
   ModelInfo info_;
   size_t chunk_;
+  int threads_ = 1;
   int64_t head_input_ = 0;  // width of what logits are computed from
   std::vector<WeightName> weight_names_;
   std::shared_ptr<const StateLayout> layout_;

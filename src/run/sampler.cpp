@@ -454,26 +454,36 @@ Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work)
   return weigh_kept(work, temperature);
 }
 
-Result<int32_t> Sampler::sample(std::span<const float> logits, uint64_t position) {
+double log_sum_exp(std::span<const float> logits) {
+  const float largest = extremes_of(logits).largest;
+  double sum = 0;
+  each_chunk(logits, Weigher(largest, 1), [&](size_t, size_t count, const double* weights) {
+    for (size_t i = 0; i < count; ++i) sum += weights[i];
+  });
+  return static_cast<double>(largest) + std::log(sum);
+}
+
+Result<int32_t> Sampler::sample(std::span<const float> logits, uint64_t position,
+                                SamplerWork& work) {
   const auto vocab = static_cast<size_t>(tokens_->vocab);
-  work_.logits.reserve(vocab);
-  work_.kept.reserve(vocab);
-  work_.weights.reserve(vocab);
-  work_.values.reserve(vocab);
-  if (sampling_.typical_p < 1) work_.typical.reserve(vocab);
-  SK_TRY(const double total, select(logits, work_));
+  work.logits.reserve(vocab);
+  work.kept.reserve(vocab);
+  work.weights.reserve(vocab);
+  work.values.reserve(vocab);
+  if (sampling_.typical_p < 1) work.typical.reserve(vocab);
+  SK_TRY(const double total, select(logits, work));
 
   const double target = uniform_at(sampling_.seed, position) * total;
   double sum = 0;
   size_t drawn = 0;  // ends at the last one that weighs anything, should rounding miss the target
-  for (size_t i = 0; i < work_.kept.size(); ++i) {
-    if (work_.weights[i] == 0) continue;
+  for (size_t i = 0; i < work.kept.size(); ++i) {
+    if (work.weights[i] == 0) continue;
     drawn = i;
-    sum += work_.weights[i];
+    sum += work.weights[i];
     if (sum > target) break;
   }
-  drawn_id_ = work_.kept[drawn].id;
-  drawn_surprise_ = -std::log2(work_.weights[drawn] / total);
+  drawn_id_ = work.kept[drawn].id;
+  drawn_surprise_ = -std::log2(work.weights[drawn] / total);
   return drawn_id_;
 }
 

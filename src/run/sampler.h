@@ -145,11 +145,18 @@ class Sampler {
   // Draws the token for `position` and leaves the memory as it is: the same call gives the same
   // token. Allocates in the first call only. Errors: argument (the number of logits; every token is
   // banned), internal (a logit is NaN or plus infinity, or all are minus infinity).
-  Result<int32_t> sample(std::span<const float> logits, uint64_t position);
+  // `work`: buffers that belong to whoever draws, so that a conversation that waits has none.
+  Result<int32_t> sample(std::span<const float> logits, uint64_t position, SamplerWork& work);
+  Result<int32_t> sample(std::span<const float> logits, uint64_t position) {
+    return sample(logits, position, work_);
+  }
 
   // The same token from logits that are known between bounds: makes as many exact as it takes,
   // which may be all. Errors: the same, and LogitBounds::make_exact()'s.
-  Result<int32_t> sample(LogitBounds& logits, uint64_t position);
+  Result<int32_t> sample(LogitBounds& logits, uint64_t position, SamplerWork& work);
+  Result<int32_t> sample(LogitBounds& logits, uint64_t position) {
+    return sample(logits, position, work_);
+  }
   // Whether each logit's exact value counts: bounds are of no use then.
   bool needs_all_logits() const;
 
@@ -176,17 +183,21 @@ class Sampler {
   // Penalties, bias and bans. Each logit's new value grows with its old one.
   void adjust(std::span<float> logits) const;
   // Makes logits exact until the rest cannot change what is drawn.
-  Status narrow(LogitBounds& logits);
+  Status narrow(LogitBounds& logits, SamplerWork& work);
 
   Sampling sampling_;
   const TokenTraits* tokens_;
   SamplerMemory memory_;
   std::vector<int32_t> entry_of_;  // by id: its place in memory_.seen, or -1
-  SamplerWork work_;
+  SamplerWork work_;               // of draws without anybody else's
   // The last draw's surprise in bits, from which mirostat learns when that token is accepted.
   int32_t drawn_id_ = -1;
   double drawn_surprise_ = 0;
 };
+
+// ln(sum of e^logit): a token's log-probability is its logit less this. The same on every machine
+// but for the last bit of a logarithm.
+double log_sum_exp(std::span<const float> logits);
 
 // Philox4x32-10 (Salmon and others, "Parallel random numbers: as easy as 1, 2, 3", 2011): a
 // bijection of the counter for each key, so that the draw at a position needs none of the draws

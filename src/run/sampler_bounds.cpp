@@ -150,52 +150,52 @@ bool Sampler::needs_all_logits() const {
   return sampling_.top_p >= 1 && sampling_.top_k == 0 && sampling_.min_p == 0;
 }
 
-Status Sampler::narrow(LogitBounds& logits) {
+Status Sampler::narrow(LogitBounds& logits, SamplerWork& work) {
   const size_t vocab = logits.about().size();
   if (!logits.finite() || needs_all_logits()) return logits.make_all_exact();
   const bool greedy = sampling_.temperature == 0;
   const double first = sampling_.order == SampleOrder::openai ? sampling_.temperature : 1;
-  work_.low.resize(vocab);
-  work_.high.resize(vocab);
-  work_.values.resize(vocab);
-  work_.groups.reserve(static_cast<size_t>(logits.groups()));
+  work.low.resize(vocab);
+  work.high.resize(vocab);
+  work.values.resize(vocab);
+  work.groups.reserve(static_cast<size_t>(logits.groups()));
   std::optional<Depths> depths;
   // First those that may be the largest, then ever more.
   for (int64_t candidates = 0;;
        candidates = candidates == 0 ? 24 + 2 * int64_t{sampling_.top_k} : 4 * candidates) {
     const std::span<const float> about = logits.about(), error = logits.error();
     for (size_t i = 0; i < vocab; ++i) {
-      work_.low[i] = about[i] - error[i];
-      work_.high[i] = about[i] + error[i];
+      work.low[i] = about[i] - error[i];
+      work.high[i] = about[i] + error[i];
     }
-    adjust(work_.low);
-    adjust(work_.high);
-    float line = extremes_of(work_.low).largest;
+    adjust(work.low);
+    adjust(work.high);
+    float line = extremes_of(work.low).largest;
     if (line == kMinusInfinity) return logits.make_all_exact();
     if (candidates > 0) {
-      if (!depths) depths.emplace(work_.high, line);
+      if (!depths) depths.emplace(work.high, line);
       line = depths->line(candidates);
     }
     const float at_least = std::nextafter(line, kMinusInfinity);
 
-    work_.groups.clear();
+    work.groups.clear();
     // Up to infinity, which a bound can be where logits are near the largest number.
-    each_between(work_.high, at_least, static_cast<float>(kInfinity), [&](size_t i) {
+    each_between(work.high, at_least, static_cast<float>(kInfinity), [&](size_t i) {
       const auto group = static_cast<int32_t>(i / ops::kLogitGroup);
       if (logits.is_exact(group)) return;
-      if (work_.groups.empty() || work_.groups.back() != group) work_.groups.push_back(group);
+      if (work.groups.empty() || work.groups.back() != group) work.groups.push_back(group);
     });
-    const auto wanted = static_cast<int32_t>(work_.groups.size());
+    const auto wanted = static_cast<int32_t>(work.groups.size());
     if (kMostExact * (logits.exact_groups() + wanted) > logits.groups())
       return logits.make_all_exact();
-    SK_TRY_STATUS(logits.make_exact(work_.groups));
+    SK_TRY_STATUS(logits.make_exact(work.groups));
     if (greedy) return {};
 
     // The row as it is now, and of it what is exact.
-    work_.logits.assign(about.begin(), about.end());
-    adjust(work_.logits);
-    const float others = largest_unknown(work_.high, error);
-    const std::span<float> exact = exact_values(logits, work_.logits, work_.values);
+    work.logits.assign(about.begin(), about.end());
+    adjust(work.logits);
+    const float others = largest_unknown(work.high, error);
+    const std::span<float> exact = exact_values(logits, work.logits, work.values);
     std::sort(exact.begin(), exact.end(), std::greater<float>());
     const auto end = std::partition_point(exact.begin(), exact.end(),
                                           [&](float value) { return value > others; });
@@ -207,18 +207,18 @@ Status Sampler::narrow(LogitBounds& logits) {
     if (sampling_.top_p > 0 && sampling_.top_p < 1) {
       double known = 0;
       for (const float value : exact) known += weigh(value);
-      mass = {known + (1 - kMassError) * mass_of(work_.low, error, weigh),
-              known + (1 + kMassError) * mass_of(work_.high, error, weigh)};
+      mass = {known + (1 - kMassError) * mass_of(work.low, error, weigh),
+              known + (1 + kMassError) * mass_of(work.high, error, weigh)};
     }
     if (is_cut_certain(top, others, weigh, mass, sampling_, first)) return {};
   }
 }
 
-Result<int32_t> Sampler::sample(LogitBounds& logits, uint64_t position) {
+Result<int32_t> Sampler::sample(LogitBounds& logits, uint64_t position, SamplerWork& work) {
   if (logits.about().size() != static_cast<size_t>(tokens_->vocab))
     return fail(Code::argument, "{} logits for a vocabulary of {}", logits.about().size(),
                 tokens_->vocab);
-  if (!logits.all_exact()) SK_TRY_STATUS(narrow(logits));
+  if (!logits.all_exact()) SK_TRY_STATUS(narrow(logits, work));
   return sample(logits.about(), position);
 }
 

@@ -1,8 +1,8 @@
-// One sequence in progress: a model, the state it is in, and what it says comes next.
+// One sequence in progress: a model, the state it is in, and what it says comes next. Who reads
+// tokens into it is an Engine.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,8 +22,6 @@ class Session {
       return static_cast<size_t>(state.bytes()) + logits.size() * sizeof(float);
     }
   };
-  // Tokens read so far and in all, between two chunks; false stops there.
-  using Progress = std::function<bool(size_t done, size_t total)>;
 
   explicit Session(std::shared_ptr<Model> model);
   Session(std::shared_ptr<Model> model, State state);
@@ -35,28 +33,30 @@ class Session {
   State& change_state();
 
   // After the last token read, [vocab]; empty when nothing was read since the state was set, or
-  // when reading stopped half-way. After feed_rough() the rest of them is computed now, and empty
-  // where that fails.
+  // when reading stopped half-way. Of a token that was read roughly the rest of them is computed
+  // now, and they are empty where that fails.
   std::span<const float> logits() const;
-  // After feed_rough(), which leaves it to whoever looks to make logits exact; otherwise null.
+  // After a token that was read roughly, which leaves it to whoever looks to make logits exact;
+  // otherwise null.
   LogitBounds* rough_logits() { return rough_ ? &*bounds_ : nullptr; }
 
-  // Reads `ids`, many at a time. How many it read is less than ids.size() only when `progress` said
-  // to stop: the state then stands after exactly those. Errors: Model::eval's; argument and
-  // mismatch leave the state as it was, after another it stands at the end of a chunk.
-  Result<size_t> feed(std::span<const int32_t> ids, const Progress& progress = {});
-  // One token, for a loop that allocates nothing.
-  Status feed(int32_t id);
-  // The same with a two-plane head, which the model must have: logits between bounds. The first
-  // time it is prepared, which may fail (Model::logit_bounds()) and then changes nothing.
-  Status prepare_rough();
-  Status feed_rough(int32_t id);
-  // Tokens that were generated one by one, with their exact bits also where prompts are fast.
-  Status read_again(std::span<const int32_t> ids);
-  // All of `ids` at once, and the logits after each of them from the one at `first` on: `rows` is
-  // [ids - first, vocab].
-  Status feed_each(std::span<const int32_t> ids, size_t first, std::span<float> rows);
-  // The same for all of `ids` at once, handing every value to `sink`.
+  // Where the logits lie that are known without computing anything, or null.
+  const float* known_row() const { return known_ ? logits_.data() : nullptr; }
+
+  // Error: argument, for ids that the model does not have.
+  Status check(std::span<const int32_t> ids) const;
+
+  // For whoever reads tokens into it (run/engine.h): where the row of the last one goes, [vocab],
+  // which is known from finish_reading() on. A second plane is made the first time that bounds are
+  // asked for; errors: Model::logit_bounds()'s, and nothing has changed then.
+  std::span<float> begin_reading();
+  Result<LogitBounds*> begin_rough_reading();
+  void finish_reading() { known_ = true; }
+  // A row of somebody else's for the last token read, or the one that begin_reading() gave.
+  void keep_logits(std::span<const float> row);
+  void finish_rough_reading() { rough_ = true; }
+
+  // Reads all of `ids` at once, handing every value to `sink`. For comparisons; slow.
   Status trace(std::span<const int32_t> ids, const ops::Trace& sink);
 
   Snapshot snapshot() const;
@@ -67,7 +67,6 @@ class Session {
   void exchange(State& state);
 
  private:
-  Status check(std::span<const int32_t> ids) const;
   void forget_logits() { known_ = rough_ = false; }
 
   std::shared_ptr<Model> model_;

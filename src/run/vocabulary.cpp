@@ -47,9 +47,7 @@ Result<text::TokenizerPtr> checked(Result<text::TokenizerPtr> tokenizer, const M
 }
 
 Result<text::TokenizerPtr> from_file(const std::filesystem::path& path, const ModelText& model) {
-  remember_input(path);
-  SK_TRY(const auto bytes, read_file(path, limits::kVocabFileBytes));
-  return checked(text::open_tokenizer(bytes, escaped(path.filename().string())), model);
+  return checked(read_tokenizer(path), model);
 }
 
 const MetaValue* find(const Metadata& metadata, std::string_view key) {
@@ -187,6 +185,12 @@ std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::pat
   std::vector<std::filesystem::path> folders = {own_folder(model)};
   if (const auto data = data_folder(); !data.empty()) folders.push_back(data / "vocab");
   return folders;
+}
+
+Result<text::TokenizerPtr> read_tokenizer(const std::filesystem::path& path) {
+  remember_input(path);
+  SK_TRY(const auto bytes, read_file(path, limits::kVocabFileBytes));
+  return text::open_tokenizer(bytes, escaped(path.filename().string()));
 }
 
 Result<text::TokenizerPtr> find_tokenizer(const Model& model, const std::string& vocab) {

@@ -15,6 +15,9 @@ namespace skein {
 // then $SKEIN_HOME/vocab or $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab).
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model);
 
+// A vocabulary file by itself. Errors: io, and those of text::open_tokenizer().
+Result<text::TokenizerPtr> read_tokenizer(const std::filesystem::path& path);
+
 // The model's tokenizer: `vocab` if given; a GGUF's own (World, 20B, Qwen2); the byte vocabularies
 // by size (257, 256); World (65536 rows) and 20B (50277) from a file in those folders; for other
 // sizes a tokenizer.json beside the model. A file that gives more ids than the model has rows is a

@@ -19,10 +19,16 @@ struct Free {
   void operator()(sk_model* model) const { sk_model_close(model); }
   void operator()(sk_state* state) const { sk_state_free(state); }
   void operator()(sk_sampler* sampler) const { sk_sampler_free(sampler); }
+  void operator()(sk_engine* engine) const { sk_engine_free(engine); }
+  void operator()(sk_generation* generation) const { sk_generation_free(generation); }
+  void operator()(sk_vocab* vocab) const { sk_vocab_free(vocab); }
 };
 using ModelPtr = std::unique_ptr<sk_model, Free>;
 using StatePtr = std::unique_ptr<sk_state, Free>;
 using SamplerPtr = std::unique_ptr<sk_sampler, Free>;
+using EnginePtr = std::unique_ptr<sk_engine, Free>;
+using GenerationPtr = std::unique_ptr<sk_generation, Free>;
+using VocabPtr = std::unique_ptr<sk_vocab, Free>;
 using Bytes = std::vector<uint8_t>;
 using Ids = std::vector<int32_t>;
 

@@ -44,7 +44,7 @@ TEST(Benchmark, energy_is_that_of_the_repeats_for_each_token) {
   options.energy = folder;
   const auto model = open_model(fixture("models/v7.pth"));
   ASSERT_TRUE(model);
-  const auto report = run_benchmark(*model, options, tick);
+  const auto report = run_benchmark(model, options, tick);
   std::filesystem::remove_all(folder);
   ASSERT_TRUE(report);
   // Of three repeats the second and third are told while the meter is read.
@@ -59,7 +59,7 @@ TEST(Benchmark, energy_is_that_of_the_repeats_for_each_token) {
 TEST(Benchmark, without_a_meter_no_energy_is_told) {
   const auto model = open_model(fixture("models/v7.pth"));
   ASSERT_TRUE(model);
-  const auto report = run_benchmark(*model, small(), {});
+  const auto report = run_benchmark(model, small(), {});
   ASSERT_TRUE(report);
   for (const Sample& sample : report->samples) EXPECT_EQ(sample.joules, 0) << sample.name;
 }
@@ -67,7 +67,7 @@ TEST(Benchmark, without_a_meter_no_energy_is_told) {
 TEST(Benchmark, what_a_token_moves_falls_with_company_and_what_it_computes_does_not) {
   const auto model = open_model(fixture("models/v7.pth"));
   ASSERT_TRUE(model);
-  const auto report = run_benchmark(*model, small(), {});
+  const auto report = run_benchmark(model, small(), {});
   ASSERT_TRUE(report);
   const Sample *one = find(*report, "decode"), *three = find(*report, "decode, 3 sequences"),
                *prompt = find(*report, "prefill 6");
@@ -87,7 +87,7 @@ TEST(Benchmark, it_stops_when_told_to) {
   const auto model = open_model(fixture("models/v7.pth"));
   ASSERT_TRUE(model);
   const auto refuse = [](const std::string&) { return false; };
-  EXPECT_EQ(run_benchmark(*model, small(), refuse).error().code, Code::io);
+  EXPECT_EQ(run_benchmark(model, small(), refuse).error().code, Code::io);
   EXPECT_EQ(benchmark_load(fixture("models/v7.pth"), {}, 1, {}, refuse).error().code, Code::io);
 }
 
@@ -103,7 +103,7 @@ TEST(Benchmark, senseless_sizes_are_refused) {
   const auto refused = [&](auto&& change) {
     BenchmarkOptions options = small();
     change(options);
-    const auto report = run_benchmark(*model, options, {});
+    const auto report = run_benchmark(model, options, {});
     return !report && report.error().code == Code::argument;
   };
   EXPECT_TRUE(refused([](auto& o) { o.prompt = 0; }));

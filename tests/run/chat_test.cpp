@@ -32,8 +32,8 @@ class ChatTest : public testing::Test {
     return out;
   }
   static std::unique_ptr<Chat> chat(ChatSettings with = settings(), std::string system = {}) {
-    auto made =
-        Chat::create(model_, text::byte_tokenizer_257(), std::move(with), std::move(system));
+    auto made = Chat::create(std::make_shared<Engine>(model_), text::byte_tokenizer_257(),
+                             std::move(with), std::move(system));
     EXPECT_TRUE(made);
     return std::move(*made);
   }

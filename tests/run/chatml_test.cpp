@@ -47,7 +47,8 @@ class ChatMl : public testing::Test {
     settings.sampling.seed = 3;
     settings.sampling.logit_bias = {{kEnd, bias}};
     settings.max_tokens = 200;
-    auto made = Chat::create(model_, tokenizer_, std::move(settings), std::move(system));
+    auto made = Chat::create(std::make_shared<Engine>(model_), tokenizer_, std::move(settings),
+                             std::move(system));
     EXPECT_TRUE(made);
     return std::move(*made);
   }

@@ -2,6 +2,7 @@
 
 #include "base/platform.h"
 #include "support/allocations.h"
+#include "support/engine.h"
 #include "support/models.h"
 #include "support/sanitizers.h"
 #include "support/states.h"
@@ -31,7 +32,7 @@ struct Bench {
   }
   Session session(const std::vector<int32_t>& ids) const {
     Session out(model);
-    EXPECT_TRUE(out.feed(ids));
+    EXPECT_TRUE(test::feed(out, ids));
     return out;
   }
   Sampler sampler(const Sampling& sampling) const {
@@ -68,7 +69,7 @@ struct Result {
 };
 
 // Runs to the end, or for `stop_after` events.
-Result run(Generation& generation, size_t stop_after = SIZE_MAX) {
+Result run(const test::Solo& generation, size_t stop_after = SIZE_MAX) {
   Result out;
   Event event;
   while (generation.finish() == Finish::running) {
@@ -96,8 +97,8 @@ GenerateOptions with_stops(std::vector<std::string> stops, int64_t limit = -1) {
 TEST(Generate, the_bundled_model_reverses_a_word) {
   const Bench bench;
   Session session = bench.session(bench.prompt());
-  auto generation = Generation::start(session, bench.tokenizer.get(), bench.sampler(greedy()),
-                                      with_stops({"\n\n"}));
+  auto generation =
+      test::start(session, bench.tokenizer.get(), bench.sampler(greedy()), with_stops({"\n\n"}));
   ASSERT_TRUE(generation);
   EXPECT_EQ(run(*generation).text, " nedrag");
   EXPECT_EQ(generation->finish(), Finish::stop);
@@ -108,8 +109,8 @@ TEST(Generate, stop_strings_spread_over_tokens_never_leak) {
   // Every token is a byte here, so each stop is spread over as many tokens as it has letters.
   for (const std::string stop : {"drag", "n", "ag\n", "edrag\n\n"}) {
     Session session = bench.session(bench.prompt());
-    auto generation = Generation::start(session, bench.tokenizer.get(), bench.sampler(greedy()),
-                                        with_stops({stop, "never there"}, 200));
+    auto generation = test::start(session, bench.tokenizer.get(), bench.sampler(greedy()),
+                                  with_stops({stop, "never there"}, 200));
     ASSERT_TRUE(generation);
     const Result result = run(*generation);
     ASSERT_EQ(generation->finish(), Finish::stop) << stop;
@@ -147,10 +148,10 @@ TEST(Generate, the_state_has_read_exactly_the_tokens_it_says) {
         const auto prompt = bench.prompt(text);
         Session session = bench.session(prompt);
         auto generation =
-            Generation::start(session, bench.tokenizer.get(), bench.sampler(lively(seed)), options);
+            test::start(session, bench.tokenizer.get(), bench.sampler(lively(seed)), options);
         ASSERT_TRUE(generation);
         const Result result = run(*generation, seed == 5 ? 20 : SIZE_MAX);
-        const int64_t read = generation->read_count();
+        const int64_t read = (*generation)->read_count();
         ASSERT_LE(read, static_cast<int64_t>(result.ids.size()));
         EXPECT_EQ(session.state().tokens_read(), prompt.size() + static_cast<size_t>(read));
         const State wanted = bench.state_after(prompt, result.ids, read);
@@ -162,7 +163,7 @@ TEST(Generate, the_state_has_read_exactly_the_tokens_it_says) {
         const std::vector<int32_t> kept(result.ids.begin(), result.ids.begin() + read);
         const std::string read_text = *bench.tokenizer->decode(kept);
         if (generation->finish() == Finish::stop && kind < 3) {
-          EXPECT_EQ(read_text + std::string(generation->unread_text()), result.text);
+          EXPECT_EQ(read_text + std::string((*generation)->unread_text()), result.text);
         }
 
         const auto rest = generation->settle();
@@ -175,23 +176,24 @@ TEST(Generate, what_was_cut_short_goes_on_as_if_it_had_not_been) {
   const Bench bench;
   const auto prompt = bench.prompt("User: Tell me a story.\n\nAssistant:");
   Session whole = bench.session(prompt), parts = bench.session(prompt);
-  auto one = Generation::start(whole, bench.tokenizer.get(), bench.sampler(lively(4)),
-                               with_stops({}, 120));
+  auto one =
+      test::start(whole, bench.tokenizer.get(), bench.sampler(lively(4)), with_stops({}, 120));
   auto many =
-      Generation::start(parts, bench.tokenizer.get(), bench.sampler(lively(4)), with_stops({}, 40));
+      test::start(parts, bench.tokenizer.get(), bench.sampler(lively(4)), with_stops({}, 40));
   ASSERT_TRUE(one && many);
   const Result expected = run(*one);
   Result got = run(*many);
   while (got.ids.size() < expected.ids.size()) {
     ASSERT_TRUE(many->finish() == Finish::length || many->finish() == Finish::interrupted);
-    many->resume(static_cast<int64_t>(std::min<size_t>(40, expected.ids.size() - got.ids.size())));
+    (*many)->resume(
+        static_cast<int64_t>(std::min<size_t>(40, expected.ids.size() - got.ids.size())));
     const Result more = run(*many, 17);
     got.text += more.text;
     got.ids.insert(got.ids.end(), more.ids.begin(), more.ids.end());
   }
   EXPECT_EQ(got.ids, expected.ids);
   EXPECT_EQ(got.text, expected.text);
-  EXPECT_EQ(many->fingerprint(), one->fingerprint());
+  EXPECT_EQ((*many)->fingerprint(), (*one)->fingerprint());
   EXPECT_TRUE(whole.state() == parts.state());
 }
 
@@ -199,8 +201,8 @@ TEST(Generate, a_seed_decides_the_text_and_another_one_another) {
   const Bench bench;
   const auto text_of = [&](uint64_t seed) {
     Session session = bench.session(bench.prompt("User: Tell me a story.\n\nAssistant:"));
-    auto generation = Generation::start(session, bench.tokenizer.get(), bench.sampler(lively(seed)),
-                                        with_stops({"\n\n"}, 200));
+    auto generation = test::start(session, bench.tokenizer.get(), bench.sampler(lively(seed)),
+                                  with_stops({"\n\n"}, 200));
     return run(*generation).text;
   };
   EXPECT_EQ(text_of(1), text_of(1));
@@ -214,11 +216,11 @@ TEST(Generate, threads_do_not_change_the_fingerprint) {
     ModelOptions options;
     options.threads = threads;
     Session session(test::open_model(bundled_path(), options));
-    ASSERT_TRUE(session.feed(bench.prompt()));
-    auto generation = Generation::start(session, bench.tokenizer.get(), bench.sampler(greedy()),
-                                        with_stops({"\n\n"}));
+    ASSERT_TRUE(test::feed(session, bench.prompt()));
+    auto generation =
+        test::start(session, bench.tokenizer.get(), bench.sampler(greedy()), with_stops({"\n\n"}));
     run(*generation);
-    prints.push_back(generation->fingerprint().value_or(0));
+    prints.push_back((*generation)->fingerprint().value_or(0));
   }
   EXPECT_EQ(prints[0], prints[1]);
   EXPECT_EQ(prints[0], prints[2]);
@@ -242,14 +244,14 @@ TEST(Generate, reading_that_is_stopped_leaves_a_state_of_what_was_read) {
   std::vector<int32_t> ids(700);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 31 % 257);
   Session session(bench.model);
-  const auto read = session.feed(ids, [](size_t done, size_t) { return done < 300; });
+  const auto read = test::feed(session, ids, [](size_t done, size_t) { return done < 300; });
   ASSERT_TRUE(read);
   EXPECT_GE(*read, 300u);
   EXPECT_LT(*read, ids.size());
   EXPECT_TRUE(session.logits().empty());
   EXPECT_TRUE(session.state() == bench.state_after({}, ids, static_cast<int64_t>(*read)));
-  EXPECT_FALSE(Generation::start(session, bench.tokenizer.get(), bench.sampler(greedy()), {}));
-  ASSERT_TRUE(session.feed(std::span(ids).subspan(*read)));
+  EXPECT_FALSE(test::start(session, bench.tokenizer.get(), bench.sampler(greedy()), {}));
+  ASSERT_TRUE(test::feed(session, std::span(ids).subspan(*read)));
   EXPECT_TRUE(session.state() == bench.session(ids).state());
 }
 
@@ -259,7 +261,7 @@ TEST(Generate, an_id_out_of_range_changes_nothing) {
   const State before = session.state();
   std::vector<int32_t> ids(1000, 5);
   ids.back() = 257;
-  const auto read = session.feed(ids);
+  const auto read = test::feed(session, ids);
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, Code::argument);
   EXPECT_TRUE(session.state() == before);
@@ -272,8 +274,7 @@ TEST(Generate, numbers_that_are_not_finite_end_it_before_the_last_good_token) {
     Session session = bench.session(prompt);
     Sampling sampling = lively(1);
     sampling.banned = {0};
-    auto generation =
-        Generation::start(session, bench.tokenizer.get(), bench.sampler(sampling), {});
+    auto generation = test::start(session, bench.tokenizer.get(), bench.sampler(sampling), {});
     ASSERT_TRUE(generation);
     std::vector<int32_t> ids;
     Event event;
@@ -288,7 +289,7 @@ TEST(Generate, numbers_that_are_not_finite_end_it_before_the_last_good_token) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Code::corrupt);
     EXPECT_NE(generation->finish(), Finish::running);
-    EXPECT_EQ(generation->read_count(), good - 1);
+    EXPECT_EQ((*generation)->read_count(), good - 1);
     EXPECT_TRUE(session.state() == before);
   }
 }
@@ -300,7 +301,7 @@ TEST(Generate, id_zero_ends_the_text_and_is_not_read) {
   Session session = bench.session(prompt);
   Sampling sampling = greedy();
   sampling.logit_bias = {{0, 1000}};
-  auto generation = Generation::start(session, bench.tokenizer.get(), bench.sampler(sampling), {});
+  auto generation = test::start(session, bench.tokenizer.get(), bench.sampler(sampling), {});
   const Result result = run(*generation);
   EXPECT_EQ(generation->finish(), Finish::end_of_text);
   EXPECT_EQ(result.text, "");
@@ -323,15 +324,14 @@ TEST(Generate, a_thought_is_told_apart_and_its_budget_closes_it) {
   options.think_budget = 25;
   Sampling sampling = lively(2);
   sampling.banned = {0};
-  auto generation =
-      Generation::start(session, bench.tokenizer.get(), bench.sampler(sampling), options);
+  auto generation = test::start(session, bench.tokenizer.get(), bench.sampler(sampling), options);
   ASSERT_TRUE(generation);
   const Result result = run(*generation);
   EXPECT_FALSE(result.thinking.empty());
   EXPECT_EQ(result.thinking.find("</think>"), std::string::npos);
   EXPECT_EQ(result.text.find("think"), std::string::npos);
   // 25 tokens of thought and the nine of "\n</think>".
-  EXPECT_EQ(generation->thought_count(), 25 + 9);
+  EXPECT_EQ((*generation)->thought_count(), 25 + 9);
   std::vector<int32_t> forced;
   for (const Event& event : result.events)
     if (event.forced) forced.push_back(event.id);
@@ -346,8 +346,7 @@ TEST(Generate, logprobs_are_those_of_the_models_own_distribution) {
   GenerateOptions options = with_stops({}, 1);
   options.logprobs = true;
   options.top_logprobs = 4;
-  auto generation =
-      Generation::start(session, bench.tokenizer.get(), bench.sampler(lively(2)), options);
+  auto generation = test::start(session, bench.tokenizer.get(), bench.sampler(lively(2)), options);
   const Result result = run(*generation);
   const auto probability = [&](int32_t id) {
     double sum = 0;
@@ -373,16 +372,15 @@ TEST(Generate, without_a_vocabulary_there_are_ids_and_no_text) {
   const TokenTraits traits = token_traits(model->vocab());
   Session session(model);
   const std::vector<int32_t> prompt = {1, 2, 3};
-  ASSERT_TRUE(session.feed(prompt));
+  ASSERT_TRUE(test::feed(session, prompt));
   auto sampler = Sampler::create(greedy(), traits);
-  auto generation = Generation::start(session, nullptr, std::move(*sampler), with_stops({}, 10));
+  auto generation = test::start(session, nullptr, std::move(*sampler), with_stops({}, 10));
   ASSERT_TRUE(generation);
   const Result result = run(*generation);
   EXPECT_EQ(result.text, "");
   EXPECT_GT(result.ids.size(), 0u);
   auto again = Sampler::create(greedy(), traits);
-  const auto refused =
-      Generation::start(session, nullptr, std::move(*again), with_stops({"x"}, 10));
+  const auto refused = test::start(session, nullptr, std::move(*again), with_stops({"x"}, 10));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::argument);
 }
@@ -392,8 +390,8 @@ TEST(Generate, a_long_text_costs_the_same_memory_as_a_short_one) {
   Session session = bench.session(bench.prompt("User: Tell me a story.\n\nAssistant:"));
   Sampling sampling = lively(7);
   sampling.banned = {0};
-  auto generation = Generation::start(session, bench.tokenizer.get(), bench.sampler(sampling),
-                                      with_stops({"never there"}));
+  auto generation = test::start(session, bench.tokenizer.get(), bench.sampler(sampling),
+                                with_stops({"never there"}));
   ASSERT_TRUE(generation);
   Event event;
   const auto advance = [&](int count) {

@@ -9,6 +9,7 @@
 
 #include "run/chat.h"
 #include "support/allocations.h"
+#include "support/engine.h"
 #include "support/make_model.h"
 #include "support/models.h"
 #include "support/random.h"
@@ -127,7 +128,7 @@ Seen generate(const Subject& subject, const Plan& plan, Drafter* drafter = nullp
               int64_t longest = 16, bool certain = true) {
   Seen out;
   Session session(subject.model);
-  EXPECT_TRUE(session.feed(subject.prompt));
+  EXPECT_TRUE(test::feed(session, subject.prompt));
   auto sampler = Sampler::create(plan.sampling, subject.traits);
   EXPECT_TRUE(sampler);
   GenerateOptions options = plan.options;
@@ -135,8 +136,7 @@ Seen generate(const Subject& subject, const Plan& plan, Drafter* drafter = nullp
   options.drafter = drafter;
   options.draft = longest;
   if (certain) options.draft_cost = 0;  // all guesses are tried
-  auto generation =
-      Generation::start(session, subject.tokenizer.get(), std::move(*sampler), options);
+  auto generation = test::start(session, subject.tokenizer.get(), std::move(*sampler), options);
   EXPECT_TRUE(generation);
   Event event;
   const auto run = [&] {
@@ -153,15 +153,15 @@ Seen generate(const Subject& subject, const Plan& plan, Drafter* drafter = nullp
   run();
   if (plan.resume > 0 &&
       (generation->finish() == Finish::length || generation->finish() == Finish::interrupted)) {
-    generation->resume(plan.resume);
+    (*generation)->resume(plan.resume);
     run();
   }
   out.finish = generation->finish();
-  out.fingerprint = generation->fingerprint().value_or(0);
-  out.read = generation->read_count();
-  out.thoughts = generation->thought_count();
-  out.unread = generation->unread_text();
-  out.memory = generation->sampler().memory();
+  out.fingerprint = (*generation)->fingerprint().value_or(0);
+  out.read = (*generation)->read_count();
+  out.thoughts = (*generation)->thought_count();
+  out.unread = (*generation)->unread_text();
+  out.memory = (*generation)->sampler().memory();
   out.logits = copy(session.logits());
   out.state = test::numbers(session.state());
   out.hash = session.state().tokens_hash();
@@ -171,8 +171,8 @@ Seen generate(const Subject& subject, const Plan& plan, Drafter* drafter = nullp
   out.rest = *rest;
   out.settled_logits = copy(session.logits());
   out.settled_state = test::numbers(session.state());
-  out.drafted = generation->drafted_count();
-  out.accepted = generation->accepted_count();
+  out.drafted = (*generation)->drafted_count();
+  out.accepted = (*generation)->accepted_count();
   return out;
 }
 
@@ -406,13 +406,13 @@ TEST(Lookahead, a_pass_that_fails_leaves_a_state_that_has_read_what_the_generati
   for (int good = 1; good < 20; ++good) {
     std::filesystem::copy_file(whole, path, std::filesystem::copy_options::overwrite_existing);
     Session session(test::open_model(path, kOneThread));
-    ASSERT_TRUE(session.feed(subject.prompt));
+    ASSERT_TRUE(test::feed(session, subject.prompt));
     Scripted drafter(truth, subject.model->vocab(), kScripts[1].second);
     GenerateOptions options = plan.options;
     options.drafter = &drafter;
     options.draft_cost = 0;
     auto sampler = Sampler::create(plan.sampling, subject.traits);
-    auto generation = Generation::start(session, nullptr, std::move(*sampler), options);
+    auto generation = test::start(session, nullptr, std::move(*sampler), options);
     ASSERT_TRUE(generation);
     Event event;
     for (int i = 0; i < good; ++i) ASSERT_TRUE(generation->next(event));
@@ -421,7 +421,7 @@ TEST(Lookahead, a_pass_that_fails_leaves_a_state_that_has_read_what_the_generati
     while (status) status = generation->next(event);  // guesses that were read need no file
     EXPECT_EQ(status.error().code, Code::io);
     EXPECT_EQ(generation->finish(), Finish::interrupted);
-    const auto read = static_cast<size_t>(generation->read_count());
+    const auto read = static_cast<size_t>((*generation)->read_count());
     ASSERT_LE(read, truth.size());
     State wanted = subject.model->new_state();
     Ids ids = subject.prompt;
@@ -441,7 +441,8 @@ TEST(Lookahead, a_chat_goes_on_as_if_nothing_had_been_guessed) {
     settings.sampling = sampling_of(settings.profile->sampler);
     settings.max_tokens = 60;
     settings.draft = draft;
-    return std::move(*Chat::create(subject.model, subject.tokenizer, std::move(settings)));
+    return std::move(*Chat::create(std::make_shared<Engine>(subject.model), subject.tokenizer,
+                                   std::move(settings)));
   };
   const auto plain = chat(0), guessing = chat(16);
   int64_t drafted = 0;
@@ -478,21 +479,53 @@ TEST(Lookahead, a_chat_goes_on_as_if_nothing_had_been_guessed) {
   EXPECT_GT(drafted, 0);
 }
 
+// A text that is known beforehand, read with guesses.
+class Walk final : public Task {
+ public:
+  Walk(Lookahead& ahead, const Ids& text) : ahead_(ahead), text_(text) {}
+
+  // Up to so many tokens of the text.
+  Status to(Engine& engine, const std::shared_ptr<Task>& self, size_t end) {
+    end_ = end;
+    SK_TRY_STATUS(engine.wait(self));
+    return status_;
+  }
+
+  Next next(Scratch&) override {
+    while (!reads_ && at_ < end_ && status_) reads_ = ahead_.push(text_[at_++], 8);
+    return reads_ ? Next::reading : Next::end;
+  }
+  Reading reading() override { return ahead_.reading(); }
+  Next took(Done done, Scratch& scratch) override {
+    const auto again = ahead_.took(done);
+    if (!again) status_ = tl::unexpected(again.error());
+    reads_ = again && *again;
+    return next(scratch);
+  }
+  void abandon(Status status) override { status_ = std::move(status), reads_ = false; }
+
+ private:
+  Lookahead& ahead_;
+  const Ids& text_;
+  size_t at_ = 0, end_ = 0;
+  bool reads_ = false;
+  Status status_;
+};
+
 TEST(Lookahead, passes_with_guesses_allocate_nothing_after_the_first_ones) {
   const Subject subject = random_subject("rwkv7");
   Session session(subject.model);
-  ASSERT_TRUE(session.feed(subject.prompt));
+  ASSERT_TRUE(test::feed(session, subject.prompt));
   Ids truth(2000);
   test::Random random(1);
   for (int32_t& id : truth) id = static_cast<int32_t>(random.below(60));
   Scripted drafter(truth, subject.model->vocab(), kScripts[1].second);
+  Engine engine(subject.model);
   Lookahead ahead(session, &drafter, 8, 0.0);
-  const auto advance = [&](size_t from, size_t to) {
-    for (size_t i = from; i < to; ++i) ASSERT_TRUE(ahead.feed(truth[i], 8));
-  };
-  advance(0, 500);
+  const auto walk = std::make_shared<Walk>(ahead, truth);
+  ASSERT_TRUE(walk->to(engine, walk, 500));
   const long before = test::allocations();
-  advance(500, 2000);
+  ASSERT_TRUE(walk->to(engine, walk, 2000));
   EXPECT_EQ(test::allocations(), before);
   EXPECT_GT(ahead.accepted(), 500);
   EXPECT_GT(ahead.drafted(), ahead.accepted());
@@ -501,22 +534,28 @@ TEST(Lookahead, passes_with_guesses_allocate_nothing_after_the_first_ones) {
 TEST(Lookahead, right_guesses_save_passes_and_settling_stands_where_plain_reading_does) {
   const Subject subject = random_subject("rwkv7");
   Session plain(subject.model), guessing(subject.model);
-  ASSERT_TRUE(plain.feed(subject.prompt) && guessing.feed(subject.prompt));
+  ASSERT_TRUE(test::feed(plain, subject.prompt) && test::feed(guessing, subject.prompt));
   const Ids truth(200, 5);
   Scripted drafter(truth, subject.model->vocab(), kScripts[0].second);
+  Engine engine(subject.model);
   Lookahead ahead(guessing, &drafter, 8, 0.0);
+  const auto walk = std::make_shared<Walk>(ahead, truth);
   for (size_t i = 0; i < 100; ++i) {
-    ASSERT_TRUE(plain.feed(5));
-    ASSERT_TRUE(ahead.feed(5, 8));
+    ASSERT_TRUE(test::feed(plain, 5));
+    ASSERT_TRUE(walk->to(engine, walk, i + 1));
     EXPECT_TRUE(test::same_bits(ahead.logits(), plain.logits())) << i;
     EXPECT_EQ(ahead.tokens_read(), plain.state().tokens_read());
   }
   EXPECT_EQ(ahead.accepted(), 88);  // twelve passes of nine tokens
   EXPECT_LE(ahead.known_state().tokens_read(), ahead.tokens_read());
-  ASSERT_TRUE(ahead.feed(5, 8));
-  ASSERT_TRUE(plain.feed(5));
+  ASSERT_TRUE(walk->to(engine, walk, 101));
+  ASSERT_TRUE(test::feed(plain, 5));
   EXPECT_GT(guessing.state().tokens_read(), plain.state().tokens_read());
-  ASSERT_TRUE(ahead.settle());
+  const auto text_ends = static_cast<size_t>(ahead.tokens_read() - subject.prompt.size());
+  ahead.drop_guesses();
+  const auto stands = static_cast<size_t>(guessing.state().tokens_read() - subject.prompt.size());
+  ASSERT_LT(stands, text_ends);
+  ASSERT_TRUE(test::feed(guessing, std::span(truth).subspan(stands, text_ends - stands)));
   EXPECT_TRUE(guessing.state() == plain.state());
   EXPECT_EQ(guessing.state().tokens_hash(), plain.state().tokens_hash());
   EXPECT_TRUE(test::same_bits(guessing.logits(), plain.logits()));
@@ -525,7 +564,7 @@ TEST(Lookahead, right_guesses_save_passes_and_settling_stands_where_plain_readin
 TEST(LookaheadDeathTest, a_guess_outside_the_vocabulary_is_a_mistake_of_the_drafter) {
   const Subject subject = random_subject("rwkv7");
   Session session(subject.model);
-  ASSERT_TRUE(session.feed(subject.prompt));
+  ASSERT_TRUE(test::feed(session, subject.prompt));
   class Outside final : public Drafter {
    public:
     void push(int32_t) override {}
@@ -535,7 +574,7 @@ TEST(LookaheadDeathTest, a_guess_outside_the_vocabulary_is_a_mistake_of_the_draf
     }
   } drafter;
   Lookahead ahead(session, &drafter, 4, 0.0);
-  EXPECT_DEATH(static_cast<void>(ahead.feed(1, 4)), "guess.id");
+  EXPECT_DEATH(static_cast<void>(ahead.push(1, 4)), "guess.id");
 }
 
 TEST(Lookahead, logits_may_be_wanted_from_any_token_on) {

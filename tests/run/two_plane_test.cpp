@@ -5,6 +5,7 @@
 #include "run/convert.h"
 #include "run/generate.h"
 #include "support/allocations.h"
+#include "support/engine.h"
 #include "support/make_model.h"
 #include "support/models.h"
 #include "support/states.h"
@@ -70,11 +71,11 @@ Result generate(const std::shared_ptr<Model>& model, const Sampling& sampling, i
                 GenerateOptions options = {}) {
   Session session(model);
   const std::vector<int32_t> prompt = {1, 2, 3};
-  EXPECT_TRUE(session.feed(prompt));
+  EXPECT_TRUE(test::feed(session, prompt));
   const TokenTraits traits = token_traits(model->vocab());
   auto sampler = Sampler::create(sampling, traits);
   options.max_tokens = count;
-  auto generation = Generation::start(session, nullptr, std::move(*sampler), options);
+  auto generation = test::start(session, nullptr, std::move(*sampler), options);
   EXPECT_TRUE(generation);
   Result out{{}, model->new_state(), {}};
   Event event;
@@ -82,8 +83,8 @@ Result generate(const std::shared_ptr<Model>& model, const Sampling& sampling, i
     EXPECT_TRUE(generation->next(event));
     if (event.id >= 0) out.ids.push_back(event.id);
   }
-  out.rough = generation->rough_count();
-  out.has_fingerprint = generation->fingerprint().has_value();
+  out.rough = (*generation)->rough_count();
+  out.has_fingerprint = (*generation)->fingerprint().has_value();
   out.state = session.state();
   out.logits.assign(session.logits().begin(), session.logits().end());
   return out;
@@ -132,20 +133,20 @@ TEST_F(TwoPlaneHead, whoever_wants_all_logits_gets_them) {
   EXPECT_EQ(generate(planes, typical, 20).rough, 0);
 
   Session rough(planes);
-  ASSERT_TRUE(rough.feed_rough(5));
+  ASSERT_TRUE(test::feed_rough(rough, 5));
   const TokenTraits traits = token_traits(planes->vocab());
   auto generation =
-      Generation::start(rough, nullptr, *Sampler::create(greedy, traits), {.all_logits = true});
+      test::start(rough, nullptr, *Sampler::create(greedy, traits), {.all_logits = true});
   ASSERT_TRUE(generation);
   Event event;
   ASSERT_TRUE(generation->next(event));
-  EXPECT_TRUE(generation->fingerprint().has_value());
+  EXPECT_TRUE((*generation)->fingerprint().has_value());
 
   // After a token whose logits stayed between bounds.
   Session a(plain), b(planes);
   for (const int32_t id : {5, 900, 77}) {
-    ASSERT_TRUE(a.feed(id));
-    ASSERT_TRUE(b.feed_rough(id));
+    ASSERT_TRUE(test::feed(a, id));
+    ASSERT_TRUE(test::feed_rough(b, id));
     ASSERT_TRUE(b.rough_logits());
     EXPECT_EQ(b.rough_logits()->exact_groups(), 0);
   }
@@ -153,15 +154,15 @@ TEST_F(TwoPlaneHead, whoever_wants_all_logits_gets_them) {
   EXPECT_TRUE(test::same_bits(a.logits(), b.logits()));
   EXPECT_TRUE(test::same_bits(a.logits(), snapshot.logits));
   EXPECT_TRUE(b.rough_logits()->all_exact());
-  ASSERT_TRUE(a.feed(6));
-  ASSERT_TRUE(b.feed(6));
+  ASSERT_TRUE(test::feed(a, 6));
+  ASSERT_TRUE(test::feed(b, 6));
   EXPECT_FALSE(b.rough_logits());
   EXPECT_TRUE(test::same_bits(a.logits(), b.logits()));
-  ASSERT_TRUE(b.feed_rough(9));
+  ASSERT_TRUE(test::feed_rough(b, 9));
   b.restore(snapshot);
   EXPECT_FALSE(b.rough_logits());
   EXPECT_TRUE(test::same_bits(b.logits(), snapshot.logits));
-  ASSERT_TRUE(b.feed_rough(9));
+  ASSERT_TRUE(test::feed_rough(b, 9));
   b.change_state();
   EXPECT_TRUE(b.logits().empty());
 }
@@ -169,12 +170,12 @@ TEST_F(TwoPlaneHead, whoever_wants_all_logits_gets_them) {
 TEST_F(TwoPlaneHead, each_group_is_exact_to_the_bit_by_itself_and_among_others) {
   const auto model = open(halves_, TwoPlane::on, 3);
   Session session(model);
-  ASSERT_TRUE(session.feed(4));
+  ASSERT_TRUE(test::feed(session, 4));
   const std::vector<float> exact(session.logits().begin(), session.logits().end());
   for (const auto& groups : std::vector<std::vector<int32_t>>{
            {0}, {62}, {1, 2, 3, 4, 5, 6, 7, 9, 62}, {5, 17, 18, 40}}) {
     Session other(model);
-    ASSERT_TRUE(other.feed_rough(4));
+    ASSERT_TRUE(test::feed_rough(other, 4));
     LogitBounds& bounds = *other.rough_logits();
     ASSERT_TRUE(bounds.make_exact(groups));
     EXPECT_EQ(bounds.exact_groups(), static_cast<int32_t>(groups.size()));
@@ -190,17 +191,17 @@ TEST_F(TwoPlaneHead, each_group_is_exact_to_the_bit_by_itself_and_among_others) 
 TEST_F(TwoPlaneHead, tokens_allocate_nothing) {
   const auto model = open(halves_, TwoPlane::on, 3);
   Session session(model);
-  ASSERT_TRUE(session.feed(4));
+  ASSERT_TRUE(test::feed(session, 4));
   const TokenTraits traits = token_traits(model->vocab());
   for (const Sampling& sampling : samplings()) {
     auto sampler = Sampler::create(sampling, traits);
-    auto generation = Generation::start(session, nullptr, std::move(*sampler), {});
+    auto generation = test::start(session, nullptr, std::move(*sampler), {});
     Event event;
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(generation->next(event));
     const long before = test::allocations();
     for (int i = 0; i < 50; ++i) ASSERT_TRUE(generation->next(event));
     EXPECT_EQ(test::allocations(), before);
-    EXPECT_GT(generation->rough_count(), 50);
+    EXPECT_GT((*generation)->rough_count(), 50);
   }
 }
 
@@ -261,10 +262,10 @@ TEST_F(TwoPlaneHead, numbers_that_are_not_finite_end_a_generation_as_ever) {
   std::string messages[2];
   for (const auto& each : {model, plain}) {
     Session session(each);
-    ASSERT_TRUE(session.feed(4));
+    ASSERT_TRUE(test::feed(session, 4));
     const TokenTraits traits = token_traits(each->vocab());
     auto sampler = Sampler::create(samplings()[0], traits);
-    auto generation = Generation::start(session, nullptr, std::move(*sampler), {});
+    auto generation = test::start(session, nullptr, std::move(*sampler), {});
     Event event;
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(generation->next(event));
     test::fill_numbers(session.change_state(), std::numeric_limits<float>::quiet_NaN());
