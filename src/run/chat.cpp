@@ -36,7 +36,9 @@ Chat::Chat(std::shared_ptr<Engine> engine, text::TokenizerPtr tokenizer, ChatSet
       traits_(token_traits(
           session_.model().vocab(), [this](int32_t id) { return tokenizer_->bytes_of(id); },
           tokenizer_->ends())),
-      settings_(std::move(settings)) {}
+      settings_(std::move(settings)),
+      states_(static_cast<int64_t>(settings_.snapshot_bytes)),
+      fresh_(states_.plant(session_.model().new_state())) {}
 
 Result<std::unique_ptr<Chat>> Chat::create(std::shared_ptr<Engine> engine,
                                            text::TokenizerPtr tokenizer, ChatSettings settings,
@@ -55,6 +57,7 @@ Status Chat::read_text(std::span<const int32_t> ids) {
 // A beginning with nothing read but the system text.
 Status Chat::begin(std::string system) {
   Node start;
+  start.root = fresh_;
   session_.restore(session_.model().new_state());
   if (!system.empty()) {
     const text::Profile& profile = *settings_.profile;
@@ -63,7 +66,7 @@ Status Chat::begin(std::string system) {
     SK_TRY_STATUS(read_text(start.prompt_ids));
   }
   start.closed = true;
-  start.at_end = session_.state();
+  start.ended = states_.keep(fresh_, start.prompt_ids, {session_.state(), {}});
   system_ = std::move(system);
   set_head(add(std::move(start)));
   return {};
@@ -86,16 +89,27 @@ void Chat::set_head(int64_t id) {
   sweep();
 }
 
-// Turns that no branch leads to any more are gone.
+// Turns that no branch leads to any more are gone. The ends of branches keep their states, because
+// people switch between them.
 void Chat::sweep() {
   std::vector<int64_t> reached;
   for (const auto& [name, id] : heads_) {
     const std::vector<int64_t> path = path_to(id);
     reached.insert(reached.end(), path.begin(), path.end());
   }
-  std::erase_if(nodes_, [&](const auto& entry) {
-    return std::find(reached.begin(), reached.end(), entry.first) == reached.end();
-  });
+  for (auto at = nodes_.begin(); at != nodes_.end();) {
+    const auto& [id, one] = *at;
+    if (std::find(reached.begin(), reached.end(), id) != reached.end()) {
+      const bool ends_branch = std::any_of(heads_.begin(), heads_.end(),
+                                           [&](const auto& entry) { return entry.second == id; });
+      if (!ends_branch) at->second.ended.reset();
+      ++at;
+      continue;
+    }
+    if (one.loaded) states_.remove(one.root);
+    at = nodes_.erase(at);
+  }
+  states_.set_budget(static_cast<int64_t>(settings_.snapshot_bytes));
 }
 
 std::vector<int64_t> Chat::path_to(int64_t id) const {
@@ -105,64 +119,37 @@ std::vector<int64_t> Chat::path_to(int64_t id) const {
   return path;
 }
 
-size_t Chat::snapshot_bytes() const {
-  size_t sum = 0;
-  for (const auto& [id, one] : nodes_) {
-    if (one.at_prompt) sum += one.at_prompt->bytes();
-    if (one.at_end) sum += static_cast<size_t>(one.at_end->bytes());
+// What the state after a turn has read since where it began.
+Chat::Path Chat::path_of(int64_t id) const {
+  Path out;
+  for (const int64_t each : path_to(id)) {
+    const Node& one = node(each);
+    if (one.parent < 0) out.root = one.root;
+    if (!one.loaded) out.ids.insert(out.ids.end(), one.prompt_ids.begin(), one.prompt_ids.end());
+    out.ids.insert(out.ids.end(), one.answer_ids.begin(), one.answer_ids.end());
   }
-  return sum;
-}
-
-// Drops what was not used for longest. The ends of branches stay, because people switch between
-// them, and beginnings stay, because nothing is known from which to make them again.
-void Chat::trim() {
-  while (snapshot_bytes() > settings_.snapshot_bytes) {
-    Node* oldest = nullptr;
-    bool prompt = false;
-    uint64_t used = UINT64_MAX;
-    for (auto& [id, one] : nodes_) {
-      if (one.at_prompt && one.prompt_used < used && id != head()) {
-        oldest = &one, prompt = true, used = one.prompt_used;
-      }
-      const bool ends_branch = std::any_of(heads_.begin(), heads_.end(),
-                                           [&](const auto& entry) { return entry.second == id; });
-      if (one.at_end && one.end_used < used && one.parent >= 0 && !ends_branch) {
-        oldest = &one, prompt = false, used = one.end_used;
-      }
-    }
-    if (!oldest) return;
-    if (prompt) {
-      oldest->at_prompt.reset();
-    } else {
-      oldest->at_end.reset();
-    }
-  }
+  return out;
 }
 
 // Copies the state after a turn into the session, reading again what was dropped.
 Status Chat::stand_at_end(int64_t id) {
-  const std::vector<int64_t> path = path_to(id);
-  size_t from = path.size() - 1;
-  while (!node(path[from]).at_end) --from;
-  session_.restore(*node(path[from]).at_end);
-  for (size_t i = from + 1; i < path.size(); ++i) {
-    SK_TRY_STATUS(read_text(node(path[i]).prompt_ids));
-    SK_TRY_STATUS(read_text(node(path[i]).answer_ids));
-  }
-  Node& end = node(id);
-  end.end_used = ++clock_;
-  if (end.at_end) return {};
-  end.at_end = session_.state();
-  trim();
+  const Path path = path_of(id);
+  const StateTree::Found found = states_.find(path.root, path.ids);
+  session_.restore(found.kept->state);
+  SK_TRY_STATUS(read_text(std::span(path.ids).subspan(found.tokens)));
+  node(id).ended = found.tokens == path.ids.size()
+                       ? found.kept
+                       : states_.keep(path.root, path.ids, {session_.state(), {}});
   return {};
 }
 
 // Reads the turn up to "Assistant:". False: `reading` stopped it.
 Result<bool> Chat::stand_at_prompt(Node& turn, const Engine::Progress& reading, Reply& reply) {
-  turn.prompt_used = ++clock_;
-  if (turn.at_prompt) {
-    session_.restore(*turn.at_prompt);
+  Path path = path_of(turn.parent);
+  path.ids.insert(path.ids.end(), turn.prompt_ids.begin(), turn.prompt_ids.end());
+  const StateTree::Found found = states_.find(path.root, path.ids);
+  if (found.tokens == path.ids.size() && !found.kept->logits.empty()) {
+    session_.restore(*found.kept);
     return true;
   }
   SK_TRY_STATUS(stand_at_end(turn.parent));
@@ -170,7 +157,7 @@ Result<bool> Chat::stand_at_prompt(Node& turn, const Engine::Progress& reading, 
   SK_TRY(reply.prompt_tokens, engine_->read(session_, turn.prompt_ids, reading));
   reply.prompt_seconds = seconds_since(start);
   if (reply.prompt_tokens < turn.prompt_ids.size()) return false;
-  turn.at_prompt = session_.snapshot();
+  states_.keep(path.root, path.ids, session_.snapshot());
   return true;
 }
 
@@ -201,28 +188,27 @@ Status Chat::close_current() {
   SK_TRY_STATUS(read_text(rest));
   ids.insert(ids.end(), rest.begin(), rest.end());
   turn.answer_ids = std::move(ids);
-  turn.at_end = session_.state();
-  turn.end_used = ++clock_;
   turn.closed = true;
-  trim();
+  const Path path = path_of(head());
+  turn.ended = states_.keep(path.root, path.ids, {session_.state(), {}});
   return {};
 }
 
 Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attempt,
-                           int64_t same_prompt, const ChatListener& listener) {
+                           const ChatListener& listener) {
   const text::Profile& profile = *settings_.profile;
   Node turn;
   turn.parent = parent;
   turn.user = user;
   turn.attempt = attempt;
   // By what was read and not by the number of turns: a state from a file has read something.
-  const bool fresh = node(parent).parent < 0 && node(parent).at_end->tokens_read() == 0;
+  const Path before = path_of(parent);
+  const bool fresh =
+      before.ids.empty() && states_.find(before.root, {}).kept->state.tokens_read() == 0;
   const text::Turn wording = text::render_turn(profile, user, fresh, settings_.think);
   SK_TRY(turn.prompt_ids, text::encode_prompt(*tokenizer_, profile, wording.prompt, fresh));
   if (turn.prompt_ids.empty()) return fail(Code::argument, "there is nothing to answer");
   SK_TRY(std::vector<int32_t> opening, tokenizer_->encode(wording.opening));
-  if (same_prompt >= 0 && node(same_prompt).prompt_ids == turn.prompt_ids)
-    turn.at_prompt = node(same_prompt).at_prompt;
   Sampling sampling = settings_.sampling;
   sampling.seed = seed_of(sampling.seed, attempt);
   SK_TRY(Sampler sampler, Sampler::create(sampling, traits_));
@@ -256,7 +242,6 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
   turn.answer = reply.text;
   heads_[branch_] = add(std::move(turn));
   sweep();
-  trim();
   return reply;
 }
 
@@ -319,12 +304,12 @@ Status Chat::generate(const ChatListener& listener, Reply& reply) {
 
 Result<Reply> Chat::say(std::string_view text, const ChatListener& listener) {
   SK_TRY_STATUS(close_current());
-  return answer(head(), text, 0, -1, listener);
+  return answer(head(), text, 0, listener);
 }
 
 Result<Reply> Chat::answer_again(uint64_t attempt, const ChatListener& listener) {
   const int64_t old = head();
-  return answer(node(old).parent, node(old).user, attempt, old, listener);
+  return answer(node(old).parent, node(old).user, attempt, listener);
 }
 
 Result<Reply> Chat::retry(const ChatListener& listener) {
@@ -410,7 +395,7 @@ std::vector<std::string> Chat::branches() const {
 Result<const State*> Chat::state() {
   SK_TRY_STATUS(close_current());
   SK_TRY_STATUS(stand_at_end(head()));
-  return &*current().at_end;
+  return &current().ended->state;
 }
 
 Result<std::string> Chat::transcript() {
@@ -481,14 +466,17 @@ Status Chat::load(const std::filesystem::path& path) {
   const std::string name = escaped(path.filename().string());
   Node start;
   start.closed = true;
+  start.loaded = true;
+  std::optional<State> state;
   if (is_saved_state(bytes)) {
     SK_TRY(SavedState saved, parse_saved_state(bytes, name));
-    SK_TRY(start.at_end, to_state(saved, bytes, session_.model().state_layout(), name));
+    SK_TRY(state, to_state(saved, bytes, session_.model().state_layout(), name));
     start.prompt_ids = std::move(saved.tokens);
     start.loaded_text = std::move(saved.text);
   } else {
-    SK_TRY(start.at_end, import_state(bytes, name, session_.model().state_layout()));
+    SK_TRY(state, import_state(bytes, name, session_.model().state_layout()));
   }
+  start.root = states_.plant(std::move(*state));
   set_head(add(std::move(start)));
   return {};
 }

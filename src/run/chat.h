@@ -1,5 +1,5 @@
-// A conversation that can be undone, answered again, forked and saved: a tree of turns, each with
-// the states before and after its answer, so that going anywhere is a copy of a state.
+// A conversation that can be undone, answered again, forked and saved: a tree of turns beside a
+// tree of states, so that going anywhere is a copy of a state.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "run/engine.h"
+#include "run/state_tree.h"
 #include "text/template.h"
 
 namespace skein {
@@ -25,7 +26,7 @@ struct ChatSettings {
   int64_t think_budget = -1;  // of a thought; negative: no limit
   int64_t draft = 0;          // guesses tried in a pass (GenerateOptions::draft); 0: none
   std::vector<std::string> stop;
-  // States that are kept; beyond it the longest unused ones are dropped and read again when needed.
+  // States that are kept; beyond it the least valuable are dropped and read again when needed.
   size_t snapshot_bytes = size_t{1} << 30;
 };
 
@@ -111,7 +112,7 @@ class Chat {
   Result<std::string> transcript();
   // The state at the end of this branch, with the blank line that ends its last turn.
   Result<const State*> state();
-  size_t snapshot_bytes() const;
+  size_t snapshot_bytes() const { return static_cast<size_t>(states_.usage().bytes); }
 
  private:
   struct Node {
@@ -120,12 +121,12 @@ class Chat {
     std::string answer;
     std::vector<int32_t> prompt_ids;  // from the parent's end to "Assistant:"; of a beginning, all
     std::vector<int32_t> answer_ids;  // from there to the end, once closed
-    std::string loaded_text;          // of a beginning from a file
+    StateTree::Root root = -1;        // of a beginning: where its ids are read from, or
+    bool loaded = false;              // a state from a file, which has read them
+    std::string loaded_text;
     uint64_t attempt = 0;
-    bool closed = false;  // the end of the turn was read
-    std::optional<Session::Snapshot> at_prompt;
-    std::optional<State> at_end;
-    uint64_t prompt_used = 0, end_used = 0;  // when, in calls
+    bool closed = false;    // the end of the turn was read
+    StateTree::Kept ended;  // of the end of a branch, and of where it began
   };
 
   Chat(std::shared_ptr<Engine> engine, text::TokenizerPtr tokenizer, ChatSettings settings);
@@ -142,13 +143,17 @@ class Chat {
   void set_head(int64_t id);
   void drop_open();
   void sweep();
-  void trim();
   std::vector<int64_t> path_to(int64_t id) const;
+  struct Path {
+    StateTree::Root root = -1;
+    std::vector<int32_t> ids;
+  };
+  Path path_of(int64_t id) const;
 
   Status close_current();
   Status stand_at_end(int64_t id);
   Result<bool> stand_at_prompt(Node& turn, const Engine::Progress& reading, Reply& reply);
-  Result<Reply> answer(int64_t parent, std::string_view user, uint64_t attempt, int64_t same_prompt,
+  Result<Reply> answer(int64_t parent, std::string_view user, uint64_t attempt,
                        const ChatListener& listener);
   Result<Reply> answer_again(uint64_t attempt, const ChatListener& listener);
   Status generate(const ChatListener& listener, Reply& reply);
@@ -161,11 +166,12 @@ class Chat {
   ChatSettings settings_;
   std::string system_;
 
+  StateTree states_;
+  StateTree::Root fresh_;  // what conversations begin with
   std::map<int64_t, Node> nodes_;
   int64_t next_id_ = 0;
   std::map<std::string, int64_t> heads_;
   std::string branch_ = "main";
-  uint64_t clock_ = 0;
 
   // The answer that the session stands in, until it is closed.
   struct Open {

@@ -224,7 +224,6 @@ TEST(Engine, each_of_a_hundred_says_what_it_says_alone) {
     cancelled += speaker->cancelled;
   }
   EXPECT_GE(cancelled, 3u);
-  std::printf("most at once %zu, cancelled %zu\n", most, cancelled);
   over.clear();
   EXPECT_LE(pool.usage().states, before.states + 1);  // a copy that the model keeps
 }
