@@ -393,7 +393,8 @@ SK_API int32_t sk_sampler_reset(sk_sampler*);
 
 /* Turns any number of generations of one model: each step reads a token of every one that talks,
  * and a part of every prompt, in one pass over the weights. What a generation says does not depend
- * on the others, nor on how its prompt was cut. Any thread may step, poll, start and cancel. */
+ * on the others, nor on how its prompt was cut. Any thread may step, start and cancel, and one
+ * thread fetches a generation's events. */
 typedef struct sk_engine sk_engine;
 /* One text that goes on token after token, with a state of its own. */
 typedef struct sk_generation sk_generation;
@@ -407,12 +408,14 @@ typedef struct sk_engine_params {
 
 /* `params` may be NULL. The engine keeps what it needs of the model, which may be closed. */
 SK_API int32_t sk_engine_new(const sk_model*, const sk_engine_params* params, sk_engine** out);
-/* Generations outlive it; those that had not ended say nothing more. */
+/* A generation keeps what it needs of its engine and can still be stepped by sk_generation_next().
+ */
 SK_API void sk_engine_free(sk_engine*);
 
 /* One step for all; waits for another thread's. Stores 0 in `moved` if there was nothing to do but
  * for events that wait to be fetched, else 1; it may be NULL. What goes wrong with a generation is
- * told by its last event. SK_ARGUMENT: another thread was stepping when this process was forked. */
+ * told by its last event. SK_MEMORY: none for the step itself, which can be made again.
+ * SK_ARGUMENT: another thread was stepping when this process was forked. */
 SK_API int32_t sk_engine_step(sk_engine*, int32_t* moved);
 /* How many generations have not ended. */
 SK_API int32_t sk_engine_active(const sk_engine*, size_t* count);
@@ -443,9 +446,9 @@ typedef struct sk_generate_params {
   uint32_t flags;        /* of SK_GENERATE_*; one that is not known is SK_ARGUMENT */
   const int32_t* prompt; /* read first; with its length */
   size_t prompt_count;
-  const sk_message* messages;  /* instead of `prompt`: sk_chat_tokens() of them is read, and the */
-  size_t message_count;        /* answer ends where the model's way of talking says */
-  const char* think;           /* with `messages`, as for sk_chat_tokens(); NULL: the model's own */
+  const sk_message* messages; /* instead of `prompt`, and from a fresh state: sk_chat_tokens() of */
+  size_t message_count;       /* them is read, and the answer ends where a turn does */
+  const char* think;          /* with `messages`, as for sk_chat_tokens(); NULL: the model's own */
   const sk_sampling* sampling; /* NULL: its defaults */
   const char* const* stop;     /* ends before any of these texts; with their number */
   size_t stop_count;
@@ -466,7 +469,8 @@ typedef enum sk_finish {
   SK_FINISH_STOP = 1,        /* a stop text, or the end of the turn */
   SK_FINISH_END_OF_TEXT = 2, /* the model ended the document */
   SK_FINISH_LENGTH = 3,      /* max_tokens */
-  SK_FINISH_CANCELLED = 4    /* by sk_generation_cancel(), or by an error */
+  SK_FINISH_CANCELLED = 4,   /* by sk_generation_cancel() */
+  SK_FINISH_ERROR = 5        /* which the call that gave the last event returned */
 } sk_finish;
 
 typedef struct sk_token_logprob {
@@ -497,7 +501,8 @@ struct sk_event {
 SK_API int32_t sk_generation_poll(sk_generation*, struct sk_event* out, int32_t* got);
 /* The same, stepping the engine until there is one. After the last event: SK_ARGUMENT. */
 SK_API int32_t sk_generation_next(sk_generation*, struct sk_event* out);
-/* It ends at the next step, with the text that was held back. From any thread. */
+/* It ends at the next step, with the text that was held back; where an event waits, at the step
+ * after that was fetched. From any thread. */
 SK_API int32_t sk_generation_cancel(sk_generation*);
 /* After SK_FINISH_LENGTH or SK_FINISH_CANCELLED: goes on as if it had not ended, for at most `more`
  * tokens (0: no limit). */
@@ -514,11 +519,12 @@ struct sk_generation_info {
   uint64_t accepted;
   uint64_t fingerprint; /* of all logits, the same on every machine; 0: not known */
 };
-/* SK_FINISH_NONE while it runs. From any thread. */
+/* SK_FINISH_NONE while it runs. For the thread that fetches its events. */
 SK_API int32_t sk_generation_info(const sk_generation*, struct sk_generation_info* out);
 
-/* A copy of the state that has read exactly what was shown. After the end only (SK_ARGUMENT); the
- * first time what is missing is read, stepping the engine. */
+/* A copy of the state that has read exactly what was shown, and not what ends the turn. After the
+ * end only (SK_ARGUMENT); the first time what is missing is read, stepping the engine, which may be
+ * tried again after an error. Then it cannot be resumed any more. */
 SK_API int32_t sk_generation_state(sk_generation*, sk_state** out);
 /* Cancels it where it runs. Its engine forgets it at the next step. */
 SK_API void sk_generation_free(sk_generation*);
@@ -527,7 +533,8 @@ SK_API void sk_generation_free(sk_generation*);
 
 /* The log-probability of each token after the first, given those before it: `logprobs` has room for
  * count - 1 doubles. `best`, which may be NULL: 1 where the token is the likeliest. The state reads
- * all of the tokens. Errors: as sk_eval; what was stored before is then meaningless. */
+ * all of the tokens. Errors: as sk_eval, but the state is then as it was and what was stored means
+ * nothing. */
 SK_API int32_t sk_score(sk_model*, sk_state*, const int32_t* tokens, size_t count, double* logprobs,
                         uint8_t* best);
 

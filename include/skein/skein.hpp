@@ -463,6 +463,7 @@ enum class Finish : int32_t {
   end_of_text = SK_FINISH_END_OF_TEXT,
   length = SK_FINISH_LENGTH,
   cancelled = SK_FINISH_CANCELLED,
+  error = SK_FINISH_ERROR,
 };
 
 struct Message {

@@ -46,7 +46,6 @@ struct sk_generation {
   Event event;
   std::vector<sk_token_logprob> top;
   std::atomic<bool> ended{false};
-  bool settled = false;
 
   Generation& generation() const { return *conversation->generation; }
 };
@@ -72,7 +71,7 @@ struct Conversed {
 
 // The messages as the model is to read them.
 Result<Conversed> converse(const Model& model, const text::Tokenizer& tokenizer,
-                           std::span<const sk_message> given, const char* think, bool fresh) {
+                           std::span<const sk_message> given, const char* think) {
   if (given.empty()) return fail(Code::argument, "a conversation without messages");
   if (given.size() > kMessages)
     return fail(Code::argument, "{} messages, at most {} are allowed", given.size(), kMessages);
@@ -94,7 +93,7 @@ Result<Conversed> converse(const Model& model, const text::Tokenizer& tokenizer,
     messages.push_back({role, message.text});
   }
   const text::Prompt prompt = text::render(*out.profile, messages, mode);
-  SK_TRY(out.ids, text::encode_prompt(tokenizer, *out.profile, prompt, fresh));
+  SK_TRY(out.ids, text::encode_prompt(tokenizer, *out.profile, prompt, true));
   if (messages.back().role != text::Role::assistant)
     out.opening = text::render_turn(*out.profile, "", false, mode).opening;
   return out;
@@ -161,8 +160,11 @@ Result<std::shared_ptr<Conversation>> make_conversation(const sk_engine& engine,
   GenerateOptions options;
   Conversed talk;
   if (given.message_count > 0) {
-    SK_TRY(talk,
-           converse(model, *tokenizer, {given.messages, given.message_count}, given.think, fresh));
+    if (!fresh)
+      return fail(Code::argument,
+                  "messages are a whole conversation; a state that has read something goes on with "
+                  "a prompt");
+    SK_TRY(talk, converse(model, *tokenizer, {given.messages, given.message_count}, given.think));
     options.profile = talk.profile;
     options.stops.policy = talk.profile->stop;
     options.stops.role_words = talk.profile->role_words;
@@ -191,25 +193,25 @@ Result<std::shared_ptr<Conversation>> make_conversation(const sk_engine& engine,
   return out;
 }
 
-int32_t finish_code(Finish finish) {
-  switch (finish) {
+int32_t finish_code(const Generation& generation) {
+  switch (generation.finish()) {
     case Finish::running: return SK_FINISH_NONE;
     case Finish::stop: return SK_FINISH_STOP;
     case Finish::end_of_text: return SK_FINISH_END_OF_TEXT;
     case Finish::length: return SK_FINISH_LENGTH;
-    case Finish::interrupted: return SK_FINISH_CANCELLED;
+    case Finish::interrupted: return generation.status() ? SK_FINISH_CANCELLED : SK_FINISH_ERROR;
   }
   return SK_FINISH_NONE;
 }
 
-// generation.event was taken: shows it to the caller, and what ended it.
+// generation.event was taken: shows it to the caller, and what ended it. There is room for all of
+// it, so that no event is lost.
 Status hand_over_event(sk_generation& generation, struct sk_event* out) {
   const Event& event = generation.event;
   generation.top.clear();
   for (const TokenProbability& one : event.top) generation.top.push_back({one.id, 0, one.logprob});
   struct sk_event value = {};
   value.id = event.id;
-  value.finish = finish_code(event.finish);
   value.forced = event.forced ? 1 : 0;
   value.text = event.text.data();
   value.text_size = event.text.size();
@@ -218,10 +220,18 @@ Status hand_over_event(sk_generation& generation, struct sk_event* out) {
   value.logprob = event.logprob;
   value.top = generation.top.data();
   value.top_count = generation.top.size();
+  const bool ends = event.finish != Finish::running;
+  if (ends) value.finish = finish_code(generation.generation());
   SK_TRY_STATUS(write_sized(value, first_version::kEvent, "sk_event", out));
-  if (event.finish == Finish::running) return {};
+  if (!ends) return {};
   generation.ended = true;
   return generation.generation().status();
+}
+
+// Steps until the engine has let go of it.
+Status wait_for_end(const sk_generation& generation) {
+  while (generation.generation().active()) SK_TRY_STATUS(generation.engine->step());
+  return {};
 }
 
 }  // namespace
@@ -262,7 +272,7 @@ int32_t sk_engine_active(const sk_engine* engine, size_t* count) {
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(engine, "engine"));
     SK_TRY_STATUS(require(count, "count"));
-    *count = engine->engine->active();
+    SK_TRY(*count, engine->engine->active());
     return {};
   });
 }
@@ -275,7 +285,7 @@ int32_t sk_chat_tokens(const sk_model* model, const sk_message* messages, size_t
     SK_TRY_STATUS(require(count, "count"));
     SK_TRY(const Vocabulary vocabulary, model->vocabulary());
     SK_TRY(const Conversed talk,
-           converse(*model->model, *vocabulary.tokenizer, {messages, message_count}, think, true));
+           converse(*model->model, *vocabulary.tokenizer, {messages, message_count}, think));
     return hand_over(std::span(talk.ids), ids, capacity, count, "ids");
   });
 }
@@ -291,7 +301,8 @@ int32_t sk_generation_start(sk_engine* engine, const sk_state* state,
     auto made = std::make_unique<sk_generation>();
     made->engine = engine->engine;
     SK_TRY(made->conversation, make_conversation(*engine, state, given));
-    engine->engine->submit(task_of(made->conversation));
+    made->top.reserve(static_cast<size_t>(given.top_logprobs));
+    SK_TRY_STATUS(engine->engine->submit(task_of(made->conversation)));
     *out = made.release();
     return {};
   });
@@ -315,8 +326,12 @@ int32_t sk_generation_next(sk_generation* generation, struct sk_event* out) {
     SK_TRY_STATUS(require(out, "out"));
     SK_TRY_STATUS(check_size(out->size, first_version::kEvent, "sk_event"));
     if (generation->ended) return fail(Code::argument, "the generation has ended");
-    while (!generation->generation().take(generation->event))
+    while (!generation->generation().take(generation->event)) {
+      if (generation->ended) return fail(Code::argument, "another thread fetched the last event");
+      if (!generation->generation().active())
+        SK_TRY_STATUS(generation->engine->submit(task_of(generation->conversation)));
       SK_TRY_STATUS(generation->engine->step());
+    }
     return hand_over_event(*generation, out);
   });
 }
@@ -334,17 +349,15 @@ int32_t sk_generation_resume(sk_generation* generation, int64_t more) {
     SK_TRY_STATUS(require(generation, "generation"));
     if (more < 0) return fail(Code::argument, "{} tokens more; 0 is no limit", more);
     if (!generation->ended) return fail(Code::argument, "the generation has not ended");
-    // Its engine may be about to let go of it.
-    SK_TRY_STATUS(generation->engine->wait(task_of(generation->conversation)));
+    SK_TRY_STATUS(wait_for_end(*generation));
     Generation& text = generation->generation();
-    const Finish finish = text.finish();
-    if ((finish != Finish::length && finish != Finish::interrupted) || generation->settled ||
-        !text.status())
-      return fail(Code::argument, "only what was cut short can be continued");
-    text.resume(more > 0 ? more : -1);
+    const int32_t finish = finish_code(text);
+    if ((finish != SK_FINISH_LENGTH && finish != SK_FINISH_CANCELLED) ||
+        text.settled().value_or(true))
+      return fail(Code::argument, "only what was cut short, and not settled, can be continued");
     generation->ended = false;
-    generation->engine->submit(task_of(generation->conversation));
-    return {};
+    text.resume(more > 0 ? more : -1);
+    return generation->engine->submit(task_of(generation->conversation));
   });
 }
 
@@ -357,7 +370,7 @@ int32_t sk_generation_info(const sk_generation* generation, struct sk_generation
     value.prompt_tokens = text.prompt_size();
     value.prompt_read = text.prompt_read();
     if (generation->ended) {
-      value.finish = finish_code(text.finish());
+      value.finish = finish_code(text);
       value.tokens = static_cast<uint64_t>(text.count());
       value.thought_tokens = static_cast<uint64_t>(text.thought_count());
       value.drafted = static_cast<uint64_t>(text.drafted_count());
@@ -373,13 +386,12 @@ int32_t sk_generation_state(sk_generation* generation, sk_state** out) {
     SK_TRY_STATUS(require(generation, "generation"));
     SK_TRY_STATUS(require(out, "out"));
     if (!generation->ended) return fail(Code::argument, "the generation has not ended");
-    const auto task = task_of(generation->conversation);
-    SK_TRY_STATUS(generation->engine->wait(task));
-    if (!generation->settled) {
-      generation->settled = true;
-      SK_TRY_STATUS(generation->generation().settle());
-      SK_TRY_STATUS(generation->engine->wait(task));
-      SK_TRY_STATUS(generation->generation().status());
+    SK_TRY_STATUS(wait_for_end(*generation));
+    Generation& text = generation->generation();
+    if (!text.settled().value_or(false)) {
+      SK_TRY_STATUS(text.settle());
+      SK_TRY_STATUS(generation->engine->wait(task_of(generation->conversation)));
+      SK_TRY_STATUS(text.settled());
     }
     const State& state = generation->conversation->session.state();
     if (state.lost()) return lost_state();

@@ -89,13 +89,18 @@ int32_t sk_score(sk_model* model, sk_state* state, const int32_t* tokens, size_t
     if (count > limits::kPromptTokens)
       return fail(Code::argument, "{} tokens in one call, at most {} are allowed", count,
                   limits::kPromptTokens);
+    // On a copy, so that whatever fails leaves the state as it was.
+    const Model& its = *model->model;
+    if (!its.state_layout()->fits(state->state.layout()))
+      return fail(Code::mismatch, "the state belongs to another model");
+    if (state->state.lost()) return lost_state();
+    SK_TRY(State copy, state->state.copy_into(its.state_layout()));
     Engine engine(model->model);
-    Session session(model->model, std::move(state->state));
-    const auto scored =
-        score(engine, session, {tokens, count}, {logprobs, count > 0 ? count - 1 : 0},
-              {best, best && count > 0 ? count - 1 : 0});
+    Session session(model->model, std::move(copy));
+    const size_t known = count > 0 ? count - 1 : 0;
+    SK_TRY_STATUS(
+        score(engine, session, {tokens, count}, {logprobs, known}, {best, best ? known : 0}));
     session.exchange(state->state);
-    if (!scored) return tl::unexpected(scored.error());
     return {};
   });
 }

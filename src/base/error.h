@@ -33,6 +33,11 @@ template <typename T>
 using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
+// Made without any memory, for where that ran out.
+inline tl::unexpected<Error> no_memory() noexcept {
+  return tl::unexpected<Error>(Error{Code::memory, "out of memory"});
+}
+
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Error> fail(Code code, fmt::format_string<Args...> text,
                                          Args&&... args) {

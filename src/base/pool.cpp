@@ -9,6 +9,8 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string_view>
@@ -80,43 +82,46 @@ class Crew {
   }
 
   int join(int threads);
-  void leave();
+  void leave(int threads);
   Status run(int threads, const std::function<void(int)>& work);
   void run_alone(const std::function<void(int)>& work);
   void barrier();
 
  private:
-  struct Worker {
+  // What it is to do: a number that changes with each job that it is of, and before it ends.
+  struct alignas(64) Worker {
     Crew* crew = nullptr;
     int index = 0;
-    uint32_t seen = 0;  // the job that was over when it started
+    std::atomic<uint32_t> job{0};
+    std::atomic<bool> over{false};
     pthread_t thread{};
   };
-  // Who waits for a turn, on the waiting thread's stack. It lasts about a step, so nobody spins.
+  // Who waits for his time, on the waiting thread's stack. It lasts about a step, so nobody spins.
   struct Waiter {
     int threads = 1;
     Waiter* next = nullptr;
     bool admitted = false;
     std::condition_variable woken{};
   };
-  // A turn of so many threads.
-  class Turn {
+  // The time of so many threads.
+  class Admission {
    public:
-    Turn(Crew& crew, int threads) : crew_(crew), threads_(threads) { crew_.admit(threads); }
-    ~Turn() { crew_.release(threads_); }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
+    Admission(Crew& crew, int threads) : crew_(crew), threads_(threads) { crew_.admit(threads); }
+    ~Admission() { crew_.release(threads_); }
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
 
    private:
     Crew& crew_;
     int threads_;
   };
+  using Workers = std::deque<Worker>;  // which stay where they are
 
   Crew();
   static void* begin(void* worker);
-  void serve(const Worker& me);
-  void start(int workers);
-  void stop();
+  void serve(Worker& me);
+  int start(int workers);
+  void stop(int workers);
   void await_change(const std::atomic<uint32_t>& word, uint32_t seen) const;
 
   bool fits(int threads) const {
@@ -126,32 +131,26 @@ class Crew {
   void admit(int threads);
   void release(int threads);
 
-  // A job names its team, so that whoever wakes late cannot take one job's size for another's.
-  static constexpr int kTeamBits = 11;
-  static_assert(limits::kThreads < (1u << kTeamBits));
-  static int team_of(uint32_t job) { return static_cast<int>(job & ((1u << kTeamBits) - 1)); }
-
   const int processors_;
 
-  std::mutex mutex_;   // of what follows, up to the words
+  std::mutex mutex_;   // of what follows, up to the workers
   int busy_ = 0;       // threads that compute
   bool team_ = false;  // several of them together
   Waiter* first_ = nullptr;
   Waiter* last_ = nullptr;
-  int pools_ = 0;
+  std::map<int, int> pools_;  // how many there are of each size
 
-  // Of whoever has the team's turn.
-  std::deque<Worker> workers_;        // which stay where they are
-  std::atomic<bool> crowded_{false};  // more threads than processors
-  const std::function<void(int)>* work_ = nullptr;
+  // Of whoever has the team's time.
+  std::unique_ptr<Workers> workers_ = std::make_unique<Workers>();
   uint32_t process_;  // the one that has the threads
+  int team_size_ = 0;
+  const std::function<void(int)>* work_ = nullptr;
+  std::atomic<bool> crowded_{false};  // more threads than processors
 
   // Each word that threads wait for has a cache line of its own.
-  alignas(64) std::atomic<uint32_t> job_{0};  // counts runs; a change wakes the workers
   alignas(64) std::atomic<uint32_t> running_{0};
   alignas(64) std::atomic<uint32_t> arrived_{0};
   alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<bool> stop_{false};
 };
 
 thread_local bool inside_run = false;
@@ -166,14 +165,16 @@ struct InsideRun {
 // fork() finds nobody between two lines of admit() or release(); in the child those who computed or
 // waited are not here.
 Crew::Crew() : processors_(usable_processors()), process_(process_generation()) {
-  ::pthread_atfork([] { get().mutex_.lock(); }, [] { get().mutex_.unlock(); },
-                   [] {
-                     Crew& crew = get();
-                     crew.busy_ = 0;
-                     crew.team_ = false;
-                     crew.first_ = crew.last_ = nullptr;
-                     crew.mutex_.unlock();
-                   });
+  // Without memory for the handlers a child may wait for somebody who is not there, as without
+  // them.
+  static_cast<void>(::pthread_atfork([] { get().mutex_.lock(); }, [] { get().mutex_.unlock(); },
+                                     [] {
+                                       Crew& crew = get();
+                                       crew.busy_ = 0;
+                                       crew.team_ = false;
+                                       crew.first_ = crew.last_ = nullptr;
+                                       crew.mutex_.unlock();
+                                     }));
 }
 
 void Crew::admit(int threads) {
@@ -199,62 +200,71 @@ void Crew::release(int threads) {
 }
 
 void* Crew::begin(void* worker) {
-  const auto& me = *static_cast<const Worker*>(worker);
+  auto& me = *static_cast<Worker*>(worker);
   me.crew->serve(me);
   return nullptr;
 }
 
-// Until there are so many workers or the system gives no more. Not std::thread: one whose thread
-// stayed in another process can be neither joined nor destroyed.
-void Crew::start(int workers) {
+// Until there are so many workers or the system gives no more; how many there are. Not std::thread:
+// one whose thread stayed in another process can be neither joined nor destroyed.
+int Crew::start(int workers) {
   if (process_ != process_generation()) {
-    // The words may be as a step in the middle left them, and nobody of those it was for is here.
-    for (auto* word : {&job_, &running_, &arrived_, &generation_}) word->store(0);
-    stop_.store(false);
-    workers_.clear();
+    // The words may be as a step in the middle left them, and so may the list be: it is left alone.
+    auto anew = std::make_unique<Workers>();
+    static_cast<void>(workers_.release());
+    workers_ = std::move(anew);
+    for (auto* word : {&running_, &arrived_, &generation_}) word->store(0);
     process_ = process_generation();
   }
   const SignalsHeld held;  // they are the caller's, and interrupt its waiting
-  while (static_cast<int>(workers_.size()) < workers) {
-    Worker& worker = workers_.emplace_back();
-    worker = {.crew = this, .index = static_cast<int>(workers_.size()), .seen = job_.load()};
+  while (static_cast<int>(workers_->size()) < workers) {
+    Worker& worker = workers_->emplace_back();
+    worker.crew = this;
+    worker.index = static_cast<int>(workers_->size());
     if (::pthread_create(&worker.thread, nullptr, begin, &worker) == 0) continue;
-    workers_.pop_back();
-    return;
+    workers_->pop_back();
+    break;
   }
+  return static_cast<int>(workers_->size());
 }
 
-void Crew::stop() {
+// Until there are only so many workers.
+void Crew::stop(int workers) {
   if (process_ != process_generation()) return;
-  stop_.store(true);
-  job_.fetch_add(1u << kTeamBits);
-  job_.notify_all();
-  for (Worker& worker : workers_) ::pthread_join(worker.thread, nullptr);
-  workers_.clear();
-  stop_.store(false);
+  while (static_cast<int>(workers_->size()) > workers) {
+    Worker& last = workers_->back();
+    last.over.store(true);
+    last.job.fetch_add(1);
+    last.job.notify_one();
+    ::pthread_join(last.thread, nullptr);
+    workers_->pop_back();
+  }
 }
 
 int Crew::join(int threads) {
-  const Turn turn(*this, std::max(threads, 1));
-  if (threads > 1) start(threads - 1);
-  const int got = threads > 1 ? std::min(threads, static_cast<int>(workers_.size()) + 1) : 1;
+  SK_CHECK(!inside_run);
+  const Admission admission(*this, std::max(threads, 1));
+  const int got = threads > 1 ? std::min(threads, start(threads - 1) + 1) : 1;
   const std::lock_guard lock(mutex_);
-  ++pools_;  // last, and in the turn: leave() may be about to stop the others
+  ++pools_[got];  // last, and in our time: leave() may be about to stop others
   return got;
 }
 
-void Crew::leave() {
+// The crew is as large as the largest pool wants it.
+void Crew::leave(int threads) {
+  SK_CHECK(!inside_run);
+  const auto largest = [&] {
+    const std::lock_guard lock(mutex_);
+    return pools_.empty() ? 1 : pools_.rbegin()->first;
+  };
   {
     const std::lock_guard lock(mutex_);
-    if (--pools_ > 0) return;
+    const auto at = pools_.find(threads);
+    if (--at->second == 0) pools_.erase(at);
   }
-  const Turn turn(*this, 2);
-  {
-    // Somebody may have come meanwhile.
-    const std::lock_guard lock(mutex_);
-    if (pools_ > 0) return;
-  }
-  stop();
+  if (threads == 1 || largest() >= threads) return;
+  const Admission admission(*this, threads);
+  stop(largest() - 1);  // somebody may have come meanwhile
 }
 
 // Notifying costs a system call only if somebody sleeps.
@@ -273,38 +283,42 @@ void Crew::await_change(const std::atomic<uint32_t>& word, uint32_t seen) const 
 
 Status Crew::run(int threads, const std::function<void(int)>& work) {
   const InsideRun inside;
-  const Turn turn(*this, threads);
-  start(threads - 1);
-  if (const auto there = static_cast<int>(workers_.size()); there < threads - 1)
+  const Admission admission(*this, threads);
+  if (const int there = start(threads - 1); there < threads - 1)
     return fail(Code::memory, "the system gives this process no more than {} of {} threads",
                 there + 1, threads);
   work_ = &work;
+  team_size_ = threads;
   crowded_.store(threads > processors_, std::memory_order_relaxed);
   running_.store(static_cast<uint32_t>(threads - 1));
-  const uint32_t count = (job_.load() >> kTeamBits) + 1;
-  job_.store(count << kTeamBits | static_cast<uint32_t>(threads));
-  job_.notify_all();
+  for (int i = 0; i < threads - 1; ++i) {
+    Worker& worker = (*workers_)[static_cast<size_t>(i)];
+    worker.job.fetch_add(1);
+    worker.job.notify_one();
+  }
+  // Whatever happens here, the others still use `work`.
+  struct Others {
+    Crew& crew;
+    ~Others() {
+      for (uint32_t left = crew.running_.load(); left != 0; left = crew.running_.load())
+        crew.await_change(crew.running_, left);
+    }
+  } const others{*this};
   work(0);
-  for (uint32_t left = running_.load(); left != 0; left = running_.load())
-    await_change(running_, left);
   return {};
 }
 
 void Crew::run_alone(const std::function<void(int)>& work) {
   const InsideRun inside;
-  const Turn turn(*this, 1);
+  const Admission admission(*this, 1);
   work(0);
 }
 
-// A worker that was not of the last teams may find several jobs past; one that is of a team is
-// waited for, so that it misses none.
-void Crew::serve(const Worker& me) {
+void Crew::serve(Worker& me) {
   inside_run = true;
-  for (uint32_t seen = me.seen;;) {
-    await_change(job_, seen);
-    if (stop_.load()) return;
-    seen = job_.load();
-    if (me.index >= team_of(seen)) continue;
+  for (uint32_t seen = 0;; ++seen) {
+    await_change(me.job, seen);
+    if (me.over.load()) return;
     (*work_)(me.index);
     if (running_.fetch_sub(1) == 1) running_.notify_one();
   }
@@ -312,7 +326,7 @@ void Crew::serve(const Worker& me) {
 
 void Crew::barrier() {
   const uint32_t generation = generation_.load();
-  if (arrived_.fetch_add(1) + 1 == static_cast<uint32_t>(team_of(job_.load()))) {
+  if (arrived_.fetch_add(1) + 1 == static_cast<uint32_t>(team_size_)) {
     arrived_.store(0);
     generation_.fetch_add(1);
     generation_.notify_all();
@@ -324,7 +338,7 @@ void Crew::barrier() {
 }  // namespace
 
 Pool::Pool(int threads) : size_(Crew::get().join(threads)) {}
-Pool::~Pool() { Crew::get().leave(); }
+Pool::~Pool() { Crew::get().leave(size_); }
 
 Status Pool::run(const std::function<void(int)>& work) {
   if (size_ > 1) return Crew::get().run(size_, work);

@@ -40,8 +40,9 @@ class Pool {
   int size() const { return size_; }
 
   // Runs work(index) for every index in [0, size()), each on its own thread, the caller's being 0,
-  // and waits. Any thread may call, but not from inside another pool's work. Error: memory (a
-  // forked process that is given no threads; nothing was run).
+  // and waits. Any thread may call, but not from inside another pool's work, where pools are not
+  // made or ended either. Error: memory (a forked process that is given no threads; nothing was
+  // run).
   Status run(const std::function<void(int index)>& work);
   // work(0) on the caller's thread alone, in turn like a pool of one thread.
   void run_alone(const std::function<void(int index)>& work);

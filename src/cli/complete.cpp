@@ -427,7 +427,7 @@ Status Complete::save(Engine& engine, const Session& session,
   ids.insert(ids.end(), kept.ids.begin(), read);
   SK_TRY(const std::vector<int32_t> rest, generation->settle());
   SK_TRY_STATUS(engine.wait(generation));
-  SK_TRY_STATUS(generation->status());
+  SK_TRY_STATUS(generation->settled());
   ids.insert(ids.end(), rest.begin(), rest.end());
   if (!start_.known) ids.clear();
   const std::string text =

@@ -209,7 +209,7 @@ class Benchmark {
       SK_TRY(generations.emplace_back(),
              Generation::start(sessions.emplace_back(shared_), prompt, nullptr, std::move(sampler),
                                {.fingerprint = false}));
-      engine.submit(generations.back());
+      SK_TRY_STATUS(engine.submit(generations.back()));
     }
     Event event;
     for (const auto& generation : generations) SK_TRY_STATUS(engine.next(generation, event));

@@ -58,15 +58,15 @@ Status Chat::read_text(std::span<const int32_t> ids) {
 Status Chat::begin(std::string system) {
   Node start;
   start.root = fresh_;
-  session_.restore(session_.model().new_state());
+  Session fresh(session_.shared_model());  // the open answer stays where it is, should this fail
   if (!system.empty()) {
     const text::Profile& profile = *settings_.profile;
     SK_TRY(start.prompt_ids,
            text::encode_prompt(*tokenizer_, profile, text::render_system(profile, system), true));
-    SK_TRY_STATUS(read_text(start.prompt_ids));
+    SK_TRY_STATUS(engine_->read(fresh, start.prompt_ids));
   }
   start.closed = true;
-  start.ended = states_.keep(fresh_, start.prompt_ids, {session_.state(), {}});
+  start.ended = states_.keep(fresh_, start.prompt_ids, {fresh.state(), {}});
   system_ = std::move(system);
   set_head(add(std::move(start)));
   return {};

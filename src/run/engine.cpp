@@ -35,7 +35,7 @@ class Reader final : public Task {
     if (count() == ids_.size()) session_->keep_logits(done.logits);
     return next(scratch);
   }
-  void abandon(Status status) override { status_ = std::move(status); }
+  void abandon() noexcept override { status_ = no_memory(); }
 
  private:
   Session* session_;
@@ -75,29 +75,44 @@ double Engine::steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-void Engine::submit(std::shared_ptr<Task> task) {
-  const std::lock_guard lock(door_);
+Status Engine::submit(std::shared_ptr<Task> task) {
+  SK_TRY(const Turn::Held door, door_.take("the engine"));
+  // Whoever starts and leaves without a step in between leaves nothing behind.
+  std::erase_if(submitted_, [](const auto& each) {
+    if (!each->left()) return false;
+    --each->active_;
+    return true;
+  });
+  if (std::find(submitted_.begin(), submitted_.end(), task) != submitted_.end()) return {};
   submitted_.push_back(std::move(task));
   ++submitted_.back()->active_;
+  return {};
 }
 
-void Engine::forget(const std::shared_ptr<Task>& task) {
-  task->leave();
+// What is in use in another process stays there: a Turn that cannot be had says so with words, and
+// words take memory.
+void Engine::forget(const std::shared_ptr<Task>& task) noexcept try {
   const auto turn = turn_.take("the engine");
   if (!turn) return;  // the step that had it is in another process
-  welcome();
+  if (const auto door = door_.take("the engine"))
+    std::erase_if(submitted_, [&](const auto& each) {
+      if (each != task) return false;
+      --task->active_;
+      return true;
+    });
   for (Entry& entry : entries_)
     if (entry.task == task) entry.next = Task::Next::end;
   drop_ended();
+} catch (const std::bad_alloc&) {
 }
 
-size_t Engine::active() const {
-  const std::lock_guard lock(door_);
+Result<size_t> Engine::active() const {
+  SK_TRY(const Turn::Held door, door_.take("the engine"));
   return submitted_.size() + inside_;
 }
 
-void Engine::welcome() {
-  const std::lock_guard lock(door_);
+Status Engine::welcome() {
+  SK_TRY(const Turn::Held door, door_.take("the engine"));
   entries_.reserve(entries_.size() + submitted_.size());
   for (auto& task : submitted_) {
     const bool here = std::any_of(entries_.begin(), entries_.end(),
@@ -109,67 +124,80 @@ void Engine::welcome() {
   }
   submitted_.clear();
   inside_ = entries_.size();
+  return {};
 }
 
 // Whoever waits for a task may use it as soon as it is no longer active.
-void Engine::drop_ended() {
-  const auto ended = [](Entry& entry) {
+void Engine::drop_ended() noexcept try {
+  std::erase_if(entries_, [](Entry& entry) {
     if (entry.next != Task::Next::end) return false;
     const std::shared_ptr<Task> task = std::move(entry.task);
     --task->active_;
     return true;
-  };
-  std::erase_if(entries_, ended);
-  const std::lock_guard lock(door_);
-  inside_ = entries_.size();
+  });
+  if (const auto door = door_.take("the engine")) inside_ = entries_.size();
+} catch (const std::bad_alloc&) {
 }
 
+namespace {
+
 // A task that runs out of memory ends, and the others do not notice.
-template <typename Entries, typename F>
-void Engine::each(Entries& entries, const F& work) {
-  const auto count = static_cast<int64_t>(entries.size());
-  const auto some = [&](int thread, Range range) {
-    for (int64_t i = range.begin; i < range.end; ++i) {
-      Entry& entry = at(entries, static_cast<size_t>(i));
-      try {
-        work(entry, scratch_[static_cast<size_t>(thread)]);
-      } catch (const std::bad_alloc&) {
-        entry.next = Task::Next::end;
-        entry.task->abandon(fail(Code::memory, "not enough memory"));
-      }
-    }
-  };
-  if (count > 1 && pool_.size() > 1) {
-    const auto job = [&](int thread) { some(thread, share(count, thread, pool_.size())); };
-    if (pool_.run(std::ref(job))) return;
+template <typename F>
+Task::Next guarded(Task& task, const F& call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    task.abandon();
+    return Task::Next::end;
   }
-  some(0, {0, count});
 }
+
+}  // namespace
 
 Result<bool> Engine::step() {
   SK_TRY(const Turn::Held turn, turn_.take("the engine"));
-  welcome();
-  std::atomic<bool> moved{false};
-  each(entries_, [&](Entry& entry, Scratch& scratch) {
-    entry.next = entry.task->left() ? Task::Next::end : entry.task->next(scratch);
-    const bool waits = entry.next == Task::Next::event;
-    if (entry.next == Task::Next::end || (waits && !entry.waits)) moved = true;
-    entry.waits = waits;
-  });
-  choose_counts();
-  if (!stepped_.empty()) {
-    moved = true;
-    const double start = now();
-    if (!read_roughly()) read_together();
-    each(stepped_, [](Entry& entry, Scratch& scratch) {
-      entry.next = entry.task->took(std::move(entry.done), scratch);
-      entry.waits = entry.next == Task::Next::event;
-    });
-    if (stepped_.size() == 1) stepped_[0]->task->spent(now() - start);
-    stepped_.clear();
+  try {
+    SK_TRY_STATUS(welcome());
+    // So many tokens take hardly longer than one where weights come from memory.
+    constexpr size_t kCheapTokens = 16;
+    const size_t cheap = kCheapTokens / std::max<size_t>(entries_.size(), 1);
+    scratch_[0].guesses = entries_.size() <= 1 ? SIZE_MAX : cheap > 0 ? cheap - 1 : 0;
+    bool moved = false;
+    for (Entry& entry : entries_) {
+      Task& task = *entry.task;
+      entry.next =
+          task.left() ? Task::Next::end : guarded(task, [&] { return task.next(scratch_[0]); });
+      moved = moved || entry.next == Task::Next::end || entry.next == Task::Next::event;
+    }
+    choose_counts();
+    if (!stepped_.empty()) {
+      moved = true;
+      const double start = now();
+      if (!read_roughly()) read_together();
+      take_all();
+      if (stepped_.size() == 1) stepped_[0]->task->spent(now() - start);
+    }
+    drop_ended();
+    return moved;
+  } catch (const std::bad_alloc&) {
+    drop_ended();
+    return no_memory();
   }
-  drop_ended();
-  return moved.load();
+}
+
+// The tasks choose side by side on the pool's threads.
+void Engine::take_all() {
+  const auto some = [this](int thread, Range range) {
+    for (int64_t i = range.begin; i < range.end; ++i) {
+      Entry& entry = *stepped_[static_cast<size_t>(i)];
+      entry.next = guarded(*entry.task, [&] {
+        return entry.task->took(std::move(entry.done), scratch_[static_cast<size_t>(thread)]);
+      });
+    }
+  };
+  const auto count = static_cast<int64_t>(stepped_.size());
+  const auto job = [&](int thread) { some(thread, share(count, thread, pool_.size())); };
+  if (count == 1 || pool_.size() == 1 || !pool_.run(std::ref(job))) some(0, {0, count});
 }
 
 // Whoever generates gets his token in every step; prompts share what room is left.
@@ -221,10 +249,15 @@ bool Engine::read_roughly() {
   if (!bounds) return false;
   const double start = now();
   State& state = reading.session->change_state();
-  entry.done = {.status = model_->eval(state, reading.tokens[0], **bounds),
-                .tokens = 1,
-                .rough = true,
-                .seconds = now() - start};
+  Done& done = entry.done = Done();
+  done.tokens = 1;
+  done.rough = true;
+  try {
+    done.status = model_->eval(state, reading.tokens[0], **bounds);
+  } catch (const std::bad_alloc&) {
+    done.status = no_memory();
+  }
+  done.seconds = now() - start;
   if (entry.done.status) reading.session->finish_rough_reading();
   return true;
 }
@@ -272,15 +305,23 @@ void Engine::read_together() {
   }
 }
 
+Status Engine::eval(std::span<const Job> jobs, std::span<uint8_t> not_finite) {
+  try {
+    return model_->eval(jobs, not_finite);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
+}
+
 void Engine::evaluate() {
   failed_.assign(jobs_.size(), 0);
-  const Status status = model_->eval(jobs_, failed_);
+  const Status status = eval(jobs_, failed_);
   if (status) return;
   const Code code = status.error().code;
   for (size_t i = 0; i < jobs_.size(); ++i) {
     Status& of_job = stepped_[i]->done.status;
     if (jobs_.size() > 1 && is_of_one_job(code))
-      of_job = model_->eval({&jobs_[i], 1});
+      of_job = eval({&jobs_[i], 1}, {});
     else if (code != Code::corrupt || jobs_.size() == 1)
       of_job = status;
     else if (failed_[i])
@@ -299,17 +340,17 @@ Status Engine::next(const std::shared_ptr<Generation>& generation, Event& event)
         event.finish = generation->finish();
         return {};
       }
-      submit(generation);
+      SK_TRY_STATUS(submit(generation));
     }
     SK_TRY_STATUS(step());
   }
-  // Its own thread's, before it is looked at: an ended one is dropped in the step that ended it.
+  // Nobody else looks at it any more: an ended one is dropped in the step that ended it.
   return event.finish == Finish::running ? Status() : generation->status();
 }
 
 Status Engine::follow(const std::shared_ptr<Task>& task, const std::function<size_t()>& done,
                       size_t total, const Progress& progress) {
-  submit(task);
+  SK_TRY_STATUS(submit(task));
   // A way out by an error or an exception leaves nothing behind that uses what is the caller's.
   struct Last {
     Engine& engine;

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -23,9 +22,10 @@
 namespace skein {
 
 struct EngineOptions {
-  // How long a step with prompts in it should take at most, in seconds: what everybody else waits
+  // How long a step should take at most because of prompts, in seconds: what everybody else waits
   // for his next token, and how soon somebody sees that his prompt is being read. Steps have at
-  // most Model::chunk() tokens of prompts however fast they are.
+  // most Model::chunk() tokens of prompts however fast they are. (Scores come in pieces of their
+  // own.)
   double patience = 0.1;
   // Seconds since any moment; empty: the system's monotonic clock. It decides how much is read in
   // a step and whether guesses are worth it, never what comes out.
@@ -44,16 +44,17 @@ class Engine {
 
   // From any thread. The task's session is of this engine's model, and no other task uses it while
   // this one is active. A task that is here already stays; one that has ended and wants more comes
-  // again.
-  void submit(std::shared_ptr<Task> task);
+  // again. Error: argument (another thread was submitting when this process was forked).
+  Status submit(std::shared_ptr<Task> task);
 
   // Takes a task out as it is, waiting for a step that is under way: afterwards its session is its
   // owner's again.
-  void forget(const std::shared_ptr<Task>& task);
+  void forget(const std::shared_ptr<Task>& task) noexcept;
 
   // One step for everybody; the caller waits for another thread's step that is under way. False:
   // nothing was there to be done but for events that wait to be taken. Error: argument (another
-  // thread was in a step when this process was forked); what goes wrong with a task is the task's.
+  // thread was in a step when this process was forked), memory (for the step itself, which changed
+  // nothing then); what goes wrong with a task is the task's.
   Result<bool> step();
 
   // Submits the task and steps until it wants nothing any more; others get their share. Not for a
@@ -75,13 +76,13 @@ class Engine {
   Result<size_t> read(Session& session, std::span<const int32_t> ids,
                       const Progress& progress = {});
 
-  size_t active() const;  // tasks, also those that were submitted and not seen yet
+  // Tasks, also those that were submitted and not seen yet. Error: as submit().
+  Result<size_t> active() const;
 
  private:
   struct Entry {
     std::shared_ptr<Task> task;
     Task::Next next = Task::Next::reading;
-    bool waits = false;  // for its event to be taken, at the last look
     // In this step:
     Reading reading{};
     size_t count = 0;  // tokens of it
@@ -90,13 +91,10 @@ class Engine {
 
   double now() const { return options_.clock ? options_.clock() : steady_seconds(); }
   static double steady_seconds();
-  static Entry& at(std::vector<Entry>& entries, size_t i) { return entries[i]; }
-  static Entry& at(std::vector<Entry*>& entries, size_t i) { return *entries[i]; }
-  // Calls work(entry, scratch) for all of them, on the pool's threads where they are several.
-  template <typename Entries, typename F>
-  void each(Entries& entries, const F& work);
-  void welcome();
-  void drop_ended();
+  Status welcome();
+  void drop_ended() noexcept;
+  void take_all();
+  Status eval(std::span<const Job> jobs, std::span<uint8_t> not_finite);
   void choose_counts();
   bool read_roughly();
   void read_together();
@@ -107,7 +105,7 @@ class Engine {
   Pool pool_;
   std::vector<Scratch> scratch_;  // of the pool's threads
 
-  mutable std::mutex door_;
+  mutable Turn door_;  // of what follows
   std::vector<std::shared_ptr<Task>> submitted_;
   size_t inside_ = 0;  // entries, for active()
 

@@ -119,8 +119,18 @@ bool Generation::take(Event& event) {
   return true;
 }
 
+// Whoever took the last one left his own behind.
+void Generation::clear_event() {
+  event_.id = -1;
+  event_.forced = false;
+  event_.thinking.clear();
+  event_.text.clear();
+  event_.top.clear();
+}
+
 Task::Next Generation::tell() {
   event_.finish = finish_;
+  told_ = count_;
   const bool ends = finish_ != Finish::running;
   // An end leaves the row of the last token read to whoever goes on from there.
   if (ends && !ahead_.ahead() && !ahead_.logits().empty()) {
@@ -145,7 +155,7 @@ Reading Generation::reading() {
 }
 
 Task::Next Generation::next(Scratch& scratch) {
-  if (waits_.load(std::memory_order_acquire)) return Next::event;
+  if (waits_.load(std::memory_order_acquire)) return Next::waiting;
   if (reads_ == Reads::prompt && take_cancel()) {
     reads_ = Reads::nothing;
     finish_ = Finish::interrupted;
@@ -153,11 +163,7 @@ Task::Next Generation::next(Scratch& scratch) {
   }
   if (reads_ != Reads::nothing) return Next::reading;
   if (finish_ != Finish::running) return Next::end;
-  event_.id = -1;
-  event_.forced = false;
-  event_.thinking.clear();
-  event_.text.clear();
-  event_.top.clear();
+  clear_event();
   if (take_cancel()) {
     ahead_.forget_passing_logits();
     end(Finish::interrupted, stops_.finish());
@@ -172,7 +178,7 @@ Task::Next Generation::go_on(Scratch& scratch) {
   keep_state();
   timed_ = may_be_rough();
   asked_rough_ = choose_rough();
-  if (!ahead_.push(pending_, guesses_allowed(), asked_rough_)) return after_token(scratch);
+  if (!ahead_.push(pending_, guesses_allowed(scratch), asked_rough_)) return after_token(scratch);
   reads_ = Reads::token;
   return Next::reading;
 }
@@ -226,8 +232,12 @@ Task::Next Generation::took(Done done, Scratch& scratch) {
       ahead_.restart(done.status ? done.logits : std::span<const float>());
       return tell();
     case Reads::missing:
-      status_ = std::move(done.status);
-      if (status_) session_->keep_logits(done.logits);
+      if (!done.status) {
+        settled_ = tl::unexpected(std::move(done.status).error());
+        return Next::end;
+      }
+      session_->keep_logits(done.logits);
+      settled_ = true;
       return Next::end;
     case Reads::nothing: break;
   }
@@ -252,10 +262,24 @@ Task::Next Generation::give_up(Status status) {
   return tell();
 }
 
-void Generation::abandon(Status status) {
-  status_ = std::move(status);
-  finish_ = Finish::interrupted;
+// A token that no event told is taken back. What the state has read is what it says; settle() reads
+// the rest of what was told.
+void Generation::abandon() noexcept {
+  const bool missing = reads_ == Reads::missing;
   reads_ = Reads::nothing;
+  if (missing) {
+    settled_ = no_memory();
+    return;
+  }
+  clear_event();
+  ahead_.drop_guesses();
+  for (; count_ > told_; --count_) recent_.pop_back();
+  if (prompt_read() == prompt_.size())
+    read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);
+  pending_ = read_ < told_ ? recent_.back() : -1;
+  asked_ = false;
+  status_ = no_memory();
+  finish_ = Finish::interrupted;
   event_.finish = finish_;
   waits_.store(true, std::memory_order_release);
 }
@@ -277,10 +301,11 @@ Status Generation::resolve(Scratch& scratch) {
 
 // How many guesses could come true: none where the next tokens are decided already or an end is
 // near, and never more than what would be the last token but one.
-size_t Generation::guesses_allowed() const {
+size_t Generation::guesses_allowed(const Scratch& scratch) const {
   if (asked_ || !forced_.empty()) return 0;
-  if (options_.max_tokens < 0) return static_cast<size_t>(options_.draft);
-  return static_cast<size_t>(std::max<int64_t>(options_.max_tokens - count_ - 1, 0));
+  if (options_.max_tokens < 0) return scratch.guesses;
+  const auto left = static_cast<size_t>(std::max<int64_t>(options_.max_tokens - count_ - 1, 0));
+  return std::min(left, scratch.guesses);
 }
 
 // Whether the next token's logits need not be known exactly, and nobody has to wait for a second
@@ -376,8 +401,8 @@ void Generation::keep_state() {
   if (at > certain || at <= kept_at_) return;
   const bool may_end_here = count_ > certain && at == certain;
   if (!may_end_here && at - kept_at_ < kKeepEvery) return;
-  recent_.erase(recent_.begin(), recent_.begin() + (at - kept_at_));
   kept_ = state;
+  recent_.erase(recent_.begin(), recent_.begin() + (at - kept_at_));
   kept_at_ = at;
 }
 
@@ -414,20 +439,26 @@ void Generation::end(Finish finish, StopMatcher::Step step) {
 void Generation::resume(int64_t more) {
   SK_CHECK(finish_ == Finish::length || finish_ == Finish::interrupted);
   static_cast<void>(take_cancel());  // it may have come too late
-  options_.max_tokens = more < 0 ? -1 : count_ + more;
+  options_.max_tokens = more < 0 || more > INT64_MAX - count_ ? -1 : count_ + more;
+  clear_event();
   finish_ = more == 0 ? Finish::length : Finish::running;
   if (prompt_read() < prompt_.size()) reads_ = Reads::prompt;
 }
 
 Result<std::vector<int32_t>> Generation::settle() {
-  status_ = {};
+  SK_CHECK(finish_ != Finish::running);
+  if (settled_ && *settled_) return std::vector<int32_t>();
+  settled_ = false;
+  missing_.clear();
   if (finish_ == Finish::stop && !unread_text().empty()) {
     SK_TRY(missing_, tokenizer_->encode(unread_text()));
   } else if (pending_ >= 0) {
     missing_.assign(recent_.begin() + (read_ - kept_at_), recent_.end());
   }
-  if (!missing_.empty()) reads_ = Reads::missing;
-  pending_ = -1;
+  if (missing_.empty())
+    settled_ = true;
+  else
+    reads_ = Reads::missing;
   return missing_;
 }
 
@@ -444,13 +475,8 @@ void Generation::show_rest() {
 
 bool Generation::next_turn_is_likely(Scratch& scratch) {
   if (!options_.profile || !tokenizer_) return true;
-  const std::span<const float> row = logits();
-  const double shift = log_sum_exp(row);
-  std::vector<float>& probabilities = scratch.probabilities;
-  probabilities.resize(row.size());
-  for (size_t i = 0; i < row.size(); ++i)
-    probabilities[i] = static_cast<float>(std::exp(static_cast<double>(row[i]) - shift));
-  return text::role_holds_mass(probabilities, *tokenizer_, *options_.profile);
+  softmax(logits(), scratch.probabilities);
+  return text::role_holds_mass(scratch.probabilities, *tokenizer_, *options_.profile);
 }
 
 void Generation::find_likeliest() {

@@ -112,16 +112,18 @@ class Generation final : public Task {
 
   // The event that waits, if one does. The event's buffers are used again for a later one.
   bool take(Event& event);
-  // Ends it between two tokens, with the text that was held back: the next event is the last.
+  // Ends it between two tokens, with the text that was held back: the event after the one that may
+  // wait is the last.
   void interrupt() { cancel(); }
   // After length or interrupted: go on as if it had not ended, for at most `more` tokens.
   void resume(int64_t more);
   // Reads what was shown and not read. The ids beyond read_count() tokens that this means: the last
-  // drawn one, or those of unread_text(). They have been read when the engine is done with it
-  // (Engine::wait()); status() then tells of errors. To be called once, at the end.
+  // drawn one, or those of unread_text(). The engine reads them (Engine::wait()), and settled() is
+  // then true, or settle() may be called once more. Nothing can be resumed afterwards.
   Result<std::vector<int32_t>> settle();
+  const Result<bool>& settled() const { return settled_; }
 
-  // What ended it before its time: errors of Sampler::sample and Model::eval; corrupt when the
+  // Of what ended it before its time: errors of Sampler::sample and Model::eval; corrupt when the
   // logits are not finite, and the state has then read the tokens before the one that did it.
   const Status& status() const { return status_; }
   Finish finish() const { return finish_; }
@@ -146,7 +148,7 @@ class Generation final : public Task {
   Next next(Scratch& scratch) override;
   Reading reading() override;
   Next took(Done done, Scratch& scratch) override;
-  void abandon(Status status) override;
+  void abandon() noexcept override;
   void spent(double seconds) override;
 
  private:
@@ -164,12 +166,13 @@ class Generation final : public Task {
              Sampler sampler, const GenerateOptions& options, text::StopMatcher stops);
 
   void begin_text();
+  void clear_event();
   Next tell();
   Next give_up(Status status);
   Next go_on(Scratch& scratch);
   Next after_token(Scratch& scratch);
   Next follow(Status status);
-  size_t guesses_allowed() const;
+  size_t guesses_allowed(const Scratch& scratch) const;
   bool may_be_rough() const;
   bool choose_rough();
   Status resolve(Scratch& scratch);
@@ -197,6 +200,7 @@ class Generation final : public Task {
   text::Utf8Stream thinking_;
   Finish finish_ = Finish::running;
   Status status_;
+  Result<bool> settled_ = false;
   LogitsFingerprint fingerprint_;
   bool has_planes_;
   FasterWay way_;
@@ -214,6 +218,7 @@ class Generation final : public Task {
   int64_t back_to_ = 0;  // generated tokens that have been read then
 
   int64_t count_ = 0;
+  int64_t told_ = 0;  // of those, in events
   int64_t read_ = 0;
   int64_t thoughts_ = 0;
   int32_t pending_ = -1;         // generated and not read

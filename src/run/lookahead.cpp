@@ -88,10 +88,6 @@ bool Lookahead::push(int32_t id, size_t most, bool rough) {
   pass_.push_back(id);
   known_ = pass_.size();
   if (drafter_) add_guesses(most);
-  if (!ahead()) return true;
-  before_ = session_->state();
-  first_ = known_ - 1;
-  rows_.resize((pass_.size() - first_) * vocab());
   return true;
 }
 
@@ -109,6 +105,7 @@ Result<bool> Lookahead::took(const Done& done) {
   if (done.status) {
     drafted_ += guesses;
     logits_ = guesses > 0 ? std::span<const float>(rows_).first(vocab()) : done.logits;
+    lasting_ = guesses > 0 || logits_.data() == session_->known_row();
     if (done.seconds) length_.learn(pass_.size(), *done.seconds);
     return false;
   }
@@ -139,12 +136,11 @@ void Lookahead::restart(std::span<const float> logits) {
   pass_.clear();
   known_ = 0;
   logits_ = logits;
+  lasting_ = logits.data() == session_->known_row();
 }
 
 void Lookahead::forget_passing_logits() {
-  const bool own = !rows_.empty() && logits_.data() >= rows_.data() &&
-                   logits_.data() < rows_.data() + rows_.size();
-  if (!own && logits_.data() != session_->known_row()) logits_ = {};
+  if (!lasting_) logits_ = {};
 }
 
 void Lookahead::add_guesses(size_t most) {
@@ -155,6 +151,10 @@ void Lookahead::add_guesses(size_t most) {
   const std::span<Guess> room = std::span(guesses_).first(std::min(most, longest_));
   const std::span<const Guess> guesses = room.first(drafter_->guess(room));
   const size_t count = length_.choose(guesses, again);
+  if (count == 0) return;
+  first_ = known_ - 1;
+  rows_.resize((1 + count) * vocab());
+  before_ = session_->state();  // the last that may take memory: afterwards we are ahead
   for (const Guess& guess : guesses.first(count)) {
     SK_CHECK(guess.id >= 0 && guess.id < session_->model().vocab());
     pass_.push_back(guess.id);

@@ -90,6 +90,7 @@ class Lookahead {
   std::vector<Guess> guesses_;
   int64_t drafted_ = 0, accepted_ = 0;
   std::span<const float> logits_{};
+  bool lasting_ = false;  // these lie where no other reading comes
   bool rough_ = false;
 
   // What the session read last, or is to read now: known tokens, then guesses that nobody has asked

@@ -517,14 +517,18 @@ Status Model::finish(std::span<const Job> jobs, Restorer* restorer, std::span<ui
   }
   if (restorer) restorer->keep_new();
   if (!first) return {};
-  return not_finite_in(jobs.size() > 1 ? fmt::format(" job {} of {}", *first + 1, jobs.size())
-                                       : "");
+  return jobs.size() > 1 ? not_finite_in(*first + 1, jobs.size()) : this->not_finite();
 }
 
-Status Model::not_finite_in(std::string_view what) const {
-  return fail(Code::corrupt,
-              "{}: computing{} gives numbers that are not finite; weights are damaged or too large",
-              files_.name(), what);
+Status Model::not_finite_in(size_t job, size_t jobs) const {
+  try {
+    return fail(
+        Code::corrupt,
+        "{}: computing{} gives numbers that are not finite; weights are damaged or too large",
+        files_.name(), jobs > 1 ? fmt::format(" job {} of {}", job, jobs) : "");
+  } catch (const std::bad_alloc&) {  // by now the other jobs are done, which is not to be undone
+    return tl::unexpected(Error{Code::corrupt, "not finite"});
+  }
 }
 
 Status Model::eval(std::span<const Job> jobs, std::span<uint8_t> not_finite) {

@@ -174,7 +174,7 @@ class Model {
   Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
 
   // What eval() says of one job with such numbers.
-  Status not_finite() const { return not_finite_in(""); }
+  Status not_finite() const { return not_finite_in(1, 1); }
 
   // For models whose info() has a two-plane head: bounds of a row of logits, and reading a token
   // with no more than those. The first call makes the second plane; errors of that: memory,
@@ -215,7 +215,7 @@ class Model {
   Status run(std::span<const Job> jobs, const Watch& watch);
   class Restorer;
   Status finish(std::span<const Job> jobs, Restorer* restorer, std::span<uint8_t> not_finite);
-  Status not_finite_in(std::string_view what) const;
+  Status not_finite_in(size_t job, size_t jobs) const;
   Status shortened() const;
   bool leaves_undefined(Code code) const;
   void mark_fast(const Job& job, size_t position, size_t count);

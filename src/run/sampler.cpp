@@ -454,13 +454,31 @@ Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work)
   return weigh_kept(work, temperature);
 }
 
-double log_sum_exp(std::span<const float> logits) {
-  const float largest = extremes_of(logits).largest;
+namespace {
+
+double sum_of(std::span<const float> logits, const Weigher& weigh) {
   double sum = 0;
-  each_chunk(logits, Weigher(largest, 1), [&](size_t, size_t count, const double* weights) {
+  each_chunk(logits, weigh, [&](size_t, size_t count, const double* weights) {
     for (size_t i = 0; i < count; ++i) sum += weights[i];
   });
-  return static_cast<double>(largest) + std::log(sum);
+  return sum;
+}
+
+}  // namespace
+
+double log_sum_exp(std::span<const float> logits) {
+  const Weigher weigh(extremes_of(logits).largest, 1);
+  return weigh.largest + std::log(sum_of(logits, weigh));
+}
+
+void softmax(std::span<const float> logits, std::vector<float>& probabilities) {
+  const Weigher weigh(extremes_of(logits).largest, 1);
+  const double sum = sum_of(logits, weigh);
+  probabilities.resize(logits.size());
+  each_chunk(logits, weigh, [&](size_t start, size_t count, const double* weights) {
+    for (size_t i = 0; i < count; ++i)
+      probabilities[start + i] = static_cast<float>(weights[i] / sum);
+  });
 }
 
 Result<int32_t> Sampler::sample(std::span<const float> logits, uint64_t position,

@@ -198,6 +198,8 @@ class Sampler {
 // ln(sum of e^logit): a token's log-probability is its logit less this. The same on every machine
 // but for the last bit of a logarithm.
 double log_sum_exp(std::span<const float> logits);
+// The probabilities themselves, the same on every machine.
+void softmax(std::span<const float> logits, std::vector<float>& probabilities);
 
 // Philox4x32-10 (Salmon and others, "Parallel random numbers: as easy as 1, 2, 3", 2011): a
 // bijection of the counter for each key, so that the draw at a position needs none of the draws

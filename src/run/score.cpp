@@ -44,7 +44,7 @@ class Scorer final : public Task {
     read_.store(read, std::memory_order_relaxed);
     return next(scratch);
   }
-  void abandon(Status status) override { status_ = std::move(status); }
+  void abandon() noexcept override { status_ = no_memory(); }
 
  private:
   size_t vocab() const { return static_cast<size_t>(session_->model().vocab()); }

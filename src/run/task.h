@@ -47,13 +47,16 @@ struct Done {
 struct Scratch {
   SamplerWork sampling;
   std::vector<float> probabilities;
+  // How many tokens more a task may have read on a guess: in company each costs what it computes.
+  size_t guesses = 0;
 };
 
 class Task {
  public:
   enum class Next : uint8_t {
     reading,  // wants what reading() says
-    event,    // has something to tell and waits until it is taken
+    event,    // has something new to tell, and goes on when it was taken
+    waiting,  // for that
     end,      // wants nothing any more; what it still has to tell is the last
   };
 
@@ -68,8 +71,8 @@ class Task {
   // It was read. Not called from inside a pool's work where the logits are bounds, because making
   // them exact is the device's work.
   virtual Next took(Done done, Scratch& scratch) = 0;
-  // There was no memory for one of the calls above: it has ended.
-  virtual void abandon(Status status) = 0;
+  // One of the calls above ran out of memory: it has ended.
+  virtual void abandon() noexcept = 0;
   // After a step that read and took nothing but this task's: how long that was in all.
   virtual void spent(double /*seconds*/) {}
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -171,7 +172,7 @@ TEST(Pool, pools_of_several_threads_take_turns) {
       << testing::PrintToString(counts);
 }
 
-TEST(Pool, threads_end_with_the_last_pool_and_come_back) {
+TEST(Pool, threads_end_with_the_pools_that_want_them_and_come_back) {
   const auto threads = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
   };
@@ -182,11 +183,41 @@ TEST(Pool, threads_end_with_the_last_pool_and_come_back) {
       Pool large(5);
       EXPECT_EQ(threads(), before + 4);
     }
+    EXPECT_EQ(threads(), before + 1);  // as many as the largest one wants
     std::atomic<int> sum{0};
     ASSERT_TRUE(small.run([&](int) { sum.fetch_add(1); }));
     EXPECT_EQ(sum.load(), 2);
   }
   EXPECT_EQ(threads(), before);
+}
+
+// Those that a job does not need are not even woken.
+TEST(Pool, a_large_pool_that_idles_costs_a_small_one_nothing) {
+  Pool small(2);
+  const auto seconds = [&] {
+    const double before = cpu_seconds();
+    for (int i = 0; i < 2000; ++i) EXPECT_TRUE(small.run([](int) {}));
+    return cpu_seconds() - before;
+  };
+  seconds();
+  const double alone = seconds();
+  const Pool large(32);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_LT(seconds(), 3 * alone + 0.05);
+}
+
+TEST(Pool, an_exception_waits_for_the_others) {
+  Pool pool(3);
+  std::atomic<int> done{0};
+  EXPECT_THROW(static_cast<void>(pool.run([&](int index) {
+                 if (index == 0) throw std::bad_alloc();
+                 std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                 done.fetch_add(1);
+               })),
+               std::bad_alloc);
+  EXPECT_EQ(done.load(), 2);
+  EXPECT_TRUE(pool.run([&](int) { done.fetch_add(1); }));
+  EXPECT_EQ(done.load(), 5);
 }
 
 TEST(PoolDeathTest, work_inside_other_work_is_a_mistake) {

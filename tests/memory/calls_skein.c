@@ -49,6 +49,81 @@ static void note(int32_t level, const char* text, void* user) {
   (void)level, (void)text, (void)user;
 }
 
+/* Two that talk at once. One that runs out of memory has ended where it says, and is begun anew. */
+static void talk(const sk_model* model, const int32_t* prompt, size_t count) {
+  sk_engine* engine = NULL;
+  DO(sk_engine_new(model, NULL, &engine));
+  const int32_t banned[1] = {0};
+  sk_sampling sampling;
+  memset(&sampling, 0, sizeof sampling);
+  sampling.size = sizeof sampling;
+  DO(sk_sampling_init(&sampling));
+  sampling.banned = banned;
+  sampling.banned_count = 1;
+  const sk_message message = {"user", "Reverse: garden"};
+  const char* const stop[1] = {"never there"};
+  sk_generation* talks[2] = {NULL, NULL};
+  uint64_t heard[2] = {0, 0}, told[2] = {0, 0};
+  int ended[2] = {0, 0};
+  struct sk_generate_params params[2];
+  memset(params, 0, sizeof params);
+  for (int i = 0; i < 2; ++i) {
+    params[i].size = sizeof params[i];
+    params[i].sampling = &sampling;
+    params[i].max_tokens = 12;
+    params[i].draft = i == 0 ? 8 : 0;
+    params[i].top_logprobs = i;
+    params[i].stop = stop;
+    params[i].stop_count = 1;
+  }
+  params[0].prompt = prompt;
+  params[0].prompt_count = count;
+  params[1].messages = &message;
+  params[1].message_count = 1;
+  for (int i = 0; i < 2; ++i) DO(sk_generation_start(engine, NULL, &params[i], &talks[i]));
+  while (!ended[0] || !ended[1]) {
+    DO(sk_engine_step(engine, NULL));
+    for (int i = 0; i < 2; ++i) {
+      struct sk_event event;
+      memset(&event, 0, sizeof event);
+      event.size = sizeof event;
+      int32_t got = 0;
+      if (ended[i]) continue;
+      if (!again("sk_generation_poll", sk_generation_poll(talks[i], &event, &got))) {
+        if (!got) continue;
+        if (event.id >= 0) heard[i] = heard[i] * 31 + (uint64_t)event.id, ++told[i];
+        heard[i] ^= hash_of(event.text, event.text_size);
+        ended[i] = event.finish != SK_FINISH_NONE;
+        continue;
+      }
+      sk_state* state = NULL;
+      struct sk_generation_info info;
+      memset(&info, 0, sizeof info);
+      info.size = sizeof info;
+      DO(sk_generation_info(talks[i], &info));
+      DO(sk_generation_state(talks[i], &state));
+      uint64_t read = 0;
+      DO(sk_state_tokens_read(state, &read));
+      if (info.finish != SK_FINISH_ERROR || read != info.prompt_read + told[i]) _exit(3);
+      sk_state_free(state);
+      sk_generation_free(talks[i]);
+      heard[i] = told[i] = 0;
+      DO(sk_generation_start(engine, NULL, &params[i], &talks[i]));
+    }
+  }
+  for (int i = 0; i < 2; ++i) {
+    sk_state* state = NULL;
+    size_t size = 0;
+    say("heard", heard[i]);
+    DO(sk_generation_state(talks[i], &state));
+    DO(sk_state_export(state, SK_STATE_NATIVE, bytes, sizeof bytes, &size));
+    say("state", hash_of(bytes, size));
+    sk_state_free(state);
+    sk_generation_free(talks[i]);
+  }
+  sk_engine_free(engine);
+}
+
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
   struct sk_model_params params;
@@ -97,7 +172,11 @@ int main(int argc, char** argv) {
     sk_state_free(back);
   }
   DO(sk_state_copy(other, copy));
+  static double logprobs[256];
+  DO(sk_score(model, copy, ids, count, logprobs, NULL));
+  say("scored", hash_of(logprobs, (count - 1) * sizeof logprobs[0]));
   DO(sk_state_reset(copy));
+  talk(model, ids, count);
 
   struct sk_sampling sampling;
   memset(&sampling, 0, sizeof sampling);

@@ -176,7 +176,7 @@ TEST(Engine, each_of_a_hundred_says_what_it_says_alone) {
         std::min(wishes.size(), 1 + static_cast<size_t>(step) * 150 / static_cast<size_t>(kSteps));
     for (; next < due; ++next) {
       active.push_back(crowd.start(wishes[next]));
-      engine.submit(active.back()->generation);
+      ASSERT_TRUE(engine.submit(active.back()->generation));
     }
     ASSERT_TRUE(engine.step());
     most = std::max(most, active.size());
@@ -209,7 +209,7 @@ TEST(Engine, each_of_a_hundred_says_what_it_says_alone) {
     });
   }
   ASSERT_TRUE(engine.step());
-  EXPECT_EQ(engine.active(), 0u);
+  EXPECT_EQ(*engine.active(), 0u);
   ASSERT_EQ(over.size(), wishes.size());
   EXPECT_GE(most, 10u);
   // What MemoryEstimate::peak() counts: a state for each and one to go back to, and for all of them
@@ -244,7 +244,7 @@ TEST(Engine, nobody_waits_longer_than_a_chunk) {
     wishes[i].sampling.banned = {0};
     wishes[i].options.max_tokens = talks ? 400 : 5;
     speakers.push_back(crowd.start(wishes[i]));
-    engine.submit(speakers.back()->generation);
+    ASSERT_TRUE(engine.submit(speakers.back()->generation));
   }
   // The clock goes on by what a step read: found out by the numbers of tokens themselves.
   const auto read = [&] {
@@ -278,7 +278,7 @@ TEST(Engine, nobody_waits_longer_than_a_chunk) {
     ASSERT_TRUE(engine.step());
     for (const auto& speaker : speakers) speaker->hear();
   }
-  EXPECT_EQ(engine.active(), 0u);
+  EXPECT_EQ(*engine.active(), 0u);
 }
 
 TEST(Engine, what_goes_wrong_with_one_is_told_to_that_one) {
@@ -295,7 +295,7 @@ TEST(Engine, what_goes_wrong_with_one_is_told_to_that_one) {
   std::vector<std::unique_ptr<Speaker>> speakers;
   for (const Wish& wish : wishes) {
     speakers.push_back(crowd.start(wish));
-    engine.submit(speakers.back()->generation);
+    ASSERT_TRUE(engine.submit(speakers.back()->generation));
   }
   for (int step = 0; step < 400; ++step) {
     ASSERT_TRUE(engine.step());
@@ -315,7 +315,7 @@ TEST(Engine, what_goes_wrong_with_one_is_told_to_that_one) {
       crowd.expect_as_alone(*speakers[i]);
     }
   }
-  EXPECT_EQ(engine.active(), 0u);
+  EXPECT_EQ(*engine.active(), 0u);
 }
 
 // Each steps when he wants his next token, and so for all the others.
@@ -351,7 +351,7 @@ TEST(Engine, several_threads_may_each_wait_for_their_own) {
     EXPECT_GE(*some, 100u);
   });
   threads.emplace_back([&] {
-    engine.submit(speakers[6]->generation);
+    ASSERT_TRUE(engine.submit(speakers[6]->generation));
     for (int i = 0; i < 20; ++i) {
       speakers[6]->hear();
       std::this_thread::yield();
@@ -385,17 +385,17 @@ TEST(Engine, an_ended_task_can_come_again) {
   }
   wish.options.max_tokens = 20;
   const auto parts = crowd.start(wish);
-  engine.submit(parts->generation);
-  engine.submit(parts->generation);  // is there already
-  EXPECT_GE(engine.active(), 1u);
+  ASSERT_TRUE(engine.submit(parts->generation));
+  ASSERT_TRUE(engine.submit(parts->generation));  // is there already
+  EXPECT_EQ(*engine.active(), 1u);
   for (int part = 0; part < 3; ++part) {
     for (parts->finish = Finish::running; parts->finish == Finish::running;) {
       ASSERT_TRUE(engine.step());
       parts->hear();
     }
-    EXPECT_EQ(engine.active(), 0u);
+    EXPECT_EQ(*engine.active(), 0u);
     parts->generation->resume(20);
-    engine.submit(parts->generation);
+    ASSERT_TRUE(engine.submit(parts->generation));
   }
   EXPECT_EQ(parts->ids, whole->ids);
 }
@@ -411,7 +411,7 @@ TEST(Engine, steps_allocate_nothing_that_stays) {
     wish.options = {};
     wish.drafts = false;
     speakers.push_back(crowd.start(wish));
-    engine.submit(speakers.back()->generation);
+    ASSERT_TRUE(engine.submit(speakers.back()->generation));
   }
   Event event;
   const auto step = [&] {
@@ -422,6 +422,36 @@ TEST(Engine, steps_allocate_nothing_that_stays) {
   const auto bytes = crowd.model()->state_layout()->pool->usage().bytes;
   for (int i = 0; i < 500; ++i) step();
   EXPECT_EQ(crowd.model()->state_layout()->pool->usage().bytes, bytes);
+}
+
+// Also where a guess came true, so that nothing had to be read.
+TEST(Engine, a_step_that_brings_an_event_says_that_something_moved) {
+  const Crowd crowd(small_model(1));
+  Wish wish;
+  wish.prompt = Ids(60, 98);
+  wish.sampling.temperature = 0;
+  wish.sampling.presence = wish.sampling.frequency = 0;
+  wish.sampling.banned = {0};
+  wish.options.max_tokens = 100;
+  wish.options.draft = 8;
+  wish.options.draft_cost = 0;
+  wish.drafts = true;
+  const auto speaker = crowd.start(wish);
+  Engine engine(crowd.model());
+  ASSERT_TRUE(engine.submit(speaker->generation));
+  while (*engine.step()) speaker->hear();
+  EXPECT_EQ(speaker->finish, Finish::length);
+  EXPECT_EQ(speaker->ids.size(), 100u);
+  EXPECT_GT(speaker->generation->accepted_count(), 10);
+  // Without an event that was fetched nothing moves.
+  const auto deaf = crowd.start(wish);
+  ASSERT_TRUE(engine.submit(deaf->generation));
+  int steps = 0;
+  while (*engine.step()) ++steps;
+  EXPECT_LT(steps, 20);
+  EXPECT_EQ(*engine.active(), 1u);
+  engine.forget(deaf->generation);
+  EXPECT_EQ(*engine.active(), 0u);
 }
 
 TEST(Engine, prompts_are_cut_where_blocks_end) {

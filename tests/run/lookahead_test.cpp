@@ -502,7 +502,7 @@ class Walk final : public Task {
     reads_ = again && *again;
     return next(scratch);
   }
-  void abandon(Status status) override { status_ = std::move(status), reads_ = false; }
+  void abandon() noexcept override { status_ = no_memory(), reads_ = false; }
 
  private:
   Lookahead& ahead_;

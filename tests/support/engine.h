@@ -27,7 +27,7 @@ class Solo {
   Result<std::vector<int32_t>> settle() const {
     SK_TRY(std::vector<int32_t> ids, generation_->settle());
     SK_TRY_STATUS(engine_->wait(generation_));
-    SK_TRY_STATUS(generation_->status());
+    SK_TRY_STATUS(generation_->settled());
     return ids;
   }
 
@@ -63,7 +63,7 @@ class Readings final : public Task {
     reading_ = next_(std::move(done));
     return reading_.tokens.empty() ? Next::end : Next::reading;
   }
-  void abandon(Status) override { reading_ = {}; }
+  void abandon() noexcept override { reading_ = {}; }
   void begin(const Reading& first) { reading_ = first; }
 
  private:
