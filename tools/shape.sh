@@ -11,17 +11,18 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DSKEIN_TESTS=OFF \
   -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g1' >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
 cmake --build "$build" --target skein >>"$build.log" 2>&1 || { tail "$build.log" >&2; exit 1; }
 
-# hops COMMAND...: our own functions on the stack at a decode step's first product, main counted,
-# lambdas and what lies between (the standard library, Results) not.
+# hops COMMAND...: our own functions on the stack at the first product after the model was opened,
+# main counted, lambdas and what lies between (the standard library, Results) not.
 hops() {
   gdb -q -batch -iex 'set debuginfod enabled off' -ex 'set breakpoint pending on' \
     -ex 'break skein::cpu::Executor::linear' -ex "run $* >/dev/null 2>&1" -ex 'bt' "$build/skein" \
     2>/dev/null | awk '
       /^#[0-9]+ / {
         line = $0
-        if (line ~ /std::|__invoke|operator\(\)|lambda|libc_start|_start/) next
+        if (line ~ /std::|_M_invoke|__invoke|operator\(\)|lambda|libc_start|_start/) next
         sub(/^#[0-9]+ +(0x[0-9a-f]+ in )?/, "", line)
         sub(/ \(.*/, "", line)
+        gsub(/skein::|cli::|cpu::|\(anonymous namespace\)::/, "", line)
         count++
         names = line (names == "" ? "" : " > ") names
       }
@@ -29,8 +30,8 @@ hops() {
 }
 echo "| from | hops | way |"
 echo "|---|---|---|"
-echo "| skein run | $(hops run models/bundled-0.pth x -n 1 -t 1 -q) |"
-echo "| skein complete | $(hops complete models/bundled-0.pth x -n 1 -t 1 -q) |"
+echo "| skein run | $(hops run models/bundled-0.pth x -n 1 -t 1 -q --sparse off) |"
+echo "| skein complete | $(hops complete models/bundled-0.pth x -n 1 -t 1 -q --sparse off) |"
 
 # Files of the engine that name an operation by its kind or as a function of the recorder.
 echo
@@ -44,17 +45,20 @@ done
 # A function of ours begins and ends in the first column, whatever namespace it is in.
 echo
 find src -name '*.h' -o -name '*.cpp' | sort | xargs awk '
-  FNR == 1 { if (lines > longest_file) longest_file = lines, file = last; start = 0 }
+  FNR == 1 {
+    if (lines > longest_file) { longest_file = lines; file = last }
+    start = 0
+  }
   { lines = FNR; last = FILENAME }
   /^[A-Za-z].*[({]$/ && !/^(namespace|class|struct|enum|extern|using|typedef|inline constexpr|constexpr|const|static const)/ && !start {
-    start = FNR; name = $0
+    start = FNR
   }
   /^}/ && start {
-    if (FNR - start + 1 > longest) longest = FNR - start + 1, where = FILENAME ":" start
+    if (FNR - start + 1 > longest) { longest = FNR - start + 1; where = FILENAME ":" start }
     start = 0
   }
   END {
-    if (lines > longest_file) longest_file = lines, file = last
+    if (lines > longest_file) { longest_file = lines; file = last }
     print "longest function: " longest " lines, " where
     print "longest file: " longest_file " lines, " file
   }'

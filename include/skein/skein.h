@@ -229,6 +229,19 @@ typedef enum sk_state_format {
 SK_API int32_t sk_state_export(const sk_state*, int32_t format, void* buf, size_t capacity,
                                size_t* size); /* buf NULL: size only */
 
+/* SK_STATE_NATIVE with the tokens that the state has read and their text, both of which may be left
+ * out (count or size 0): so a text can be shown again, and read again by another model. Errors: as
+ * sk_state_export, SK_ARGUMENT (tokens that are not those the state has read). */
+SK_API int32_t sk_state_save(const sk_state*, const int32_t* tokens, size_t token_count,
+                             const char* text, size_t text_size, void* buf, size_t capacity,
+                             size_t* size); /* buf NULL: size only */
+/* What such data hold, whatever model they are of; none is 0 of them. Errors: SK_CORRUPT,
+ * SK_UNSUPPORTED (another format). */
+SK_API int32_t sk_saved_tokens(const void* data, size_t size, int32_t* ids, size_t capacity,
+                               size_t* count); /* ids NULL: count only */
+SK_API int32_t sk_saved_text(const void* data, size_t size, char* text, size_t capacity,
+                             size_t* text_size); /* text NULL: size only */
+
 /* The data may come from anybody: they are checked, never executed. `data` need not be aligned.
  * Errors: SK_CORRUPT (damaged, or numbers that no model computes), SK_UNSUPPORTED (another format
  * than asked for, a newer version), SK_MISMATCH (the state of another model). */

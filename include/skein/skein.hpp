@@ -168,6 +168,19 @@ class State {
     return out;
   }
 
+  // The native format with what the state has read.
+  std::vector<uint8_t> save(Ids tokens, std::string_view text) const {
+    size_t size = 0;
+    const auto call = [&](void* to) {
+      detail::check(sk_state_save(get(), tokens.data(), tokens.size(), text.data(), text.size(), to,
+                                  size, &size));
+    };
+    call(nullptr);
+    std::vector<uint8_t> out(size);
+    call(out.data());
+    return out;
+  }
+
   friend bool operator==(const State& a, const State& b) {
     int32_t equal = 0;
     detail::check(sk_state_equal(a.get(), b.get(), &equal));
@@ -192,6 +205,23 @@ class State {
 
   detail::Handle<sk_state, sk_state_free> handle_;
 };
+
+// What State::save() was told, empty where it was told nothing.
+inline std::vector<int32_t> saved_tokens(View<uint8_t> data) {
+  size_t count = 0;
+  detail::check(sk_saved_tokens(data.data(), data.size(), nullptr, 0, &count));
+  std::vector<int32_t> ids(count);
+  if (count > 0)
+    detail::check(sk_saved_tokens(data.data(), data.size(), ids.data(), count, &count));
+  return ids;
+}
+inline std::string saved_text(View<uint8_t> data) {
+  size_t size = 0;
+  detail::check(sk_saved_text(data.data(), data.size(), nullptr, 0, &size));
+  std::string text(size, '\0');
+  if (size > 0) detail::check(sk_saved_text(data.data(), data.size(), text.data(), size, &size));
+  return text;
+}
 
 // One sequence's share of a batch.
 struct Job {

@@ -2,6 +2,7 @@
 #include "api/first_version.h"
 #include "api/handles.h"
 #include "api/sized.h"
+#include "base/limits.h"
 #include "io/container.h"
 #include "run/state_file.h"
 
@@ -80,6 +81,24 @@ Result<State> imported(std::span<const std::byte> bytes, int32_t format,
     case SK_STATE_F32: return from_flat(bytes, std::move(layout));
     default: return fail(Code::argument, "format {} is none that a state is read from", format);
   }
+}
+
+Result<SavedState> parse_native(std::span<const std::byte> bytes) {
+  if (!is_saved_state(bytes))
+    return fail(Code::unsupported, "{}: no state in Skein's own format", kName);
+  return parse_saved_state(bytes, kName);
+}
+
+// All of the tokens that the state has read, or none.
+Status check_history(const State& state, std::span<const int32_t> tokens) {
+  if (tokens.empty()) return {};
+  State fresh(state.shared_layout());
+  fresh.set_history(0, 0);
+  fresh.note(tokens);
+  if (fresh.tokens_read() != state.tokens_read() || fresh.tokens_hash() != state.tokens_hash())
+    return fail(Code::argument, "these {} tokens are not the {} that the state has read",
+                tokens.size(), state.tokens_read());
+  return {};
 }
 
 Status check_count(const State& state, size_t count) {
@@ -178,6 +197,51 @@ int32_t sk_state_export(const sk_state* state, int32_t format, void* buf, size_t
     if (!buf || capacity < needed) return hand_over_size(needed, buf, capacity, size, "bytes");
     SK_TRY(const std::vector<std::byte> bytes, exported(state->state, format));
     return hand_over(std::span(bytes), static_cast<std::byte*>(buf), capacity, size, "bytes");
+  });
+}
+
+int32_t sk_state_save(const sk_state* state, const int32_t* tokens, size_t token_count,
+                      const char* text, size_t text_size, void* buf, size_t capacity,
+                      size_t* size) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(state, "state"));
+    SK_TRY_STATUS(require(size, "size"));
+    if (token_count > 0) SK_TRY_STATUS(require(tokens, "tokens"));
+    if (text_size > 0) SK_TRY_STATUS(require(text, "text"));
+    const std::span ids(tokens, token_count);
+    SK_TRY_STATUS(check_history(state->state, ids));
+    if (text_size > limits::kStateFileBytes)
+      return fail(Code::argument, "a text of {} bytes, at most {} are allowed", text_size,
+                  limits::kStateFileBytes);
+    const uint64_t needed = state_file_size(state->state, token_count, text_size);
+    if (!buf || capacity < needed) return hand_over_size(needed, buf, capacity, size, "bytes");
+    SK_TRY_STATUS(check_exportable(state->state));
+    SK_TRY(const StateFile file,
+           StateFile::make(state->state, ids, {text_size > 0 ? text : "", text_size}));
+    auto* at = static_cast<std::byte*>(buf);
+    for (const auto piece : file.pieces()) at = std::copy(piece.begin(), piece.end(), at);
+    *size = needed;
+    return {};
+  });
+}
+
+int32_t sk_saved_tokens(const void* data, size_t size, int32_t* ids, size_t capacity,
+                        size_t* count) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(data, "data"));
+    SK_TRY_STATUS(require(count, "count"));
+    SK_TRY(const SavedState saved, parse_native({static_cast<const std::byte*>(data), size}));
+    return hand_over(std::span(saved.tokens), ids, capacity, count, "ids");
+  });
+}
+
+int32_t sk_saved_text(const void* data, size_t size, char* text, size_t capacity,
+                      size_t* text_size) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(data, "data"));
+    SK_TRY_STATUS(require(text_size, "text_size"));
+    SK_TRY(const SavedState saved, parse_native({static_cast<const std::byte*>(data), size}));
+    return hand_over(std::span<const char>(saved.text), text, capacity, text_size, "bytes");
   });
 }
 

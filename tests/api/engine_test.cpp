@@ -335,6 +335,52 @@ TEST(StateNumbers, go_out_and_come_back) {
   EXPECT_TRUE(equal(other, state));
 }
 
+TEST(StateNumbers, a_saved_state_holds_its_tokens_and_its_text) {
+  const ModelPtr model = open_model(v7_model());
+  const StatePtr state = new_state(model);
+  const Ids ids = {5, 6, 7, 8, 9};
+  ASSERT_EQ(sk_eval(model.get(), state.get(), ids.data(), 2, SK_WANT_NONE, nullptr, 0), SK_OK);
+  ASSERT_EQ(sk_eval(model.get(), state.get(), ids.data() + 2, 3, SK_WANT_NONE, nullptr, 0), SK_OK);
+  const std::string text = "a \0 text";
+  size_t size = 0, count = 0;
+  ASSERT_EQ(sk_state_save(state.get(), ids.data(), 5, text.data(), text.size(), nullptr, 0, &size),
+            SK_OK);
+  Bytes file(size);
+  EXPECT_EQ(sk_state_save(state.get(), ids.data(), 5, text.data(), text.size(), file.data(),
+                          size - 1, &size),
+            SK_ARGUMENT);
+  ASSERT_EQ(sk_state_save(state.get(), ids.data(), 5, text.data(), text.size(), file.data(),
+                          file.size(), &size),
+            SK_OK);
+  EXPECT_EQ(size, file.size());
+  sk_state* back = nullptr;
+  ASSERT_EQ(sk_state_import(model.get(), SK_STATE_NATIVE, file.data(), size, &back), SK_OK);
+  const StatePtr loaded(back);
+  EXPECT_TRUE(equal(loaded, state));
+  Ids tokens(5);
+  ASSERT_EQ(sk_saved_tokens(file.data(), size, tokens.data(), 5, &count), SK_OK);
+  EXPECT_EQ(tokens, ids);
+  std::string words(text.size(), '?');
+  ASSERT_EQ(sk_saved_text(file.data(), size, words.data(), words.size(), &count), SK_OK);
+  EXPECT_EQ(words, text);
+  // Not what it has read.
+  EXPECT_EQ(sk_state_save(state.get(), ids.data(), 4, nullptr, 0, nullptr, 0, &size), SK_ARGUMENT);
+  const Ids others = {5, 6, 7, 9, 8};
+  EXPECT_EQ(sk_state_save(state.get(), others.data(), 5, nullptr, 0, nullptr, 0, &size),
+            SK_ARGUMENT);
+  EXPECT_EQ(sk_state_save(state.get(), ids.data(), 5, text.data(), SIZE_MAX, nullptr, 0, &size),
+            SK_ARGUMENT);
+  // Nothing was told, damage, another format.
+  ASSERT_EQ(sk_state_export(state.get(), SK_STATE_NATIVE, nullptr, 0, &size), SK_OK);
+  Bytes bare(size);
+  ASSERT_EQ(sk_state_export(state.get(), SK_STATE_NATIVE, bare.data(), size, &size), SK_OK);
+  ASSERT_EQ(sk_saved_tokens(bare.data(), size, nullptr, 0, &count), SK_OK);
+  EXPECT_EQ(count, 0u);
+  bare[size / 2] ^= 1;
+  EXPECT_EQ(sk_saved_tokens(bare.data(), size, nullptr, 0, &count), SK_CORRUPT);
+  EXPECT_EQ(sk_saved_text("no state", 8, nullptr, 0, &count), SK_UNSUPPORTED);
+}
+
 TEST(VocabApi, is_the_models_and_needs_none) {
   VocabPtr vocab;
   {

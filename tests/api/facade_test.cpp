@@ -150,4 +150,59 @@ TEST(Facade, samplers_are_values_with_defaults) {
 }
 
 }  // namespace
+TEST(Facade, an_engine_turns_conversations) {
+  const skein::Model model = bundled();
+  skein::Engine engine(model);
+  skein::Request request;
+  request.messages = {{"user", "Reverse: garden"}};
+  request.sampling.temperature = 0;
+  skein::Generation one = engine.start(request);
+  request.messages = {{"user", "What is 12+30?"}};
+  skein::Generation two = engine.start(request);
+  std::string texts[2];
+  for (int ended = 0; ended < 2;) {
+    engine.step();
+    int i = 0;
+    for (skein::Generation* talk : {&one, &two}) {
+      skein::Event event;
+      if (talk->poll(event)) {
+        texts[i] += event.text;
+        ended += event.finish != skein::Finish::none;
+      }
+      ++i;
+    }
+  }
+  EXPECT_EQ(texts[0], "nedrag");
+  EXPECT_EQ(texts[1], "42");
+  EXPECT_EQ(engine.active(), 0u);
+  EXPECT_EQ(one.info().finish, SK_FINISH_STOP);
+  EXPECT_GT(one.state().tokens_read(), 10u);
+  EXPECT_EQ(code_of([&] { one.next(); }), SK_ARGUMENT);
+  request.messages.clear();
+  EXPECT_EQ(code_of([&] { engine.start(request); }), SK_ARGUMENT);
+
+  const skein::Vocabulary vocabulary(model);
+  EXPECT_EQ(vocabulary.detokenize(vocabulary.tokenize("Hi")), "Hi");
+  EXPECT_EQ(vocabulary.token('H' + 1), "H");
+  request.prompt = vocabulary.tokenize("Once");
+  request.max_tokens = 5;
+  skein::State fresh = model.new_state();
+  const std::string alone = engine.start(request).rest();
+  EXPECT_EQ(engine.start(request, fresh).rest(), alone);
+  const auto file = fresh.save({}, "a text");
+  EXPECT_EQ(skein::saved_text(file), "a text");
+  EXPECT_TRUE(skein::saved_tokens(file).empty());
+  fresh.write(one.state().read());
+  EXPECT_EQ(fresh, one.state());
+}
+
+TEST(Facade, a_text_is_scored_token_by_token) {
+  skein::Model model = bundled();
+  skein::State state = model.new_state();
+  const auto scores = model.score(state, model.tokenize("Reverse: garden"));
+  EXPECT_EQ(scores.size(), 14u);
+  for (const double score : scores) EXPECT_LT(score, 0);
+  EXPECT_EQ(state.tokens_read(), 15u);
+}
+
 }  // namespace skein::test

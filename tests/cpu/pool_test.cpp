@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <new>
 #include <numeric>
@@ -21,6 +20,7 @@
 
 #include "base/control_group.h"
 #include "base/platform.h"
+#include "support/threads.h"
 
 namespace skein {
 namespace {
@@ -113,20 +113,6 @@ TEST(Pool, more_threads_than_processors_do_not_burn_them) {
   }
 }
 
-// Threads of this process that run or could run, the caller's not counted.
-int runnable_threads() {
-  int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
-    if (entry.path().filename() == std::to_string(::gettid())) continue;
-    std::ifstream file(entry.path() / "stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
-    const size_t name_end = text.rfind(')');
-    count +=
-        name_end != std::string::npos && text.size() > name_end + 2 && text[name_end + 2] == 'R';
-  }
-  return count;
-}
-
 // Work of pools of every size from several threads at once. What counts as busy is counted inside
 // the work, and beside it as the system sees it.
 TEST(Pool, pools_of_several_threads_take_turns) {
@@ -157,7 +143,7 @@ TEST(Pool, pools_of_several_threads_take_turns) {
   int64_t seen = 0;
   for (int i = 0; i < 200; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    seen += runnable_threads();
+    seen += test::runnable_threads();
   }
   over.store(true);
   for (std::thread& caller : callers) caller.join();

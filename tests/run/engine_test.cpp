@@ -7,6 +7,7 @@
 #include <cmath>
 #include <thread>
 
+#include "base/platform.h"
 #include "run/draft.h"
 #include "support/engine.h"
 #include "support/make_model.h"
@@ -14,6 +15,7 @@
 #include "support/random.h"
 #include "support/sanitizers.h"
 #include "support/states.h"
+#include "support/threads.h"
 
 namespace skein {
 namespace {
@@ -366,6 +368,48 @@ TEST(Engine, several_threads_may_each_wait_for_their_own) {
   for (std::thread& thread : threads) thread.join();
   speakers.pop_back();
   for (const auto& speaker : speakers) crowd.expect_as_alone(*speaker);
+}
+
+// Two models and a second engine, each stepped by a thread of its own.
+TEST(Engine, several_models_share_the_processors_evenly) {
+  const int processors = usable_processors();
+  const Crowd first(small_model(processors, 2)), second(small_model(processors, 2));
+  Engine engines[] = {Engine(first.model()), Engine(second.model()), Engine(first.model())};
+  std::atomic<bool> over{false};
+  std::atomic<int64_t> tokens[3] = {};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 3; ++i)
+    threads.emplace_back([&, i] {
+      const Crowd& crowd = i == 1 ? second : first;
+      std::vector<Wish> wishes(4);
+      std::vector<std::unique_ptr<Speaker>> speakers;
+      for (Wish& wish : wishes) {
+        wish.prompt = {65};
+        wish.sampling.banned = {0};
+        speakers.push_back(crowd.start(wish));
+        ASSERT_TRUE(engines[i].submit(speakers.back()->generation));
+      }
+      Event event;
+      while (!over.load()) {
+        ASSERT_TRUE(engines[i].step());
+        for (const auto& speaker : speakers) tokens[i] += speaker->generation->take(event);
+      }
+      for (const auto& speaker : speakers) engines[i].forget(speaker->generation);
+    });
+  double seen = 0;
+  constexpr int kLooks = 150;
+  for (int i = 0; i < kLooks; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    seen += test::runnable_threads();
+  }
+  over = true;
+  for (std::thread& thread : threads) thread.join();
+  // Beside those in turn one is now and then on its way in or out. Three teams that knew nothing of
+  // each other would be three times as many.
+  EXPECT_LE(seen / kLooks, processors + 1.0);
+  const auto [least, most] = std::minmax({tokens[0].load(), tokens[1].load(), tokens[2].load()});
+  EXPECT_GT(4 * least, most) << tokens[0] << " " << tokens[1] << " " << tokens[2];
+  RecordProperty("threads_seen_running", std::to_string(seen / kLooks));
 }
 
 TEST(Engine, an_ended_task_can_come_again) {
