@@ -38,9 +38,10 @@ int64_t trained_context(std::string_view name) {
 // one model agree; a quantised or further trained copy does not. A copy that was changed by hand in
 // other rows only has the same name.
 Result<Digest> fingerprint(const arch::Architecture& architecture,
-                           const arch::NamedTensors& tensors) {
+                           const arch::NamedTensors& tensors, int threads) {
   Sha256 hash;
   std::vector<float> values;
+  Pool pool(threads);
   for (const arch::WeightSpec& spec : architecture.weights()) {
     const auto found = tensors.find(spec.name);
     if (found == tensors.end() || spec.unused) continue;
@@ -52,13 +53,19 @@ Result<Digest> fingerprint(const arch::Architecture& architecture,
       hash.update(std::as_bytes(std::span(values)));
       continue;
     }
-    const int64_t rows = tensor.shape[0];
-    values.resize(static_cast<size_t>(tensor.shape.elements() / rows));
+    // A row of panels lies all over them, which takes as long as to read the panels.
+    const int64_t rows = tensor.shape[0], width = tensor.shape.elements() / rows;
     constexpr int64_t kRows = 16;
-    for (int64_t i = 0; i < kRows; ++i) {
-      SK_TRY_STATUS(quant::read_rows_f32(tensor, (rows - 1) * i / (kRows - 1), 1, values));
-      hash.update(std::as_bytes(std::span(values)));
-    }
+    values.resize(static_cast<size_t>(kRows * width));
+    const auto read = [&](Range range) -> Status {
+      for (int64_t i = range.begin; i < range.end; ++i)
+        SK_TRY_STATUS(quant::read_rows_f32(
+            tensor, (rows - 1) * i / (kRows - 1), 1,
+            std::span(values).subspan(static_cast<size_t>(i * width), static_cast<size_t>(width))));
+      return {};
+    };
+    SK_TRY_STATUS(run_shares(pool, kRows, read));
+    hash.update(std::as_bytes(std::span(values)));
   }
   return hash.finish();
 }
@@ -255,7 +262,8 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
   };
   const std::string name = model->files_.name();
   // Before the weights are packed, which is when the pages that it reads are let go of again.
-  SK_TRY(model->info_.fingerprint, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
+  SK_TRY(model->info_.fingerprint,
+         in_file(name, fingerprint(*ready.architecture, ready.tensors, model->threads_)));
   SK_TRY(model->executable_,
          in_file(name, ready.backend->compile(ready.program, ready.weights, done, progress)));
   SK_TRY(model->layout_,
@@ -342,7 +350,7 @@ Result<std::shared_ptr<const StateLayout>> Model::read_layout(const std::filesys
   // The layout is the same on every device; this backend needs no threads.
   SK_TRY(const Prepared ready, prepare(path, {.device = "reference"}));
   const std::string name = path.filename().string();
-  SK_TRY(const Digest digest, in_file(name, fingerprint(*ready.architecture, ready.tensors)));
+  SK_TRY(const Digest digest, in_file(name, fingerprint(*ready.architecture, ready.tensors, 1)));
   return make_layout(*ready.architecture, ready.tensors, ops::HostStates::of(ready.program.slots),
                      ready.design->id, digest, name);
 }
