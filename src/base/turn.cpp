@@ -1,6 +1,7 @@
 #include "base/turn.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 namespace skein {
@@ -25,7 +26,9 @@ uint32_t Turn::wait(bool seize) {
     uint32_t holder = 0;
     if (holder_.compare_exchange_strong(holder, here)) return here;
     if (holder == here) {
+      waiting_.fetch_add(1);
       holder_.wait(here);
+      waiting_.fetch_sub(1);
     } else if (!seize) {
       return 0;
     } else if (holder_.compare_exchange_strong(holder, here)) {
@@ -39,6 +42,14 @@ Result<Turn::Held> Turn::take(const char* what) {
   return fail(Code::argument,
               "{} was in use by another thread when this process was forked; open it anew here",
               what);
+}
+
+// Who is woken takes a while to come, and whoever is here would have it again before that.
+Result<Turn::Held> Turn::take_again(Held held, const char* what) {
+  constexpr int kYields = 1000;
+  held = Held();
+  for (int i = 0; i < kYields && waiting_.load() > 0 && holder_.load() == 0; ++i) ::sched_yield();
+  return take(what);
 }
 
 // In a child that took it over this finds another holder, and leaves it.

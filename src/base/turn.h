@@ -44,6 +44,8 @@ class Turn {
   // Waits for it. Error: argument, for what was in use by another thread when this process was
   // forked and may be half changed: "`what` was in use by another thread ...".
   Result<Held> take(const char* what);
+  // Gives `held` back and takes it again, after somebody who waits has had his.
+  Result<Held> take_again(Held held, const char* what);
   // For what is never half changed: nobody is waited for who is not here.
   Held take_over() { return Held(*this, wait(/*seize=*/true)); }
 
@@ -51,7 +53,8 @@ class Turn {
   uint32_t wait(bool seize);
   void give_back(uint32_t generation);
 
-  std::atomic<uint32_t> holder_{0};  // the generation of the process that holds it
+  std::atomic<uint32_t> holder_{0};   // the generation of the process that holds it
+  std::atomic<uint32_t> waiting_{0};  // about; in a forked process also those who are not here
 };
 
 }  // namespace skein

@@ -20,8 +20,8 @@ constexpr size_t kSmallStep = 4;
 static_assert(kSmallStep <= kBlockRows);  // small steps are one block
 
 // A step of fewer operations than this is done by the caller's thread alone: at some 80 GFLOP/s it
-// takes 100 us, no longer than the meetings of several threads would, and on a busy machine a
-// meeting can cost a time slice.
+// takes 100 us, no longer than the barriers of several threads would, and on a busy machine a
+// barrier can cost a time slice.
 constexpr int64_t kSoloFlops = 8'000'000;
 
 Status shortened() { return fail(Code::io, "the model file became shorter while it is in use"); }
@@ -197,7 +197,7 @@ void Executor::work(const Step& step, const Schedule& schedule, int thread) {
   for (size_t first = lookups_, end = 0; first < schedule.ops.size(); first = end) {
     end = first + 1;
     while (end < schedule.ops.size() && schedule.ops[end].joined) ++end;
-    if (schedule.ops[first].wait_before) meet();
+    if (schedule.ops[first].wait_before) barrier();
     // Without wanted outputs a group has no rows; every thread sees the same.
     if (rows_of(program_.ops[first].out, step) == 0) continue;
     run_group(step, schedule, first, end, thread);
@@ -231,7 +231,7 @@ void Executor::run_group(const Step& step, const Schedule& schedule, size_t firs
   }
 }
 
-void Executor::meet() {
+void Executor::barrier() {
   if (parts_ > 1) pool_->barrier();
 }
 

@@ -105,7 +105,7 @@ class Executor final : public ops::Executable {
   ops::Work work_of(const ops::Op& op, int64_t tokens, int64_t sequences, int64_t outputs) const;
   ops::Work work_of_token() const;
   bool alone(size_t tokens) const;
-  void meet();  // all threads of this step
+  void barrier();  // all threads of this step
 
   const Schedule& schedule_of(const ops::Step& step) const;
   void work(const ops::Step& step, const Schedule& schedule, int thread);

@@ -56,7 +56,7 @@ const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, co
   std::byte* out =
       quantised_.data() + quantised_at_.shared_at(turns_[static_cast<size_t>(thread)]++);
   prepare(out, share(count, thread, parts_));
-  meet();
+  barrier();
   return out;
 }
 

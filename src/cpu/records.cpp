@@ -129,7 +129,7 @@ void make_records(PanelType type, const CodePanels& codes, const std::byte* pane
 bool worth_skipping(const Linear& l) {
   if (l.tokens == 1) return true;
   if (l.type == PanelType::codes && l.tokens >= kBlockTokens) return false;
-  // Every thread counts for itself, which is cheaper than a meeting while it counts in a few rows:
+  // Every thread counts for itself, which is cheaper than a barrier while it counts in a few rows:
   // those stand for the others.
   constexpr int64_t kCounted = 16;
   const int64_t tokens = std::min(l.tokens, kCounted);

@@ -148,7 +148,7 @@ bool share_a_slot(const Op& a, const Op& b) {
 }
 
 // What operations have to do with each other through values and slots. Memory that values share
-// makes no further ties: it changes hands only where threads meet (ops/plan.h).
+// makes no further ties: it changes hands only at barriers (ops/plan.h).
 class Ties {
  public:
   Ties(const Program& program, const std::vector<Scheduled>& all) : program_(program), all_(all) {}
@@ -225,9 +225,9 @@ void choose_block_rows(const Program& program, std::vector<Scheduled>& all) {
   }
 }
 
-void place_meetings(const Program& program, std::vector<Scheduled>& all) {
+void place_barriers(const Program& program, std::vector<Scheduled>& all) {
   const Ties ties(program, all);
-  size_t since = 0;  // the first operation after the last meeting; look-ups come before threads
+  size_t since = 0;  // the first operation after the last barrier; look-ups come before threads
   while (since < all.size() && program.ops[since].kind == OpKind::rows) ++since;
   for (size_t first = since, end = 0; first < all.size(); first = end) {
     end = end_of_group(all, first);
@@ -258,7 +258,7 @@ Schedule make_schedule(const Program& program, StepSize size, int threads) {
   split_elementwise(program, size, all);
   join(program, size, all);
   choose_block_rows(program, all);
-  place_meetings(program, all);
+  place_barriers(program, all);
   const auto groups = stretches(all, [](const Scheduled& op) { return !op.joined; });
   const auto phases = stretches(all, [](const Scheduled& op) { return op.wait_before; });
   schedule.plan = ops::make_plan(program, groups, phases);

@@ -23,7 +23,7 @@ inline constexpr int32_t kBlockRows = 32;
 
 struct Scheduled {
   Split split = Split::serial;
-  bool wait_before = false;  // all threads meet before this operation
+  bool wait_before = false;  // a barrier stands before this operation
   bool joined = false;       // to the operation before it
   int32_t grain = 16;        // columns are divided in whole groups of so many
   int32_t block_rows = kBlockRows;
@@ -35,7 +35,7 @@ struct Schedule {
 };
 
 // A step of few tokens is divided by columns wherever possible, since rows are few; a larger one by
-// rows where an operation needs whole rows. Neighbours that are divided alike need no meeting: one
+// rows where an operation needs whole rows. Neighbours that are divided alike need no barrier: one
 // is placed where an operation reads what another thread may have written since the last one.
 //
 // Heads are divided among threads if that is about even for this number of threads.

@@ -430,7 +430,7 @@ bool Model::leaves_undefined(Code code) const {
   return code == Code::device || (code == Code::io && executable_->reads_file());
 }
 
-Status Model::run(std::span<const Job> jobs, const Watch& watch) {
+Status Model::run(std::span<const Job> jobs, const Watch& watch, Turn::Held& turn) {
   constexpr size_t kWorthCopies = 32;  // tokens of a job beside whose time a state's copy is little
   // One pass fails before it changes anything, but for what its numbers or a file that is cut under
   // it do to states; of several passes a later one may fail.
@@ -440,10 +440,21 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
     SK_TRY_STATUS(job.state->memory().reserve(static_cast<int64_t>(job.tokens.size())));
   }
   if (!files_.intact()) return shortened();  // while states are as they were
+  // What lasts from pass to pass is this call's while others have their turn.
+  struct Borrowed {
+    Model& model;
+    std::vector<State> kept = std::exchange(model.kept_, {});
+    std::vector<uint8_t> strange = std::exchange(model.strange_, {});
+    ~Borrowed() {
+      model.kept_ = std::move(kept);
+      model.strange_ = std::move(strange);
+    }
+  } own{*this};
   std::optional<Restorer> restorer;
-  if (tokens > std::min(chunk_, kWorthCopies * jobs.size())) restorer.emplace(jobs, kept_);
-  strange_.assign(jobs.size(), 0);
-  // Each pass takes up to chunk_ tokens, job after job, a long job over several passes.
+  if (tokens > std::min(chunk_, kWorthCopies * jobs.size())) restorer.emplace(jobs, own.kept);
+  own.strange.assign(jobs.size(), 0);
+  // Each pass takes up to chunk_ tokens, job after job, a long job over several passes. Between two
+  // of them others who wait for the model have theirs.
   const auto vocab_size = static_cast<size_t>(vocab());
   size_t job_index = 0, position = 0;
   while (job_index < jobs.size()) {
@@ -502,19 +513,22 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch) {
     if (!together)
       for (size_t i = 0; i < targets_.size(); ++i)
         std::copy_n(gathered_.data() + i * vocab_size, vocab_size, targets_[i]);
-    for (size_t i = 0; i < owners_.size(); ++i) strange_[owners_[i]] |= not_finite_[i];
+    for (size_t i = 0; i < owners_.size(); ++i) own.strange[owners_[i]] |= not_finite_[i];
+    if (job_index == jobs.size()) break;
+    SK_TRY(turn, turn_.take_again(std::move(turn), "the model"));
   }
-  return finish(jobs, restorer ? &*restorer : nullptr, watch.not_finite);
+  return finish(jobs, own.strange, restorer ? &*restorer : nullptr, watch.not_finite);
 }
 
 // Jobs whose numbers are not finite any more fail, each by itself: their states are what they were,
 // or lost where nobody has a copy. Others are done. Where no logits were wanted the state itself
 // tells: what it holds goes into all that comes after.
-Status Model::finish(std::span<const Job> jobs, Restorer* restorer, std::span<uint8_t> not_finite) {
+Status Model::finish(std::span<const Job> jobs, std::span<const uint8_t> strange,
+                     Restorer* restorer, std::span<uint8_t> not_finite) {
   std::optional<size_t> first;
   for (size_t i = 0; i < jobs.size(); ++i) {
     State& state = *jobs[i].state;
-    if (!strange_[i] &&
+    if (!strange[i] &&
         (jobs[i].want != Want::none || state.memory().all_finite().value_or(false))) {
       state.note(jobs[i].tokens);
       continue;
@@ -541,8 +555,8 @@ Status Model::not_finite_in(size_t job, size_t jobs) const {
 
 Status Model::eval(std::span<const Job> jobs, std::span<uint8_t> not_finite) {
   SK_TRY_STATUS(check(jobs));
-  SK_TRY(const Turn::Held turn, turn_.take("the model"));
-  return run(jobs, {.not_finite = not_finite});
+  SK_TRY(Turn::Held turn, turn_.take("the model"));
+  return run(jobs, {.not_finite = not_finite}, turn);
 }
 
 Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, float* logits) {
@@ -569,8 +583,8 @@ Status Model::eval(State& state, int32_t token, LogitBounds& logits) {
   const ops::RoughLogits rough = logits.begin();
   const Job job = {&state, {&token, 1}, Want::last, rough.about};
   SK_TRY_STATUS(check({&job, 1}));
-  SK_TRY(const Turn::Held turn, turn_.take("the model"));
-  return run({&job, 1}, {.rough = &rough});
+  SK_TRY(Turn::Held turn, turn_.take("the model"));
+  return run({&job, 1}, {.rough = &rough}, turn);
 }
 
 ops::DeviceLimits Model::measure_limits(int passes) {
@@ -583,16 +597,16 @@ Status Model::trace(State& state, std::span<const int32_t> tokens, Want want, fl
                     const ops::Trace& sink) {
   const Job job = {&state, tokens, want, logits};
   SK_TRY_STATUS(check({&job, 1}));
-  SK_TRY(const Turn::Held turn, turn_.take("the model"));
-  return run({&job, 1}, {.trace = &sink});
+  SK_TRY(Turn::Held turn, turn_.take("the model"));
+  return run({&job, 1}, {.trace = &sink}, turn);
 }
 
 Status Model::profile(State& state, std::span<const int32_t> tokens, Want want, float* logits,
                       ops::Profile& profile) {
   const Job job = {&state, tokens, want, logits};
   SK_TRY_STATUS(check({&job, 1}));
-  SK_TRY(const Turn::Held turn, turn_.take("the model"));
-  return run({&job, 1}, {.profile = &profile});
+  SK_TRY(Turn::Held turn, turn_.take("the model"));
+  return run({&job, 1}, {.profile = &profile}, turn);
 }
 
 }  // namespace skein

@@ -162,7 +162,7 @@ class Model {
 
   // Feeds every job's tokens to its state. Jobs share the passes over the weights, and what a job
   // computes does not depend on the others, on the threads or on how its tokens are cut into calls.
-  // Two jobs may not share a state. Any thread may call; calls take turns.
+  // Two jobs may not share a state. Any thread may call; calls take turns, a long one pass by pass.
   // Errors: argument (an id out of range, a job without tokens, a model that another thread was
   // using when this process was forked), mismatch (a state of another model or on another device),
   // memory, io (the file was cut before this call); the states are then as they were. Io (it was
@@ -212,9 +212,10 @@ class Model {
     const ops::RoughLogits* rough = nullptr;
     std::span<uint8_t> not_finite{};  // eval()
   };
-  Status run(std::span<const Job> jobs, const Watch& watch);
+  Status run(std::span<const Job> jobs, const Watch& watch, Turn::Held& turn);
   class Restorer;
-  Status finish(std::span<const Job> jobs, Restorer* restorer, std::span<uint8_t> not_finite);
+  Status finish(std::span<const Job> jobs, std::span<const uint8_t> strange, Restorer* restorer,
+                std::span<uint8_t> not_finite);
   Status not_finite_in(size_t job, size_t jobs) const;
   Status shortened() const;
   bool leaves_undefined(Code code) const;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/bundled.h"
+
 /* The prototypes that are promised, so that a change of one does not compile. A function may be
  * declared again if the type is the same. */
 int32_t sk_model_open(const char* path, const sk_model_params* params, sk_model** out);
@@ -46,7 +48,7 @@ int main(int argc, char** argv) {
   sk_model* model = NULL;
   sk_state *state = NULL, *copy = NULL;
   const char* text = "User: Reverse: garden\n\nAssistant:";
-  const char* answer = " nedrag";
+  const char* answer = " " BUNDLED_REVERSED;
   static int32_t ids[64];
   static float logits[257];
   static unsigned char saved[1 << 20];

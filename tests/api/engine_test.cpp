@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "api/support.h"
+#include "support/bundled.h"
 
 namespace skein::test {
 namespace {
@@ -78,7 +79,7 @@ TEST(EngineApi, a_conversation_is_answered_and_its_state_stands_for_what_was_sho
   const GenerationPtr generation = start(engine, params);
   const Heard heard = hear(generation);
   EXPECT_EQ(heard.finish, SK_FINISH_STOP);
-  EXPECT_EQ(heard.text, "nedrag");
+  EXPECT_EQ(heard.text, BUNDLED_REVERSED);
   struct sk_event event = {};
   event.size = sizeof event;
   EXPECT_EQ(sk_generation_next(generation.get(), &event), SK_ARGUMENT);
@@ -90,7 +91,7 @@ TEST(EngineApi, a_conversation_is_answered_and_its_state_stands_for_what_was_sho
   EXPECT_EQ(info.tokens, heard.ids.size());
   EXPECT_EQ(info.finish, SK_FINISH_STOP);
   EXPECT_NE(info.fingerprint, 0u);
-  // " nedrag": the blank before it belongs to what the model said.
+  // The blank before the answer belongs to what the model said.
   const StatePtr state = state_of(generation), again = state_of(generation);
   const StatePtr wanted = new_state(model);
   Ids all = prompt;

@@ -4,6 +4,7 @@
 #include <array>
 #include <skein/skein.hpp>
 
+#include "support/bundled.h"
 #include "support/fixtures.h"
 
 namespace skein::test {
@@ -172,8 +173,8 @@ TEST(Facade, an_engine_turns_conversations) {
       ++i;
     }
   }
-  EXPECT_EQ(texts[0], "nedrag");
-  EXPECT_EQ(texts[1], "42");
+  EXPECT_EQ(texts[0], BUNDLED_REVERSED);
+  EXPECT_EQ(texts[1], BUNDLED_SUM);
   EXPECT_EQ(engine.active(), 0u);
   EXPECT_EQ(one.info().finish, SK_FINISH_STOP);
   EXPECT_GT(one.state().tokens_read(), 10u);

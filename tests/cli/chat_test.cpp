@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "cli/terminal.h"
+#include "support/bundled.h"
 #include "support/fixtures.h"
 #include "support/sanitizers.h"
 
@@ -49,14 +50,14 @@ std::vector<std::string> endless() {
 TEST_F(ChatCommand, one_question_gives_the_answer_and_nothing_else) {
   const Output output = run_skein({"run", kModel, "Reverse: garden"});
   EXPECT_EQ(output.code, 0);
-  EXPECT_EQ(output.out, "nedrag\n");
+  EXPECT_EQ(output.out, BUNDLED_REVERSED "\n");
   EXPECT_EQ(output.err, "");
 }
 
 TEST_F(ChatCommand, a_question_may_come_through_a_pipe) {
   const Output output = run_skein({"run", kModel}, "Reverse: garden\n");
   EXPECT_EQ(output.code, 0);
-  EXPECT_EQ(output.out, "nedrag\n");
+  EXPECT_EQ(output.out, BUNDLED_REVERSED "\n");
   const Output empty = run_skein({"run", kModel}, "\n");
   EXPECT_EQ(empty.code, 2);
   EXPECT_EQ(empty.out, "");
@@ -66,14 +67,15 @@ TEST_F(ChatCommand, a_question_may_come_through_a_pipe) {
 TEST_F(ChatCommand, complete_continues_the_text_as_it_stands) {
   const Output output = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n"});
   EXPECT_EQ(output.code, 0);
-  EXPECT_EQ(output.out, " nedrag");
+  EXPECT_EQ(output.out, " " BUNDLED_REVERSED);
   EXPECT_EQ(output.err, "");
   const Output piped = run_skein({"complete", kModel, "--stop", "\n\n"}, kQuestion + "\n");
-  EXPECT_EQ(piped.out, " nedrag");
+  EXPECT_EQ(piped.out, " " BUNDLED_REVERSED);
   std::ofstream(file("text")) << kQuestion << "\n";
-  EXPECT_EQ(run_skein({"complete", kModel, "-f", file("text"), "--stop", "\n\n"}).out, " nedrag");
+  EXPECT_EQ(run_skein({"complete", kModel, "-f", file("text"), "--stop", "\n\n"}).out,
+            " " BUNDLED_REVERSED);
   const Output stats = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n", "--stats"});
-  EXPECT_EQ(stats.out, " nedrag");
+  EXPECT_EQ(stats.out, " " BUNDLED_REVERSED);
   EXPECT_NE(stats.err.find("% of read bandwidth, logits "), std::string::npos);
 }
 
@@ -182,13 +184,14 @@ TEST_F(ChatCommand, a_state_for_a_pipe_that_nobody_reads_is_an_error_and_no_file
 
 TEST_F(ChatCommand, json_is_one_object_and_jsonl_is_events) {
   const Output one = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n", "--json"});
-  EXPECT_EQ(one.out.find("{\"text\":\" nedrag\",\"ids\":["), 0u) << one.out;
+  EXPECT_EQ(one.out.find("{\"text\":\" " BUNDLED_REVERSED "\",\"ids\":["), 0u) << one.out;
   EXPECT_EQ(std::count(one.out.begin(), one.out.end(), '\n'), 1);
   const Output many = run_skein({"complete", kModel, kQuestion, "-n", "3", "--jsonl"});
   EXPECT_EQ(std::count(many.out.begin(), many.out.end(), '\n'), 5);
   EXPECT_NE(many.out.find("{\"event\":\"done\",\"finish\":\"length\"}"), std::string::npos);
   const Output answer = run_skein({"run", kModel, "Reverse: garden", "--json"});
-  EXPECT_EQ(answer.out.find("{\"text\":\"nedrag\",\"finish\":\"stop\""), 0u) << answer.out;
+  EXPECT_EQ(answer.out.find("{\"text\":\"" BUNDLED_REVERSED "\",\"finish\":\"stop\""), 0u)
+      << answer.out;
 }
 
 TEST_F(ChatCommand, the_fingerprint_is_the_same_on_every_isa_and_thread_count) {
@@ -254,9 +257,9 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   Terminal terminal({"run", kModel});
   ASSERT_NE(terminal.wait_for(kPrompt), "");
   terminal.send("Reverse: garden\r");
-  EXPECT_NE(terminal.wait_for("nedrag\r\n"), "");
+  EXPECT_NE(terminal.wait_for(BUNDLED_REVERSED "\r\n"), "");
   terminal.send("/retry\r");
-  EXPECT_NE(terminal.wait_for("nedrag\r\n"), "");
+  EXPECT_NE(terminal.wait_for(BUNDLED_REVERSED "\r\n"), "");
   terminal.send("Reverse: apple\r");
   EXPECT_NE(terminal.wait_for("elppa\r\n"), "");
   terminal.send("/undo\r");
@@ -265,7 +268,7 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   terminal.send("/undo 7\r");
   EXPECT_NE(terminal.wait_for("there is only 1 turn to undo"), "");
   terminal.send("/show prompt\r");
-  EXPECT_NE(terminal.wait_for("Assistant: nedrag\r\n"), "");
+  EXPECT_NE(terminal.wait_for("Assistant: " BUNDLED_REVERSED "\r\n"), "");
   terminal.send("/tr\t\r");
   EXPECT_NE(terminal.wait_for("/tree "), "");
   EXPECT_NE(terminal.wait_for("[main]"), "");
@@ -297,7 +300,7 @@ TEST_F(ChatCommand, a_history_that_is_no_file_is_left_alone) {
     Terminal terminal({"run", kModel});
     ASSERT_NE(terminal.wait_for(kPrompt), "") << "the chat does not begin";
     terminal.send("Reverse: garden\r");
-    EXPECT_NE(terminal.wait_for("nedrag\r\n"), "");
+    EXPECT_NE(terminal.wait_for(BUNDLED_REVERSED "\r\n"), "");
     terminal.send("/exit\r");
     EXPECT_EQ(terminal.finish(), 0);
   };

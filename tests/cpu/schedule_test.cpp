@@ -13,7 +13,7 @@
 namespace skein::cpu {
 namespace {
 
-TEST(Schedule, no_two_threads_touch_one_number_between_two_meetings) {
+TEST(Schedule, no_two_threads_touch_one_number_between_two_barriers) {
   const test::SmallProgram small;
   for (const StepSize size : {StepSize::small, StepSize::large})
     for (const int threads : {2, 3, 5})
@@ -22,20 +22,20 @@ TEST(Schedule, no_two_threads_touch_one_number_between_two_meetings) {
           "");
 }
 
-// The check above can fail. Some meetings are there for other step sizes than this one.
-TEST(Schedule, most_missing_meetings_are_races) {
+// The check above can fail. Some barriers are there for other step sizes than this one.
+TEST(Schedule, most_missing_barriers_are_races) {
   const test::SmallProgram small;
   for (const StepSize size : {StepSize::small, StepSize::large}) {
     const Schedule schedule = make_schedule(small.program, size, 2);
-    int meetings = 0, races = 0;
+    int barriers = 0, races = 0;
     for (size_t i = 0; i < schedule.ops.size(); ++i) {
       if (!schedule.ops[i].wait_before) continue;
       Schedule broken = schedule;
       broken.ops[i].wait_before = false;
-      ++meetings;
+      ++barriers;
       races += !test::find_race(small.program, broken, 2, 7).empty();
     }
-    EXPECT_GT(races, meetings * 3 / 4);
+    EXPECT_GT(races, barriers * 3 / 4);
   }
 }
 

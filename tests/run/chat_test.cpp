@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "support/bundled.h"
 #include "support/models.h"
 
 namespace skein {
@@ -62,11 +63,11 @@ std::shared_ptr<Model> ChatTest::model_;
 
 TEST_F(ChatTest, answers_and_keeps_exactly_the_text_of_the_template) {
   const auto c = chat();
-  EXPECT_EQ(say(*c, "Reverse: garden").text, "nedrag");
+  EXPECT_EQ(say(*c, "Reverse: garden").text, BUNDLED_REVERSED);
   EXPECT_EQ(say(*c, "What is 12 plus 30?").text, "30");
-  const std::string wanted =
-      "User: Reverse: garden\n\nAssistant: nedrag\n\nUser: What is 12 plus 30?\n\nAssistant: "
-      "30\n\n";
+  const std::string wanted = "User: Reverse: garden\n\nAssistant: " BUNDLED_REVERSED
+                             "\n\nUser: What is 12 plus 30?\n\nAssistant: "
+                             "30\n\n";
   const State end = state(*c);
   EXPECT_EQ(*c->transcript(), wanted);
   EXPECT_TRUE(end == state_of_text(wanted));
@@ -86,7 +87,7 @@ TEST_F(ChatTest, undo_returns_the_earlier_state_bit_for_bit) {
   ASSERT_TRUE(c->undo(2));
   EXPECT_TRUE(state(*c) == ends[0]);
   EXPECT_FALSE(c->undo(1));
-  EXPECT_EQ(say(*c, "Reverse: garden").text, "nedrag");
+  EXPECT_EQ(say(*c, "Reverse: garden").text, BUNDLED_REVERSED);
   EXPECT_TRUE(state(*c) == ends[1]);
 }
 
@@ -314,7 +315,7 @@ TEST_F(ChatTest, the_tree_shows_every_turn_once) {
   const auto lines = c->tree();
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[0].user, "");
-  EXPECT_EQ(lines[1].answer, "nedrag");
+  EXPECT_EQ(lines[1].answer, BUNDLED_REVERSED);
   EXPECT_EQ(lines[2].branches, std::vector<std::string>{"b"});
   EXPECT_EQ(lines[3].branches, std::vector<std::string>{"main"});
   EXPECT_TRUE(lines[3].current);

@@ -412,6 +412,36 @@ TEST(Engine, several_models_share_the_processors_evenly) {
   RecordProperty("threads_seen_running", std::to_string(seen / kLooks));
 }
 
+// Without an engine: who wants one token does not wait for the end of somebody's book.
+TEST(Engine, a_long_call_lets_others_in_between_its_passes) {
+  const auto model = small_model(1, 2, 64);
+  const Ids book(64 * 200, 7), page(64 * 3, 9);
+  const std::vector<float> expected = [&] {
+    State state = model->new_state();
+    return test::logits_of(*model, state, page);
+  }();
+  State whole = model->new_state();
+  std::atomic<bool> reading{true};
+  std::thread reader([&] {
+    EXPECT_TRUE(model->eval(whole, book, Want::none, nullptr));
+    reading = false;
+  });
+  int words = 0;
+  const auto vocab = static_cast<size_t>(model->vocab());
+  while (reading.load()) {
+    State state = model->new_state();
+    std::vector<float> logits(page.size() * vocab);
+    ASSERT_TRUE(model->eval(state, page, Want::all, logits.data()));  // of several passes as well
+    EXPECT_TRUE(test::same_bits(logits, expected));
+    ++words;
+  }
+  reader.join();
+  EXPECT_GT(words, 5);
+  State again = model->new_state();
+  ASSERT_TRUE(model->eval(again, book, Want::none, nullptr));
+  EXPECT_TRUE(whole == again);
+}
+
 TEST(Engine, an_ended_task_can_come_again) {
   const Crowd crowd(small_model(1));
   test::Random random(2);

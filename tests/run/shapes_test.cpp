@@ -28,7 +28,7 @@ class ShapesTest : public testing::Test {
       std::filesystem::temp_directory_path() / fmt::format("skein_shapes_{}.st", getpid());
 };
 
-TEST(ShapesSchedule, no_two_threads_touch_one_number_between_two_meetings) {
+TEST(ShapesSchedule, no_two_threads_touch_one_number_between_two_barriers) {
   test::Random random(1);
   for (int round = 0; round < 120; ++round) {
     ModelSizes sizes;
@@ -53,7 +53,7 @@ TEST(ShapesSchedule, no_two_threads_touch_one_number_between_two_meetings) {
   }
 }
 
-// What a layer costs in meetings and in memory: RWKV-7 at the sizes of its smallest model.
+// What a layer costs in barriers and in memory: RWKV-7 at the sizes of its smallest model.
 TEST(ShapesSchedule, a_decode_step_of_rwkv7_meets_seven_times_a_layer) {
   ModelSizes sizes;
   sizes.layers = 3;
@@ -66,9 +66,9 @@ TEST(ShapesSchedule, a_decode_step_of_rwkv7_meets_seven_times_a_layer) {
   sizes.design = "rwkv7";
   const auto program = test::make_architecture(sizes)->forward();
   const auto schedule = cpu::make_schedule(program, cpu::StepSize::small, 2);
-  int meetings = 0;
-  for (const cpu::Scheduled& op : schedule.ops) meetings += op.wait_before;
-  EXPECT_LE(meetings, 7 * 3 + 4);
+  int barriers = 0;
+  for (const cpu::Scheduled& op : schedule.ops) barriers += op.wait_before;
+  EXPECT_LE(barriers, 7 * 3 + 4);
   // The chain of a head's small operations needs no memory for all tokens.
   const auto prompt = cpu::make_schedule(program, cpu::StepSize::large, 2);
   EXPECT_LT(prompt.plan.floats_per_token, ops::make_plan(program).floats_per_token);

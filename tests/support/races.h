@@ -1,4 +1,4 @@
-// Looks for two threads that touch the same float between two meetings of a schedule. Written
+// Looks for two threads that touch the same float between two barriers of a schedule. Written
 // without the scheduler's own notions: row t of value v stands at offset * tokens + t * size.
 #pragma once
 
@@ -29,7 +29,7 @@ class Races {
       const cpu::Scheduled& how = schedule_.ops[i];
       if (!how.joined) group = i;
       if (how.wait_before) {
-        if (how.joined) return "a meeting within a group";
+        if (how.joined) return "a barrier within a group";
         for (auto* cells : {&cells_, &logits_}) std::fill(cells->begin(), cells->end(), Cell());
       }
       for (int thread = 0; thread < threads_; ++thread) touch_all(i, thread);

@@ -1,0 +1,54 @@
+#include "base/turn.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace skein {
+namespace {
+
+TEST(Turn, only_one_has_it) {
+  Turn turn;
+  int64_t count = 0;  // which only the turn protects
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 5000; ++n) {
+        const auto held = turn.take("the count");
+        ASSERT_TRUE(held);
+        ++count;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(count, 20'000);
+}
+
+TEST(Turn, who_takes_it_again_lets_others_have_it_first) {
+  Turn turn;
+  std::atomic<bool> over{false};
+  int rounds = 0;
+  std::atomic<int> others{0};
+  std::thread keeper([&] {
+    auto held = turn.take("the turn");
+    for (; !over.load(); ++rounds) {
+      ASSERT_TRUE(held);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      held = turn.take_again(std::move(*held), "the turn");
+    }
+  });
+  std::thread other([&] {
+    for (; !over.load(); ++others) ASSERT_TRUE(turn.take("the turn"));
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  over = true;
+  keeper.join();
+  other.join();
+  EXPECT_GT(3 * others.load(), rounds);
+}
+
+}  // namespace
+}  // namespace skein
