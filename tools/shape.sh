@@ -7,9 +7,11 @@ root=$(cd -- "${1:-$(dirname -- "$0")/..}" && pwd -P)
 cd -- "$root"
 build=build-shape
 
+mkdir -p "$build"
+log=$build/shape.log
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DSKEIN_TESTS=OFF \
-  -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g1' >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
-cmake --build "$build" --target skein >>"$build.log" 2>&1 || { tail "$build.log" >&2; exit 1; }
+  -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g1' >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+cmake --build "$build" --target skein >>"$log" 2>&1 || { tail "$log" >&2; exit 1; }
 
 # hops COMMAND...: our own functions on the stack at the first product after the model was opened,
 # main counted, lambdas and what lies between (the standard library, Results) not.
@@ -19,10 +21,11 @@ hops() {
     2>/dev/null | awk '
       /^#[0-9]+ / {
         line = $0
-        if (line ~ /std::|_M_invoke|__invoke|operator\(\)|lambda|libc_start|_start/) next
         sub(/^#[0-9]+ +(0x[0-9a-f]+ in )?/, "", line)
-        sub(/ \(.*/, "", line)
-        gsub(/skein::|cli::|cpu::|\(anonymous namespace\)::/, "", line)
+        gsub(/\(anonymous namespace\)::/, "", line)
+        sub(/[ (].*/, "", line)
+        if (line ~ /^std::|^_M_invoke|^__|lambda|^_start|::operator$/) next
+        gsub(/skein::|cli::|cpu::/, "", line)
         count++
         names = line (names == "" ? "" : " > ") names
       }

@@ -42,6 +42,18 @@ inline void check(int32_t code) {
   if (code != SK_OK) throw Error(code, sk_last_error());
 }
 
+// What a function gives whose result has an unknown size: `call` takes a buffer (NULL at first),
+// how much it holds, and where to say how much there is.
+template <typename Container, typename Call>
+Container fetched(const Call& call) {
+  size_t size = 0;
+  check(call(nullptr, size_t{0}, &size));
+  Container out;
+  out.resize(size);
+  if (size > 0) check(call(out.data(), out.size(), &size));
+  return out;
+}
+
 template <typename T, void (*Free)(T*)>
 struct Deleter {
   void operator()(T* object) const noexcept { Free(object); }
@@ -161,24 +173,17 @@ class State {
   }
 
   std::vector<uint8_t> export_as(StateFormat format = StateFormat::native) const {
-    size_t size = 0;
-    detail::check(sk_state_export(get(), static_cast<int32_t>(format), nullptr, 0, &size));
-    std::vector<uint8_t> out(size);
-    detail::check(sk_state_export(get(), static_cast<int32_t>(format), out.data(), size, &size));
-    return out;
+    return detail::fetched<std::vector<uint8_t>>([&](uint8_t* out, size_t capacity, size_t* size) {
+      return sk_state_export(get(), static_cast<int32_t>(format), out, capacity, size);
+    });
   }
 
   // The native format with what the state has read.
   std::vector<uint8_t> save(Ids tokens, std::string_view text) const {
-    size_t size = 0;
-    const auto call = [&](void* to) {
-      detail::check(sk_state_save(get(), tokens.data(), tokens.size(), text.data(), text.size(), to,
-                                  size, &size));
-    };
-    call(nullptr);
-    std::vector<uint8_t> out(size);
-    call(out.data());
-    return out;
+    return detail::fetched<std::vector<uint8_t>>([&](uint8_t* out, size_t capacity, size_t* size) {
+      return sk_state_save(get(), tokens.data(), tokens.size(), text.data(), text.size(), out,
+                           capacity, size);
+    });
   }
 
   friend bool operator==(const State& a, const State& b) {
@@ -208,19 +213,14 @@ class State {
 
 // What State::save() was told, empty where it was told nothing.
 inline std::vector<int32_t> saved_tokens(View<uint8_t> data) {
-  size_t count = 0;
-  detail::check(sk_saved_tokens(data.data(), data.size(), nullptr, 0, &count));
-  std::vector<int32_t> ids(count);
-  if (count > 0)
-    detail::check(sk_saved_tokens(data.data(), data.size(), ids.data(), count, &count));
-  return ids;
+  return detail::fetched<std::vector<int32_t>>([&](int32_t* out, size_t capacity, size_t* count) {
+    return sk_saved_tokens(data.data(), data.size(), out, capacity, count);
+  });
 }
 inline std::string saved_text(View<uint8_t> data) {
-  size_t size = 0;
-  detail::check(sk_saved_text(data.data(), data.size(), nullptr, 0, &size));
-  std::string text(size, '\0');
-  if (size > 0) detail::check(sk_saved_text(data.data(), data.size(), text.data(), size, &size));
-  return text;
+  return detail::fetched<std::string>([&](char* out, size_t capacity, size_t* size) {
+    return sk_saved_text(data.data(), data.size(), out, capacity, size);
+  });
 }
 
 // One sequence's share of a batch.
@@ -347,20 +347,14 @@ class Model {
   }
 
   std::vector<int32_t> tokenize(std::string_view text) const {
-    size_t count = 0;
-    detail::check(sk_tokenize(get(), text.data(), text.size(), nullptr, 0, &count));
-    std::vector<int32_t> ids(count);
-    if (count > 0)
-      detail::check(sk_tokenize(get(), text.data(), text.size(), ids.data(), count, &count));
-    return ids;
+    return detail::fetched<std::vector<int32_t>>([&](int32_t* out, size_t capacity, size_t* count) {
+      return sk_tokenize(get(), text.data(), text.size(), out, capacity, count);
+    });
   }
   std::string detokenize(Ids ids) const {
-    size_t size = 0;
-    detail::check(sk_detokenize(get(), ids.data(), ids.size(), nullptr, 0, &size));
-    std::string text(size, '\0');
-    if (size > 0)
-      detail::check(sk_detokenize(get(), ids.data(), ids.size(), text.data(), size, &size));
-    return text;
+    return detail::fetched<std::string>([&](char* out, size_t capacity, size_t* size) {
+      return sk_detokenize(get(), ids.data(), ids.size(), out, capacity, size);
+    });
   }
 
   sk_model* get() { return handle_.get(); }
@@ -456,20 +450,14 @@ class Vocabulary {
     return out;
   }
   std::vector<int32_t> tokenize(std::string_view text) const {
-    size_t count = 0;
-    detail::check(sk_vocab_tokenize(get(), text.data(), text.size(), nullptr, 0, &count));
-    std::vector<int32_t> ids(count);
-    if (count > 0)
-      detail::check(sk_vocab_tokenize(get(), text.data(), text.size(), ids.data(), count, &count));
-    return ids;
+    return detail::fetched<std::vector<int32_t>>([&](int32_t* out, size_t capacity, size_t* count) {
+      return sk_vocab_tokenize(get(), text.data(), text.size(), out, capacity, count);
+    });
   }
   std::string detokenize(Ids ids) const {
-    size_t size = 0;
-    detail::check(sk_vocab_detokenize(get(), ids.data(), ids.size(), nullptr, 0, &size));
-    std::string text(size, '\0');
-    if (size > 0)
-      detail::check(sk_vocab_detokenize(get(), ids.data(), ids.size(), text.data(), size, &size));
-    return text;
+    return detail::fetched<std::string>([&](char* out, size_t capacity, size_t* size) {
+      return sk_vocab_detokenize(get(), ids.data(), ids.size(), out, capacity, size);
+    });
   }
   // The bytes of one id, or a special token's name. They live as long as the vocabulary.
   std::string_view token(int32_t id, bool* special = nullptr) const {
