@@ -24,7 +24,7 @@ hops() {
         sub(/^#[0-9]+ +(0x[0-9a-f]+ in )?/, "", line)
         gsub(/\(anonymous namespace\)::/, "", line)
         sub(/[ (].*/, "", line)
-        if (line ~ /^std::|^_M_invoke|^__|lambda|^_start|::operator$/) next
+        if (line ~ /^std::|^_M_invoke|^__|lambda|^_start|^operator$/) next
         gsub(/skein::|cli::|cpu::/, "", line)
         count++
         names = line (names == "" ? "" : " > ") names

@@ -7,7 +7,7 @@
  *   - A call that fails leaves states, samplers and what its pointers point to as they were. There
  *     are two exceptions. Logits that were asked for may have been written in part when memory or a
  *     device fails while it computes. After SK_DEVICE, and after SK_CORRUPT and SK_IO of a call
- * that computes (see sk_eval), the states of that call may be lost: then every call with one of
+ *     that computes (see sk_eval), the states of that call may be lost: then every call with one of
  * them fails until sk_state_reset() or sk_state_copy() makes it whole.
  *   - A NULL where no NULL is allowed is SK_ARGUMENT. Functions that free take NULL.
  *   - Two calls for results of unknown size: with a NULL buffer the size is stored and nothing else
@@ -492,8 +492,9 @@ typedef struct sk_token_logprob {
   double logprob; /* natural logarithm, of the model's own distribution */
 } sk_token_logprob;
 
-/* What a step brought. Texts are whole characters, not ended by NUL, and live until the
- * generation's next event or its end. */
+/* What a step brought. A token's text may come with a later one, or not at all where a stop
+ * swallows it, so texts and ids do not go in pairs. Texts are whole characters, not ended by NUL,
+ * and live until the generation's next event or its end. */
 struct sk_event {
   uint32_t size;
   int32_t id;     /* drawn or put there; -1: none, only the end */
@@ -503,7 +504,7 @@ struct sk_event {
   size_t text_size;
   const char* thinking; /* what belongs to a thought, to be shown before `text` */
   size_t thinking_size;
-  double logprob;              /* with SK_GENERATE_LOGPROBS */
+  double logprob;              /* with SK_GENERATE_LOGPROBS or top_logprobs, else 0 */
   const sk_token_logprob* top; /* with top_logprobs: the likeliest, best first */
   size_t top_count;
 };
@@ -517,8 +518,9 @@ SK_API int32_t sk_generation_next(sk_generation*, struct sk_event* out);
 /* It ends at the next step, with the text that was held back; where an event waits, at the step
  * after that was fetched. From any thread. */
 SK_API int32_t sk_generation_cancel(sk_generation*);
-/* After SK_FINISH_LENGTH or SK_FINISH_CANCELLED: goes on as if it had not ended, for at most `more`
- * tokens (0: no limit). */
+/* After SK_FINISH_LENGTH or SK_FINISH_CANCELLED (a cancel may come too late: look at `finish`):
+ * goes on as if it had not ended, for at most `more` tokens from here (0: no limit). What was held
+ * back at that end has been shown, also the beginning of a stop text. */
 SK_API int32_t sk_generation_resume(sk_generation*, int64_t more);
 
 struct sk_generation_info {
@@ -539,6 +541,11 @@ SK_API int32_t sk_generation_info(const sk_generation*, struct sk_generation_inf
  * end only (SK_ARGUMENT); the first time what is missing is read, stepping the engine, which may be
  * tried again after an error. Then it cannot be resumed any more. */
 SK_API int32_t sk_generation_state(sk_generation*, sk_state** out);
+/* The tokens that this state has read since it began: the prompt's, and those of what was shown.
+ * They are not always those of the events: a text that ends inside a token is read as other tokens.
+ * For sk_state_save(). */
+SK_API int32_t sk_generation_tokens(sk_generation*, int32_t* ids, size_t capacity,
+                                    size_t* count); /* ids NULL: count only */
 /* Cancels it where it runs. Its engine forgets it at the next step. */
 SK_API void sk_generation_free(sk_generation*);
 

@@ -554,6 +554,12 @@ class Generation {
     detail::check(sk_generation_info(handle_.get(), &out));
     return out;
   }
+  // What state() has read since it began. After the end.
+  std::vector<int32_t> tokens() {
+    return detail::fetched<std::vector<int32_t>>([&](int32_t* out, size_t capacity, size_t* count) {
+      return sk_generation_tokens(get(), out, capacity, count);
+    });
+  }
   // Of exactly what was shown. After the end.
   State state() {
     sk_state* out = nullptr;

@@ -45,6 +45,8 @@ struct sk_generation {
   // The last event that was handed over, which the caller's pointers lead into.
   Event event;
   std::vector<sk_token_logprob> top;
+  std::vector<int32_t> told;  // by events
+  std::vector<int32_t> rest;  // what settling read beside those
   std::atomic<bool> ended{false};
 
   Generation& generation() const { return *conversation->generation; }
@@ -204,8 +206,16 @@ int32_t finish_code(const Generation& generation) {
   return SK_FINISH_NONE;
 }
 
-// generation.event was taken: shows it to the caller, and what ended it. There is room for all of
-// it, so that no event is lost.
+// The next event, if there is one: there is room for all of it, so that none is lost.
+bool take(sk_generation& generation) {
+  std::vector<int32_t>& told = generation.told;
+  if (told.size() == told.capacity()) told.reserve(2 * told.size() + 64);
+  if (!generation.generation().take(generation.event)) return false;
+  if (generation.event.id >= 0) told.push_back(generation.event.id);
+  return true;
+}
+
+// generation.event was taken: shows it to the caller, and what ended it.
 Status hand_over_event(sk_generation& generation, struct sk_event* out) {
   const Event& event = generation.event;
   generation.top.clear();
@@ -314,7 +324,7 @@ int32_t sk_generation_poll(sk_generation* generation, struct sk_event* out, int3
     SK_TRY_STATUS(require(out, "out"));
     SK_TRY_STATUS(require(got, "got"));
     SK_TRY_STATUS(check_size(out->size, first_version::kEvent, "sk_event"));
-    const bool there = generation->generation().take(generation->event);
+    const bool there = take(*generation);
     *got = there ? 1 : 0;
     return there ? hand_over_event(*generation, out) : Status();
   });
@@ -326,7 +336,7 @@ int32_t sk_generation_next(sk_generation* generation, struct sk_event* out) {
     SK_TRY_STATUS(require(out, "out"));
     SK_TRY_STATUS(check_size(out->size, first_version::kEvent, "sk_event"));
     if (generation->ended) return fail(Code::argument, "the generation has ended");
-    while (!generation->generation().take(generation->event)) {
+    while (!take(*generation)) {
       if (generation->ended) return fail(Code::argument, "another thread fetched the last event");
       if (!generation->generation().active())
         SK_TRY_STATUS(generation->engine->submit(task_of(generation->conversation)));
@@ -355,9 +365,22 @@ int32_t sk_generation_resume(sk_generation* generation, int64_t more) {
     if ((finish != SK_FINISH_LENGTH && finish != SK_FINISH_CANCELLED) ||
         text.settled().value_or(true))
       return fail(Code::argument, "only what was cut short, and not settled, can be continued");
-    generation->ended = false;
+    const Finish before = text.finish();
     text.resume(more > 0 ? more : -1);
-    return generation->engine->submit(task_of(generation->conversation));
+    const auto submit = [&]() -> Status {
+      try {
+        return generation->engine->submit(task_of(generation->conversation));
+      } catch (const std::bad_alloc&) {
+        return no_memory();
+      }
+    };
+    generation->ended = false;
+    const Status submitted = submit();
+    if (!submitted) {
+      text.stay_ended(before);
+      generation->ended = true;
+    }
+    return submitted;
   });
 }
 
@@ -367,7 +390,7 @@ int32_t sk_generation_info(const sk_generation* generation, struct sk_generation
     SK_TRY_STATUS(require(out, "out"));
     const Generation& text = generation->generation();
     struct sk_generation_info value = {};
-    value.prompt_tokens = text.prompt_size();
+    value.prompt_tokens = text.prompt().size();
     value.prompt_read = text.prompt_read();
     if (generation->ended) {
       value.finish = finish_code(text);
@@ -381,18 +404,43 @@ int32_t sk_generation_info(const sk_generation* generation, struct sk_generation
   });
 }
 
+namespace {
+
+// Has what was shown and not read yet read.
+Status settle(sk_generation& generation) {
+  if (!generation.ended) return fail(Code::argument, "the generation has not ended");
+  SK_TRY_STATUS(wait_for_end(generation));
+  Generation& text = generation.generation();
+  if (text.settled().value_or(false)) return {};
+  SK_TRY(generation.rest, text.settle());
+  SK_TRY_STATUS(generation.engine->wait(task_of(generation.conversation)));
+  SK_TRY(const bool settled, text.settled());
+  return settled ? Status() : no_memory();
+}
+
+}  // namespace
+
+int32_t sk_generation_tokens(sk_generation* generation, int32_t* ids, size_t capacity,
+                             size_t* count) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(generation, "generation"));
+    SK_TRY_STATUS(require(count, "count"));
+    SK_TRY_STATUS(settle(*generation));
+    const Generation& text = generation->generation();
+    const auto prompt = text.prompt().first(text.prompt_read());
+    std::vector<int32_t> all(prompt.begin(), prompt.end());
+    const auto& told = generation->told;
+    all.insert(all.end(), told.begin(), told.begin() + text.read_count());
+    all.insert(all.end(), generation->rest.begin(), generation->rest.end());
+    return hand_over(std::span<const int32_t>(all), ids, capacity, count, "ids");
+  });
+}
+
 int32_t sk_generation_state(sk_generation* generation, sk_state** out) {
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(generation, "generation"));
     SK_TRY_STATUS(require(out, "out"));
-    if (!generation->ended) return fail(Code::argument, "the generation has not ended");
-    SK_TRY_STATUS(wait_for_end(*generation));
-    Generation& text = generation->generation();
-    if (!text.settled().value_or(false)) {
-      SK_TRY_STATUS(text.settle());
-      SK_TRY_STATUS(generation->engine->wait(task_of(generation->conversation)));
-      SK_TRY_STATUS(text.settled());
-    }
+    SK_TRY_STATUS(settle(*generation));
     const State& state = generation->conversation->session.state();
     if (state.lost()) return lost_state();
     SK_TRY(State copy, state.copy_into(state.shared_layout()));

@@ -197,7 +197,15 @@ void Engine::take_all() {
   };
   const auto count = static_cast<int64_t>(stepped_.size());
   const auto job = [&](int thread) { some(thread, share(count, thread, pool_.size())); };
-  if (count == 1 || pool_.size() == 1 || !pool_.run(std::ref(job))) some(0, {0, count});
+  // A pool that is given no threads, or no memory for them, has run nothing.
+  const auto run = [&] {
+    try {
+      return pool_.run(std::ref(job)).has_value();
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  };
+  if (count == 1 || pool_.size() == 1 || !run()) some(0, {0, count});
 }
 
 // Whoever generates gets his token in every step; prompts share what room is left.
@@ -305,16 +313,15 @@ void Engine::read_together() {
   }
 }
 
-Status Engine::eval(std::span<const Job> jobs, std::span<uint8_t> not_finite) {
-  try {
-    return model_->eval(jobs, not_finite);
-  } catch (const std::bad_alloc&) {
-    return no_memory();
-  }
-}
-
 void Engine::evaluate() {
   failed_.assign(jobs_.size(), 0);
+  const auto eval = [this](std::span<const Job> jobs, std::span<uint8_t> not_finite) -> Status {
+    try {
+      return model_->eval(jobs, not_finite);
+    } catch (const std::bad_alloc&) {
+      return no_memory();
+    }
+  };
   const Status status = eval(jobs_, failed_);
   if (status) return;
   const Code code = status.error().code;

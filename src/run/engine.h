@@ -94,7 +94,6 @@ class Engine {
   Status welcome();
   void drop_ended() noexcept;
   void take_all();
-  Status eval(std::span<const Job> jobs, std::span<uint8_t> not_finite);
   void choose_counts();
   bool read_roughly();
   void read_together();

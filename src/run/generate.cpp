@@ -128,15 +128,23 @@ void Generation::clear_event() {
   event_.top.clear();
 }
 
+// Without memory for it the logits of the end are not known, which is no more than that.
+void Generation::keep_row(std::span<const float> row) noexcept {
+  try {
+    session_->keep_logits(row);
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 Task::Next Generation::tell() {
   event_.finish = finish_;
-  told_ = count_;
   const bool ends = finish_ != Finish::running;
   // An end leaves the row of the last token read to whoever goes on from there.
   if (ends && !ahead_.ahead() && !ahead_.logits().empty()) {
-    session_->keep_logits(ahead_.logits());
+    keep_row(ahead_.logits());
     ahead_.restart(session_->logits());
   }
+  told_ = count_;
   waits_.store(true, std::memory_order_release);
   return ends ? Next::end : Next::event;
 }
@@ -210,7 +218,9 @@ Task::Next Generation::took(Done done, Scratch& scratch) {
       ahead_.restart(done.logits);
       begin_text();
       if (finish_ != Finish::running) return tell();
-      return next(scratch);
+      // Also where a cancel has come: these logits are to be had now.
+      clear_event();
+      return go_on(scratch);
     }
     case Reads::token: {
       // A plane that there is no room for, or that the head's numbers do not allow.
@@ -236,8 +246,8 @@ Task::Next Generation::took(Done done, Scratch& scratch) {
         settled_ = tl::unexpected(std::move(done.status).error());
         return Next::end;
       }
-      session_->keep_logits(done.logits);
       settled_ = true;
+      keep_row(done.logits);
       return Next::end;
     case Reads::nothing: break;
   }
@@ -343,6 +353,8 @@ Status Generation::choose(Scratch& scratch) {
   const bool rough = bounds && !bounds->all_exact();
   if (rough) ++rough_;
   // Bounds that are no numbers leave it to the logits themselves to say what is wrong.
+  if (!rough && logits().empty())
+    return fail(Code::argument, "nothing was read since it was set back, so nothing follows");
   const bool finite = (rough && bounds->finite()) ||
                       (options_.fingerprint ? fingerprint_.add(logits()) : all_finite(logits()));
   if (!finite) {
@@ -443,6 +455,11 @@ void Generation::resume(int64_t more) {
   clear_event();
   finish_ = more == 0 ? Finish::length : Finish::running;
   if (prompt_read() < prompt_.size()) reads_ = Reads::prompt;
+}
+
+void Generation::stay_ended(Finish finish) {
+  finish_ = finish;
+  reads_ = Reads::nothing;
 }
 
 Result<std::vector<int32_t>> Generation::settle() {

@@ -117,6 +117,8 @@ class Generation final : public Task {
   void interrupt() { cancel(); }
   // After length or interrupted: go on as if it had not ended, for at most `more` tokens.
   void resume(int64_t more);
+  // Takes that back, where no engine could have it.
+  void stay_ended(Finish finish);
   // Reads what was shown and not read. The ids beyond read_count() tokens that this means: the last
   // drawn one, or those of unread_text(). The engine reads them (Engine::wait()), and settled() is
   // then true, or settle() may be called once more. Nothing can be resumed afterwards.
@@ -127,7 +129,7 @@ class Generation final : public Task {
   // logits are not finite, and the state has then read the tokens before the one that did it.
   const Status& status() const { return status_; }
   Finish finish() const { return finish_; }
-  size_t prompt_size() const { return prompt_.size(); }
+  std::span<const int32_t> prompt() const { return prompt_; }
   // From any thread.
   size_t prompt_read() const { return prompt_read_.load(std::memory_order_relaxed); }
   int64_t count() const { return count_; }  // tokens generated
@@ -167,6 +169,7 @@ class Generation final : public Task {
 
   void begin_text();
   void clear_event();
+  void keep_row(std::span<const float> row) noexcept;
   Next tell();
   Next give_up(Status status);
   Next go_on(Scratch& scratch);

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <thread>
@@ -100,6 +101,10 @@ TEST(EngineApi, a_conversation_is_answered_and_its_state_stands_for_what_was_sho
             SK_OK);
   EXPECT_TRUE(equal(state, wanted));
   EXPECT_TRUE(equal(again, wanted));
+  ASSERT_EQ(sk_generation_tokens(generation.get(), nullptr, 0, &count), SK_OK);
+  Ids tokens(count);
+  ASSERT_EQ(sk_generation_tokens(generation.get(), tokens.data(), count, &count), SK_OK);
+  EXPECT_EQ(tokens, all);
   EXPECT_EQ(tokens_read(state), all.size());
 }
 
@@ -196,6 +201,36 @@ TEST(EngineApi, a_cancelled_one_can_go_on_and_a_freed_one_is_forgotten) {
   size_t active = 9;
   ASSERT_EQ(sk_engine_active(engine.get(), &active), SK_OK);
   EXPECT_EQ(active, 0u);
+}
+
+// While the step computes that reads the last of its prompt, in company.
+TEST(EngineApi, a_cancel_at_the_end_of_the_prompt_can_be_resumed) {
+  const ModelPtr model = open_model(bundled_model(), with_threads(2));
+  const Ids prompt(300, 66), other(300, 67);
+  const EnginePtr quiet = new_engine(model);
+  const Ids whole = hear(start(quiet, params_of(prompt, 20))).ids;
+  for (int i = 0; i < 60; ++i) {
+    const EnginePtr engine = new_engine(model);
+    const GenerationPtr one = start(engine, params_of(prompt, 20));
+    const GenerationPtr two = start(engine, params_of(other, 20));
+    std::atomic<bool> over{false};
+    std::thread stepping([&] {
+      while (!over.load()) EXPECT_EQ(sk_engine_step(engine.get(), nullptr), SK_OK);
+    });
+    std::this_thread::sleep_for(std::chrono::microseconds(300 * i));
+    EXPECT_EQ(sk_generation_cancel(one.get()), SK_OK);
+    Heard heard = hear(one);
+    if (heard.finish == SK_FINISH_CANCELLED) {
+      ASSERT_EQ(sk_generation_resume(one.get(), 20 - static_cast<int64_t>(heard.ids.size())),
+                SK_OK);
+      const Heard more = hear(one);
+      EXPECT_EQ(more.code, SK_OK) << sk_last_error();
+      heard.ids.insert(heard.ids.end(), more.ids.begin(), more.ids.end());
+    }
+    over = true;
+    stepping.join();
+    EXPECT_EQ(heard.ids, whole) << i;
+  }
 }
 
 TEST(EngineApi, generations_outlive_their_model_and_their_engine) {

@@ -96,6 +96,7 @@ static void talk(const sk_model* model, const int32_t* prompt, size_t count) {
         ended[i] = event.finish != SK_FINISH_NONE;
         continue;
       }
+      if (!got) continue; /* nothing was fetched */
       sk_state* state = NULL;
       struct sk_generation_info info;
       memset(&info, 0, sizeof info);
@@ -116,7 +117,10 @@ static void talk(const sk_model* model, const int32_t* prompt, size_t count) {
     size_t size = 0;
     say("heard", heard[i]);
     DO(sk_generation_state(talks[i], &state));
-    DO(sk_state_export(state, SK_STATE_NATIVE, bytes, sizeof bytes, &size));
+    static int32_t read[256];
+    size_t tokens = 0;
+    DO(sk_generation_tokens(talks[i], read, 256, &tokens));
+    DO(sk_state_save(state, read, tokens, NULL, 0, bytes, sizeof bytes, &size));
     say("state", hash_of(bytes, size));
     sk_state_free(state);
     sk_generation_free(talks[i]);
