@@ -214,6 +214,11 @@ class Model {
   };
   Status run(std::span<const Job> jobs, const Watch& watch, Turn::Held& turn);
   class Restorer;
+  struct Place {
+    size_t job = 0, token = 0;
+  };
+  Place fill_pass(std::span<const Job> jobs, Place at);
+  Status read_pass(const Watch& watch);
   Status finish(std::span<const Job> jobs, std::span<const uint8_t> strange, Restorer* restorer,
                 std::span<uint8_t> not_finite);
   Status not_finite_in(size_t job, size_t jobs) const;
