@@ -234,15 +234,20 @@ void Engine::choose_counts() {
   room = std::max(room > tokens ? room - tokens : 0, std::min(kBlock, chunk));
   // In turn from where the last step had no room any more.
   size_t place = first_prompt_ < entries_.size() ? first_prompt_ : 0;
+  bool served = false;
   for (size_t seen = 0; seen < entries_.size() && room > 0; ++seen) {
     Entry& entry = entries_[place];
+    if (entry.next == Task::Next::reading && may_be_cut(entry.reading)) {
+      const size_t left = entry.reading.tokens.size();
+      // Half a block would become a whole one, and a step of more than a chunk is several passes.
+      if (served && room < kBlock && left > room) break;
+      const size_t part = std::max(room / prompts--, std::min(room, kBlock));
+      entry.count = cut_prompt(entry.reading.session->state().tokens_read(), left, part);
+      room -= std::min(room, entry.count);
+      stepped_.push_back(&entry);
+      served = true;
+    }
     place = (place + 1) % entries_.size();
-    if (entry.next != Task::Next::reading || !may_be_cut(entry.reading)) continue;
-    const size_t part = std::max(room / prompts--, std::min(room, kBlock));
-    entry.count =
-        cut_prompt(entry.reading.session->state().tokens_read(), entry.reading.tokens.size(), part);
-    room -= std::min(room, entry.count);
-    stepped_.push_back(&entry);
   }
   first_prompt_ = place;
 }

@@ -275,12 +275,7 @@ Task::Next Generation::give_up(Status status) {
 // A token that no event told is taken back. What the state has read is what it says; settle() reads
 // the rest of what was told.
 void Generation::abandon() noexcept {
-  const bool missing = reads_ == Reads::missing;
   reads_ = Reads::nothing;
-  if (missing) {
-    settled_ = no_memory();
-    return;
-  }
   clear_event();
   ahead_.drop_guesses();
   for (; count_ > told_; --count_) recent_.pop_back();
