@@ -31,7 +31,7 @@ class CpuBackend final : public ops::Backend {
   ops::CoarseHeadCost coarse_head(const ops::Program& program,
                                   std::span<const ops::WeightData> weights) const override {
     if (!CoarseHead::possible(program)) return {};
-    const auto& head = weights[static_cast<size_t>(program.ops.back().weight[0])];
+    const auto& head = weights[static_cast<size_t>(program.head().weight[0])];
     return CoarseHead::cost(packing_of(head).type, head.tensor.shape[0], head.tensor.shape[1]);
   }
 

@@ -114,9 +114,9 @@ float rounded_up(double value) {
 }  // namespace
 
 bool CoarseHead::possible(const ops::Program& program) {
-  const ops::Op& last = program.ops.back();
-  return last.kind == ops::OpKind::linear && last.out == program.logits &&
-         last.function == ops::Unary::none && last.weight[1] == ops::kNone;
+  const ops::Op& last = program.head();
+  return last.kind == ops::OpKind::linear && last.function == ops::Unary::none &&
+         last.weight[1] == ops::kNone;
 }
 
 ops::CoarseHeadCost CoarseHead::cost(PanelType type, int64_t rows, int64_t width) {

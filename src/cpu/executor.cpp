@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "cpu/flush.h"
 #include "cpu/measure.h"
+#include "quant/formats.h"
 
 namespace skein::cpu {
 namespace {
@@ -41,6 +42,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       turns_(static_cast<size_t>(pool_->size())),
       share_every_step_(share_every_step) {
   token_work_ = work_of_token();
+  head_ = static_cast<size_t>(&program_.head() - program_.ops.data());
   while (lookups_ < program_.ops.size() && program_.ops[lookups_].kind == OpKind::rows) ++lookups_;
   for (size_t i = lookups_; i < program_.ops.size(); ++i)
     SK_CHECK(program_.ops[i].kind != OpKind::rows);  // run() reads tables first
@@ -222,9 +224,10 @@ void Executor::run_group(const Step& step, const Schedule& schedule, size_t firs
                          .block = row,
                          .thread = thread,
                          .split = how.split};
-      {
+      const CpuOperation& operation = cpu_operation(op.kind);
+      if (part.width() > 0 || operation.meets) {
         const StepClock::Span span(clock_, thread, i);
-        run_op(op, step, part);
+        operation.run({*this, op, step, part});
       }
       if (step.trace) trace(op, step);
     }
@@ -235,32 +238,19 @@ void Executor::barrier() {
   if (parts_ > 1) pool_->barrier();
 }
 
-void Executor::run_op(const ops::Op& op, const Step& step, const Part& part) {
-  if (op.kind == OpKind::linear) return linear(op, step, part);  // may meet: never left out
-  if (part.columns.begin == part.columns.end) return;
-  switch (op.kind) {
-    case OpKind::linear: return;
-    case OpKind::wkv4:
-    case OpKind::wkv6:
-    case OpKind::wkv7:
-      return part.split == Split::states ? share_states(op, step, part)
-                                         : recurrence(op, step, part);
-    case OpKind::rows: return;  // done by run()
-    case OpKind::pick: return pick(op, step, part);
-    case OpKind::shift: return shift(op, step, part);
-    case OpKind::layer_norm:
-    case OpKind::rms_norm:
-    case OpKind::group_norm:
-    case OpKind::l2norm_heads: return normalise(op, step, part);
-    case OpKind::repeat_heads: return repeat_heads(op, step, part);
-    case OpKind::token_matmul: return token_matmul(op, step, part);
-    case OpKind::bonus: return bonus(op, step, part);
-    case OpKind::lerp:
-    case OpKind::add:
-    case OpKind::sub:
-    case OpKind::mul:
-    case OpKind::unary: return elementwise(op, step, part);
-  }
+Status Executor::lookup(const ops::Op& op, const Step& step) {
+  const StoredTensor& table = weights_[op.weight[0]].table;
+  const Matrix y = value(op.out, step);
+  const int64_t width = table.shape[1];
+  const BlockSize block = block_size(table.dtype);
+  const int64_t row_bytes = width / block.elements * block.bytes;
+  const std::byte* first = table.storage.data() + table.offset / block.elements * block.bytes;
+  for (size_t row = 0; row < step.tokens.size(); ++row)
+    SK_TRY_STATUS(quant::decode(
+        table.dtype, {first + step.tokens[row] * row_bytes, static_cast<size_t>(row_bytes)},
+        {y.data + static_cast<int64_t>(row) * y.stride, static_cast<size_t>(width)}));
+  if (step.trace) trace(op, step);
+  return {};
 }
 
 const PackedWeight& Executor::matrix_of(const ops::Op& op, const Step& step) const {
@@ -301,24 +291,22 @@ const float* Executor::vector(ops::WeightId id) const {
   return id == kNone ? nullptr : reinterpret_cast<const float*>(weights_[id].data);
 }
 
-int64_t Executor::width_of(ops::ValueId id) const {
-  return program_.values[static_cast<size_t>(id)].width;
-}
-
 int64_t Executor::rows_of(ops::ValueId id, const Step& step) const {
-  const bool tokens = program_.values[static_cast<size_t>(id)].rows == ops::Rows::tokens;
+  const bool tokens = program_.value(id).rows == ops::Rows::tokens;
   return static_cast<int64_t>(tokens ? step.tokens.size() : step.outputs.size());
 }
 
 void Executor::trace(const ops::Op& op, const Step& step) const {
-  const ops::Value& info = program_.values[static_cast<size_t>(op.out)];
-  const Matrix m = value(op.out, step);
-  const int64_t rows = rows_of(op.out, step);
-  std::vector<float> copy;
-  copy.reserve(static_cast<size_t>(rows * info.width));
-  for (int64_t row = 0; row < rows; ++row)
-    copy.insert(copy.end(), m.data + row * m.stride, m.data + row * m.stride + info.width);
-  (*step.trace)(info, copy);
+  for (ops::ValueId out = op.out; out < op.out + op.results; ++out) {
+    const ops::Value& info = program_.value(out);
+    const Matrix m = value(out, step);
+    const int64_t rows = rows_of(out, step);
+    std::vector<float> copy;
+    copy.reserve(static_cast<size_t>(rows * info.width));
+    for (int64_t row = 0; row < rows; ++row)
+      copy.insert(copy.end(), m.data + row * m.stride, m.data + row * m.stride + info.width);
+    (*step.trace)(info, copy);
+  }
 }
 
 }  // namespace skein::cpu

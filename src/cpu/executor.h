@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "cpu/coarse_head.h"
 #include "cpu/kernels.h"
+#include "cpu/operations.h"
 #include "cpu/profile.h"
 #include "cpu/schedule.h"
 #include "cpu/weights.h"
@@ -67,35 +68,25 @@ class Executor final : public ops::Executable {
   ops::DeviceLimits measure_limits(int passes) override;
   int64_t flops_per_token() const override { return token_work_.flops; }
 
- private:
+  // For the operations (cpu/operations.h).
   struct Matrix {
     float* data;
     int64_t stride;
   };
-
-  // What one thread does of an operation at a time: these rows, and these columns of the result.
-  struct Part {
-    Range rows;
-    Range columns;
-    int64_t block = 0;  // the row where local values begin
-    int thread = 0;
-    Split split = Split::serial;
-
-    int64_t width() const { return columns.end - columns.begin; }
-    Range own_rows() const { return {0, rows.end - rows.begin}; }
-  };
-
   Matrix value(ops::ValueId id, const ops::Step& step) const;  // all of it; not of local values
   // A value from the first row of a part on, and from its first column on.
   Matrix rows_at(ops::ValueId id, const ops::Step& step, const Part& part) const;
   Matrix at(ops::ValueId id, const ops::Step& step, const Part& part) const;
   const float* vector(ops::WeightId id) const;
-  const ops::Slot& slot_of(const ops::Op& op) const {
-    return program_.slots[static_cast<size_t>(op.slot)];
-  }
-  int64_t width_of(ops::ValueId id) const;
+  const ops::Program& program() const { return program_; }
+  const Kernels& kernels() const { return kernels_; }
+  int parts() const { return parts_; }
+  void linear(const ops::Op& op, const ops::Step& step, const Part& part);
+
+ private:
+  int64_t width_of(ops::ValueId id) const { return program_.value(id).width; }
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
-  const ops::Op& head() const { return program_.ops.back(); }
+  const ops::Op& head() const { return program_.ops[head_]; }
   // A product's matrix: the head's may be the coarse one.
   const PackedWeight& matrix_of(const ops::Op& op, const ops::Step& step) const;
   Status reserve(const ops::Step& step);
@@ -112,14 +103,12 @@ class Executor final : public ops::Executable {
   // Operations [first, end) of the schedule, which are joined.
   void run_group(const ops::Step& step, const Schedule& schedule, size_t first, size_t end,
                  int thread);
-  void run_op(const ops::Op& op, const ops::Step& step, const Part& part);
   // Rows of a product that are computed in the same way.
   struct Run {
     Range rows;
     bool fast = false;
   };
   void find_runs(const ops::Step& step);
-  void linear(const ops::Op& op, const ops::Step& step, const Part& part);
   void linear(const ops::Op& op, const ops::Step& step, const Run& run, const Part& part);
   // Marks rows of logits that have other than finite numbers in these columns.
   void check_logits(const ops::Step& step, Range columns) const;
@@ -129,26 +118,6 @@ class Executor final : public ops::Executable {
   const std::byte* prepare_input(const ops::Op& op, const ops::Step& step, const Run& run,
                                  int thread);
   Status lookup(const ops::Op& op, const ops::Step& step);
-  void pick(const ops::Op& op, const ops::Step& step, const Part& part);
-  void shift(const ops::Op& op, const ops::Step& step, const Part& part);
-  void normalise(const ops::Op& op, const ops::Step& step, const Part& part);
-  void elementwise(const ops::Op& op, const ops::Step& step, const Part& part);
-  void bonus(const ops::Op& op, const ops::Step& step, const Part& part);
-  void repeat_heads(const ops::Op& op, const ops::Step& step, const Part& part);
-  void token_matmul(const ops::Op& op, const ops::Step& step, const Part& part);
-  // Each thread's heads of the sequences in the part, or, where heads do not go round, its stretch
-  // of all sequences' heads.
-  void recurrence(const ops::Op& op, const ops::Step& step, const Part& part);
-  void share_states(const ops::Op& op, const ops::Step& step, const Part& part);
-  void one_head(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
-                const Part& head);
-  void wkv4(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
-            const Part& part);
-  void wkv6(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
-            const Part& head);
-  void wkv7(const ops::Op& op, const ops::Step& step, const ops::Sequence& sequence,
-            const Part& head);
-  float* head_state(const ops::Op& op, const ops::Sequence& sequence, const Part& head) const;
   void trace(const ops::Op& op, const ops::Step& step) const;
 
   ops::Program program_;
@@ -171,6 +140,7 @@ class Executor final : public ops::Executable {
   std::function<void(int)> job_;  // kept, so that a step need not make one
   bool share_every_step_;
   ops::Work token_work_;  // of a decode step of one sequence
+  size_t head_ = 0;       // the operation that makes the logits
   size_t lookups_ = 0;    // operations at the start of the program that read tables
   const ops::Step* step_ = nullptr;
   StepClock* clock_ = nullptr;  // while a profile is wanted

@@ -186,14 +186,15 @@ struct Bonus {
   int64_t heads = 1;
 };
 
-// y[b] = sum over a of x[a] * m[a][b], each row with its own m.
+// y[b] = sum over a of x[a] * m[a][b], each head of each row with its own m.
 struct TokenMatmul {
-  const float* x = nullptr;  // [rows, in], x_stride floats apart
+  const float* x = nullptr;  // [rows, heads, in], x_stride floats apart
   int64_t x_stride = 0;
-  const float* m = nullptr;  // [rows, in, out], m_stride floats apart
+  const float* m = nullptr;  // [rows, heads, in, out], m_stride floats apart
   int64_t m_stride = 0;
-  float* y = nullptr;  // [rows, out], y_stride floats apart
+  float* y = nullptr;  // [rows, heads, out], y_stride floats apart
   int64_t y_stride = 0;
+  int64_t heads = 1;
   int64_t in = 0;
   int64_t out = 0;
 };

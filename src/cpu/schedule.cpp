@@ -13,23 +13,11 @@ using ops::Op;
 using ops::OpKind;
 using ops::Program;
 
-bool is_recurrence(OpKind kind) {
-  return kind == OpKind::wkv4 || kind == OpKind::wkv6 || kind == OpKind::wkv7;
-}
+bool is(const Op& op, Division division) { return cpu_operation(op.kind).division == division; }
 
-bool is_elementwise(OpKind kind) {
-  return kind == OpKind::lerp || kind == OpKind::add || kind == OpKind::sub ||
-         kind == OpKind::mul || kind == OpKind::unary;
-}
-
-// Heads by themselves, without a look at their neighbours.
-bool is_headwise(OpKind kind) {
-  return kind == OpKind::wkv6 || kind == OpKind::wkv7 || kind == OpKind::group_norm ||
-         kind == OpKind::l2norm_heads || kind == OpKind::bonus;
-}
-
-bool needs_whole_rows(OpKind kind) {
-  return kind == OpKind::linear || kind == OpKind::layer_norm || kind == OpKind::rms_norm;
+// Neither leads its neighbours nor is joined to them: all of its input has to be there.
+bool stands_alone(const Op& op) {
+  return op.kind == OpKind::linear || op.kind == OpKind::pick || is(op, Division::before);
 }
 
 // How the columns of values are divided: per width in whole heads, so that everything that is done
@@ -38,7 +26,7 @@ class Columns {
  public:
   Columns(const Program& program, int threads) : program_(program) {
     for (const Op& op : program.ops) {
-      if (!is_headwise(op.kind)) continue;
+      if (ops::operation(op).across != ops::Across::head) continue;
       const int32_t width = width_of(op);
       const auto groups = static_cast<int32_t>(std::lcm(kPanel, int64_t{width / op.heads}));
       auto at = std::find_if(grains_.begin(), grains_.end(),
@@ -68,9 +56,7 @@ class Columns {
     int64_t grain;
     bool even;
   };
-  int32_t width_of(const Op& op) const {
-    return program_.values[static_cast<size_t>(op.out)].width;
-  }
+  int32_t width_of(const Op& op) const { return program_.value(op.out).width; }
   const Grain* find(const Op& op) const {
     for (const Grain& g : grains_)
       if (g.width == width_of(op)) return &g;
@@ -84,37 +70,31 @@ class Columns {
 // Element functions are left to split_elementwise().
 Split split_of(const Op& op, StepSize size, const Columns& columns) {
   const bool small = size == StepSize::small;
-  switch (op.kind) {
-    case OpKind::linear:
-    case OpKind::wkv4:
-    case OpKind::pick: return Split::columns;
-    case OpKind::wkv6:
-    case OpKind::wkv7: return columns.heads_are_even(op) ? Split::columns : Split::states;
-    case OpKind::group_norm:
-    case OpKind::l2norm_heads:
-    case OpKind::bonus:
-      if (columns.heads_are_even(op)) return Split::columns;
-      return small ? Split::serial : Split::rows;
-    case OpKind::repeat_heads:
-    case OpKind::token_matmul: return small ? Split::serial : Split::rows;
-    default: return small ? Split::columns : Split::rows;
+  const Division division = cpu_operation(op.kind).division;
+  const bool heads = division == Division::heads || division == Division::states;
+  if (heads && columns.heads_are_even(op)) return Split::columns;
+  switch (division) {
+    case Division::columns: return Split::columns;
+    case Division::states: return Split::states;
+    case Division::heads:
+    case Division::rows: return small ? Split::serial : Split::rows;
+    case Division::before:
+    case Division::follows:
+    case Division::either: break;
   }
+  return small ? Split::columns : Split::rows;
 }
 
 // Element functions work with any split and take that of what they lead to, or else follow.
 void split_elementwise(const Program& program, StepSize size, std::vector<Scheduled>& all) {
   const Split otherwise = size == StepSize::small ? Split::serial : Split::rows;
-  const auto takes_part = [&](size_t i) {
-    const OpKind kind = program.ops[i].kind;
-    return !is_elementwise(kind) && kind != OpKind::pick && kind != OpKind::rows;
-  };
+  const auto follows = [&](size_t i) { return is(program.ops[i], Division::follows); };
   for (size_t i = 0; i < all.size(); ++i) {
-    if (!is_elementwise(program.ops[i].kind)) continue;
+    if (!follows(i)) continue;
     size_t next = i, before = i;
-    while (next < all.size() && is_elementwise(program.ops[next].kind)) ++next;
-    while (before > 0 && is_elementwise(program.ops[before].kind)) --before;
-    const bool leads =
-        next < all.size() && takes_part(next) && program.ops[next].kind != OpKind::linear;
+    while (next < all.size() && follows(next)) ++next;
+    while (before > 0 && follows(before)) --before;
+    const bool leads = next < all.size() && !stands_alone(program.ops[next]);
     const Split split = all[leads ? next : before].split;
     all[i].split = split == Split::states ? otherwise : split;
   }
@@ -134,13 +114,13 @@ Reach reach_of(Split split) {
 }
 
 Reach read_reach(const Op& op, Split split) {
-  if (split == Split::rows && op.kind == OpKind::shift) return Reach::anything;  // a row before
-  if (split == Split::columns && needs_whole_rows(op.kind)) return Reach::anything;
+  const ops::Operation& row = ops::operation(op);
+  if (split == Split::rows && row.along != ops::Along::own) return Reach::anything;
+  if (split == Split::columns && row.across == ops::Across::row) return Reach::anything;
   return reach_of(split);
 }
 
-// wkv4 has three slots in a row.
-ops::SlotId last_slot(const Op& op) { return op.kind == OpKind::wkv4 ? op.slot + 2 : op.slot; }
+ops::SlotId last_slot(const Op& op) { return op.slot + ops::operation(op).slots - 1; }
 
 bool share_a_slot(const Op& a, const Op& b) {
   if (a.slot == kNone || b.slot == kNone) return false;
@@ -158,18 +138,17 @@ class Ties {
     const Op& a = program_.ops[earlier];
     const Op& b = program_.ops[later];
     for (const ops::ValueId in : b.in)
-      if (in == a.out && !own_part(earlier, later)) return true;
+      if (in != kNone && a.makes(in) && !own_part(earlier, later, in)) return true;
     return share_a_slot(a, b);
   }
 
  private:
-  // Whether each thread reads in `reader` only what it wrote itself.
-  bool own_part(size_t writer, size_t reader) const {
+  // Whether each thread reads of a value in `reader` only what it wrote itself.
+  bool own_part(size_t writer, size_t reader, ops::ValueId value) const {
     const Reach made = reach_of(all_[writer].split);
     const Reach read = read_reach(program_.ops[reader], all_[reader].split);
     if (made != read || made == Reach::anything) return false;
-    const ops::Value& x = program_.values[static_cast<size_t>(program_.ops[writer].out)];
-    const ops::Value& y = program_.values[static_cast<size_t>(program_.ops[reader].out)];
+    const ops::Value &x = program_.value(value), &y = program_.value(program_.ops[reader].out);
     if (made == Reach::own_rows) return x.rows == y.rows;
     return made == Reach::first_thread ||
            (x.width == y.width && all_[writer].grain == all_[reader].grain);
@@ -180,8 +159,7 @@ class Ties {
 };
 
 bool can_be_joined(const Op& op, Split split) {
-  return (split == Split::rows || split == Split::columns) && op.kind != OpKind::linear &&
-         op.kind != OpKind::pick && op.kind != OpKind::rows;
+  return (split == Split::rows || split == Split::columns) && !stands_alone(op);
 }
 
 // Joins neighbours that are divided alike and hand each other nothing but their own rows and
@@ -191,16 +169,15 @@ void join(const Program& program, StepSize size, std::vector<Scheduled>& all) {
   size_t first = 0;
   for (size_t i = 1; i < all.size(); ++i) {
     const Op &op = program.ops[i], &before = program.ops[i - 1];
-    const ops::Value& value = program.values[static_cast<size_t>(op.out)];
-    const ops::Value& value_before = program.values[static_cast<size_t>(before.out)];
+    const ops::Value &value = program.value(op.out), &value_before = program.value(before.out);
     bool joined = can_be_joined(op, all[i].split) && can_be_joined(before, all[i - 1].split) &&
                   all[i].split == all[i - 1].split && value.rows == value_before.rows;
     if (all[i].split == Split::columns)
       joined = joined && value.width == value_before.width && all[i].grain == all[i - 1].grain;
     for (size_t j = first; j < i && joined; ++j) {
       joined = !ties.between(j, i);
-      if (op.kind == OpKind::shift && size == StepSize::large)
-        joined = joined && program.ops[j].out != op.in[0];
+      if (ops::operation(op).along == ops::Along::previous && size == StepSize::large)
+        joined = joined && !program.ops[j].makes(op.in[0]);
     }
     all[i].joined = joined;
     if (!joined) first = i;
@@ -220,7 +197,8 @@ void choose_block_rows(const Program& program, std::vector<Scheduled>& all) {
   for (size_t first = 0, end = 0; first < all.size(); first = end) {
     end = end_of_group(all, first);
     bool recurrence = false;
-    for (size_t i = first; i < end; ++i) recurrence |= is_recurrence(program.ops[i].kind);
+    for (size_t i = first; i < end; ++i)
+      recurrence |= ops::operation(program.ops[i]).slot_use == ops::SlotUse::recurrent;
     for (size_t i = first; i < end; ++i) all[i].block_rows = recurrence ? kBlockRows : kShortBlock;
   }
 }
@@ -228,7 +206,7 @@ void choose_block_rows(const Program& program, std::vector<Scheduled>& all) {
 void place_barriers(const Program& program, std::vector<Scheduled>& all) {
   const Ties ties(program, all);
   size_t since = 0;  // the first operation after the last barrier; look-ups come before threads
-  while (since < all.size() && program.ops[since].kind == OpKind::rows) ++since;
+  while (since < all.size() && is(program.ops[since], Division::before)) ++since;
   for (size_t first = since, end = 0; first < all.size(); first = end) {
     end = end_of_group(all, first);
     bool wait = false;

@@ -4,18 +4,11 @@
 
 #include <vector>
 
+#include "cpu/operations.h"
 #include "ops/plan.h"
 #include "ops/program.h"
 
 namespace skein::cpu {
-
-// How an operation's work is divided.
-enum class Split : uint8_t {
-  serial,   // thread 0 alone: too little work to share
-  rows,     // each thread its rows (tokens)
-  columns,  // each thread its columns of the result (a matrix's panels, whole heads) for all rows
-  states,   // each thread its heads of its sequences' states
-};
 
 // Operations that are joined go through a step in blocks of at most so many rows, so that what one
 // hands to the next is still in a core's cache.

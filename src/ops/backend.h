@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "ops/operation.h"
 #include "ops/program.h"
 #include "ops/states.h"
 #include "tensor/stored.h"
@@ -43,23 +44,6 @@ using Trace = std::function<void(const Value& value, std::span<const float> data
 struct RowRange {
   int32_t begin = 0;
   int32_t end = 0;
-};
-
-// What an operation has to move and to compute, however it is done.
-struct Work {
-  int64_t weight_bytes = 0;
-  int64_t state_bytes = 0;  // read and written
-  int64_t value_bytes = 0;  // of the values that it reads and makes; small ones stay in a cache
-  int64_t flops = 0;  // of products and recurrences; other operations are bound by their bytes
-
-  int64_t bytes() const { return weight_bytes + state_bytes + value_bytes; }
-  Work& operator+=(const Work& other) {
-    weight_bytes += other.weight_bytes;
-    state_bytes += other.state_bytes;
-    value_bytes += other.value_bytes;
-    flops += other.flops;
-    return *this;
-  }
 };
 
 // Where the time of steps goes. A device that can tell appends an entry for each operation that it

@@ -74,7 +74,8 @@ Plan make_plan(const Program& program, std::span<const int32_t> group,
     const Op& op = program.ops[i];
     const bool alone = (i == 0 || group_of(i - 1) != group_of(i)) &&
                        (i + 1 == count || group_of(i + 1) != group_of(i));
-    lives[static_cast<size_t>(op.out)] = {i, group_of(i), !alone && op.out != program.logits};
+    for (ValueId out = op.out; out < op.out + op.results; ++out)
+      lives[static_cast<size_t>(out)] = {i, group_of(i), !alone && out != program.logits};
     for (const ValueId in : op.in) {
       if (in == kNone) continue;
       Life& life = lives[static_cast<size_t>(in)];
@@ -99,13 +100,14 @@ Plan make_plan(const Program& program, std::span<const int32_t> group,
   Space arena, block;
   for (size_t i = 0; i < count; ++i) {
     const Op& op = program.ops[i];
-    if (op.out != program.logits) {
-      const auto out = static_cast<size_t>(op.out);
+    for (ValueId made = op.out; made < op.out + op.results; ++made) {
+      if (made == program.logits) continue;
+      const auto out = static_cast<size_t>(made);
       plan.local[out] = lives[out].local;
-      plan.size[out] = (program.values[out].width + kVector - 1) / kVector * kVector;
+      plan.size[out] = (program.value(made).width + kVector - 1) / kVector * kVector;
       plan.offset[out] = (plan.local[out] ? block : arena).take(plan.size[out]);
     }
-    // Inputs die after the output was placed: no operation works in place.
+    // Inputs die after the results were placed: no operation works in place.
     for (const size_t v : dying[i])
       if (plan.offset[v] != kNone)
         (plan.local[v] ? block : arena).give_back({plan.offset[v], plan.size[v]});

@@ -55,60 +55,60 @@ enum class Unary : uint8_t {
   decay7,  // exp(-exp(-1/2) * sigmoid(x)), RWKV-7's decay
 };
 
+// What they mean, read and make stands in the table of operations (ops/operation.h).
 enum class OpKind : uint8_t {
-  rows,    // y[t] = table[token[t]]                                       weight: [vocab, width]
-  pick,    // y[o] = x[output[o]]: from one row a token to one row a wanted output
-  linear,  // y = f(W x + b)                                               W: [out, in], b: [out] or
-           // none
-  layer_norm,  // over the whole row                                           weight, bias: [width]
-  rms_norm,    // y = x / sqrt(mean(x^2) + epsilon) * w                        weight: [width]
-  group_norm,  // over each of `heads` equal parts of the row                  weight, bias: [width]
+  rows,          // y[t] = table[token[t]]
+  pick,          // y[o] = x[output[o]]: from one row a token to one row a wanted output
+  linear,        // y = f(W x + b)
+  layer_norm,    // over the whole row
+  rms_norm,      // y = x / sqrt(mean(x^2) + epsilon) * w
+  group_norm,    // over each of `heads` equal parts of the row
   l2norm_heads,  // each head divided by max(its norm, 1e-12)
   shift,         // y[t] = x[t-1]; a sequence's first row comes from the slot, its last goes there
-  lerp,          // y = a + (b - a) * t                                          t: value or [width]
-  add,           // the second term: value or [width]
+  lerp,          // y = a + (b - a) * t
+  add,
   sub,
-  mul,  // the second factor: value or [width]
-  unary,
-  // Each head of x (width of y / width of x) times in a row: grouped keys and values
-  repeat_heads,
-  // y[b] = sum over a of x[a] * M[a][b], M = m seen as [width of x, width of y]: DeepEmbed
+  mul,
+  unary,         // y = f(x)
+  repeat_heads,  // each head of x (width of y / width of x) times in a row: grouped keys and values
+  // y[b] = sum over a of x[a] * M[a][b], each row (and each of its `heads`) with a matrix of its
+  // own, M = m seen as [width of x, width of y]: DeepEmbed
   token_matmul,
+  bonus,  // y = v * sum over the head of r * k * u
   // The recurrences. S' is the state after the token; i is a key channel, j a value channel.
   //   wkv4, per channel, with all exponents shifted by pp so that none overflows:
   //     y = (aa + e^(u+k) v) / (bb + e^(u+k));  aa' = e^w aa + e^k v;  bb' = e^w bb + e^k
-  //     w: [width], negative; u: [width]. slot: aa [width]; the next two: bb, pp (-1e30 at first)
-  //   wkv6 (RWKV-5 and 6, per head), S'[i][j] = w[i] S[i][j] + k[i] v[j], and
+  //     w is negative. Slots: aa, bb and pp (-1e30 at first), [width] each
+  //   wkv6 (RWKV-5 and 6, per head), S'[i][j] = w[i] S[i][j] + k[i] v[j], w in [0, 1], and
   //     with u:    y[j] = scale * sum_i r[i] (u[i] k[i] v[j] + S[i][j])
   //     without u: y[j] = scale * sum_i r[i] S'[i][j]
-  //     w: value or [width], in [0, 1]; u: [width] or none. slot: [heads, N key, N value]
+  //     Slot: [heads, N key, N value]
   //   wkv7 (per head): S' = S diag(w) - (S kk) (kk a)^T + v k^T;  y = S' r
-  //     slot: [heads, N key, N value]
+  //     Slot: [heads, N key, N value]
   wkv4,
   wkv6,
   wkv7,
-  bonus,  // y = v * sum over the head of r * k * u                       u: [width]
 };
+inline constexpr size_t kOpKinds = static_cast<size_t>(OpKind::wkv7) + 1;
 
-const char* op_name(OpKind kind);
+inline constexpr size_t kMostOperands = 6;
 
-// Inputs by kind (values in `in`, weights in `weight`):
-//   linear: in {x}, weight {W, b};  norms: in {x}, weight {w, b}, rms_norm: {w}
-//   lerp: in {a, b, t}, weight {t};  add, mul: in {a, b}, weight {b};  sub: in {a, b}
-//   rows: weight {table};  pick, shift, unary, repeat_heads: in {x};  token_matmul: in {x, m}
-//   wkv4: in {k, v}, weight {w, u};  wkv6: in {r, k, v, w}, weight {w, u}
-//   wkv7: in {r, w, k, v, kk, a};  bonus: in {r, k, v}, weight {u}
-// Where an operand is a value or a weight, the other of the two is kNone.
+// An operand is a value or a weight, at the place of its kind that the table says; the rest is
+// kNone.
 struct Op {
   OpKind kind = OpKind::add;
   ValueId out = kNone;
-  ValueId in[6] = {kNone, kNone, kNone, kNone, kNone, kNone};
+  int32_t results = 1;  // values out, out + 1, ...
+  ValueId in[kMostOperands] = {kNone, kNone, kNone, kNone, kNone, kNone};
   WeightId weight[2] = {kNone, kNone};
-  SlotId slot = kNone;
+  SlotId slot = kNone;  // the first of them
   Unary function = Unary::none;
-  int32_t heads = 0;  // norms: equal parts of the row; repeat_heads: of the result
+  int32_t heads = 0;   // equal parts of a row (of the result of repeat_heads)
+  int32_t groups = 0;  // repeat_heads: heads of x; head a of the result is a / (heads / groups)
   float epsilon = 0;
   float scale = 1;  // wkv6
+
+  bool makes(ValueId value) const { return value >= out && value < out + results; }
 };
 
 // What the fixed ones of these slots take together.
@@ -121,6 +121,9 @@ struct Program {
   ValueId logits = kNone;  // written to the caller's buffer, [outputs, vocab]
 
   int64_t state_bytes() const { return fixed_bytes(slots); }  // of a sequence, before it grows
+  const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }
+  const Slot& slot(SlotId id) const { return slots[static_cast<size_t>(id)]; }
+  const Op& head() const;  // the operation that makes the logits
 };
 
 }  // namespace skein::ops

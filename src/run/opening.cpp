@@ -279,7 +279,7 @@ Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
 
   model->weight_names_ = names_of(*ready.architecture, ready.weights);
   model->backend_ = std::move(ready.backend);
-  const ops::Op& head = ready.program.ops.back();
+  const ops::Op& head = ready.program.head();
   model->head_input_ = ready.program.values[static_cast<size_t>(head.in[0])].width;
   SK_TRY_STATUS(model->choose_sparse(options.sparse, ready.program));
   SK_TRY_STATUS(model->prepare_second_plane());

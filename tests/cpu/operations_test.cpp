@@ -81,6 +81,13 @@ std::vector<Operation> operations() {
                      return p.recorder.token_matmul("y", p.input(in), p.input(in * out));
                    }});
   }
+  for (const auto& [heads, in, out] : {std::tuple{2, 20, 1}, {3, 4, 17}, {5, 1, 3}}) {
+    all.push_back(
+        {fmt::format("token_matmul of {} heads {} {}", heads, in, out), [=](OpProgram& p) {
+           return p.recorder.token_matmul("y", p.input(heads * in), p.input(heads * in * out),
+                                          heads);
+         }});
+  }
   for (const auto& [heads, size] : {std::pair{1, 1}, {5, 8}, {3, 16}, {2, 20}, {2, 64}, {1, 128}}) {
     for (const bool constant : {true, false})
       for (const bool bonus : {true, false})

@@ -8,7 +8,7 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/flush.h"
-#include "ops/reference_wkv.h"
+#include "support/op_call.h"
 #include "support/random.h"
 
 namespace skein::cpu {
@@ -93,18 +93,27 @@ Left run(const Kernels& kernels, const Case4& c, int64_t chunk, int parts) {
   return left;
 }
 
-Left reference(const Case4& c) {
-  Left left = {std::vector<float>(c.k.size(), 7.0f), c.state};
-  for (int64_t t = 0; t < c.tokens; ++t) {
-    ops::WkvRow row = {
-        .y = left.y.data() + t * c.stride, .state = left.state.data(), .width = c.width};
-    row.in[0] = c.k.data() + t * c.stride;
-    row.in[1] = c.v.data() + t * c.stride;
-    row.weight[0] = c.w.data();
-    row.weight[1] = c.u.data();
-    ops::reference_wkv(ops::OpKind::wkv4, row);
-  }
+// Rows of results as the kernels leave them.
+Left with_rows(const std::vector<double>& y, std::vector<float> state, int64_t width,
+               int64_t stride) {
+  Left left = {{}, std::move(state)};
+  const int64_t tokens = std::ssize(y) / width;
+  left.y.assign(static_cast<size_t>(tokens * stride), 7.0f);
+  for (int64_t i = 0; i < std::ssize(y); ++i)
+    left.y[static_cast<size_t>(i / width * stride + i % width)] =
+        static_cast<float>(y[static_cast<size_t>(i)]);
   return left;
+}
+
+Left reference(const Case4& c) {
+  std::vector<float> state = c.state;
+  const test::OpRows rows = {
+      .op = {.kind = ops::OpKind::wkv4},
+      .tokens = c.tokens,
+      .width = c.width,
+      .in = {{{c.k.data(), c.stride}, {c.v.data(), c.stride}, {c.w.data()}, {c.u.data()}}}};
+  const auto y = rows.run(state);
+  return with_rows(y, state, c.width, c.stride);
 }
 
 TEST_P(Recurrence, wkv4_gives_the_scalar_bits_for_any_chunk_and_split) {
@@ -204,20 +213,17 @@ Left run(const Kernels& kernels, const Case6& c, int64_t chunk) {
 }
 
 Left reference(const Case6& c) {
-  Left left = {std::vector<float>(c.r.size(), 7.0f), c.state};
-  for (int64_t t = 0; t < c.tokens; ++t) {
-    const int64_t at = t * c.stride;
-    ops::WkvRow row = {
-        .y = left.y.data() + at, .state = left.state.data(), .width = c.n, .scale = c.scale};
-    row.in[0] = c.r.data() + at;
-    row.in[1] = c.k.data() + at;
-    row.in[2] = c.v.data() + at;
-    row.in[3] = c.w_constant ? nullptr : c.w.data() + at;
-    row.weight[0] = c.w_constant ? c.w.data() : nullptr;
-    row.weight[1] = c.u.empty() ? nullptr : c.u.data();
-    ops::reference_wkv(ops::OpKind::wkv6, row);
-  }
-  return left;
+  std::vector<float> state = c.state;
+  const test::OpRows rows = {.op = {.kind = ops::OpKind::wkv6, .heads = 1, .scale = c.scale},
+                             .tokens = c.tokens,
+                             .width = c.n,
+                             .in = {{{c.r.data(), c.stride},
+                                     {c.k.data(), c.stride},
+                                     {c.v.data(), c.stride},
+                                     {c.w.data(), c.w_constant ? 0 : c.stride},
+                                     {c.u.empty() ? nullptr : c.u.data()}}}};
+  const auto y = rows.run(state);
+  return with_rows(y, state, c.n, c.stride);
 }
 
 TEST_P(Recurrence, wkv6_gives_the_scalar_bits_and_does_not_mind_chunks) {

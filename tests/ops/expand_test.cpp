@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cpu/backend.h"
+#include "ops/operation.h"
 #include "ops/reference.h"
 #include "small_program.h"
 
@@ -32,7 +33,8 @@ TEST(Expand, leaves_only_primitives) {
   const test::SmallProgram small;
   const ops::Program expanded = ops::expand(small.program, [](const ops::Op&) { return false; });
   EXPECT_GT(expanded.ops.size(), small.program.ops.size());
-  for (const ops::Op& op : expanded.ops) EXPECT_FALSE(ops::expandable(op)) << op_name(op.kind);
+  for (const ops::Op& op : expanded.ops)
+    EXPECT_FALSE(ops::operation(op).composite(op)) << op_name(op.kind);
 }
 
 TEST(Expand, keeps_what_a_backend_can_do_itself) {

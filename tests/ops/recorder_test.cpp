@@ -38,15 +38,24 @@ TEST(RecorderDeathTest, wrong_shapes_do_not_pass) {
   const auto aa = b.slot("aa", 4), bb = b.slot("bb", 4);
   b.slot("pp", 5);
   const auto kv = b.slot("kv", 8);
-  EXPECT_DEATH(b.wkv4("y", k, k, w, w, aa), "at\\(slot\\)");  // pp has another size
-  EXPECT_DEATH(b.wkv4("y", k, wide, w, w, aa), "width");
-  EXPECT_DEATH(b.wkv6("y", k, k, k, w, w, bb, 2), "size");  // two heads of 2 x 2 need 8
-  EXPECT_DEATH(b.wkv6("y", k, k, wide, w, w, kv, 2), "width");
-  EXPECT_DEATH(b.wkv6("y", k, k, k, wide, w, kv, 2), "width");
-  EXPECT_DEATH(b.repeat_heads("y", k, 3, 6), "groups");
-  EXPECT_DEATH(b.repeat_heads("y", k, 2, 5), "groups");
-  EXPECT_DEATH(b.token_matmul("y", k, wide), "width");
-  EXPECT_DEATH(b.rms_norm("y", wide, w, 1e-6f), "width");
+  EXPECT_DEATH(b.wkv4("y", k, k, w, w, aa), "wkv4");  // pp has another size
+  EXPECT_DEATH(b.wkv4("y", k, wide, w, w, aa), "wkv4");
+  EXPECT_DEATH(b.wkv4("y", k, k, w, w, kv), "wkv4");  // there are no three slots from there on
+  EXPECT_DEATH(b.wkv6("y", k, k, k, w, w, bb, 2), "wkv6");  // two heads of 2 x 2 need 8
+  EXPECT_DEATH(b.wkv6("y", k, k, wide, w, w, kv, 2), "wkv6");
+  EXPECT_DEATH(b.wkv6("y", k, k, k, wide, w, kv, 2), "wkv6");
+  EXPECT_DEATH(b.wkv6("y", k, k, k, {}, w, kv, 2), "wkv6");  // only u may be left out
+  EXPECT_DEATH(b.wkv7("y", k, k, k, k, k, wide, kv, 2), "wkv7");
+  EXPECT_DEATH(b.bonus("y", k, k, wide, w, 2), "bonus");
+  EXPECT_DEATH(b.bonus("y", k, k, k, w, 3), "bonus");
+  EXPECT_DEATH(b.repeat_heads("y", k, 3, 6), "repeat_heads");
+  EXPECT_DEATH(b.repeat_heads("y", k, 2, 5), "repeat_heads");
+  EXPECT_DEATH(b.token_matmul("y", k, wide), "token_matmul");
+  EXPECT_DEATH(b.token_matmul("y", k, k, 3), "token_matmul");
+  EXPECT_DEATH(b.rms_norm("y", wide, w, 1e-6f), "rms_norm");
+  EXPECT_DEATH(b.lerp("y", k, wide, w), "lerp");
+  EXPECT_DEATH(b.linear("y", k, w, ops::Unary::none, p.vector(6)), "linear");
+  EXPECT_DEATH(b.shift("y", wide, aa), "shift");
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "op_program.h"
-#include "ops/reference_wkv.h"
+#include "support/op_call.h"
 
 namespace skein {
 namespace {
@@ -22,15 +22,15 @@ TEST(Reference, wkv4_is_the_closed_form) {
   const auto k = random.floats(size_t(width * tokens), -2, 2);
   const auto v = random.floats(size_t(width * tokens), -2, 2);
   const auto w = random.floats(size_t(width), -1, -0.05f), u = random.floats(size_t(width), -1, 1);
-  std::vector<float> state(size_t(3 * width), 0.0f), y(size_t(width * tokens));
+  std::vector<float> state(size_t(3 * width), 0.0f);
   std::fill(state.end() - width, state.end(), -1e30f);
+  const auto y =
+      test::OpRows{.op = {.kind = ops::OpKind::wkv4},
+                   .tokens = tokens,
+                   .width = width,
+                   .in = {{{k.data(), width}, {v.data(), width}, {w.data()}, {u.data()}}}}
+          .run(state);
   for (int64_t t = 0; t < tokens; ++t) {
-    ops::WkvRow row = {.y = y.data() + t * width, .state = state.data(), .width = width};
-    row.in[0] = k.data() + t * width;
-    row.in[1] = v.data() + t * width;
-    row.weight[0] = w.data();
-    row.weight[1] = u.data();
-    ops::reference_wkv(ops::OpKind::wkv4, row);
     for (int64_t c = 0; c < width; ++c) {
       double above = 0, below = 0;
       for (int64_t i = 0; i <= t; ++i) {
@@ -55,7 +55,7 @@ TEST(Reference, wkv4_is_the_closed_form) {
 // y_t from all earlier tokens, each weighted with the product of the decays since.
 TEST(Reference, wkv6_is_the_unrolled_form) {
   Random random(2);
-  const int64_t heads = 2, n = 4, width = heads * n, tokens = 7;
+  constexpr int64_t heads = 2, n = 4, width = heads * n, tokens = 7;
   const auto size = static_cast<size_t>(width * tokens);
   const auto r = random.floats(size), k = random.floats(size), v = random.floats(size);
   const auto w = random.floats(size, 0, 1), u = random.floats(size_t(width));
@@ -63,17 +63,17 @@ TEST(Reference, wkv6_is_the_unrolled_form) {
   for (const bool bonus : {true, false}) {
     for (const bool constant : {true, false}) {
       auto state = start;
-      std::vector<float> y(size_t{width});
+      const auto y =
+          test::OpRows{.op = {.kind = ops::OpKind::wkv6, .heads = int32_t{heads}, .scale = 0.5f},
+                       .tokens = tokens,
+                       .width = width,
+                       .in = {{{r.data(), width},
+                               {k.data(), width},
+                               {v.data(), width},
+                               {w.data(), constant ? 0 : width},
+                               {bonus ? u.data() : nullptr}}}}
+              .run(state);
       for (int64_t t = 0; t < tokens; ++t) {
-        ops::WkvRow row = {
-            .y = y.data(), .state = state.data(), .width = width, .heads = heads, .scale = 0.5};
-        row.in[0] = r.data() + t * width;
-        row.in[1] = k.data() + t * width;
-        row.in[2] = v.data() + t * width;
-        row.in[3] = constant ? nullptr : w.data() + t * width;
-        row.weight[0] = constant ? w.data() : nullptr;
-        row.weight[1] = bonus ? u.data() : nullptr;
-        ops::reference_wkv(ops::OpKind::wkv6, row);
         for (int64_t c = 0; c < width; ++c) {
           const int64_t first = c / n * n;
           double sum = 0;
@@ -92,7 +92,7 @@ TEST(Reference, wkv6_is_the_unrolled_form) {
             read += product * start[size_t(i * n + c % n)];
             sum += r[size_t(t * width + i)] * read;
           }
-          EXPECT_NEAR(y[size_t(c)], 0.5 * sum, 1e-6) << t << " " << c;
+          EXPECT_NEAR(y[size_t(t * width + c)], 0.5 * sum, 1e-6) << t << " " << c;
         }
       }
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "arch/registry.h"
+#include "ops/operation.h"
 #include "ops/reference.h"
 #include "quant/read.h"
 #include "support/states.h"
@@ -183,26 +184,26 @@ Status BrokenModel::put_in_order() {
 // The reference executor trusts what the recorder checked; so that it may, here again.
 Status BrokenModel::check_widths() const {
   for (const Op& op : program.ops) {
-    const ops::Value& out = program.values[static_cast<size_t>(op.out)];
-    const auto misfit = [&] {
-      return fail(Code::argument, "{} of {} does not fit", ops::op_name(op.kind), out.name);
-    };
-    const auto width = [&](ValueId value) {
-      return program.values[static_cast<size_t>(value)].width;
-    };
-    if (op.kind == OpKind::rows) continue;
-    if (op.in[0] == kNone) return misfit();
-    const bool same_width = op.kind != OpKind::linear && op.kind != OpKind::repeat_heads &&
-                            op.kind != OpKind::token_matmul;
-    for (const ValueId value : op.in)
-      if (value != kNone && same_width && width(value) != out.width) return misfit();
-    for (size_t place = 0; place < 2; ++place) {
-      if (op.weight[place] == kNone) continue;
-      const Shape& shape = weights[static_cast<size_t>(op.weight[place])].tensor.shape;
-      const bool matrix = op.kind == OpKind::linear && place == 0;
-      if (matrix ? shape != Shape{out.width, width(op.in[0])} : shape.elements() != out.width)
-        return misfit();
+    const ops::Operation& row = ops::operation(op);
+    const ops::Value& out = program.value(op.out);
+    ops::OpShape shape = {.op = op};
+    bool fits = true;
+    for (size_t i = 0; i < row.operands.size(); ++i) {
+      const ops::Operand& operand = row.operands[i];
+      if (operand.in_values(op)) {
+        shape.operands[i] = program.value(op.in[operand.value]).width;
+      } else if (operand.in_weights(op)) {
+        const Shape& of = weights[static_cast<size_t>(op.weight[operand.weight])].tensor.shape;
+        const bool table = op.kind == OpKind::rows;
+        const bool matrix = op.kind == OpKind::linear && i == 1;
+        if (matrix) fits = of.rank() == 2 && of[1] == shape.operands[0];
+        shape.operands[i] = static_cast<int32_t>(table ? of[1] : matrix ? of[0] : of.elements());
+      } else if (operand.weight >= 0 && operand.value < 0 && !operand.optional) {
+        shape.operands[i] = out.width;  // to lack it can be the mistake
+      }
     }
+    if (!fits || ops::width_of(shape, program.slots) != out.width)
+      return fail(Code::argument, "{} of {} does not fit", row.name, out.name);
   }
   return {};
 }

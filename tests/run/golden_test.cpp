@@ -1,6 +1,9 @@
 // Every generation against the official code's numbers, from every container.
 #include <gtest/gtest.h>
 
+#include "ops/expand.h"
+#include "ops/operation.h"
+#include "run/broken_model.h"
 #include "run/state_file.h"
 #include "support/models.h"
 
@@ -75,6 +78,20 @@ TEST_P(GoldenModel, gives_the_official_logits_after_every_token) {
     EXPECT_LE(error, golden.tolerance) << device;
     RecordProperty(device, std::to_string(error));
   }
+}
+
+// What a backend with few kernels would run.
+TEST_P(GoldenModel, gives_them_on_primitives_alone) {
+  const Golden& golden = GetParam();
+  const auto expected = test::read_expected(numbers_of(golden));
+  auto model = test::BrokenModel::open(path_of(golden));
+  ASSERT_TRUE(model) << model.error().message;
+  model->program = ops::expand(model->program, [](const ops::Op&) { return false; });
+  for (const ops::Op& op : model->program.ops)
+    EXPECT_FALSE(ops::operation(op).composite(op)) << ops::op_name(op.kind);
+  const auto logits = model->logits(expected.tokens);
+  ASSERT_TRUE(logits) << logits.error().message;
+  EXPECT_LE(test::relative_error(*logits, expected.logits), golden.tolerance);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(kGolden), [](const auto& test) {

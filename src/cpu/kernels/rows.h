@@ -157,12 +157,16 @@ inline void elementwise(const Elementwise& e, Range rows) {
 
 inline void token_matmul(const TokenMatmul& p, Range rows) {
   for (int64_t row = rows.begin; row < rows.end; ++row) {
-    const float *x = p.x + row * p.x_stride, *m = p.m + row * p.m_stride;
-    for (int64_t b = 0; b < p.out; b += 16) {
-      F32x16 sum = set1(0.0f);
-      for (int64_t a = 0; a < p.in; ++a)
-        sum = fma(load_upto(m + a * p.out + b, p.out - b), set1(x[a]), sum);
-      store_upto(p.y + row * p.y_stride + b, sum, p.out - b);
+    for (int64_t head = 0; head < p.heads; ++head) {
+      const float* x = p.x + row * p.x_stride + head * p.in;
+      const float* m = p.m + row * p.m_stride + head * p.in * p.out;
+      float* y = p.y + row * p.y_stride + head * p.out;
+      for (int64_t b = 0; b < p.out; b += 16) {
+        F32x16 sum = set1(0.0f);
+        for (int64_t a = 0; a < p.in; ++a)
+          sum = fma(load_upto(m + a * p.out + b, p.out - b), set1(x[a]), sum);
+        store_upto(y + b, sum, p.out - b);
+      }
     }
   }
 }
