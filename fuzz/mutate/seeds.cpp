@@ -11,6 +11,7 @@
 #include "io/container.h"
 #include "quant/formats.h"
 #include "run/convert.h"
+#include "run/model.h"
 #include "run/state_file.h"
 #include "support/make_model.h"
 

@@ -46,13 +46,14 @@ class Bench final : public Command {
     console.make_room_for(plot_);
     std::optional<OldReport> old;
     if (const Status status = prepare(old); !status) return console.error(status.error());
-    auto model = model_.open(console);
-    if (!model) return console.error(model.error());
     auto options = model_.given();
     if (!options) return console.error(options.error());
-    auto outline = Model::outline(model_.path(), *options);
-    if (!outline) return console.error(outline.error());
-    subject_ = {(*model)->info(), outline->memory, peak_resident_bytes()};
+    auto opening = model_.look(console);
+    if (!opening) return console.error(opening.error());
+    const MemoryEstimate memory = opening->memory();
+    auto model = model_.load(console, std::move(*opening));
+    if (!model) return console.error(model.error());
+    subject_ = {(*model)->info(), memory, peak_resident_bytes()};
     // No interrupt::Scope: a step of a large model takes long, and nothing is half done in between.
     const Status status = profile_      ? profile(console, **model)
                           : stream_ > 0 ? stream(console, *model)

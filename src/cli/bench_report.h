@@ -8,6 +8,7 @@
 #include "cli/console.h"
 #include "run/benchmark.h"
 #include "run/endurance.h"
+#include "run/opening.h"
 #include "run/profile.h"
 
 namespace skein::cli {

@@ -210,13 +210,14 @@ Status Complete::open(Console& console) {
   SK_TRY_STATUS(check_output(trace_file_, {model, model_options_.vocab(), file_, state_file_}));
   if (!save_file_.empty() && save_file_ == trace_file_)
     return fail(Code::argument, "--save-state and --trace name the same place");
-  auto tokenizer = model_options_.tokenizer(console);
+  SK_TRY(Opening opening, model_options_.look(console));
+  auto tokenizer = model_options_.tokenizer(opening);
   if (tokenizer) {
     tokenizer_ = *tokenizer;
   } else if (tokens_.empty() || !model_options_.vocab().empty() || !stops_.empty()) {
     return tl::unexpected(tokenizer.error());
   }
-  SK_TRY(model_, model_options_.open(console));
+  SK_TRY(model_, model_options_.load(console, std::move(opening)));
   // Now it is known what else was read for it.
   for (const std::string& output : {save_file_, trace_file_}) SK_TRY_STATUS(check_output(output));
   profile_ = profile_name_.empty() ? &find_profile(ModelText::of(*model_), tokenizer_.get())

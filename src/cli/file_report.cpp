@@ -143,8 +143,8 @@ std::vector<std::pair<std::string, Share>> shares(const arch::Architecture& arch
 
 // A vocabulary inside the file that is broken makes the file so; one that is not found, or of a
 // kind that is not known, does not: the model runs with another.
-Status find_text(const Container& container, int64_t rows, FileReport& report) {
-  const auto tokenizer = find_tokenizer(ModelText{report.path, rows, &container.metadata});
+Status find_text(const Metadata& metadata, int64_t rows, FileReport& report) {
+  const auto tokenizer = find_tokenizer(ModelText{report.path, rows, &metadata});
   if (tokenizer) {
     const int64_t ids = (*tokenizer)->size();
     report.tokenizer = fmt::format("{}, {} ids", (*tokenizer)->name(), ids);
@@ -157,7 +157,7 @@ Status find_text(const Container& container, int64_t rows, FileReport& report) {
           rows));
     return {};
   }
-  const bool own = container.metadata.contains("tokenizer.ggml.tokens");
+  const bool own = metadata.contains("tokenizer.ggml.tokens");
   const Code code = tokenizer.error().code;
   if (own && code != Code::unsupported && exit_code(code) == kBadFile)
     return tl::unexpected(tokenizer.error());
@@ -167,11 +167,9 @@ Status find_text(const Container& container, int64_t rows, FileReport& report) {
 
 // Numbers that are not in the file but computed from it, as rwkv.cpp's exponentials are undone: the
 // file's may be finite and these not.
-Status check_computed(const arch::OpenedModel& opened, const std::string& name) {
-  SK_TRY(const std::vector<ops::WeightData> weights,
-         arch::collect_weights(*opened.architecture, opened.model.tensors, name));
+Status check_computed(const ModelSource& source) {
   std::vector<float> row;
-  for (const ops::WeightData& weight : weights) {
+  for (const ops::WeightData& weight : source.weights) {
     if (!weight.present || !weight.tensor.computed) continue;
     const StoredTensor& tensor = weight.tensor;
     const bool vector = weight.use == ops::WeightUse::vector;
@@ -181,22 +179,22 @@ Status check_computed(const arch::OpenedModel& opened, const std::string& name) 
       SK_TRY_STATUS(vector ? quant::read_f32(tensor, row)
                            : quant::read_rows_f32(tensor, i, 1, row));
       if (count_in(row) > 0)
-        return fail(Code::corrupt, "{}: tensor {}: it has a number that is not finite", name,
-                    weight.name);
+        return fail(Code::corrupt, "{}: tensor {}: it has a number that is not finite",
+                    source.name(), weight.name);
     }
   }
   return {};
 }
 
-Status describe_model(const Container& container, const arch::Identified& what,
-                      const std::string& name, bool check, FileReport& report) {
-  SK_TRY(const arch::OpenedModel opened, arch::open_model(container, what, name));
-  if (check) SK_TRY_STATUS(check_computed(opened, name));
-  report.by_class = shares(*opened.architecture, opened.model.tensors);
+Status describe_model(io::ModelFiles files, bool check, FileReport& report) {
+  SK_TRY(ModelSource source, ModelSource::of(std::move(files)));
+  if (check) SK_TRY_STATUS(check_computed(source));
+  report.by_class = shares(*source.architecture, source.model.tensors);
   // Everything that running it would look at before its numbers.
-  SK_TRY(report.model, Model::outline(report.path));
-  report.notes = report.model->info.notes;
-  return find_text(container, report.model->info.dimensions.vocab, report);
+  SK_TRY(const Opening opening, Opening::look(std::move(source)));
+  report.model = {opening.info(), opening.memory()};
+  report.notes = opening.info().notes;
+  return find_text(opening.metadata(), opening.info().dimensions.vocab, report);
 }
 
 }  // namespace
@@ -231,7 +229,7 @@ Result<FileReport> report_file(const std::filesystem::path& path, bool check,
     }
   }
 
-  SK_TRY(const io::ModelFiles files, io::ModelFiles::open(path));
+  SK_TRY(io::ModelFiles files, io::ModelFiles::open(path));
   const std::string name = files.name();
   const Container& container = files.container();
   report.file_bytes = files.total_bytes();
@@ -254,7 +252,7 @@ Result<FileReport> report_file(const std::filesystem::path& path, bool check,
     SK_TRY_STATUS(check_tensors(files, container, report, progress));
   }
   if (report.kind == FileKind::model) {
-    if (auto status = describe_model(container, what, name, check, report); !status) {
+    if (auto status = describe_model(std::move(files), check, report); !status) {
       // A design that runs, in a file that contradicts it, is a broken file.
       if (what.design->open && status.error().code != Code::unsupported)
         return tl::unexpected(std::move(status).error());

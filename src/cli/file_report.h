@@ -10,7 +10,7 @@
 
 #include "arch/architecture.h"
 #include "base/error.h"
-#include "run/model.h"
+#include "run/opening.h"
 #include "run/state_file.h"
 
 namespace skein::cli {
@@ -54,7 +54,11 @@ struct FileReport {
   int64_t parameters = 0;
 
   // Of a model that we can run, and the classes of its weight list.
-  std::optional<ModelOutline> model;
+  struct Runnable {
+    ModelInfo info;
+    MemoryEstimate memory;
+  };
+  std::optional<Runnable> model;
   std::vector<std::pair<std::string, Share>> by_class;
   std::string tokenizer;          // "World, 65530 ids"
   std::string tokenizer_problem;  // why there is none

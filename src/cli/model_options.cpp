@@ -58,40 +58,43 @@ Result<skein::ModelOptions> ModelOptions::given() const {
   return options;
 }
 
-Result<std::shared_ptr<Model>> ModelOptions::open(Console& console) const {
+Result<Opening> ModelOptions::look(Console& console) const {
+  SK_TRY(const skein::ModelOptions options, given());
+  console.suggest(inspection());
+  SK_TRY(Opening opening, Opening::look(path_, options));
+  console.suggest("");
+  return opening;
+}
+
+Result<text::TokenizerPtr> ModelOptions::tokenizer(const Opening& opening) const {
+  return find_tokenizer(
+      ModelText{opening.path(), opening.info().dimensions.vocab, &opening.metadata()}, vocab_);
+}
+
+Result<std::shared_ptr<Model>> ModelOptions::load(Console& console, Opening opening) const {
+  const uint64_t free = memory_available();
+  const auto peak = static_cast<uint64_t>(opening.memory().peak());
+  const std::string needs =
+      fmt::format("{}, {}, needs {} of {} free", opening.info().title, opening.info().device,
+                  bytes_text(static_cast<double>(peak)), bytes_text(static_cast<double>(free)));
+  if (free > 0 && peak > free)
+    console.warn(needs + "; this will be slow or fail");
+  else if (console.stderr_is_terminal() && peak >= kWorthTelling)
+    console.note(needs);
+  else
+    console.detail(needs);
+
   console.suggest(inspection());
   const interrupt::Scope scope;
   Progress progress(console, "loading", Progress::Unit::bytes);
-  SK_TRY(skein::ModelOptions options, given());
-  options.progress = [&](int64_t done, int64_t total) {
+  SK_TRY(auto model, std::move(opening).load([&](int64_t done, int64_t total) {
     progress.update(done, total);
     return !interrupt::requested();
-  };
-  options.before_load = [&](const ModelInfo& info, const MemoryEstimate& memory) {
-    const uint64_t free = memory_available();
-    const auto peak = static_cast<uint64_t>(memory.peak());
-    const std::string needs =
-        fmt::format("{}, {}, needs {} of {} free", info.title, info.device,
-                    bytes_text(static_cast<double>(peak)), bytes_text(static_cast<double>(free)));
-    if (free > 0 && peak > free)
-      console.warn(needs + "; this will be slow or fail");
-    else if (console.stderr_is_terminal() && peak >= kWorthTelling)
-      console.note(needs);
-    else
-      console.detail(needs);
-  };
-  SK_TRY(auto model, Model::open(path_, options));
+  }));
   for (const std::string& note : model->info().notes) console.warn(note);
   console.suggest("");
   console.detail(fmt::format("loaded in {:.2f} s", model->info().load_seconds));
   return model;
-}
-
-Result<text::TokenizerPtr> ModelOptions::tokenizer(Console& console) const {
-  console.suggest(inspection());
-  SK_TRY(const ModelOutline outline, Model::outline(path_));
-  console.suggest("");
-  return find_tokenizer(ModelText{path_, outline.info.dimensions.vocab, &outline.metadata}, vocab_);
 }
 
 }  // namespace skein::cli

@@ -9,7 +9,7 @@
 #include "cli/adapter_option.h"
 #include "cli/console.h"
 #include "cli/options.h"
-#include "run/model.h"
+#include "run/opening.h"
 #include "text/tokenizer.h"
 
 namespace skein::cli {
@@ -20,11 +20,13 @@ class ModelOptions {
   // that MODEL is the first argument.
   void declare(Options& options);
 
-  // Errors: those of Model::open; io "interrupted".
-  Result<std::shared_ptr<Model>> open(Console& console) const;
-  // The model's tokenizer (run/vocabulary.h), from the file's header: what is missing is told
-  // before the weights are loaded. Errors: those of Model::outline and find_tokenizer.
-  Result<text::TokenizerPtr> tokenizer(Console& console) const;
+  // What the file is, from its header. Errors: those of Opening::look; argument (--lora).
+  Result<Opening> look(Console& console) const;
+  // Its tokenizer (run/vocabulary.h): what is missing is told before the weights are loaded.
+  // Errors: those of find_tokenizer.
+  Result<text::TokenizerPtr> tokenizer(const Opening& opening) const;
+  // Errors: those of Opening::load; io "interrupted".
+  Result<std::shared_ptr<Model>> load(Console& console, Opening opening) const;
 
   // As they were given, for what opens the model by itself. Error: argument (--lora).
   Result<skein::ModelOptions> given() const;

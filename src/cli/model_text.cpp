@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
-#include "run/model.h"
+#include "run/model_source.h"
 #include "run/vocabulary.h"
 
 namespace skein::cli {
@@ -19,10 +19,10 @@ Result<TextTools> open_text(const std::string& model, const std::string& vocab) 
     SK_TRY(out.tokenizer, text::open_tokenizer(bytes, name));
     return out;
   }
-  SK_TRY(const ModelOutline outline, Model::outline(model));
+  SK_TRY(const ModelSource source, ModelSource::open(model));
   const std::filesystem::path path = model;
-  const int64_t rows = outline.info.dimensions.vocab;
-  const ModelText text{path, rows, &outline.metadata};
+  const int64_t rows = source.architecture->dimensions().vocab;
+  const ModelText text{path, rows, &source.container().metadata};
   SK_TRY(out.tokenizer, find_tokenizer(text, vocab));
   out.profile = &find_profile(text, out.tokenizer.get());
   return out;

@@ -96,8 +96,9 @@ Result<std::string> Run::prompt(Console& console) const {
 }
 
 Status Run::open(Console& console) {
-  SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(console));
-  SK_TRY(model_, model_options_.open(console));
+  SK_TRY(Opening opening, model_options_.look(console));
+  SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(opening));
+  SK_TRY(model_, model_options_.load(console, std::move(opening)));
   sampling_profile_ = profile_name_.empty() ? &find_profile(ModelText::of(*model_), tokenizer.get())
                                             : text::profile_by_name(profile_name_);
   ChatSettings settings;

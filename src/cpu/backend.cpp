@@ -21,39 +21,37 @@ class CpuBackend final : public ops::Backend {
                        threads == 1 ? "thread" : "threads");
   }
 
-  bool has_fast_rows(std::span<const ops::WeightData> weights) const override {
-    return std::any_of(weights.begin(), weights.end(), [&](const ops::WeightData& weight) {
+  ops::Outlook outlook(const ops::Program& program, std::span<const ops::WeightData> weights,
+                       int64_t tokens) const override {
+    const int threads = pool_->size();
+    ops::Outlook out;
+    out.memory.host = {
+        .weights = PackedWeights::resident_bytes(weights),
+        .packing = PackedWeights::scratch_bytes(weights),
+        .step = Executor::step_bytes(program, PackedWeights::widest_row(weights), threads, tokens) +
+                PackedWeights::widest_unpacked(weights) * threads,
+        .state = ops::HostStates::of(program.slots)->bytes_each()};
+    out.fast_rows = std::any_of(weights.begin(), weights.end(), [&](const ops::WeightData& weight) {
       return weight.present && weight.use == ops::WeightUse::matrix &&
              kernels_.is_fast_for(packing_of(weight).type);
     });
+    if (CoarseHead::possible(program)) {
+      const auto& head = weights[static_cast<size_t>(program.head().weight[0])];
+      out.second_plane =
+          CoarseHead::cost(packing_of(head).type, head.tensor.shape[0], head.tensor.shape[1]);
+    }
+    return out;
   }
 
-  ops::CoarseHeadCost coarse_head(const ops::Program& program,
-                                  std::span<const ops::WeightData> weights) const override {
-    if (!CoarseHead::possible(program)) return {};
-    const auto& head = weights[static_cast<size_t>(program.head().weight[0])];
-    return CoarseHead::cost(packing_of(head).type, head.tensor.shape[0], head.tensor.shape[1]);
-  }
-
-  ops::MemoryNeeds needs(const ops::Program& program, std::span<const ops::WeightData> weights,
-                         int64_t tokens) const override {
-    const int threads = pool_->size();
-    return {.host = {.weights = PackedWeights::resident_bytes(weights),
-                     .packing = PackedWeights::scratch_bytes(weights),
-                     .step = Executor::step_bytes(program, PackedWeights::widest_row(weights),
-                                                  threads, tokens) +
-                             PackedWeights::widest_unpacked(weights) * threads,
-                     .state = ops::HostStates::of(program.slots)->bytes_each()},
-            .device = {}};
-  }
-
-  Result<std::unique_ptr<ops::Executable>> compile(
-      const ops::Program& program, std::span<const ops::WeightData> weights,
-      const std::function<void(const ops::WeightData&)>& done,
-      const ops::Progress& progress) override {
-    SK_TRY(PackedWeights packed, PackedWeights::pack(weights, *pool_, done, progress));
-    return std::make_unique<Executor>(program, std::move(packed), kernels_, pool_,
-                                      share_every_step_);
+  Result<std::unique_ptr<ops::Executable>> compile(const ops::Program& program,
+                                                   std::span<const ops::WeightData> weights,
+                                                   const ops::CompileOptions& options) override {
+    SK_TRY(PackedWeights packed,
+           PackedWeights::pack(weights, *pool_, options.done, options.progress));
+    auto executor =
+        std::make_unique<Executor>(program, std::move(packed), kernels_, pool_, share_every_step_);
+    SK_TRY_STATUS(executor->tune(options));
+    return executor;
   }
 
  private:

@@ -119,7 +119,7 @@ bool CoarseHead::possible(const ops::Program& program) {
          last.weight[1] == ops::kNone;
 }
 
-ops::CoarseHeadCost CoarseHead::cost(PanelType type, int64_t rows, int64_t width) {
+ops::SecondPlaneCost CoarseHead::cost(PanelType type, int64_t rows, int64_t width) {
   const std::optional<DType> numbers = dtype_of(type);
   if (!numbers || width % kBlock != 0 || width > kMostInputs || rows == 0) return {};
   const int64_t bytes = (rows + kPanel - 1) / kPanel * shape().panel_bytes(width) +

@@ -23,7 +23,7 @@ class CoarseHead {
   // Whether that product is one of a matrix with an input, with nothing added to it.
   static bool possible(const ops::Program& program);
   // Of a matrix in panels; zeros where a copy would not be smaller, or whole blocks do not fit.
-  static ops::CoarseHeadCost cost(PanelType type, int64_t rows, int64_t width);
+  static ops::SecondPlaneCost cost(PanelType type, int64_t rows, int64_t width);
 
   // `head` is a matrix that has a cost(). Errors: memory, unsupported
   // (a number is not finite, or too large for a scale).

@@ -20,13 +20,6 @@ using ops::Step;
 constexpr size_t kSmallStep = 4;
 static_assert(kSmallStep <= kBlockRows);  // small steps are one block
 
-// A step of fewer operations than this is done by the caller's thread alone: at some 80 GFLOP/s it
-// takes 100 us, no longer than the barriers of several threads would, and on a busy machine a
-// barrier can cost a time slice.
-constexpr int64_t kSoloFlops = 8'000'000;
-
-Status shortened() { return fail(Code::io, "the model file became shorter while it is in use"); }
-
 }  // namespace
 
 Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
@@ -41,7 +34,7 @@ Executor::Executor(ops::Program program, PackedWeights weights, const Kernels& k
       states_(ops::HostStates::of(program_.slots)),
       turns_(static_cast<size_t>(pool_->size())),
       share_every_step_(share_every_step) {
-  token_work_ = work_of_token();
+  find_facts();
   head_ = static_cast<size_t>(&program_.head() - program_.ops.data());
   while (lookups_ < program_.ops.size() && program_.ops[lookups_].kind == OpKind::rows) ++lookups_;
   for (size_t i = lookups_; i < program_.ops.size(); ++i)
@@ -60,6 +53,16 @@ ops::Work Executor::work_of_token() const {
 
 bool Executor::alone(size_t tokens) const {
   return !share_every_step_ && token_work_.flops * static_cast<int64_t>(tokens) < kSoloFlops;
+}
+
+// What packing and tuning have left.
+void Executor::find_facts() {
+  token_work_ = work_of_token();
+  facts_.weight_bytes = weights_.bytes() + (coarse_ ? coarse_->bytes() : 0);
+  facts_.bytes_per_token = token_work_.weight_bytes + token_work_.state_bytes;
+  facts_.flops_per_token = token_work_.flops;
+  facts_.reads_file = weights_.mapped();
+  facts_.skips_zeros = weights_.unpacked_bytes() > 0;
 }
 
 ops::DeviceLimits Executor::measure_limits(int passes) {
@@ -143,55 +146,6 @@ Status Executor::execute(const Step& step) {
   }
   // Matrices may lie in the file as well, and then all of the step has read it.
   if (weights_.mapped() && step.intact && !(*step.intact)()) return shortened();
-  return {};
-}
-
-ops::CoarseHeadCost Executor::coarse_head() const {
-  if (!CoarseHead::possible(program_)) return {};
-  const PackedWeight& matrix = weights_[head().weight[0]];
-  return CoarseHead::cost(matrix.type, matrix.rows, matrix.width);
-}
-
-Status Executor::add_coarse_head() {
-  if (coarse_) return {};
-  if (coarse_head().bytes == 0)
-    return fail(Code::unsupported, "a copy in 8 bits would be no smaller, or does not fit it");
-  SK_TRY(coarse_, CoarseHead::make(weights_[head().weight[0]], *pool_));
-  return {};
-}
-
-Status Executor::exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
-                              const std::function<bool()>& intact) {
-  static_assert(ops::kLogitGroup == kPanel);
-  SK_CHECK(coarse_);
-  const PackedWeight& matrix = weights_[head().weight[0]];
-  const Linear l = {.panels = matrix.data,
-                    .type = matrix.type,
-                    .in = matrix.width,
-                    .out = matrix.rows,
-                    .x = input,
-                    .x_stride = matrix.width,
-                    .y = logits,
-                    .y_stride = matrix.rows,
-                    .tokens = 1};
-  const auto multiply = [&](Range part) {
-    const FlushSubnormals flush;
-    for (int64_t i = part.begin; i < part.end;) {
-      // Neighbours go together.
-      const int64_t first = groups[static_cast<size_t>(i)];
-      int64_t end = first;
-      while (i < part.end && groups[static_cast<size_t>(i)] == end) ++i, ++end;
-      kernels_.linear(l, {first, end});
-    }
-  };
-  const auto count = static_cast<int64_t>(groups.size());
-  if (2 * count * kPanel * matrix.width < kSoloFlops) {
-    multiply({0, count});
-  } else {
-    const auto job = [&](int thread) { multiply(share(count, thread, pool_->size())); };
-    SK_TRY_STATUS(pool_->run(std::ref(job)));  // a reference needs no allocation
-  }
-  if (weights_.mapped() && intact && !intact()) return shortened();
   return {};
 }
 

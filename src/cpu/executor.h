@@ -39,6 +39,15 @@ struct QuantisedPlaces {
   int64_t bytes() const { return shared_at(0) + 2 * shared; }
 };
 
+// A step of fewer operations than this is done by the caller's thread alone: at some 80 GFLOP/s it
+// takes 100 us, no longer than the barriers of several threads would, and on a busy machine a
+// barrier can cost a time slice.
+inline constexpr int64_t kSoloFlops = 8'000'000;
+
+inline Status shortened() {
+  return fail(Code::io, "the model file became shorter while it is in use");
+}
+
 class Executor final : public ops::Executable {
  public:
   // What a step of `tokens` needs besides the weights; `widest_row` as PackedWeights has it.
@@ -51,22 +60,13 @@ class Executor final : public ops::Executable {
   Status run(const ops::Step& step) override;
   std::shared_ptr<ops::StatePool> states() const override { return states_; }
   bool takes(const ops::DeviceState& state) const override { return states_->is_like(state); }
-  Status add_coarse_head() override;
-  ops::CoarseHeadCost coarse_head() const override;
-  Status exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
-                      const std::function<bool()>& intact) override;
-  int64_t weight_bytes() const override {
-    return weights_.bytes() + (coarse_ ? coarse_->bytes() : 0);
-  }
-  bool reads_file() const override { return weights_.mapped(); }
-  bool can_skip_zeros() const override;
-  Status skip_zeros(double active) override;
-  bool skips_zeros() const override { return weights_.unpacked_bytes() > 0; }
-  int64_t bytes_per_token() const override {
-    return token_work_.weight_bytes + token_work_.state_bytes;
-  }
+  const Facts& facts() const override { return facts_; }
+  ops::SecondPlane* second_plane() override { return plane_.get(); }
   ops::DeviceLimits measure_limits(int passes) override;
-  int64_t flops_per_token() const override { return token_work_.flops; }
+
+  // What a compiled program still chooses (cpu/tuning.cpp): records, a second plane. Errors:
+  // memory.
+  Status tune(const ops::CompileOptions& options);
 
   // For the operations (cpu/operations.h).
   struct Matrix {
@@ -84,6 +84,7 @@ class Executor final : public ops::Executable {
   void linear(const ops::Op& op, const ops::Step& step, const Part& part);
 
  private:
+  friend class HeadPlane;
   int64_t width_of(ops::ValueId id) const { return program_.value(id).width; }
   int64_t rows_of(ops::ValueId id, const ops::Step& step) const;
   const ops::Op& head() const { return program_.ops[head_]; }
@@ -95,6 +96,14 @@ class Executor final : public ops::Executable {
   // Of a step of so many tokens, sequences and wanted outputs.
   ops::Work work_of(const ops::Op& op, int64_t tokens, int64_t sequences, int64_t outputs) const;
   ops::Work work_of_token() const;
+  void find_facts();
+  Status choose_sparse(ops::Sparse choice);
+  Result<double> share_of_zeros_left();
+  Status choose_planes(ops::TwoPlane choice);
+  ops::SecondPlaneCost plane_cost() const;
+  Status make_plane();
+  Status exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
+                      const std::function<bool()>& intact);
   bool alone(size_t tokens) const;
   void barrier();  // all threads of this step
 
@@ -125,7 +134,9 @@ class Executor final : public ops::Executable {
   Schedule large_;
   Schedule traced_;
   PackedWeights weights_;
-  std::optional<CoarseHead> coarse_;
+  std::unique_ptr<ops::SecondPlane> plane_;  // where there may be one
+  std::optional<CoarseHead> coarse_;         // once it is made
+  Facts facts_;
   const Kernels& kernels_;
   std::shared_ptr<Pool> pool_;
   std::shared_ptr<ops::HostStates> states_;

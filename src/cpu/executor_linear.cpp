@@ -100,18 +100,6 @@ void Executor::check_logits(const Step& step, Range columns) const {
   }
 }
 
-bool Executor::can_skip_zeros() const {
-  const auto matrices = matrices_of_sparse_inputs(program_);
-  return std::any_of(matrices.begin(), matrices.end(),
-                     [&](ops::WeightId id) { return weights_.can_be_records(id); });
-}
-
-Status Executor::skip_zeros(double active) {
-  SK_TRY_STATUS(weights_.make_records(matrices_of_sparse_inputs(program_), active, *pool_));
-  token_work_ = work_of_token();
-  return {};
-}
-
 void Executor::multiply_records(const Linear& l, const Run& run, Range panels, int thread) {
   if (!run.fast && worth_skipping(l)) return kernels_.linear(l, panels);
   std::byte* unpacked = unpacked_.data() + thread * weights_.unpacked_bytes();

@@ -321,7 +321,7 @@ Result<int64_t> PackedWeights::keep(const ops::WeightData& weight, const Packing
 
 Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weights, Pool& pool,
                                           const std::function<void(const ops::WeightData&)>& done,
-                                          const ops::Progress& progress) {
+                                          const std::function<bool(int64_t)>& progress) {
   PackedWeights packed;
   const auto packings = packings_of(weights);
   SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(sum_of_bytes(packings))));

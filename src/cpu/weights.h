@@ -39,7 +39,7 @@ class PackedWeights {
   // "interrupted".
   static Result<PackedWeights> pack(std::span<const ops::WeightData> weights, Pool& pool,
                                     const std::function<void(const ops::WeightData&)>& done,
-                                    const ops::Progress& progress);
+                                    const std::function<bool(int64_t)>& progress);
   // What stays at most, buffer and file, and what packing needs on top for the largest weight. Less
   // stays of F32 that turns out to be halves.
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);

@@ -72,7 +72,7 @@ inline constexpr int32_t kLogitGroup = 16;
 struct Step {
   std::span<const int32_t> tokens;      // all sequences, one after the other; ids are in range
   std::span<const Sequence> sequences;  // in order, without gaps
-  std::span<const int32_t> outputs;     // token positions whose logits are wanted, ascending
+  std::span<const int32_t> outputs{};   // token positions whose logits are wanted, ascending
   float* logits = nullptr;              // [outputs, vocab]
   const RoughLogits* rough = nullptr;   // instead of `logits`, where one output is wanted
   // [outputs], zeros: 1 is stored where a row of logits has an infinity or a NaN. A device lets
@@ -100,47 +100,74 @@ struct DeviceLimits {
   double huge_pages = 0;
 };
 
-// A coarse copy of the last product's matrix: what it would keep, and how much less a decode step
-// would read with it; zeros where there can be none.
-struct CoarseHeadCost {
+// Whether the weights of hidden units that are zero are left unread: the same bits, sooner where
+// many are zero and later where few are (docs/numerics.md).
+enum class Sparse : uint8_t {
+  off,
+  on,
+  probed,  // on where a few tokens, tried while the program is compiled, leave enough of them zero
+};
+
+// Whether the head has a second plane, a copy in 8 bits a weight, by which a generated token finds
+// out which rows of the head it needs exactly: the same tokens, sooner where much of a step is the
+// head's (docs/numerics.md).
+enum class TwoPlane : uint8_t {
+  off,
+  on,
+  // Where it makes a step read noticeably less. It is made when it is asked for first.
+  probed,
+};
+
+// A second plane: what it keeps, and how much less a decode step reads with it; zeros where there
+// can be none.
+struct SecondPlaneCost {
   int64_t bytes = 0;
   int64_t saved = 0;
+
+  // Whether a step that reads so many bytes without it should have it.
+  bool wanted(TwoPlane choice, int64_t step_bytes) const;
+};
+
+// What some devices can do besides: logits by way of a coarse copy of the head. Owned by its
+// executable.
+class SecondPlane {
+ public:
+  virtual ~SecondPlane() = default;
+  virtual SecondPlaneCost cost() const = 0;
+  // What Step::rough needs; once is enough. Errors: memory; unsupported (a matrix without finite
+  // numbers).
+  virtual Status make() = 0;
+  // Logits 16 g to 16 g + 15 of each group g, the bits that a step would have given. Errors: as
+  // Executable::run(), without consequences.
+  virtual Status exact_logits(const float* input, std::span<const int32_t> groups, float* logits,
+                              const std::function<bool()>& intact) = 0;
 };
 
 // A program bound to its weights. Not reentrant: the owner serialises calls.
 class Executable {
  public:
+  // What is known of it, once.
+  struct Facts {
+    int64_t weight_bytes = 0;     // resident, after packing
+    int64_t bytes_per_token = 0;  // weight and state bytes that one decode step reads
+    int64_t flops_per_token = 0;
+    bool reads_file = false;         // whether steps read weights where they lie in the model file,
+                                     // besides tables
+    bool skips_zeros = false;        // CompileOptions::sparse
+    std::vector<std::string> notes;  // which of the wishes could not be had, in sentences
+  };
+
   virtual ~Executable() = default;
   // Errors: memory, io (see Step::intact), corrupt (a table's row); the states are then unchanged.
-  // After a device error they are undefined, and after an io error of one that reads_file() too.
+  // After a device error they are undefined, and after an io error of one that reads the file too.
   virtual Status run(const Step& step) = 0;
   // Where the states live that its steps take, and whether this is one of them: made there, or
   // another pool's that lies in the same memory in the same way.
   virtual std::shared_ptr<StatePool> states() const = 0;
   virtual bool takes(const DeviceState& state) const { return &state.pool() == states().get(); }
-  // Whether its steps read weights where they lie in the model file, besides tables.
-  virtual bool reads_file() const { return false; }
-  // Weights behind squared ReLUs can be kept so that those of zero inputs are not read: the same
-  // results, sooner where many are zero. `active`: the share of inputs that are not, by which
-  // bytes_per_token() counts. Error: memory.
-  virtual bool can_skip_zeros() const { return false; }
-  virtual Status skip_zeros(double /*active*/) { return {}; }
-  virtual bool skips_zeros() const { return false; }
-  // Makes the coarse copy that Step::rough needs. Errors: memory; unsupported (a matrix without
-  // finite numbers or of a type that is no larger).
-  virtual Status add_coarse_head() {
-    return fail(Code::unsupported, "the device has no coarse heads");
-  }
-  virtual CoarseHeadCost coarse_head() const { return {}; }  // there or not
-  // Logits 16 g to 16 g + 15 of each group g, the bits that a step would have given. Errors: as
-  // run(), without consequences.
-  virtual Status exact_logits(const float* /*input*/, std::span<const int32_t> /*groups*/,
-                              float* /*logits*/, const std::function<bool()>& /*intact*/) {
-    return fail(Code::unsupported, "the device has no coarse heads");
-  }
-  virtual int64_t weight_bytes() const = 0;     // resident, after packing
-  virtual int64_t bytes_per_token() const = 0;  // weight and state bytes that one decode step reads
-  virtual int64_t flops_per_token() const = 0;
+  virtual const Facts& facts() const = 0;
+  // Nothing where there is none, or none was wished for.
+  virtual SecondPlane* second_plane() { return nullptr; }
   // With the threads that a step has: one token's for the reading, a prompt's for the arithmetic.
   virtual DeviceLimits measure_limits(int /*passes*/) { return {}; }
 };
@@ -157,28 +184,38 @@ struct MemoryNeeds {
   MemoryNeed device;  // where a device has a memory of its own
 };
 
-// Told after each weight: bytes of the file done so far. Returning false gives up (Code::io,
-// "interrupted").
-using Progress = std::function<bool(int64_t bytes_done)>;
+// What compiling would give, told before anything is allocated.
+struct Outlook {
+  MemoryNeeds memory;  // with steps of at most so many tokens; without a second plane
+  // Whether Step::fast rows are computed in another, faster way than the rest.
+  bool fast_rows = false;
+  // At most: how the head is packed is not known yet.
+  SecondPlaneCost second_plane;
+};
+
+struct CompileOptions {
+  Sparse sparse = Sparse::off;
+  TwoPlane two_plane = TwoPlane::off;
+  // Told that a weight's file bytes will not be read again.
+  std::function<void(const WeightData&)> done;
+  // Told after each weight: bytes of the file done so far. Returning false gives up (Code::io,
+  // "interrupted").
+  std::function<bool(int64_t bytes_done)> progress;
+};
 
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string describe() const = 0;  // "CPU, AVX-512, 2 threads"
-  // Whether it computes Step::fast rows in another, faster way than the rest.
-  virtual bool has_fast_rows(std::span<const WeightData> /*weights*/) const { return false; }
-  // With steps of at most so many tokens.
-  virtual MemoryNeeds needs(const Program& program, std::span<const WeightData> weights,
-                            int64_t tokens) const = 0;
-  // At most what an executable's would be: how the head is packed is not known yet.
-  virtual CoarseHeadCost coarse_head(const Program& /*program*/,
-                                     std::span<const WeightData> /*weights*/) const {
-    return {};
-  }
-  // `done(weight)` tells that a weight's file bytes will not be read again.
-  virtual Result<std::unique_ptr<Executable>> compile(
-      const Program& program, std::span<const WeightData> weights,
-      const std::function<void(const WeightData&)>& done, const Progress& progress) = 0;
+  // Whether it has a kernel for this; of a composite operation otherwise for those that it is
+  // written as. Programs are expanded accordingly before they come here.
+  virtual bool computes(const Op& /*op*/) const { return true; }
+  virtual Outlook outlook(const Program& program, std::span<const WeightData> weights,
+                          int64_t tokens) const = 0;
+  // Errors: those of reading weights; memory; io "interrupted".
+  virtual Result<std::unique_ptr<Executable>> compile(const Program& program,
+                                                      std::span<const WeightData> weights,
+                                                      const CompileOptions& options) = 0;
 };
 
 }  // namespace skein::ops

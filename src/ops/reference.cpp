@@ -16,7 +16,13 @@ class ReferenceExecutable final : public Executable {
   ReferenceExecutable(Program program, WeightNumbers weights)
       : program_(std::move(program)),
         weights_(std::move(weights)),
-        states_(HostStates::of(program_.slots)) {}
+        states_(HostStates::of(program_.slots)) {
+    for (const auto& weight : weights_) {
+      facts_.weight_bytes += std::ssize(weight) * int64_t{sizeof(float)};
+      facts_.flops_per_token += 2 * std::ssize(weight);
+    }
+    facts_.bytes_per_token = facts_.weight_bytes;
+  }
 
   std::shared_ptr<StatePool> states() const override { return states_; }
   bool takes(const DeviceState& state) const override { return states_->is_like(state); }
@@ -37,46 +43,43 @@ class ReferenceExecutable final : public Executable {
     return {};
   }
 
-  int64_t weight_bytes() const override {
-    size_t floats = 0;
-    for (const auto& weight : weights_) floats += weight.size();
-    return static_cast<int64_t>(floats * sizeof(float));
-  }
-  int64_t bytes_per_token() const override { return weight_bytes(); }
-  int64_t flops_per_token() const override { return weight_bytes() / 2; }
+  const Facts& facts() const override { return facts_; }
 
  private:
   Program program_;
   WeightNumbers weights_;
   std::shared_ptr<HostStates> states_;
+  Facts facts_;
 };
 
 class ReferenceBackend final : public Backend {
  public:
   std::string describe() const override { return "reference"; }
 
-  MemoryNeeds needs(const Program& program, std::span<const WeightData> weights,
-                    int64_t tokens) const override {
+  Outlook outlook(const Program& program, std::span<const WeightData> weights,
+                  int64_t tokens) const override {
     constexpr int64_t kFloat = sizeof(float);
-    MemoryNeeds out;
+    Outlook out;
+    MemoryNeed& host = out.memory.host;
     for (const WeightData& weight : weights)
-      if (weight.present) out.host.weights += weight.tensor.shape.elements() * kFloat;
-    for (const Value& value : program.values) out.host.step += value.width * tokens * kFloat;
-    out.host.state = HostStates::of(program.slots)->bytes_each();
+      if (weight.present) host.weights += weight.tensor.shape.elements() * kFloat;
+    for (const Value& value : program.values) host.step += value.width * tokens * kFloat;
+    host.state = HostStates::of(program.slots)->bytes_each();
     return out;
   }
 
   Result<std::unique_ptr<Executable>> compile(const Program& program,
                                               std::span<const WeightData> weights,
-                                              const std::function<void(const WeightData&)>& done,
-                                              const Progress& progress) override {
+                                              const CompileOptions& options) override {
     WeightNumbers all(weights.size());
+    int64_t bytes_done = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
       if (!weights[i].present) continue;
       all[i].resize(static_cast<size_t>(weights[i].tensor.shape.elements()));
       SK_TRY_STATUS(quant::read_f32(weights[i].tensor, all[i]));
-      if (done) done(weights[i]);
-      if (progress && !progress(static_cast<int64_t>(weights[i].tensor.storage.size())))
+      if (options.done) options.done(weights[i]);
+      bytes_done += static_cast<int64_t>(weights[i].tensor.storage.size());
+      if (options.progress && !options.progress(bytes_done))
         return fail(Code::io, "interrupted while loading");
     }
     return std::make_unique<ReferenceExecutable>(program, std::move(all));

@@ -8,7 +8,6 @@
 #include "quant/formats.h"
 #include "quant/imports/pip_i8.h"
 #include "quant/panels.h"
-#include "run/adapters.h"
 #include "run/state_file.h"
 #include "run/vocabulary.h"
 #include "text/gguf_vocabulary.h"
@@ -200,20 +199,14 @@ Status leave_out(const arch::Architecture& architecture, const names::Naming& na
 Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertOptions options) {
   Conversion out;
   out.format_ = options.format;
-  SK_TRY(io::ModelFiles files, io::ModelFiles::open(in));
-  out.files_ = std::make_unique<io::ModelFiles>(std::move(files));
-  const Container& container = out.files_->container();
-  const std::string name = out.files_->name();
-  const arch::Identified what = arch::identify(container);
-  SK_TRY(arch::OpenedModel opened, arch::open_model(container, what, name));
-  arch::NamedModel& model = opened.model;
-  const auto architecture = std::move(opened.architecture);
-  // Merged matrices are computed in f32; in the file they are what they were.
-  std::map<std::string, DType, std::less<>> types;
-  for (const auto& [tensor_name, tensor] : model.tensors) types[tensor_name] = tensor.dtype;
-  SK_TRY(out.adapters_, merge_adapters(options.adapters, model.tensors));
   // Checks shapes, so that nothing is written that could not be loaded.
-  SK_TRY_STATUS(arch::collect_weights(*architecture, model.tensors, name));
+  SK_TRY(ModelSource source, ModelSource::open(in, options.adapters));
+  out.source_ = std::make_unique<ModelSource>(std::move(source));
+  const Container& container = out.source_->container();
+  const std::string name = out.source_->name();
+  const arch::Identified& what = out.source_->what;
+  const auto& architecture = out.source_->architecture;
+  arch::NamedModel& model = out.source_->model;
   out.title_ = what.title();
   out.notes_ = container.notes;
 
@@ -229,7 +222,7 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
                 "{}: {} has no place for what this model says besides its tensors (head size, "
                 "epsilon); write safetensors with official names, or a .skein file",
                 name, options.format == io::WriteFormat::pth ? "a .pth" : naming->title);
-  SK_TRY_STATUS(out.choose_types(options, *architecture, std::move(*tensors), types));
+  SK_TRY_STATUS(out.choose_types(options, *architecture, std::move(*tensors)));
   SK_TRY_STATUS(out.describe(options, architecture->dimensions().vocab));
   SK_TRY(out.size_, io::written_size(out.format_, out.outputs_, out.metadata_));
   return out;
@@ -237,8 +230,7 @@ Result<Conversion> Conversion::prepare(const std::filesystem::path& in, ConvertO
 
 Status Conversion::choose_types(const ConvertOptions& options,
                                 const arch::Architecture& architecture,
-                                std::vector<names::ForeignTensor> tensors,
-                                const std::map<std::string, DType, std::less<>>& types) {
+                                std::vector<names::ForeignTensor> tensors) {
   std::map<std::string, arch::WeightSpec, std::less<>> specs;
   for (arch::WeightSpec& spec : architecture.weights()) specs.emplace(spec.name, std::move(spec));
   const bool gguf = options.format == io::WriteFormat::gguf;
@@ -263,8 +255,9 @@ Status Conversion::choose_types(const ConvertOptions& options,
     row.name = tensor.name;
     row.official = tensor.official;
     row.kind = spec.kind;
-    const auto type = types.find(tensor.official);
-    row.from = type == types.end() ? source.dtype : type->second;
+    // Merged matrices are computed in f32; in the file they are what they were.
+    const auto type = source_->types.find(tensor.official);
+    row.from = type == source_->types.end() ? source.dtype : type->second;
     row.shape = tensor.shape;
     const bool vector = spec.kind == arch::WeightClass::vector;
     if (policy) {
@@ -304,7 +297,7 @@ Status Conversion::choose_types(const ConvertOptions& options,
 }
 
 Status Conversion::describe(const ConvertOptions& options, int64_t vocab) {
-  const Metadata& source = files_->container().metadata;
+  const Metadata& source = source_->files.container().metadata;
   const bool holds_lists = holds_blocks(options.format);
   for (const auto& [key, value] : source)
     if (key == "general.name" ||
@@ -325,7 +318,8 @@ Status Conversion::describe(const ConvertOptions& options, int64_t vocab) {
                     return a.second < b.second;
                   })->first);
   if (metadata_.contains("tokenizer.ggml.tokens")) return {};
-  const auto tokenizer = find_tokenizer(ModelText{files_->path(), vocab, &source}, options.vocab);
+  const auto tokenizer =
+      find_tokenizer(ModelText{source_->files.path(), vocab, &source}, options.vocab);
   Result<Metadata> vocabulary = tl::unexpected(Error());
   if (tokenizer)
     vocabulary = text::gguf_vocabulary(**tokenizer, vocab);
@@ -344,10 +338,7 @@ Status Conversion::describe(const ConvertOptions& options, int64_t vocab) {
 
 Status Conversion::write(const std::filesystem::path& out, const io::WriteOptions& options) const {
   io::WriteOptions checked = options;
-  checked.intact = [this] {
-    return files_->intact() && std::all_of(adapters_.begin(), adapters_.end(),
-                                           [](const auto& file) { return file.intact(); });
-  };
+  checked.intact = [this] { return source_->intact(); };
   return io::write_model(out, format_, outputs_, metadata_, checked);
 }
 

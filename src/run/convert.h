@@ -12,9 +12,8 @@
 #include "arch/names/names.h"
 #include "arch/quant_policy.h"
 #include "arch/registry.h"
-#include "io/model_files.h"
 #include "io/model_writer.h"
-#include "run/model.h"
+#include "run/model_source.h"
 
 namespace skein {
 
@@ -47,12 +46,12 @@ class Conversion {
 
   const std::vector<ConvertedTensor>& tensors() const { return plan_; }
   uint64_t size() const { return size_; }  // of the new file, exactly
-  uint64_t source_size() const { return files_->total_bytes(); }
+  uint64_t source_size() const { return source_->files.total_bytes(); }
   const std::string& title() const { return title_; }  // RWKV-7 "Goose" 0.1B
   const std::vector<std::string>& notes() const { return notes_; }
   // What is read.
-  const io::ModelFiles& source() const { return *files_; }
-  const std::vector<io::ModelFiles>& adapters() const { return adapters_; }
+  const io::ModelFiles& source() const { return source_->files; }
+  const std::vector<io::ModelFiles>& adapters() const { return source_->adapters; }
   // A config.json to lie beside the new file, for names of Hugging Face programs; else empty.
   const std::string& config() const { return config_; }
 
@@ -62,14 +61,12 @@ class Conversion {
  private:
   Conversion() = default;
   Status choose_types(const ConvertOptions& options, const arch::Architecture& architecture,
-                      std::vector<arch::names::ForeignTensor> tensors,
-                      const std::map<std::string, DType, std::less<>>& types);
+                      std::vector<arch::names::ForeignTensor> tensors);
   // Adds to what the naming says of the model; the embedding has `vocab` rows.
   Status describe(const ConvertOptions& options, int64_t vocab);
 
   io::WriteFormat format_ = io::WriteFormat::safetensors;
-  std::unique_ptr<io::ModelFiles> files_;
-  std::vector<io::ModelFiles> adapters_;
+  std::unique_ptr<ModelSource> source_;
   std::vector<io::OutputTensor> outputs_;
   std::vector<ConvertedTensor> plan_;
   Metadata metadata_;

@@ -9,6 +9,15 @@
 
 namespace skein {
 
+Model::Model(io::ModelFiles files, ModelInfo info)
+    : files_(std::move(files)),
+      info_(std::move(info)),
+      intact_([this] { return files_.intact(); }) {}
+
+Model::~Model() = default;
+
+const std::filesystem::path& Model::path() const { return files_.path(); }
+
 Status Model::check(std::span<const Job> jobs) const {
   for (size_t i = 0; i < jobs.size(); ++i) {
     const Job& job = jobs[i];
@@ -81,7 +90,7 @@ Status Model::shortened() const {
 
 // Whether a step that failed so may have changed states (ops::Executable::run).
 bool Model::leaves_undefined(Code code) const {
-  return code == Code::device || (code == Code::io && executable_->reads_file());
+  return code == Code::device || (code == Code::io && executable_->facts().reads_file);
 }
 
 // What the next pass reads: up to chunk_ tokens, job after job, a long job over several passes.
@@ -230,14 +239,14 @@ Result<LogitBounds> Model::logit_bounds() {
   SK_CHECK(info_.two_plane != TwoPlane::off);
   {
     SK_TRY(const Turn::Held turn, turn_.take("the model"));
-    SK_TRY_STATUS(executable_->add_coarse_head());
+    SK_TRY_STATUS(executable_->second_plane()->make());
     has_second_plane_ = true;
   }
   return LogitBounds(
       vocab(), head_input_,
       [this](const float* input, std::span<const int32_t> groups, float* logits) -> Status {
         SK_TRY(const Turn::Held turn, turn_.take("the model"));
-        return executable_->exact_logits(input, groups, logits, intact_);
+        return executable_->second_plane()->exact_logits(input, groups, logits, intact_);
       });
 }
 

@@ -17,6 +17,7 @@
 #include "io/model_files.h"
 #include "ops/backend.h"
 #include "run/logit_bounds.h"
+#include "run/model_source.h"
 #include "run/state.h"
 
 namespace skein {
@@ -33,16 +34,8 @@ enum class Numerics : uint8_t {
 };
 inline constexpr int64_t kFastBlock = 32;
 
-// Whether the head has a second plane, a copy in 8 bits a weight, by which a generated token finds
-// out which rows of the head it needs exactly: the same tokens, sooner where much of a step is the
-// head's (docs/numerics.md).
-enum class TwoPlane : uint8_t {
-  off,
-  on,
-  // Where it makes a step read noticeably less. It is made once a generation has become so long
-  // that this pays, and each generation then tries what is faster.
-  probed,
-};
+using ops::Sparse;
+using ops::TwoPlane;  // probed: each generation tries what is faster once it is long enough
 
 struct ModelInfo {
   std::string file;                     // path as it was given
@@ -68,32 +61,8 @@ struct ModelInfo {
   std::vector<std::string> notes;  // what was ignored
 };
 
-// What a model will need, told before anything is allocated.
-struct MemoryEstimate {
-  ops::MemoryNeed host;    // weights with a second plane, where there will be one
-  ops::MemoryNeed device;  // where the device has a memory of its own, else zeros
-  int64_t logits = 0;      // of each sequence, on the host: a row, and what a choice from it takes
-
-  // The most that the host's, or the device's, has to give while a model is loaded and that many
-  // sequences are generated: each has its state and one to go back to, and a prompt one more.
-  int64_t peak(int64_t sequences = 1) const;
-  int64_t device_peak(int64_t sequences = 1) const;
-};
-
-// Whether the weights of hidden units that are zero are left unread: the same bits, sooner where
-// many are zero and later where few are (docs/numerics.md).
-enum class Sparse : uint8_t {
-  off,
-  on,
-  probed,  // on where a few tokens, tried while the model is loaded, leave enough of them zero
-};
-
-// A file that RWKV-PEFT made beside a model, to be merged into it while it is loaded.
-struct AdapterFile {
-  std::filesystem::path path{};
-  arch::AdapterOptions options{};
-  std::filesystem::path initial{};  // PiSSA's initial pair (init_pissa.pth), or empty
-};
+// Bytes of the file done and in all; false gives up with Code::io, "interrupted".
+using LoadProgress = std::function<bool(int64_t done, int64_t total)>;
 
 struct ModelOptions {
   int threads = 0;       // 0: SKEIN_THREADS, or one for each physical core
@@ -105,16 +74,7 @@ struct ModelOptions {
   Sparse sparse = Sparse::probed;
   TwoPlane two_plane = TwoPlane::off;   // only a Generation makes use of it
   std::vector<AdapterFile> adapters{};  // merged one after the other
-  std::function<void(const ModelInfo&, const MemoryEstimate&)> before_load{};
-  // Bytes of the file done and in all; false gives up with Code::io, "interrupted".
-  std::function<bool(int64_t done, int64_t total)> progress{};
-};
-
-// A model file as open() would find it, without its weights.
-struct ModelOutline {
-  ModelInfo info;  // but for what only loading tells: device, fingerprint, weight and token figures
-  MemoryEstimate memory;
-  Metadata metadata;  // the file's own
+  LoadProgress progress{};
 };
 
 // Which logits a job wants: none, those after its last token, or those after each of its tokens
@@ -134,12 +94,10 @@ class Model {
  public:
   static constexpr int kDefaultChunk = 512;
 
-  // Errors: io, corrupt, unsupported, mismatch (the file); memory; argument (options, SKEIN_ISA).
+  // Looks at the file and loads it; run/opening.h has the two apart. Errors: io, corrupt,
+  // unsupported, mismatch (the file); memory; argument (options, SKEIN_ISA).
   static Result<std::shared_ptr<Model>> open(const std::filesystem::path& path,
                                              const ModelOptions& options = {});
-  // Reads the header only. Errors: those of open().
-  static Result<ModelOutline> outline(const std::filesystem::path& path,
-                                      const ModelOptions& options = {});
   // The layout of its states, for tools that work on state files: the header and a few rows of each
   // matrix are read. Errors: those of open().
   static Result<std::shared_ptr<const StateLayout>> read_layout(const std::filesystem::path& path);
@@ -203,7 +161,8 @@ class Model {
                const ops::Trace& sink);
 
  private:
-  Model(io::ModelFiles files, ModelInfo info, int chunk);
+  friend class Opening;
+  Model(io::ModelFiles files, ModelInfo info);
 
   Status check(std::span<const Job> jobs) const;
   struct Watch {  // what a caller wants to see of the steps
@@ -225,12 +184,10 @@ class Model {
   Status shortened() const;
   bool leaves_undefined(Code code) const;
   void mark_fast(const Job& job, size_t position, size_t count);
-  Status choose_sparse(Sparse choice, const ops::Program& program);
-  Status prepare_second_plane();
 
   io::ModelFiles files_;
   ModelInfo info_;
-  size_t chunk_;
+  size_t chunk_ = 0;
   int threads_ = 1;
   int64_t head_input_ = 0;  // width of what logits are computed from
   std::vector<WeightName> weight_names_;

@@ -1,11 +1,9 @@
 // From a file to a model that is ready to run: what it is, what it will need, its weights packed.
-#include "run/model.h"
+#include "run/opening.h"
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <optional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -14,10 +12,9 @@
 #include "base/limits.h"
 #include "base/platform.h"
 #include "base/pool.h"
-#include "io/model_files.h"
+#include "ops/expand.h"
 #include "ops/host_states.h"
 #include "quant/read.h"
-#include "run/adapters.h"
 #include "run/sampler.h"
 #include "run/state_file.h"
 
@@ -109,101 +106,6 @@ Result<T> in_file(const std::string& name, Result<T> result) {
   return result;
 }
 
-// A file up to the point where its weights would be read.
-struct Prepared {
-  std::unique_ptr<ops::Backend> backend;
-  io::ModelFiles files;
-  std::vector<io::ModelFiles> adapters;  // have to stay until the weights have been read
-  const arch::Design* design = nullptr;
-  arch::NamedTensors tensors;
-  std::unique_ptr<arch::Architecture> architecture;
-  std::vector<ops::WeightData> weights;
-  ops::Program program;
-  ModelInfo info;
-  MemoryEstimate memory;
-};
-
-// What a second plane has to save of a step's bytes before it is worth its memory and its making.
-constexpr double kWorthSecondPlane = 0.05;
-
-TwoPlane wanted_planes(TwoPlane choice, const ops::CoarseHeadCost& plane, int64_t step_bytes) {
-  if (plane.bytes == 0) return TwoPlane::off;
-  const bool worth =
-      static_cast<double>(plane.saved) >= kWorthSecondPlane * static_cast<double>(step_bytes);
-  return choice == TwoPlane::probed && !worth ? TwoPlane::off : choice;
-}
-
-MemoryEstimate estimate(const ops::Backend& backend, std::span<const ops::WeightData> weights,
-                        const ops::Program& program, int64_t chunk, TwoPlane planes) {
-  const ops::MemoryNeeds needs = backend.needs(program, weights, chunk);
-  const int64_t vocab = program.values[static_cast<size_t>(program.logits)].width;
-  MemoryEstimate out = {.host = needs.host,
-                        .device = needs.device,
-                        .logits = vocab * int64_t{sizeof(float)} + SamplerWork::bytes(vocab)};
-  if (planes != TwoPlane::off)
-    (out.device.weights > 0 ? out.device : out.host).weights +=
-        backend.coarse_head(program, weights).bytes;
-  return out;
-}
-
-Result<Prepared> prepare(const std::filesystem::path& path, const ModelOptions& options) {
-  SK_TRY_STATUS(check_chunk(options.chunk));
-  SK_TRY(std::unique_ptr<ops::Backend> backend,
-         backends::open_device(options.device, {.threads = options.threads, .isa = options.isa}));
-  SK_TRY(io::ModelFiles files, io::ModelFiles::open(path));
-  const std::string name = files.name();
-  const Container& container = files.container();
-  const arch::Identified what = arch::identify(container);
-  SK_TRY(arch::OpenedModel opened, arch::open_model(container, what, name));
-  auto architecture = std::move(opened.architecture);
-  arch::NamedTensors& tensors = opened.model.tensors;
-  SK_TRY(std::vector<io::ModelFiles> adapters, merge_adapters(options.adapters, tensors));
-  SK_TRY_STATUS(check_tuned_shapes(tensors, architecture->state(), name));
-  SK_TRY(std::vector<ops::WeightData> weights, arch::collect_weights(*architecture, tensors, name));
-
-  ModelInfo info;
-  info.file = path.string();
-  info.format = files.description();
-  info.design = what.design->id;
-  info.title = what.title();
-  info.naming = what.naming;
-  info.device = backend->describe();
-  info.numerics = backend->has_fast_rows(weights) ? options.numerics : Numerics::exact;
-  info.dimensions = architecture->dimensions();
-  info.parameters = what.parameters;
-  info.trained_context = trained_context(name);
-  info.notes = container.notes;
-  if (options.numerics != info.numerics)
-    info.notes.push_back("the device has no fast way with these weights; numerics are exact");
-  auto unknown = arch::unknown_tensors(*architecture, tensors);
-  std::erase_if(unknown, [](const std::string& tensor) { return arch::is_tuned_state(tensor); });
-  if (!unknown.empty())
-    info.notes.push_back(fmt::format("{} tensors that {} does not have were ignored: {}{}",
-                                     unknown.size(), info.design, escaped(unknown[0], 80),
-                                     unknown.size() > 1 ? " ..." : ""));
-
-  ops::Program program = architecture->forward();
-  info.state_bytes = program.state_bytes();
-  const int64_t chunk = options.chunk ? options.chunk : Model::kDefaultChunk;
-  info.two_plane = wanted_planes(options.two_plane, backend->coarse_head(program, weights),
-                                 backend->needs(program, weights, chunk).host.weights);
-  if (options.two_plane == TwoPlane::on && info.two_plane == TwoPlane::off)
-    info.notes.push_back(
-        "the head has no second plane: a copy in 8 bits would be no smaller, or does not fit it");
-  MemoryEstimate memory = estimate(*backend, weights, program, chunk, info.two_plane);
-  // What nobody asked for must not be what a machine is too small for.
-  if (options.two_plane == TwoPlane::probed && memory_total() > 0 &&
-      static_cast<uint64_t>(memory.peak()) > memory_total()) {
-    info.two_plane = TwoPlane::off;
-    memory = estimate(*backend, weights, program, chunk, TwoPlane::off);
-  }
-  return Prepared{std::move(backend),  std::move(files),
-                  std::move(adapters), what.design,
-                  std::move(tensors),  std::move(architecture),
-                  std::move(weights),  std::move(program),
-                  std::move(info),     memory};
-}
-
 std::vector<Model::WeightName> names_of(const arch::Architecture& architecture,
                                         std::span<const ops::WeightData> weights) {
   std::unordered_map<std::string, arch::WeightClass> kinds;
@@ -230,130 +132,136 @@ int64_t MemoryEstimate::device_peak(int64_t sequences) const {
          std::max(device.packing, device.step + (1 + 2 * sequences) * device.state);
 }
 
-Model::Model(io::ModelFiles files, ModelInfo info, int chunk)
-    : files_(std::move(files)),
-      info_(std::move(info)),
-      chunk_(static_cast<size_t>(chunk ? chunk : kDefaultChunk)),
-      intact_([this] { return files_.intact(); }) {}
+Opening::Opening(ModelSource source, ModelOptions options, std::unique_ptr<ops::Backend> backend)
+    : source_(std::move(source)), options_(std::move(options)), backend_(std::move(backend)) {
+  // What the device has no kernel for becomes what it has.
+  program_ = ops::expand(source_.architecture->forward(),
+                         [&](const ops::Op& op) { return backend_->computes(op); });
+  info_.file = source_.files.path().string();
+  info_.format = source_.files.description();
+  info_.design = source_.what.design->id;
+  info_.title = source_.what.title();
+  info_.naming = source_.what.naming;
+  info_.device = backend_->describe();
+  info_.dimensions = source_.architecture->dimensions();
+  info_.parameters = source_.what.parameters;
+  info_.trained_context = trained_context(source_.name());
+  info_.notes = source_.container().notes;
+  info_.state_bytes = program_.state_bytes();
+  auto unknown = arch::unknown_tensors(*source_.architecture, source_.model.tensors);
+  std::erase_if(unknown, [](const std::string& tensor) { return arch::is_tuned_state(tensor); });
+  if (!unknown.empty())
+    info_.notes.push_back(fmt::format("{} tensors that {} does not have were ignored: {}{}",
+                                      unknown.size(), info_.design, escaped(unknown[0], 80),
+                                      unknown.size() > 1 ? " ..." : ""));
+  expect(options_.two_plane);
+  // What nobody asked for must not be what a machine is too small for.
+  if (options_.two_plane == TwoPlane::probed && memory_total() > 0 &&
+      static_cast<uint64_t>(memory_.peak()) > memory_total())
+    expect(TwoPlane::off);
+}
 
-Model::~Model() = default;
+// What is expected of the device with that choice.
+void Opening::expect(TwoPlane choice) {
+  const int64_t chunk = options_.chunk ? options_.chunk : Model::kDefaultChunk;
+  const ops::Outlook outlook = backend_->outlook(program_, source_.weights, chunk);
+  const ops::SecondPlaneCost& plane = outlook.second_plane;
+  const int64_t vocab = program_.value(program_.logits).width;
+  info_.numerics = outlook.fast_rows ? options_.numerics : Numerics::exact;
+  info_.two_plane = plane.wanted(choice, outlook.memory.host.weights) ? choice : TwoPlane::off;
+  memory_ = {.host = outlook.memory.host,
+             .device = outlook.memory.device,
+             .logits = vocab * int64_t{sizeof(float)} + SamplerWork::bytes(vocab)};
+  if (info_.two_plane != TwoPlane::off)
+    (memory_.device.weights > 0 ? memory_.device : memory_.host).weights += plane.bytes;
+}
 
-const std::filesystem::path& Model::path() const { return files_.path(); }
+Result<Opening> Opening::look(const std::filesystem::path& path, const ModelOptions& options) {
+  SK_TRY(ModelSource source, ModelSource::open(path, options.adapters));
+  return look(std::move(source), options);
+}
 
-Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
-                                           const ModelOptions& options) {
+Result<Opening> Opening::look(ModelSource source, const ModelOptions& options) {
+  SK_TRY_STATUS(check_chunk(options.chunk));
+  SK_TRY(auto backend,
+         backends::open_device(options.device, {.threads = options.threads, .isa = options.isa}));
+  SK_TRY_STATUS(
+      check_tuned_shapes(source.model.tensors, source.architecture->state(), source.name()));
+  return Opening(std::move(source), options, std::move(backend));
+}
+
+Result<std::shared_ptr<Model>> Opening::load(const LoadProgress& progress) && {
   const auto started = std::chrono::steady_clock::now();
-  SK_TRY(Prepared ready, prepare(path, options));
-  auto model = std::shared_ptr<Model>(
-      new Model(std::move(ready.files), std::move(ready.info), options.chunk));
-  SK_TRY(model->threads_, thread_count(options.threads));
-  if (options.before_load) options.before_load(model->info_, ready.memory);
+  const std::string name = source_.name();
   if (const uint64_t total = memory_total();
-      total > 0 && static_cast<uint64_t>(ready.memory.peak()) > total)
-    return fail(Code::memory, "{}: needs {:.1f} GiB, this process may have {:.1f} GiB",
-                model->files_.name(), static_cast<double>(ready.memory.peak()) / (1 << 30),
+      total > 0 && static_cast<uint64_t>(memory_.peak()) > total)
+    return fail(Code::memory, "{}: needs {:.1f} GiB, this process may have {:.1f} GiB", name,
+                static_cast<double>(memory_.peak()) / (1 << 30),
                 static_cast<double>(total) / (1 << 30));
-
-  const int64_t total = static_cast<int64_t>(model->files_.total_bytes());
-  const ops::Progress progress = [&](int64_t done) {
-    return !options.progress || options.progress(std::min(done, total), total);
-  };
-  const auto done = [&](const ops::WeightData& weight) {
-    model->files_.drop(weight.tensor.storage);
-  };
-  const std::string name = model->files_.name();
+  SK_TRY(const int threads, thread_count(options_.threads));
   // Before the weights are packed, which is when the pages that it reads are let go of again.
-  SK_TRY(model->info_.fingerprint,
-         in_file(name, fingerprint(*ready.architecture, ready.tensors, model->threads_)));
-  SK_TRY(model->executable_,
-         in_file(name, ready.backend->compile(ready.program, ready.weights, done, progress)));
-  SK_TRY(model->layout_,
-         make_layout(*ready.architecture, ready.tensors, model->executable_->states(),
-                     ready.design->id, model->info_.fingerprint, name));
-  const bool whole = std::all_of(ready.adapters.begin(), ready.adapters.end(),
-                                 [](const io::ModelFiles& file) { return file.intact(); });
-  if (!model->files_.intact() || !whole)
-    return fail(Code::io, "{}: became shorter while it was loaded; load it again when it is whole",
-                model->files_.name());
-  if (options.progress) options.progress(total, total);
+  SK_TRY(info_.fingerprint,
+         in_file(name, fingerprint(*source_.architecture, source_.model.tensors, threads)));
 
-  model->weight_names_ = names_of(*ready.architecture, ready.weights);
-  model->backend_ = std::move(ready.backend);
-  const ops::Op& head = ready.program.head();
-  model->head_input_ = ready.program.values[static_cast<size_t>(head.in[0])].width;
-  SK_TRY_STATUS(model->choose_sparse(options.sparse, ready.program));
-  SK_TRY_STATUS(model->prepare_second_plane());
-  model->info_.weight_bytes = model->executable_->weight_bytes();
-  model->info_.sparse = model->executable_->skips_zeros();
-  model->info_.bytes_per_token = model->executable_->bytes_per_token();
-  model->info_.flops_per_token = model->executable_->flops_per_token();
-  model->info_.load_seconds =
+  const int64_t total = static_cast<int64_t>(source_.files.total_bytes());
+  const ops::CompileOptions compile = {
+      .sparse = options_.sparse,
+      .two_plane = options_.two_plane == TwoPlane::probed ? info_.two_plane : options_.two_plane,
+      .done = [&](const ops::WeightData& weight) { source_.files.drop(weight.tensor.storage); },
+      .progress =
+          [&](int64_t done) { return !progress || progress(std::min(done, total), total); }};
+  SK_TRY(auto executable, in_file(name, backend_->compile(program_, source_.weights, compile)));
+  SK_TRY(auto layout,
+         make_layout(*source_.architecture, source_.model.tensors, executable->states(),
+                     source_.what.design->id, info_.fingerprint, name));
+  if (!source_.intact())
+    return fail(Code::io, "{}: became shorter while it was loaded; load it again when it is whole",
+                name);
+  if (progress) progress(total, total);
+
+  const ops::Executable::Facts facts = executable->facts();
+  info_.weight_bytes = facts.weight_bytes;
+  info_.sparse = facts.skips_zeros;
+  info_.bytes_per_token = facts.bytes_per_token;
+  info_.flops_per_token = facts.flops_per_token;
+  info_.notes.insert(info_.notes.end(), facts.notes.begin(), facts.notes.end());
+  if (options_.numerics != info_.numerics)
+    info_.notes.push_back("the device has no fast way with these weights; numerics are exact");
+  info_.two_plane = TwoPlane::off;
+  if (ops::SecondPlane* plane = executable->second_plane()) {
+    info_.two_plane = compile.two_plane;
+    info_.second_plane_bytes = plane->cost().bytes;
+    info_.second_plane_saves = plane->cost().saved;
+  }
+  info_.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+
+  auto model = std::shared_ptr<Model>(new Model(std::move(source_.files), std::move(info_)));
+  model->chunk_ = static_cast<size_t>(options_.chunk ? options_.chunk : Model::kDefaultChunk);
+  model->threads_ = threads;
+  model->has_second_plane_ = model->info_.two_plane == TwoPlane::on;  // made with the rest
+  model->weight_names_ = names_of(*source_.architecture, source_.weights);
+  model->head_input_ = program_.value(program_.head().in[0]).width;
+  model->layout_ = std::move(layout);
+  model->backend_ = std::move(backend_);
+  model->executable_ = std::move(executable);
   return model;
 }
 
-namespace {
-
-// Above this share of units that are not zero, panels are the faster way for some types and sizes.
-constexpr double kWorthSkipping = 0.3;
-
-}  // namespace
-
-Status Model::choose_sparse(Sparse choice, const ops::Program& program) {
-  if (choice == Sparse::on && !executable_->can_skip_zeros())
-    info_.notes.push_back(
-        "zeros cannot be skipped: no matrix behind a squared ReLU can be rearranged "
-        "(those of packed files and of NF4, INT8 and MXFP4 cannot)");
-  if (choice == Sparse::off || !executable_->can_skip_zeros()) return {};
-  std::set<std::string> units;
-  for (const ops::Op& op : program.ops)
-    if (op.function == ops::Unary::relu2)
-      units.insert(program.values[static_cast<size_t>(op.out)].name);
-  std::vector<int32_t> tokens(4);
-  for (size_t i = 0; i < tokens.size(); ++i)
-    tokens[i] = static_cast<int32_t>((i * 7919 + 17) % static_cast<size_t>(vocab()));
-  int64_t active = 0, all = 0;
-  const ops::Trace count = [&](const ops::Value& value, std::span<const float> data) {
-    if (!units.contains(value.name)) return;
-    all += static_cast<int64_t>(data.size());
-    active += static_cast<int64_t>(data.size()) - std::count(data.begin(), data.end(), 0.0f);
-  };
-  State state = new_state();
-  SK_TRY_STATUS(trace(state, tokens, Want::none, nullptr, count));
-  const double share = all > 0 ? static_cast<double>(active) / static_cast<double>(all) : 1;
-  return choice == Sparse::on || share < kWorthSkipping ? executable_->skip_zeros(share) : Status();
-}
-
-// What is known now that the weights are packed; `on` makes the plane at once.
-Status Model::prepare_second_plane() {
-  const ops::CoarseHeadCost cost = executable_->coarse_head();
-  info_.two_plane = wanted_planes(info_.two_plane, cost, executable_->bytes_per_token());
-  if (info_.two_plane == TwoPlane::off) return {};
-  info_.second_plane_bytes = cost.bytes;
-  info_.second_plane_saves = cost.saved;
-  if (info_.two_plane == TwoPlane::probed) return {};
-  const auto made = logit_bounds();
-  if (made) return {};
-  if (made.error().code != Code::unsupported)
-    return in_file(files_.name(), Status(tl::unexpected(made.error())));
-  info_.notes.push_back("the head has no second plane: " + made.error().message);
-  info_.two_plane = TwoPlane::off;
-  return {};
-}
-
-Result<ModelOutline> Model::outline(const std::filesystem::path& path,
-                                    const ModelOptions& options) {
-  SK_TRY(Prepared ready, prepare(path, options));
-  return ModelOutline{std::move(ready.info), ready.memory, ready.files.container().metadata};
+Result<std::shared_ptr<Model>> Model::open(const std::filesystem::path& path,
+                                           const ModelOptions& options) {
+  SK_TRY(Opening opening, Opening::look(path, options));
+  return std::move(opening).load(options.progress);
 }
 
 Result<std::shared_ptr<const StateLayout>> Model::read_layout(const std::filesystem::path& path) {
-  // The layout is the same on every device; this backend needs no threads.
-  SK_TRY(const Prepared ready, prepare(path, {.device = "reference"}));
-  const std::string name = path.filename().string();
-  SK_TRY(const Digest digest, in_file(name, fingerprint(*ready.architecture, ready.tensors, 1)));
-  return make_layout(*ready.architecture, ready.tensors, ops::HostStates::of(ready.program.slots),
-                     ready.design->id, digest, name);
+  SK_TRY(const ModelSource source, ModelSource::open(path));
+  const std::string name = source.name();
+  SK_TRY(const Digest digest,
+         in_file(name, fingerprint(*source.architecture, source.model.tensors, 1)));
+  const ops::Program program = source.architecture->forward();
+  return make_layout(*source.architecture, source.model.tensors, ops::HostStates::of(program.slots),
+                     source.what.design->id, digest, name);
 }
 
 }  // namespace skein

@@ -57,7 +57,7 @@ class OpProgram {
   // Sequences of 6, 1 and 9 tokens in steps of at most `chunk` tokens of each, all outputs wanted.
   // The logits come in the order of the sequences however they were cut.
   Result<Ran> run(ops::Backend& backend, int32_t chunk = 9) const {
-    SK_TRY(const auto executable, backend.compile(program, weights_, nullptr, nullptr));
+    SK_TRY(const auto executable, backend.compile(program, weights_, {}));
     const int32_t lengths[] = {6, 1, 9}, firsts[] = {0, 6, 7};
     Ran ran;
     std::unique_ptr<ops::DeviceState> states[3];

@@ -92,7 +92,7 @@ struct Ran {
 
 inline Result<Ran> run_small(ops::Backend& backend, const ops::Program& program,
                              std::span<const ops::WeightData> weights) {
-  SK_TRY(const auto executable, backend.compile(program, weights, nullptr, nullptr));
+  SK_TRY(const auto executable, backend.compile(program, weights, {}));
   const std::vector<int32_t> tokens = {3, 1, 22, 0, 7, 9, 9, 2};
   const std::vector<int32_t> outputs = {0, 1, 2, 3, 4, 5, 6, 7};
   Ran ran;

@@ -5,6 +5,7 @@
 
 #include "cpu/dispatch.h"
 #include "run/convert.h"
+#include "run/opening.h"
 #include "support/make_model.h"
 #include "support/models.h"
 #include "support/states.h"
@@ -245,7 +246,7 @@ TEST_F(Convert, tuned_states_that_do_not_fit_are_refused_everywhere) {
   const auto conversion = Conversion::prepare(source, {.format = WriteFormat::packed});
   ASSERT_FALSE(conversion);
   EXPECT_EQ(conversion.error().code, Code::mismatch);
-  EXPECT_FALSE(Model::outline(source));
+  EXPECT_FALSE(Opening::look(source));
   EXPECT_FALSE(Model::open(source));
 }
 
