@@ -10,35 +10,17 @@
 
 #include "base/pool.h"
 #include "ops/program.h"
-#include "quant/level_panels.h"
-#include "quant/panels.h"
+#include "quant/panel_type.h"
 
 namespace skein::cpu {
 
 // Rows of a matrix in one panel: the lanes of a vector.
 inline constexpr int64_t kPanel = quant::kPanelRows;
 
-// What the panels of a packed matrix hold: numbers, or the codes of a quantised matrix, for
-// products of whole numbers (CodePanels) or to be made f32 (LevelPanels). Of block types that have
-// neither the decoded f32.
-enum class PanelType : uint8_t { f32, f16, bf16, codes, nf4, mxfp4, int8 };
-
 using quant::CodePanels;
 using quant::LevelPanels;
-
-// nullptr: the panels are others.
-constexpr const LevelPanels* levels_of(PanelType type) {
-  switch (type) {
-    case PanelType::nf4: return &quant::kNf4Panels;
-    case PanelType::mxfp4: return &quant::kMxfp4Panels;
-    case PanelType::int8: return &quant::kInt8Panels;
-    case PanelType::f32:
-    case PanelType::f16:
-    case PanelType::bf16:
-    case PanelType::codes: break;
-  }
-  return nullptr;
-}
+using quant::levels_of;
+using quant::PanelType;
 
 // Instead of panels a matrix can be kept in records, for products that skip inputs of zero: the
 // numbers of an input for all rows, [in][rows], a multiple of kRecordRows. Codes likewise, rows *

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/check.h"
-
 namespace skein::cpu {
 namespace {
 
@@ -67,42 +65,6 @@ std::vector<ops::WeightId> matrices_of_sparse_inputs(const ops::Program& program
 
 bool can_be_records(PanelType type, int64_t rows, int64_t width) {
   return !levels_of(type) && rows > 0 && rows % kRecordRows == 0 && width <= kLinearScratch / 2;
-}
-
-namespace {
-
-// Sixteen bytes at a time, spelled out because the compiler leaves a loop over bools alone: loading
-// looks at every number of a model.
-template <typename T>
-bool none_of(const std::byte* numbers, int64_t count, T exponent) {
-  using Vector [[gnu::vector_size(16)]] = T;
-  constexpr auto kLanes = static_cast<int64_t>(sizeof(Vector) / sizeof(T));
-  SK_CHECK(count % kLanes == 0);
-  const Vector all = Vector{} + exponent;
-  Vector strange = {};
-  for (int64_t i = 0; i < count; i += kLanes) {
-    Vector some;
-    std::memcpy(&some, numbers + i * int64_t{sizeof(T)}, sizeof(some));
-    strange |= (some & all) == all;
-  }
-  uint64_t halves[2];
-  std::memcpy(halves, &strange, sizeof(strange));
-  return (halves[0] | halves[1]) == 0;
-}
-
-}  // namespace
-
-bool numbers_are_finite(PanelType type, const std::byte* numbers, int64_t count) {
-  switch (type) {
-    case PanelType::f32: return none_of<uint32_t>(numbers, count, 0x7f800000);
-    case PanelType::f16: return none_of<uint16_t>(numbers, count, 0x7c00);
-    case PanelType::bf16: return none_of<uint16_t>(numbers, count, 0x7f80);
-    case PanelType::codes:
-    case PanelType::nf4:
-    case PanelType::mxfp4:
-    case PanelType::int8: break;
-  }
-  return true;  // scales were checked when the panels were packed or mapped
 }
 
 void make_records(PanelType type, const CodePanels& codes, const std::byte* panels, int64_t rows,

@@ -25,10 +25,6 @@ std::vector<ops::WeightId> matrices_of_sparse_inputs(const ops::Program& program
 // is.
 bool can_be_records(PanelType type, int64_t rows, int64_t width);
 
-// Whether `count` numbers, those of whole panels, are finite: only then a zero times each of them
-// is nothing.
-bool numbers_are_finite(PanelType type, const std::byte* numbers, int64_t count);
-
 // Inputs [inputs.begin, inputs.end) of codes, in whole blocks, or of numbers.
 void make_records(PanelType type, const CodePanels& codes, const std::byte* panels, int64_t rows,
                   int64_t width, Range inputs, std::byte* records);

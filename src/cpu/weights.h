@@ -7,11 +7,17 @@
 #include <vector>
 
 #include "cpu/kernels.h"
-#include "cpu/packing.h"
 #include "ops/backend.h"
+#include "ops/packing.h"
 #include "tensor/buffer.h"
 
 namespace skein::cpu {
+
+using ops::buffer_bytes;
+using ops::Packing;
+using ops::packing_of;
+using ops::packings_of;
+using quant::panel_bytes;
 
 struct PackedWeight {
   ops::WeightUse use = ops::WeightUse::vector;

@@ -1,12 +1,13 @@
-#include "cpu/packing.h"
+#include "ops/packing.h"
 
 #include <algorithm>
 #include <optional>
 
-#include "quant/panels.h"
-
-namespace skein::cpu {
+namespace skein::ops {
 namespace {
+
+using quant::CodePanels;
+using quant::PanelType;
 
 using Source = Packing::Source;
 
@@ -68,11 +69,12 @@ std::optional<std::span<const std::byte>> held_panels(const StoredTensor& tensor
                                              : keeps_numbers(tensor.dtype, type) &&
                                                    has_panel_rows(tensor, Layout::panels16);
   if (!kept) return std::nullopt;
-  const int64_t bytes = panel_bytes(type, codes, tensor.shape[1]);
+  const int64_t bytes = quant::panel_bytes(type, codes, tensor.shape[1]);
   const int64_t stored = static_cast<int64_t>(tensor.storage.size()) / bytes;
   const int64_t first_row = tensor.offset / tensor.shape[1], rows = tensor.shape[0];
-  const int64_t first = first_row / kPanel, count = panels_of(rows);
-  const bool whole = first_row % kPanel == 0 && (rows % kPanel == 0 || first + count == stored);
+  const int64_t first = first_row / quant::kPanelRows, count = quant::panels_of(rows);
+  const bool whole = first_row % quant::kPanelRows == 0 &&
+                     (rows % quant::kPanelRows == 0 || first + count == stored);
   if (!whole || count > stored - first) return std::nullopt;
   const auto panels = tensor.storage.subspan(static_cast<size_t>(first * bytes),
                                              static_cast<size_t>(count * bytes));
@@ -90,7 +92,7 @@ Packing packing_of_matrix(const StoredTensor& tensor) {
     return out;
   }
   out.bytes = buffer_bytes(out.type, out.codes, tensor.shape[0], tensor.shape[1]);
-  if (!holds_numbers(out.type))
+  if (!quant::holds_numbers(out.type))
     out.source = Source::blocks;
   else if (out.type != PanelType::f32 && has_plain_rows(tensor))
     out.source = Source::halves;
@@ -101,30 +103,24 @@ Packing packing_of_matrix(const StoredTensor& tensor) {
 
 }  // namespace
 
-int64_t panel_bytes(PanelType type, const CodePanels& codes, int64_t width) {
-  if (type == PanelType::codes) return codes.panel_bytes(width);
-  const LevelPanels* levels = levels_of(type);
-  return levels ? levels->panel_bytes(width) : width * kPanel * element_bytes(type);
+int64_t buffer_bytes(quant::PanelType type, const quant::CodePanels& codes, int64_t rows,
+                     int64_t width) {
+  return aligned(quant::panels_of(rows) * quant::panel_bytes(type, codes, width));
 }
 
-int64_t buffer_bytes(PanelType type, const CodePanels& codes, int64_t rows, int64_t width) {
-  return aligned(panels_of(rows) * panel_bytes(type, codes, width));
-}
-
-Packing packing_of(const ops::WeightData& weight) {
+Packing packing_of(const WeightData& weight) {
   if (!weight.present) return {};
   const StoredTensor& tensor = weight.tensor;
-  if (weight.use == ops::WeightUse::matrix) return packing_of_matrix(tensor);
+  if (weight.use == WeightUse::matrix) return packing_of_matrix(tensor);
   // A table is used where it lies in the file unless its rows are not contiguous there.
-  if (weight.use == ops::WeightUse::table && has_plain_rows(tensor))
-    return {.source = Source::in_place};
+  if (weight.use == WeightUse::table && has_plain_rows(tensor)) return {.source = Source::in_place};
   return {.source = Source::numbers, .bytes = aligned(tensor.shape.elements() * 4)};
 }
 
-std::vector<Packing> packings_of(std::span<const ops::WeightData> weights) {
+std::vector<Packing> packings_of(std::span<const WeightData> weights) {
   std::vector<Packing> out(weights.size());
   std::transform(weights.begin(), weights.end(), out.begin(), packing_of);
   return out;
 }
 
-}  // namespace skein::cpu
+}  // namespace skein::ops
