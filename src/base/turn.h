@@ -13,7 +13,8 @@ namespace skein {
 uint32_t process_generation();
 
 // A mutex whose holder may have stayed behind in another process, and who comes then is told so
-// instead of waiting for ever.
+// instead of waiting for ever. Whoever comes at the right moment has it, which is fast; but who has
+// waited for more than a millisecond comes before those who have not.
 class Turn {
  public:
   // Gives the turn back at its end.
@@ -50,11 +51,28 @@ class Turn {
   Held take_over() { return Held(*this, wait(/*seize=*/true)); }
 
  private:
+  // Threads of one process: those of another are not here.
+  class Count {
+   public:
+    uint32_t in(uint32_t generation) const;
+    void add(uint32_t generation, int change);
+
+   private:
+    struct Value {
+      uint32_t generation = 0;
+      uint32_t count = 0;
+    };
+    std::atomic<Value> value_{};
+  };
+
   uint32_t wait(bool seize);
   void give_back(uint32_t generation);
+  void ring();
 
   std::atomic<uint32_t> holder_{0};   // the generation of the process that holds it
-  std::atomic<uint32_t> waiting_{0};  // about; in a forked process also those who are not here
+  std::atomic<uint32_t> changes_{0};  // how often it was given back: what is waited for
+  Count waiting_;
+  Count impatient_;  // of them those who have waited long
 };
 
 }  // namespace skein

@@ -27,6 +27,29 @@ TEST(Turn, only_one_has_it) {
   EXPECT_EQ(count, 20'000);
 }
 
+// Whoever has it and wants it again at once leaves it to those who have waited for long.
+TEST(Turn, nobody_waits_while_others_have_it_again_and_again) {
+  Turn turn;
+  std::atomic<bool> over{false};
+  std::atomic<int64_t> rounds[3] = {};
+  std::vector<std::thread> threads;
+  for (auto& mine : rounds)
+    threads.emplace_back([&] {
+      for (; !over.load(); ++mine) {
+        const auto held = turn.take("the turn");
+        ASSERT_TRUE(held);
+        const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+        while (std::chrono::steady_clock::now() < until) {
+        }
+      }
+    });
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  over = true;
+  for (std::thread& thread : threads) thread.join();
+  const auto [least, most] = std::minmax({rounds[0].load(), rounds[1].load(), rounds[2].load()});
+  EXPECT_GT(3 * least, most) << rounds[0] << " " << rounds[1] << " " << rounds[2];
+}
+
 TEST(Turn, who_takes_it_again_lets_others_have_it_first) {
   Turn turn;
   std::atomic<bool> over{false};

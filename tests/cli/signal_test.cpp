@@ -127,7 +127,7 @@ TEST_F(Signals, every_command_ends_at_once_with_128_and_the_signal) {
     for (const int signal : kSignals) {
       Process process = start(command);
       ASSERT_TRUE(process.wait_until([&] { return process.catches_signals(); }));
-      ::usleep(300'000);
+      ::usleep(150'000);
       const auto began = std::chrono::steady_clock::now();
       process.send(signal);
       const int code = process.finish();

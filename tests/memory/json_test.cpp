@@ -25,15 +25,18 @@ std::string filled(const std::string& begin, const std::string& unit, const std:
   out.reserve(bytes);
   size_t values = 1;
   for (const char c : unit) values += c == ',' || c == ':' || c == '[' || c == '{';
+  std::string one, number;
   for (size_t n = 0; n < kValues / values; ++n) {
-    std::string one;
-    for (const char c : unit) one += c == '#' ? std::to_string(n) : std::string(1, c);
+    one.clear();
+    number = std::to_string(n);
+    for (const char c : unit) c == '#' ? one += number : one += c;
     if (out.size() + one.size() + end.size() + 1 > bytes) break;
     if (n > 0) out += ',';
     out += one;
   }
   out += end;
-  return out + std::string(bytes - out.size(), ' ');
+  out.resize(bytes, ' ');
+  return out;
 }
 
 struct Shape {

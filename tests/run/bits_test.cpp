@@ -83,7 +83,12 @@ TEST_P(Bits, do_not_depend_on_instruction_set_threads_or_chunks) {
   Result_ first;
   for (const cpu::Isa& isa : cpu::instruction_sets()) {
     if (!isa.supported) continue;
+    // Threads divide the work alike whatever the instructions: all of them with the fastest, one
+    // other number with each of the rest.
+    const bool fastest = isa.kernels == *cpu::kernels();
+    const int other = 1 + static_cast<int>(&isa - cpu::instruction_sets().data()) % 3;
     for (const int threads : {1, 2, 3}) {
+      if (!fastest && threads != other) continue;
       ModelOptions options;
       options.isa = isa.kernels->name;
       options.threads = threads;

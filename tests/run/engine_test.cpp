@@ -373,7 +373,8 @@ TEST(Engine, several_threads_may_each_wait_for_their_own) {
 // Two models and a second engine, each stepped by a thread of its own.
 TEST(Engine, several_models_share_the_processors_evenly) {
   const int processors = usable_processors();
-  const Crowd first(small_model(processors, 2)), second(small_model(processors, 2));
+  // So many layers that a step takes longer than to wake who is next.
+  const Crowd first(small_model(processors, 30)), second(small_model(processors, 30));
   Engine engines[] = {Engine(first.model()), Engine(second.model()), Engine(first.model())};
   std::atomic<bool> over{false};
   std::atomic<int64_t> tokens[3] = {};
