@@ -41,7 +41,9 @@ echo
 echo "| operation | files in src |"
 echo "|---|---|"
 for op in bonus token_matmul l2norm_heads wkv7 lerp; do
-  files=$(grep -rlE "\\b$op\\b" src --include='*.h' --include='*.cpp' | grep -v '^src/arch/' | sort)
+  # l2norm_heads is also kL2NormHeads.
+  name=k?$(echo "$op" | sed 's/_/_?/g')
+  files=$(grep -rliE "\\b$name\\b" src --include='*.h' --include='*.cpp' | grep -v '^src/arch/' | sort)
   echo "| $op | $(echo "$files" | wc -l): $(echo "$files" | sed 's|^src/||' | tr '\n' ' ')|"
 done
 

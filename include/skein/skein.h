@@ -549,6 +549,16 @@ SK_API int32_t sk_generation_tokens(sk_generation*, int32_t* ids, size_t capacit
 /* Cancels it where it runs. Its engine forgets it at the next step. */
 SK_API void sk_generation_free(sk_generation*);
 
+/* ---- Hidden states ----------------------------------------------------------------------------
+ */
+
+/* Feeds tokens to a state as sk_eval does, and gives what the logits would be computed from: the
+ * last layer's result after the last norm, `width` floats (sk_model_info) after the last token or,
+ * with SK_WANT_ALL, after each. The head is not computed. For embeddings: the last one, or the
+ * mean. `capacity` is in floats. Errors: as sk_eval. */
+SK_API int32_t sk_eval_hidden(sk_model*, sk_state*, const int32_t* tokens, size_t count,
+                              int32_t want, float* hidden, size_t capacity);
+
 /* ---- Scores ---------------------------------------------------------------------------------- */
 
 /* The log-probability of each token after the first, given those before it: `logprobs` has room for

@@ -339,6 +339,16 @@ class Model {
     detail::check(sk_eval_batch(get(), given.data(), given.size()));
   }
 
+  // What the logits after the last token, or after each, would be computed from: [width] or
+  // [tokens, width]. For embeddings.
+  std::vector<float> hidden(State& state, Ids tokens, Want want = Want::last) {
+    const auto width = static_cast<size_t>(info().width);
+    std::vector<float> out(rows(want, tokens.size()) * width);
+    detail::check(sk_eval_hidden(get(), state.get(), tokens.data(), tokens.size(),
+                                 static_cast<int32_t>(want), out.data(), out.size()));
+    return out;
+  }
+
   // The log-probability of each token but the first, given those before it; `state` reads all.
   std::vector<double> score(State& state, Ids tokens) {
     std::vector<double> out(tokens.size() > 0 ? tokens.size() - 1 : 0);

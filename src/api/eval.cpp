@@ -19,7 +19,8 @@ Result<Want> parse_want(int32_t want) {
   }
 }
 
-Result<Job> checked_job(const sk_job& job, int32_t vocab) {
+// `width`: floats of a row.
+Result<Job> checked_job(const sk_job& job, size_t width, const char* what) {
   SK_TRY_STATUS(require(job.state, "state"));
   SK_TRY_STATUS(require(job.tokens, "tokens"));
   if ((job.flags & ~SK_JOB_TAIL) != 0)
@@ -34,8 +35,7 @@ Result<Job> checked_job(const sk_job& job, int32_t vocab) {
   SK_TRY(const Want want, parse_want(job.want));
   size_t first = 0;
   if (want != Want::none) {
-    SK_TRY_STATUS(require(job.logits, "logits"));
-    const auto width = static_cast<size_t>(vocab);
+    SK_TRY_STATUS(require(job.logits, what));
     size_t rows = want == Want::all ? job.count : 1;
     if (want == Want::all && (job.flags & SK_JOB_TAIL) != 0) {
       rows = std::clamp<size_t>(job.capacity / width, 1, std::max<size_t>(job.count, 1));
@@ -43,8 +43,8 @@ Result<Job> checked_job(const sk_job& job, int32_t vocab) {
     }
     const size_t needed = rows * width;
     if (job.capacity < needed)
-      return fail(Code::argument, "a capacity of {} floats for logits; {} are needed", job.capacity,
-                  needed);
+      return fail(Code::argument, "a capacity of {} floats for {}; {} are needed", job.capacity,
+                  what, needed);
   }
   return Job{&job.state->state, {job.tokens, job.count}, want, job.logits, first};
 }
@@ -53,7 +53,7 @@ Status eval(const sk_model& model, std::span<const sk_job> given) {
   std::vector<Job> jobs;
   jobs.reserve(given.size());
   for (const sk_job& job : given) {
-    SK_TRY(Job checked, checked_job(job, model.model->vocab()));
+    SK_TRY(Job checked, checked_job(job, static_cast<size_t>(model.model->vocab()), "logits"));
     jobs.push_back(checked);
   }
   return model.model->eval(jobs);
@@ -76,6 +76,17 @@ int32_t sk_eval_batch(sk_model* model, const sk_job* jobs, size_t count) {
     SK_TRY_STATUS(require(jobs, "jobs"));
     if (count == 0) return fail(Code::argument, "a batch without jobs");
     return eval(*model, {jobs, count});
+  });
+}
+
+int32_t sk_eval_hidden(sk_model* model, sk_state* state, const int32_t* tokens, size_t count,
+                       int32_t want, float* hidden, size_t capacity) {
+  return guarded([&]() -> Status {
+    SK_TRY_STATUS(require(model, "model"));
+    const auto width = static_cast<size_t>(model->model->info().dimensions.width);
+    const sk_job given = {state, tokens, count, hidden, capacity, want, 0};
+    SK_TRY(const Job job, checked_job(given, width, "hidden"));
+    return model->model->eval_hidden(*job.state, job.tokens, job.want, hidden);
   });
 }
 

@@ -84,8 +84,19 @@ class Crew {
   int join(int threads);
   void leave(int threads);
   Status run(int threads, const std::function<void(int)>& work);
-  void run_alone(const std::function<void(int)>& work);
   void barrier();
+  // The time of so many threads.
+  class Admission {
+   public:
+    Admission(Crew& crew, int threads) : crew_(crew), threads_(threads) { crew_.admit(threads); }
+    ~Admission() { crew_.release(threads_); }
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
+
+   private:
+    Crew& crew_;
+    int threads_;
+  };
 
  private:
   // What it is to do: a number that changes with each job that it is of, and before it ends.
@@ -102,18 +113,6 @@ class Crew {
     Waiter* next = nullptr;
     bool admitted = false;
     std::condition_variable woken{};
-  };
-  // The time of so many threads.
-  class Admission {
-   public:
-    Admission(Crew& crew, int threads) : crew_(crew), threads_(threads) { crew_.admit(threads); }
-    ~Admission() { crew_.release(threads_); }
-    Admission(const Admission&) = delete;
-    Admission& operator=(const Admission&) = delete;
-
-   private:
-    Crew& crew_;
-    int threads_;
   };
   using Workers = std::deque<Worker>;  // which stay where they are
 
@@ -308,12 +307,6 @@ Status Crew::run(int threads, const std::function<void(int)>& work) {
   return {};
 }
 
-void Crew::run_alone(const std::function<void(int)>& work) {
-  const InsideRun inside;
-  const Admission admission(*this, 1);
-  work(0);
-}
-
 void Crew::serve(Worker& me) {
   inside_run = true;
   for (uint32_t seen = 0;; ++seen) {
@@ -346,7 +339,11 @@ Status Pool::run(const std::function<void(int)>& work) {
   return {};
 }
 
-void Pool::run_alone(const std::function<void(int)>& work) { Crew::get().run_alone(work); }
+void Pool::run_alone(const std::function<void(int)>& work) {
+  const InsideRun inside;
+  const Crew::Admission admission(Crew::get(), 1);
+  work(0);
+}
 
 void Pool::barrier() {
   if (size_ > 1) Crew::get().barrier();

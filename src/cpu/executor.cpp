@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/finite.h"
 #include "cpu/flush.h"
 #include "cpu/measure.h"
 #include "quant/formats.h"
@@ -115,10 +116,7 @@ Status Executor::reserve(const Step& step) {
 }
 
 Status Executor::run(const Step& step) {
-  return step.profile ? execute_timed(step) : execute(step);
-}
-
-Status Executor::execute(const Step& step) {
+  if (step.profile && !clock_) return run_timed(step);
   SK_CHECK(!step.tokens.empty() && !step.sequences.empty());
   SK_TRY_STATUS(reserve(step));
   step_ = &step;
@@ -144,6 +142,7 @@ Status Executor::execute(const Step& step) {
     std::copy_n(input, coarse_->matrix().width, step.rough->input);
     coarse_->bound(input, step.rough->error);
   }
+  if (step.hidden) copy_hidden(step);
   // Matrices may lie in the file as well, and then all of the step has read it.
   if (weights_.mapped() && step.intact && !(*step.intact)()) return shortened();
   return {};
@@ -156,6 +155,7 @@ void Executor::work(const Step& step, const Schedule& schedule, int thread) {
     if (schedule.ops[first].wait_before) barrier();
     // Without wanted outputs a group has no rows; every thread sees the same.
     if (rows_of(program_.ops[first].out, step) == 0) continue;
+    if (first == head_ && !step.logits && !step.rough) continue;
     run_group(step, schedule, first, end, thread);
   }
 }
@@ -248,6 +248,17 @@ const float* Executor::vector(ops::WeightId id) const {
 int64_t Executor::rows_of(ops::ValueId id, const Step& step) const {
   const bool tokens = program_.value(id).rows == ops::Rows::tokens;
   return static_cast<int64_t>(tokens ? step.tokens.size() : step.outputs.size());
+}
+
+void Executor::copy_hidden(const Step& step) const {
+  const ops::ValueId id = head().in[0];
+  const Matrix m = value(id, step);
+  const auto width = static_cast<size_t>(width_of(id));
+  for (size_t row = 0; row < step.outputs.size(); ++row) {
+    const std::span from(m.data + static_cast<int64_t>(row) * m.stride, width);
+    std::copy(from.begin(), from.end(), step.hidden + row * width);
+    if (!step.logits && row < step.not_finite.size() && !all_finite(from)) step.not_finite[row] = 1;
+  }
 }
 
 void Executor::trace(const ops::Op& op, const Step& step) const {

@@ -81,7 +81,7 @@ class Executor final : public ops::Executable {
   const ops::Program& program() const { return program_; }
   const Kernels& kernels() const { return kernels_; }
   int parts() const { return parts_; }
-  void linear(const ops::Op& op, const ops::Step& step, const Part& part);
+  static void linear(const OpPart& o);
 
  private:
   friend class HeadPlane;
@@ -91,8 +91,7 @@ class Executor final : public ops::Executable {
   // A product's matrix: the head's may be the coarse one.
   const PackedWeight& matrix_of(const ops::Op& op, const ops::Step& step) const;
   Status reserve(const ops::Step& step);
-  Status execute(const ops::Step& step);
-  Status execute_timed(const ops::Step& step);
+  Status run_timed(const ops::Step& step);
   // Of a step of so many tokens, sequences and wanted outputs.
   ops::Work work_of(const ops::Op& op, int64_t tokens, int64_t sequences, int64_t outputs) const;
   ops::Work work_of_token() const;
@@ -118,7 +117,7 @@ class Executor final : public ops::Executable {
     bool fast = false;
   };
   void find_runs(const ops::Step& step);
-  void linear(const ops::Op& op, const ops::Step& step, const Run& run, const Part& part);
+  void multiply(const ops::Op& op, const ops::Step& step, const Run& run, const Part& part);
   // Marks rows of logits that have other than finite numbers in these columns.
   void check_logits(const ops::Step& step, Range columns) const;
   // With a matrix in records.
@@ -127,6 +126,7 @@ class Executor final : public ops::Executable {
   const std::byte* prepare_input(const ops::Op& op, const ops::Step& step, const Run& run,
                                  int thread);
   Status lookup(const ops::Op& op, const ops::Step& step);
+  void copy_hidden(const ops::Step& step) const;
   void trace(const ops::Op& op, const ops::Step& step) const;
 
   ops::Program program_;

@@ -57,14 +57,15 @@ const std::byte* Executor::prepare_input(const ops::Op& op, const Step& step, co
   return out;
 }
 
-void Executor::linear(const ops::Op& op, const Step& step, const Part& part) {
-  if (program_.value(op.out).rows == ops::Rows::outputs)
-    return linear(op, step, Run{{0, rows_of(op.out, step)}}, part);
-  const bool fast = kernels_.is_fast_for(matrix_of(op, step).type);
-  for (const Run& run : runs_) linear(op, step, Run{run.rows, run.fast && fast}, part);
+void Executor::linear(const OpPart& o) {
+  Executor& e = o.executor;
+  if (e.program_.value(o.op.out).rows == ops::Rows::outputs)
+    return e.multiply(o.op, o.step, Run{{0, e.rows_of(o.op.out, o.step)}}, o.part);
+  const bool fast = e.kernels_.is_fast_for(e.matrix_of(o.op, o.step).type);
+  for (const Run& run : e.runs_) e.multiply(o.op, o.step, Run{run.rows, run.fast && fast}, o.part);
 }
 
-void Executor::linear(const ops::Op& op, const Step& step, const Run& run, const Part& part) {
+void Executor::multiply(const ops::Op& op, const Step& step, const Run& run, const Part& part) {
   const PackedWeight& matrix = matrix_of(op, step);
   const Matrix x = value(op.in[0], step), y = value(op.out, step);
   // There is none before the first step that needs it.

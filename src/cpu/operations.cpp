@@ -33,8 +33,6 @@ float* slot(const OpPart& o, const ops::Sequence& sequence) {
   return ops::host_state(sequence).floats(o.executor.program().slot(o.op.slot));
 }
 
-void linear(const OpPart& o) { o.executor.linear(o.op, o.step, o.part); }
-
 void pick(const OpPart& o) {
   const Matrix x = o.executor.value(o.op.in[0], o.step), y = o.executor.value(o.op.out, o.step);
   const Range columns = o.part.columns;
@@ -249,7 +247,7 @@ void by_head(const OpPart& o) {
 constexpr std::array<CpuOperation, ops::kOpKinds> kTable = {{
     {OpKind::rows, Division::before, nullptr},
     {OpKind::pick, Division::columns, pick},
-    {OpKind::linear, Division::columns, linear, /*meets=*/true},
+    {OpKind::linear, Division::columns, Executor::linear, /*meets=*/true},
     {OpKind::layer_norm, Division::either, norm_of_rows},
     {OpKind::rms_norm, Division::either, norm_of_rows},
     {OpKind::group_norm, Division::heads, norm_of_heads},

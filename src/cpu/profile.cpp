@@ -31,11 +31,11 @@ ops::Work Executor::work_of(const ops::Op& op, int64_t tokens, int64_t sequences
   return work;
 }
 
-Status Executor::execute_timed(const ops::Step& step) {
+Status Executor::run_timed(const ops::Step& step) {
   StepClock clock(program_.ops.size(), pool_->size());
   clock_ = &clock;
   const auto begin = std::chrono::steady_clock::now();
-  const Status status = execute(step);
+  const Status status = run(step);
   const auto end = std::chrono::steady_clock::now();
   clock_ = nullptr;
   SK_TRY_STATUS(status);

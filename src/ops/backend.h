@@ -73,9 +73,12 @@ struct Step {
   std::span<const int32_t> tokens;      // all sequences, one after the other; ids are in range
   std::span<const Sequence> sequences;  // in order, without gaps
   std::span<const int32_t> outputs{};   // token positions whose logits are wanted, ascending
-  float* logits = nullptr;              // [outputs, vocab]
-  const RoughLogits* rough = nullptr;   // instead of `logits`, where one output is wanted
-  // [outputs], zeros: 1 is stored where a row of logits has an infinity or a NaN. A device lets
+  // [outputs, vocab]. Without it, nor `rough`, the head is left out.
+  float* logits = nullptr;
+  float* hidden = nullptr;             // [outputs, width]: what the logits are computed from
+  const RoughLogits* rough = nullptr;  // instead of `logits`, where one output is wanted
+  // [outputs], zeros: 1 is stored where a row of logits (without those, of what they would be
+  // computed from) has an infinity or a NaN. A device lets
   // these through: whatever one goes into is none either (Unary, norms), so that they show here.
   std::span<uint8_t> not_finite{};
   // Rows, ascending, where matrix products may round operands to fewer bits

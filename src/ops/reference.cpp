@@ -29,17 +29,21 @@ class ReferenceExecutable final : public Executable {
 
   Status run(const Step& step) override {
     DefinedStep defined(program_, weights_, step);
+    const Op& head = program_.head();
     for (const Op& op : program_.ops) {
+      if (&op == &head && !step.logits) continue;
       defined.run(op);
       for (ValueId out = op.out; step.trace && out < op.out + op.results; ++out)
         (*step.trace)(program_.value(out), defined.value(out));
     }
     defined.store_states();
-    const auto logits = defined.value(program_.logits);
-    std::copy(logits.begin(), logits.end(), step.logits);
-    const size_t vocab = logits.size() / std::max<size_t>(step.outputs.size(), 1);
+    const auto hidden = defined.value(head.in[0]);
+    if (step.hidden) std::copy(hidden.begin(), hidden.end(), step.hidden);
+    const auto logits = step.logits ? defined.value(program_.logits) : hidden;
+    if (step.logits) std::copy(logits.begin(), logits.end(), step.logits);
+    const size_t width = logits.size() / std::max<size_t>(step.outputs.size(), 1);
     for (size_t i = 0; i < step.not_finite.size(); ++i)
-      if (!all_finite(logits.subspan(i * vocab, vocab))) step.not_finite[i] = 1;
+      if (!all_finite(logits.subspan(i * width, width))) step.not_finite[i] = 1;
     return {};
   }
 

@@ -93,10 +93,14 @@ bool Model::leaves_undefined(Code code) const {
   return code == Code::device || (code == Code::io && executable_->facts().reads_file);
 }
 
+size_t Model::row_size(const Watch& watch) const {
+  return static_cast<size_t>(watch.hidden ? head_input_ : vocab());
+}
+
 // What the next pass reads: up to chunk_ tokens, job after job, a long job over several passes.
 // Gives where the one after it begins.
-Model::Place Model::fill_pass(std::span<const Job> jobs, Place at) {
-  const auto vocab_size = static_cast<size_t>(vocab());
+Model::Place Model::fill_pass(std::span<const Job> jobs, const Watch& watch, Place at) {
+  const size_t row = row_size(watch);
   tokens_.clear();
   outputs_.clear();
   sequences_.clear();
@@ -113,7 +117,7 @@ Model::Place Model::fill_pass(std::span<const Job> jobs, Place at) {
       if (one_of_all || (job.want == Want::last && last)) {
         outputs_.push_back(static_cast<int32_t>(tokens_.size()));
         owners_.push_back(at.job);
-        targets_.push_back(job.logits + (one_of_all ? (i - job.first) * vocab_size : 0));
+        targets_.push_back(job.logits + (one_of_all ? (i - job.first) * row : 0));
       }
       tokens_.push_back(job.tokens[i]);
     }
@@ -127,19 +131,19 @@ Model::Place Model::fill_pass(std::span<const Job> jobs, Place at) {
 }
 
 Status Model::read_pass(const Watch& watch) {
-  const auto vocab_size = static_cast<size_t>(vocab());
+  const size_t row = row_size(watch);
   // One stretch of outputs that lies together is written in place, as a single job's always is.
   bool together = true;
   for (size_t i = 1; i < targets_.size(); ++i)
-    together = together && targets_[i] == targets_[i - 1] + vocab_size;
-  if (!together) gathered_.resize(targets_.size() * vocab_size);
+    together = together && targets_[i] == targets_[i - 1] + row;
+  if (!together) gathered_.resize(targets_.size() * row);
   not_finite_.assign(outputs_.size(), 0);
+  float* const rows = targets_.empty() ? nullptr : together ? targets_[0] : gathered_.data();
   const ops::Step step = {.tokens = tokens_,
                           .sequences = sequences_,
                           .outputs = outputs_,
-                          .logits = targets_.empty() ? nullptr
-                                    : together       ? targets_[0]
-                                                     : gathered_.data(),
+                          .logits = watch.hidden ? nullptr : rows,
+                          .hidden = watch.hidden ? rows : nullptr,
                           .rough = watch.rough,
                           .not_finite = not_finite_,
                           .fast = fast_,
@@ -149,7 +153,7 @@ Status Model::read_pass(const Watch& watch) {
   SK_TRY_STATUS(executable_->run(step));
   if (!together)
     for (size_t i = 0; i < targets_.size(); ++i)
-      std::copy_n(gathered_.data() + i * vocab_size, vocab_size, targets_[i]);
+      std::copy_n(gathered_.data() + i * row, row, targets_[i]);
   return {};
 }
 
@@ -177,7 +181,7 @@ Status Model::run(std::span<const Job> jobs, const Watch& watch, Turn::Held& tur
   if (tokens > std::min(chunk_, kWorthCopies * jobs.size())) restorer.emplace(jobs, own.kept);
   own.strange.assign(jobs.size(), 0);
   for (Place next{}; next.job < jobs.size();) {
-    next = fill_pass(jobs, next);
+    next = fill_pass(jobs, watch, next);
     if (Status done = read_pass(watch); !done) {
       if (!restorer && leaves_undefined(done.error().code))
         for (const Job& job : jobs) job.state->lose();
@@ -233,6 +237,13 @@ Status Model::eval(std::span<const Job> jobs, std::span<uint8_t> not_finite) {
 Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, float* logits) {
   const Job job = {&state, tokens, want, logits};
   return eval({&job, 1});
+}
+
+Status Model::eval_hidden(State& state, std::span<const int32_t> tokens, Want want, float* hidden) {
+  const Job job = {&state, tokens, want, hidden};
+  SK_TRY_STATUS(check({&job, 1}));
+  SK_TRY(Turn::Held turn, turn_.take("the model"));
+  return run({&job, 1}, {.hidden = true}, turn);
 }
 
 Result<LogitBounds> Model::logit_bounds() {

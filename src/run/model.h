@@ -130,6 +130,9 @@ class Model {
   // with 1 in `not_finite` (as many zeros as jobs, or empty).
   Status eval(std::span<const Job> jobs, std::span<uint8_t> not_finite = {});
   Status eval(State& state, std::span<const int32_t> tokens, Want want, float* logits);
+  // The same, but what comes out is what the logits would be computed from: the last layer's result
+  // after the last norm, [1 or tokens, width]. For embeddings. Errors: as above.
+  Status eval_hidden(State& state, std::span<const int32_t> tokens, Want want, float* hidden);
 
   // What eval() says of one job with such numbers.
   Status not_finite() const { return not_finite_in(1, 1); }
@@ -170,13 +173,15 @@ class Model {
     ops::Profile* profile = nullptr;
     const ops::RoughLogits* rough = nullptr;
     std::span<uint8_t> not_finite{};  // eval()
+    bool hidden = false;              // Job::logits are rows of what they are computed from instead
   };
   Status run(std::span<const Job> jobs, const Watch& watch, Turn::Held& turn);
   class Restorer;
   struct Place {
     size_t job = 0, token = 0;
   };
-  Place fill_pass(std::span<const Job> jobs, Place at);
+  size_t row_size(const Watch& watch) const;
+  Place fill_pass(std::span<const Job> jobs, const Watch& watch, Place at);
   Status read_pass(const Watch& watch);
   Status finish(std::span<const Job> jobs, std::span<const uint8_t> strange, Restorer* restorer,
                 std::span<uint8_t> not_finite);

@@ -308,6 +308,48 @@ TEST(EngineApi, what_makes_no_sense_is_refused_by_name) {
   sk_engine_free(nullptr);
 }
 
+// What they are is tests/run's affair; here, that it does not matter how they are asked for.
+TEST(HiddenApi, gives_the_same_rows_however_a_text_is_cut) {
+  for (const std::string& path : {bundled_model(), v7_model()}) {
+    const ModelPtr model = open_model(path, with_threads(2));
+    struct sk_model_info info = {};
+    info.size = sizeof info;
+    ASSERT_EQ(sk_model_info(model.get(), &info), SK_OK);
+    const auto width = static_cast<size_t>(info.width), vocab = static_cast<size_t>(info.vocab);
+    Ids ids(600);  // more than a pass
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>((i * 31 + 3) % vocab);
+    const StatePtr state = new_state(model), whole = new_state(model), pieces = new_state(model);
+    std::vector<float> all(ids.size() * width), logits(vocab);
+    ASSERT_EQ(sk_eval_hidden(model.get(), state.get(), ids.data(), ids.size(), SK_WANT_ALL,
+                             all.data(), all.size()),
+              SK_OK)
+        << sk_last_error();
+    ASSERT_EQ(sk_eval(model.get(), whole.get(), ids.data(), ids.size(), SK_WANT_LAST, logits.data(),
+                      vocab),
+              SK_OK);
+    EXPECT_TRUE(equal(state, whole));
+    std::vector<float> last(width);
+    for (size_t at = 0; at < ids.size(); at += 150) {
+      ASSERT_EQ(sk_eval_hidden(model.get(), pieces.get(), ids.data() + at, 150, SK_WANT_LAST,
+                               last.data(), width),
+                SK_OK);
+      EXPECT_EQ(last, std::vector<float>(all.begin() + static_cast<int64_t>((at + 149) * width),
+                                         all.begin() + static_cast<int64_t>((at + 150) * width)));
+    }
+    EXPECT_TRUE(equal(pieces, whole));
+
+    EXPECT_EQ(sk_eval_hidden(model.get(), state.get(), ids.data(), 2, SK_WANT_ALL, all.data(),
+                             2 * width - 1),
+              SK_ARGUMENT);
+    EXPECT_EQ(sk_eval_hidden(model.get(), state.get(), ids.data(), 2, SK_WANT_LAST, nullptr, width),
+              SK_ARGUMENT);
+    const int32_t beyond[] = {1, 1 << 30};
+    EXPECT_EQ(sk_eval_hidden(model.get(), state.get(), beyond, 2, SK_WANT_LAST, all.data(), width),
+              SK_ARGUMENT);
+    EXPECT_TRUE(equal(state, whole));
+  }
+}
+
 TEST(ScoreApi, is_the_log_probability_of_each_next_token) {
   for (const std::string& path : {bundled_model(), v7_model()}) {
     const ModelPtr model = open_model(path, with_threads(2));

@@ -180,6 +180,9 @@ int main(int argc, char** argv) {
   DO(sk_score(model, copy, ids, count, logprobs, NULL));
   say("scored", hash_of(logprobs, (count - 1) * sizeof logprobs[0]));
   DO(sk_state_reset(copy));
+  DO(sk_eval_hidden(model, copy, ids, count, SK_WANT_LAST, logits, kMost));
+  say("hidden", hash_of(logits, 32 * sizeof(float)));
+  DO(sk_state_reset(copy));
   talk(model, ids, count);
 
   struct sk_sampling sampling;

@@ -183,6 +183,36 @@ INSTANTIATE_TEST_SUITE_P(Models, Bits, testing::ValuesIn(all_models()), [](const
   return name;
 });
 
+TEST(Hidden, times_the_head_is_the_logits) {
+  const auto path = test::fixture("models/v7.pth");
+  const std::vector<float> head = test::read_tensor(path, "head.weight");
+  for (const char* device : {"cpu", "reference"}) {
+    const auto model = test::open_model(path, {.threads = 2, .device = device});
+    const auto vocab = static_cast<size_t>(model->vocab());
+    const auto width = static_cast<size_t>(model->info().dimensions.width);
+    const auto tokens = random_tokens(3, 20, model->vocab());
+    State state = model->new_state(), other = model->new_state();
+    std::vector<float> hidden(tokens.size() * width), product(tokens.size() * vocab);
+    ASSERT_TRUE(model->eval_hidden(state, tokens, Want::all, hidden.data()));
+    for (size_t t = 0; t < tokens.size(); ++t)
+      for (size_t o = 0; o < vocab; ++o) {
+        double sum = 0;
+        for (size_t i = 0; i < width; ++i)
+          sum += double{head[o * width + i]} * hidden[t * width + i];
+        product[t * vocab + o] = static_cast<float>(sum);
+      }
+    EXPECT_LE(test::relative_error(product, test::logits_of(*model, other, tokens)), 1e-6)
+        << device;
+    EXPECT_TRUE(state == other);
+    // The next token's logits are computed as if nothing had been left out.
+    std::vector<float> a(vocab), b(vocab);
+    const int32_t next = 7;
+    ASSERT_TRUE(model->eval(state, {&next, 1}, Want::last, a.data()));
+    ASSERT_TRUE(model->eval(other, {&next, 1}, Want::last, b.data()));
+    EXPECT_EQ(a, b);
+  }
+}
+
 TEST(Eval, a_refused_call_leaves_the_state_as_it_was) {
   const auto model = test::open_model(test::fixture("models/tiny_v7.pth"));
   State state = model->new_state();
