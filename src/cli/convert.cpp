@@ -52,7 +52,7 @@ class Made {
 class Convert : public Command {
  public:
   void declare(Options& options) override {
-    options.argument("IN", in_, "a model file of any kind, or a folder").file();
+    options.argument("IN", in_, "a model file of any kind, or a folder").model();
     options
         .argument("OUT", out_,
                   "the new file: .pth, .safetensors, .gguf or .skein; a folder for fla")

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/control_group.h"
+#include "base/data_folders.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/platform.h"
@@ -126,7 +127,7 @@ void look_at_memory(std::vector<Finding>& out) {
 }
 
 void look_at_vocabularies(std::vector<Finding>& out) {
-  const auto folder = data_folder() / "vocab";
+  const auto folder = own_data_folder() / "vocab";
   std::error_code ignored;
   bool any = false;
   for (const char* name : {"rwkv_vocab_v20230424.txt", "rwkv_vocab_v20230424.json",

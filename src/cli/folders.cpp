@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "base/data_folders.h"
+
 namespace skein::cli {
 namespace {
 
@@ -35,7 +37,19 @@ bool make_folder(const std::filesystem::path& folder) {
 }
 
 std::filesystem::path config_folder() { return folder("XDG_CONFIG_HOME", ".config"); }
-std::filesystem::path data_folder() { return folder("XDG_DATA_HOME", ".local/share"); }
+
+std::string model_path(const std::string& name) {
+  std::error_code ignored;
+  if (name.empty() || name.find('/') != std::string::npos || std::filesystem::exists(name, ignored))
+    return name;
+  for (const std::filesystem::path& data : data_folders())
+    for (const char* ending : {"", ".skein", ".gguf", ".safetensors", ".st", ".pth", ".bin"})
+      if (const auto path = data / "models" / (name + ending);
+          std::filesystem::exists(path, ignored))
+        return path.string();
+  return name;
+}
+
 std::filesystem::path state_folder() { return folder("XDG_STATE_HOME", ".local/state"); }
 
 }  // namespace skein::cli

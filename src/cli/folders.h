@@ -1,14 +1,19 @@
-// Where Skein keeps things: $SKEIN_HOME for everything, else the XDG folders.
+// Where Skein keeps things: $SKEIN_HOME for everything, else the XDG folders (base/data_folders.h
+// has those of models and vocabularies).
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace skein::cli {
 
 // Empty when neither the variables nor HOME say where.
 std::filesystem::path config_folder();  // $XDG_CONFIG_HOME/skein
-std::filesystem::path data_folder();    // $XDG_DATA_HOME/skein
 std::filesystem::path state_folder();   // $XDG_STATE_HOME/skein: what chat remembers of its lines
+
+// What a user calls a model: a path or, where there is no such file, the name of one in the folder
+// `models` of data_folders(), with its ending or without. Unchanged if it is neither.
+std::string model_path(const std::string& name);
 
 // Makes the folder, if what it is meant to lie in is there: a home folder that does not exist is
 // nobody's, and is not made. Whether it is there then.

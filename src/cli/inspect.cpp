@@ -181,7 +181,7 @@ void write_report(JsonWriter& json, const FileReport& report, bool tensors) {
 class Inspect final : public Command {
  public:
   void declare(Options& options) override {
-    options.argument("FILE", file_, "a model, a state, a LoRA: its content says which").file();
+    options.argument("FILE", file_, "a model, a state, a LoRA: its content says which").model();
     options.flag("--tensors", tensors_, "list every tensor");
     options.flag("--check", check_,
                  "read all data: checksums, block scales, finite numbers, shapes");

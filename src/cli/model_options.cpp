@@ -18,9 +18,9 @@ void ModelOptions::declare(Options& options) {
   options
       .argument("MODEL", path_,
                 "the model: .pth, .safetensors, .st, .gguf, .bin, .skein or a folder")
-      .file();
+      .model();
   options.section("Model");
-  options.stand_in("-m,--model", "MODEL", "FILE");
+  options.stand_in("-m,--model", "MODEL", "FILE").set_elsewhere();
   options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
       .range(0, static_cast<double>(limits::kThreads));
   adapters_.declare(options);

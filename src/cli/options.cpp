@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "cli/config.h"
+#include "cli/folders.h"
 #include "cli/suggest.h"
 
 namespace skein::cli {
@@ -113,8 +114,20 @@ Option& Option::file() {
   return *this;
 }
 
+Option& Option::model() {
+  assign = [inner = std::move(assign)](std::string_view text) {
+    return inner(model_path(std::string(text)));
+  };
+  return file();
+}
+
 Option& Option::optional() {
   must = false;
+  return *this;
+}
+
+Option& Option::set_elsewhere() {
+  only_here = false;
   return *this;
 }
 
@@ -233,6 +246,29 @@ bool Options::given(std::string_view name) const {
                      [&](const auto& one) { return one.first->name == name; });
 }
 
+namespace {
+
+// What the environment or a configuration file says of an option that the command line left out;
+// `target` takes it. Whether there was something.
+Result<bool> take_elsewhere(const Option& option, const Option& target, const Config* config,
+                            std::string_view command) {
+  if (option.only_here) return false;
+  const std::string variable = option.environment();
+  if (const char* value = std::getenv(variable.c_str()); value && *value) {
+    SK_TRY_STATUS(take(target, value, variable));
+    return true;
+  }
+  const ConfigKey* key = config ? config->find(command, option.name) : nullptr;
+  if (!key) return false;
+  if (key->values.size() != 1 && !target.repeats)
+    return fail(Code::argument, "{}: {} takes one value", key->where, option.name);
+  for (const std::string& value : key->values)
+    SK_TRY_STATUS(take(target, value, key->where + ": " + option.name));
+  return true;
+}
+
+}  // namespace
+
 Status Options::resolve(const Config* config, std::string_view command) {
   for (const Option& option : options_) {
     if (given(option.name)) {
@@ -241,22 +277,16 @@ Status Options::resolve(const Config* config, std::string_view command) {
         if (which == &option) SK_TRY_STATUS(take(option, value, source));
       continue;
     }
-    if (option.argument) {
-      if (option.must) return fail(Code::argument, "{} is missing", option.name);
+    if (!option.argument) {
+      if (!option.stands_for) SK_TRY_STATUS(take_elsewhere(option, option, config, command));
       continue;
     }
-    if (option.only_here) continue;
-    const std::string variable = option.environment();
-    if (const char* value = std::getenv(variable.c_str()); value && *value) {
-      SK_TRY_STATUS(take(option, value, variable));
-      continue;
+    bool found = false;
+    for (const Option& other : options_) {
+      if (found || other.stands_for != &option) continue;
+      SK_TRY(found, take_elsewhere(other, option, config, command));
     }
-    if (const ConfigKey* key = config ? config->find(command, option.name) : nullptr) {
-      if (key->values.size() != 1 && !option.repeats)
-        return fail(Code::argument, "{}: {} takes one value", key->where, option.name);
-      for (const std::string& value : key->values)
-        SK_TRY_STATUS(take(option, value, key->where + ": " + option.name));
-    }
+    if (!found && option.must) return fail(Code::argument, "{} is missing", option.name);
   }
   return {};
 }

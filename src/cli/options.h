@@ -54,8 +54,10 @@ struct Option {
   Option& one_of(std::vector<std::string> values);
   Option& range(std::optional<double> least, std::optional<double> most);
   Option& file();             // its value is a path
+  Option& model();            // likewise, or the name of a model that is installed
   Option& optional();         // an argument that may be missing
   Option& unset_elsewhere();  // only_here
+  Option& set_elsewhere();    // not only_here, of a stand-in
 
   bool is_flag() const { return placeholder.empty() && !argument; }
   std::string environment() const;  // SKEIN_TOP_P

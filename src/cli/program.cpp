@@ -12,6 +12,8 @@
 namespace skein::cli {
 namespace {
 
+constexpr const char* kCommit = SKEIN_COMMIT;  // empty where it is not known
+
 // Options before the command belong to it: skein --json inspect FILE.
 std::vector<std::string> command_first(std::span<const std::string> args) {
   size_t command = 0;
@@ -103,10 +105,13 @@ int run_program(std::span<const std::string> given) {
     if (stands_before_mark(args, "--version")) {
       if (early.json) {
         JsonWriter json;
-        json.begin_object().member("version", kVersion).end_object();
+        json.begin_object().member("version", kVersion);
+        if (*kCommit) json.member("commit", kCommit);
+        json.end_object();
         console.object(json);
       } else {
-        console.line(fmt::format("skein {}", kVersion));
+        console.line(*kCommit ? fmt::format("skein {} ({})", kVersion, kCommit)
+                              : fmt::format("skein {}", kVersion));
       }
       return console.finish(kFine);
     }

@@ -33,7 +33,8 @@ struct Axes {
 };
 
 Option& declare_model(Options& options, std::string& target) {
-  return options.value("-m,--model", target, "MODEL", "the model that the state belongs to").file();
+  return options.value("-m,--model", target, "MODEL", "the model that the state belongs to")
+      .model();
 }
 
 std::string base_name(const std::string& path) {

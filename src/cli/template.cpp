@@ -34,7 +34,7 @@ class Template final : public Command {
  public:
   void declare(Options& options) override {
     options.argument("MODEL", model_, "the model; with --profile it may be left out")
-        .file()
+        .model()
         .optional();
     std::vector<std::string> names;
     for (const text::Profile& profile : text::profiles()) names.emplace_back(profile.name);

@@ -30,7 +30,7 @@ class Tokenize final : public Command {
  public:
   void declare(Options& options) override {
     options.argument("MODEL", model_, "the model; with --vocab it may be left out")
-        .file()
+        .model()
         .optional();
     options.argument("TEXT", text_, "the text; standard input without it").optional();
     options.value("-f,--file", file_, "FILE", "the text is in this file or pipe").file();
@@ -95,7 +95,7 @@ class Detokenize final : public Command {
  public:
   void declare(Options& options) override {
     options.argument("MODEL", model_, "the model; with --vocab it may be left out")
-        .file()
+        .model()
         .optional();
     options.argument("ID", ids_, "token ids; standard input without them").optional();
     options.value("--vocab", vocab_, "FILE", "the vocabulary").file();

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/data_folders.h"
 #include "base/file.h"
 #include "base/inputs.h"
 #include "base/json.h"
@@ -17,15 +18,6 @@ namespace {
 constexpr int32_t kWorldRows = 65536;
 constexpr int32_t k20bRows = 50277;
 constexpr const char* kHuggingFace = "tokenizer.json";
-
-std::filesystem::path data_folder() {
-  if (const char* home = std::getenv("SKEIN_HOME"); home && *home) return home;
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data && *data)
-    return std::filesystem::path(data) / "skein";
-  if (const char* home = std::getenv("HOME"); home && *home)
-    return std::filesystem::path(home) / ".local/share/skein";
-  return {};
-}
 
 std::span<const char* const> file_names(int64_t rows) {
   static constexpr const char* kWorld[] = {"rwkv_vocab_v20230424.txt", "rwkv_vocab_v20230424.json"};
@@ -183,7 +175,7 @@ std::string chat_template(const ModelText& model) {
 
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model) {
   std::vector<std::filesystem::path> folders = {own_folder(model)};
-  if (const auto data = data_folder(); !data.empty()) folders.push_back(data / "vocab");
+  for (const auto& data : data_folders()) folders.push_back(data / "vocab");
   return folders;
 }
 
@@ -206,13 +198,15 @@ Result<text::TokenizerPtr> find_tokenizer(const ModelText& model, const std::str
   const std::vector<std::filesystem::path> folders = vocabulary_folders(model.path);
   const std::span<const char* const> names = file_names(model.rows);
   const std::string file = escaped(model.path.filename().string());
-  std::string places;
   std::error_code ignored;
   for (const auto& folder : folders) {
     for (const char* name : names)
       if (std::filesystem::exists(folder / name, ignored)) return from_file(folder / name, model);
-    places += (places.empty() ? "" : " or ") + escaped(folder.string());
   }
+  // Of the folders those that are the user's.
+  std::string places = escaped(folders[0].string());
+  if (const auto data = own_data_folder(); !data.empty())
+    places += " or " + escaped((data / "vocab").string());
   if (!names.empty())
     return fail(Code::io,
                 "{}: its vocabulary was not found; put {} into {}, or name it with --vocab", file,
