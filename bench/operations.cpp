@@ -39,7 +39,7 @@ class Bench {
                                                weight(ops::WeightUse::matrix, 16)));
     auto backend = cpu::make_backend({.threads = 1});
     if (!backend) return nullptr;
-    auto executable = (*backend)->compile(program_, weights_, nullptr, nullptr);
+    auto executable = (*backend)->compile(program_, weights_, {});
     return executable ? std::move(*executable) : nullptr;
   }
 

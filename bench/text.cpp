@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "run/model_source.h"
 #include "run/sampler.h"
 #include "run/vocabulary.h"
 
@@ -63,8 +64,9 @@ Result<text::TokenizerPtr> tokenizer_of(const std::string& kind) {
     return text::open_tokenizer(file.bytes(), "qwen2_small.json");
   }
   const std::string model = fixtures + "models/tiny_v7.gguf";
-  SK_TRY(const ModelOutline outline, Model::outline(model));
-  return find_tokenizer(ModelText{model, outline.info.dimensions.vocab, &outline.metadata}, {});
+  SK_TRY(const ModelSource source, ModelSource::open(model));
+  const int64_t rows = source.architecture->dimensions().vocab;
+  return find_tokenizer(ModelText{model, rows, &source.container().metadata}, {});
 }
 
 void encode(benchmark::State& state, const std::string& kind) {

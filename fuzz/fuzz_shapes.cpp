@@ -154,7 +154,7 @@ void run(const Container& file) {
   const auto parts = (*architecture)->state();
   SK_CHECK(parts.size() == program.slots.size());
   const auto backend = ops::reference_backend();
-  const auto executable = backend->compile(program, *weights, {}, {});
+  const auto executable = backend->compile(program, *weights, {});
   if (!executable) return;
   const auto state = (*executable)->states()->make();
   SK_CHECK(state.has_value());

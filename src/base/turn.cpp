@@ -38,7 +38,7 @@ void Turn::Count::add(uint32_t generation, int change) {
 // 0 when it is held by a thread that is not in this process.
 uint32_t Turn::wait(bool seize) {
   using Clock = std::chrono::steady_clock;
-  constexpr auto kPatience = std::chrono::milliseconds(1);
+  constexpr auto kPatience = std::chrono::microseconds(200);
   const uint32_t here = process_generation();
   std::optional<Clock::time_point> since;  // it waits
   bool impatient = false;
@@ -95,7 +95,8 @@ void Turn::give_back(uint32_t generation) {
 
 void Turn::ring() {
   changes_.fetch_add(1);
-  changes_.notify_all();
+  // Those who let the impatient go first wait for no one in particular.
+  impatient_.in(process_generation()) > 0 ? changes_.notify_all() : changes_.notify_one();
 }
 
 }  // namespace skein

@@ -14,7 +14,7 @@ uint32_t process_generation();
 
 // A mutex whose holder may have stayed behind in another process, and who comes then is told so
 // instead of waiting for ever. Whoever comes at the right moment has it, which is fast; but who has
-// waited for more than a millisecond comes before those who have not.
+// waited for more than a fifth of a millisecond comes before those who have not.
 class Turn {
  public:
   // Gives the turn back at its end.

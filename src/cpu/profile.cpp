@@ -33,12 +33,15 @@ ops::Work Executor::work_of(const ops::Op& op, int64_t tokens, int64_t sequences
 
 Status Executor::run_timed(const ops::Step& step) {
   StepClock clock(program_.ops.size(), pool_->size());
-  clock_ = &clock;
   const auto begin = std::chrono::steady_clock::now();
-  const Status status = run(step);
+  {
+    struct Clocked {  // also where it throws
+      StepClock*& place;
+      ~Clocked() { place = nullptr; }
+    } const clocked{clock_ = &clock};
+    SK_TRY_STATUS(run(step));
+  }
   const auto end = std::chrono::steady_clock::now();
-  clock_ = nullptr;
-  SK_TRY_STATUS(status);
   ops::Profile& profile = *step.profile;
   profile.seconds += std::chrono::duration<double>(end - begin).count();
   for (size_t i = 0; i < program_.ops.size(); ++i) {

@@ -17,7 +17,8 @@ bool is(const Op& op, Division division) { return cpu_operation(op.kind).divisio
 
 // Neither leads its neighbours nor is joined to them: all of its input has to be there.
 bool stands_alone(const Op& op) {
-  return op.kind == OpKind::linear || op.kind == OpKind::pick || is(op, Division::before);
+  return cpu_operation(op.kind).meets || ops::operation(op).along == ops::Along::chosen ||
+         is(op, Division::before);
 }
 
 // How the columns of values are divided: per width in whole heads, so that everything that is done

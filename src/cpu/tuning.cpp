@@ -38,7 +38,9 @@ Status Executor::choose_sparse(ops::Sparse choice) {
   return {};
 }
 
-// Of the units behind squared ReLUs those that are not zero, as a few tokens leave them.
+// Of the units behind squared ReLUs those that are not zero, as a few tokens leave them. They are
+// read with a state of zeros: what a sequence begins with is the owner's affair, and no tokens of a
+// text are these.
 Result<double> Executor::share_of_zeros_left() {
   std::set<const ops::Value*> units;
   for (const ops::Op& op : program_.ops)
@@ -56,6 +58,7 @@ Result<double> Executor::share_of_zeros_left() {
     active += std::ssize(data) - std::count(data.begin(), data.end(), 0.0f);
   };
   SK_TRY(const auto state, states_->make());
+  SK_TRY_STATUS(state->reserve(std::ssize(tokens)));
   const ops::Sequence sequence = {0, static_cast<int32_t>(tokens.size()), state.get()};
   SK_TRY_STATUS(run({.tokens = tokens, .sequences = {&sequence, 1}, .trace = &count}));
   return all > 0 ? static_cast<double>(active) / static_cast<double>(all) : 1;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/check.h"
 #include "base/finite.h"
 #include "cpu/records.h"
 #include "ops/pack.h"

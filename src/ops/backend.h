@@ -82,7 +82,7 @@ struct Step {
   // these through: whatever one goes into is none either (Unary, norms), so that they show here.
   std::span<uint8_t> not_finite{};
   // Rows, ascending, where matrix products may round operands to fewer bits
-  // (Backend::has_fast_rows).
+  // (Outlook::fast_rows).
   std::span<const RowRange> fast{};
   const Trace* trace = nullptr;
   // Asked after the tables were read and before any state is changed, and at the end of a step

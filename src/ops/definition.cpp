@@ -70,7 +70,21 @@ void DefinedStep::run(const Op& op) {
     count += numbers.size();
   }
   std::vector<double> all(count);
-  operation(op).reference(call(op), all.data());
+  OpCall call = this->call(op);
+  if (operation(op).slot_use == SlotUse::recurrent) {
+    // Token by token, so that it does not matter how a text is cut into steps.
+    for (size_t i = 0; i < sequences_.size(); ++i) {
+      const OpCall::Sequence whole = sequences_[i];
+      for (int64_t t = whole.begin; t < whole.end; ++t) {
+        const OpCall::Sequence one = {t, t + 1, whole.state};
+        call.sequences = {&one, 1};
+        operation(op).reference(call, all.data());
+        for (double& number : state(op, i)) number = static_cast<float>(number);
+      }
+    }
+  } else {
+    operation(op).reference(call, all.data());
+  }
   auto from = all.begin();
   for (ValueId out = op.out; out < op.out + op.results; ++out) {
     auto& numbers = values_[static_cast<size_t>(out)];

@@ -1,5 +1,5 @@
-// A step by the operations' definitions: each in double, over values that are rounded to f32. What
-// the reference executor and the gradients run on.
+// A step by the operations' definitions: each in double, over values and, from token to token,
+// states that are rounded to f32. What the reference executor and the gradients run on.
 #pragma once
 
 #include <span>

@@ -70,7 +70,12 @@ class Backward {
     for (size_t s = 0; s < before.size(); ++s)
       std::copy(before[s].begin(), before[s].end(), forward_.state(op, s).begin());
     const OpCall call = forward_.call(op);
-    OpGradient gradient = {.out = values_[static_cast<size_t>(op.out)].data()};
+    std::vector<double> of_results;
+    for (ValueId made = op.out; made < op.out + op.results; ++made) {
+      const auto& part = values_[static_cast<size_t>(made)];
+      of_results.insert(of_results.end(), part.begin(), part.end());
+    }
+    OpGradient gradient = {.out = of_results.data()};
     for (size_t i = 0; i < row.operands.size(); ++i) {
       const Operand& operand = row.operands[i];
       if (operand.in_values(op))

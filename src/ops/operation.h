@@ -1,6 +1,6 @@
 // The table of operations: everything that is known of a kind of operation besides how a device
-// computes it. Recorder, memory plan, reference executor, expansion, gradients and the devices'
-// schedules read it.
+// computes it. Recorder, reference executor, expansion, gradients and the devices' schedules read
+// it.
 #pragma once
 
 #include <array>
@@ -52,7 +52,6 @@ struct OpShape {
   const Op& op;
   std::array<int32_t, kMostOperands> operands{};  // of a matrix its rows
 
-  int32_t head_size(int32_t width) const { return width / op.heads; }
   // Whether `heads` is a number that divides this width.
   bool divides(int32_t width) const { return op.heads > 0 && width % op.heads == 0; }
 };
@@ -83,7 +82,7 @@ struct OpCall {
   std::span<const int32_t> outputs{};
 };
 
-// What a loss changes with, in the places of what it is the gradient of. All but `out` is added to.
+// What a loss changes with, in the places of what it is the gradient of: `in` is added to.
 struct OpGradient {
   struct Input {
     double* data = nullptr;  // none where nobody asks
@@ -93,7 +92,7 @@ struct OpGradient {
     double* row(int64_t t) const { return data + t * stride; }
   };
 
-  const double* out = nullptr;  // [rows, width]
+  const double* out = nullptr;  // [rows, width], of several results one after the other
   std::array<Input, kMostOperands> in{};
   // Of each sequence's slots: of what they hold afterwards, to be replaced by that of what they
   // held before.

@@ -13,7 +13,7 @@ namespace {
 
 class ReferenceExecutable final : public Executable {
  public:
-  ReferenceExecutable(Program program, WeightNumbers weights)
+  ReferenceExecutable(Program program, WeightNumbers weights, std::vector<std::string> notes)
       : program_(std::move(program)),
         weights_(std::move(weights)),
         states_(HostStates::of(program_.slots)) {
@@ -22,6 +22,7 @@ class ReferenceExecutable final : public Executable {
       facts_.flops_per_token += 2 * std::ssize(weight);
     }
     facts_.bytes_per_token = facts_.weight_bytes;
+    facts_.notes = std::move(notes);
   }
 
   std::shared_ptr<StatePool> states() const override { return states_; }
@@ -67,8 +68,16 @@ class ReferenceBackend final : public Backend {
     MemoryNeed& host = out.memory.host;
     for (const WeightData& weight : weights)
       if (weight.present) host.weights += weight.tensor.shape.elements() * kFloat;
-    for (const Value& value : program.values) host.step += value.width * tokens * kFloat;
+    // Every value, and in double one at a time and the state of each sequence of the step, of which
+    // there may be as many as tokens.
+    int64_t widest = 0;
+    for (const Value& value : program.values) {
+      host.step += value.width * tokens * kFloat;
+      widest = std::max<int64_t>(widest, value.width);
+    }
+    host.step += widest * tokens * int64_t{sizeof(double)};
     host.state = HostStates::of(program.slots)->bytes_each();
+    host.state += 2 * program.state_bytes();
     return out;
   }
 
@@ -86,7 +95,11 @@ class ReferenceBackend final : public Backend {
       if (options.progress && !options.progress(bytes_done))
         return fail(Code::io, "interrupted while loading");
     }
-    return std::make_unique<ReferenceExecutable>(program, std::move(all));
+    std::vector<std::string> notes;
+    if (options.sparse == Sparse::on) notes.push_back("the device cannot skip zeros");
+    if (options.two_plane == TwoPlane::on)
+      notes.push_back("the head has no second plane: the device has none");
+    return std::make_unique<ReferenceExecutable>(program, std::move(all), std::move(notes));
   }
 };
 

@@ -9,7 +9,6 @@
 
 #include "backends/backends.h"
 #include "base/check.h"
-#include "base/limits.h"
 #include "base/platform.h"
 #include "base/pool.h"
 #include "ops/expand.h"
@@ -91,6 +90,10 @@ Result<std::shared_ptr<const StateLayout>> make_layout(const arch::Architecture&
     layout->tuned = std::move(tuned).take_memory();
   }
   return layout;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point started) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 }
 
 Status check_chunk(int chunk) {
@@ -176,18 +179,37 @@ void Opening::expect(TwoPlane choice) {
     (memory_.device.weights > 0 ? memory_.device : memory_.host).weights += plane.bytes;
 }
 
+namespace {
+
+// What can be wrong with the options, before any file is read.
+Result<std::unique_ptr<ops::Backend>> backend_for(const ModelOptions& options) {
+  SK_TRY_STATUS(check_chunk(options.chunk));
+  return backends::open_device(options.device, {.threads = options.threads, .isa = options.isa});
+}
+
+}  // namespace
+
 Result<Opening> Opening::look(const std::filesystem::path& path, const ModelOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  SK_TRY(auto backend, backend_for(options));
   SK_TRY(ModelSource source, ModelSource::open(path, options.adapters));
-  return look(std::move(source), options);
+  return look(std::move(source), options, std::move(backend), started);
 }
 
 Result<Opening> Opening::look(ModelSource source, const ModelOptions& options) {
-  SK_TRY_STATUS(check_chunk(options.chunk));
-  SK_TRY(auto backend,
-         backends::open_device(options.device, {.threads = options.threads, .isa = options.isa}));
+  const auto started = std::chrono::steady_clock::now();
+  SK_TRY(auto backend, backend_for(options));
+  return look(std::move(source), options, std::move(backend), started);
+}
+
+Result<Opening> Opening::look(ModelSource source, const ModelOptions& options,
+                              std::unique_ptr<ops::Backend> backend,
+                              std::chrono::steady_clock::time_point started) {
   SK_TRY_STATUS(
       check_tuned_shapes(source.model.tensors, source.architecture->state(), source.name()));
-  return Opening(std::move(source), options, std::move(backend));
+  Opening out(std::move(source), options, std::move(backend));
+  out.info_.load_seconds = seconds_since(started);
+  return out;
 }
 
 Result<std::shared_ptr<Model>> Opening::load(const LoadProgress& progress) && {
@@ -233,8 +255,7 @@ Result<std::shared_ptr<Model>> Opening::load(const LoadProgress& progress) && {
     info_.second_plane_bytes = plane->cost().bytes;
     info_.second_plane_saves = plane->cost().saved;
   }
-  info_.load_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  info_.load_seconds += seconds_since(started);  // and what looking took
 
   auto model = std::shared_ptr<Model>(new Model(std::move(source_.files), std::move(info_)));
   model->chunk_ = static_cast<size_t>(options_.chunk ? options_.chunk : Model::kDefaultChunk);
@@ -242,6 +263,7 @@ Result<std::shared_ptr<Model>> Opening::load(const LoadProgress& progress) && {
   model->has_second_plane_ = model->info_.two_plane == TwoPlane::on;  // made with the rest
   model->weight_names_ = names_of(*source_.architecture, source_.weights);
   model->head_input_ = program_.value(program_.head().in[0]).width;
+  SK_CHECK(model->head_input_ == model->info_.dimensions.width);  // what is said of hidden states
   model->layout_ = std::move(layout);
   model->backend_ = std::move(backend_);
   model->executable_ = std::move(executable);

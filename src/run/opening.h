@@ -2,8 +2,8 @@
 // anything is allocated.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
-#include <functional>
 #include <memory>
 
 #include "ops/backend.h"
@@ -43,6 +43,9 @@ class Opening {
 
  private:
   Opening(ModelSource source, ModelOptions options, std::unique_ptr<ops::Backend> backend);
+  static Result<Opening> look(ModelSource source, const ModelOptions& options,
+                              std::unique_ptr<ops::Backend> backend,
+                              std::chrono::steady_clock::time_point started);
   void expect(TwoPlane choice);
 
   ModelSource source_;

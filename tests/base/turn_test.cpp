@@ -1,6 +1,8 @@
 #include "base/turn.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -48,6 +50,36 @@ TEST(Turn, nobody_waits_while_others_have_it_again_and_again) {
   for (std::thread& thread : threads) thread.join();
   const auto [least, most] = std::minmax({rounds[0].load(), rounds[1].load(), rounds[2].load()});
   EXPECT_GT(3 * least, most) << rounds[0] << " " << rounds[1] << " " << rounds[2];
+}
+
+// The child has counts of threads that stayed in its parent: one holds the turn, one has waited for
+// it for long.
+TEST(Turn, a_forked_process_waits_for_nobody_who_is_not_there) {
+  Turn turn;
+  std::atomic<bool> held{false}, over{false};
+  std::thread holder([&] {
+    const auto mine = turn.take("the turn");
+    held = true;
+    while (!over.load()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  while (!held.load()) std::this_thread::yield();
+  std::thread waiter([&] { ASSERT_TRUE(turn.take("the turn")); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);
+    if (turn.take("the turn")) ::_exit(1);  // in use when this process was forked
+    { const Turn::Held seized = turn.take_over(); }
+    for (int i = 0; i < 3; ++i)
+      if (!turn.take("the turn")) ::_exit(2);
+    ::_exit(0);
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  over = true;
+  holder.join();
+  waiter.join();
 }
 
 TEST(Turn, who_takes_it_again_lets_others_have_it_first) {

@@ -183,6 +183,21 @@ INSTANTIATE_TEST_SUITE_P(Models, Bits, testing::ValuesIn(all_models()), [](const
   return name;
 });
 
+// The device that others are compared with keeps the promise, too.
+TEST(Reference, does_not_mind_how_a_text_is_cut) {
+  for (const char* name : {"v4.pth", "v6.pth", "tiny_v7.pth"}) {
+    const auto model =
+        test::open_model(test::fixture(std::string("models/") + name), {.device = "reference"});
+    const auto tokens = random_tokens(4, 9, model->vocab());
+    const Result_ whole = run(*model, tokens, tokens.size());
+    for (const size_t chunk : {1, 4}) {
+      const Result_ cut = run(*model, tokens, chunk);
+      EXPECT_TRUE(same_bits(cut.logits, whole.logits)) << name << ", pieces of " << chunk;
+      EXPECT_TRUE(same_bits(cut.state, whole.state)) << name << ", pieces of " << chunk;
+    }
+  }
+}
+
 TEST(Hidden, times_the_head_is_the_logits) {
   const auto path = test::fixture("models/v7.pth");
   const std::vector<float> head = test::read_tensor(path, "head.weight");

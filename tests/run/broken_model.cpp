@@ -140,9 +140,14 @@ WeightId BrokenModel::add_transposed(WeightId weight) {
 }
 
 Result<std::vector<float>> BrokenModel::logits(std::span<const int32_t> tokens) {
+  return logits(tokens, *ops::reference_backend());
+}
+
+Result<std::vector<float>> BrokenModel::logits(std::span<const int32_t> tokens,
+                                               ops::Backend& backend) {
   SK_TRY_STATUS(put_in_order());
   SK_TRY_STATUS(check_widths());
-  SK_TRY(const auto executable, ops::reference_backend()->compile(program, weights, {}));
+  SK_TRY(const auto executable, backend.compile(program, weights, {}));
   const auto vocab = static_cast<size_t>(program.values[static_cast<size_t>(program.logits)].width);
   std::vector<float> out(tokens.size() * vocab);
   SK_TRY(const auto state, executable->states()->make());

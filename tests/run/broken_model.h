@@ -55,6 +55,7 @@ class BrokenModel {
 
   // Logits after every token. Errors: argument, if what the changes left is no program.
   Result<std::vector<float>> logits(std::span<const int32_t> tokens);
+  Result<std::vector<float>> logits(std::span<const int32_t> tokens, ops::Backend& backend);
 
  private:
   Status put_in_order();

@@ -373,8 +373,7 @@ TEST(Engine, several_threads_may_each_wait_for_their_own) {
 // Two models and a second engine, each stepped by a thread of its own.
 TEST(Engine, several_models_share_the_processors_evenly) {
   const int processors = usable_processors();
-  // So many layers that a step takes longer than to wake who is next.
-  const Crowd first(small_model(processors, 30)), second(small_model(processors, 30));
+  const Crowd first(small_model(processors, 2)), second(small_model(processors, 2));
   Engine engines[] = {Engine(first.model()), Engine(second.model()), Engine(first.model())};
   std::atomic<bool> over{false};
   std::atomic<int64_t> tokens[3] = {};

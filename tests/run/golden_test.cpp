@@ -1,8 +1,10 @@
 // Every generation against the official code's numbers, from every container.
 #include <gtest/gtest.h>
 
+#include "cpu/backend.h"
 #include "ops/expand.h"
 #include "ops/operation.h"
+#include "ops/reference.h"
 #include "run/broken_model.h"
 #include "run/state_file.h"
 #include "support/models.h"
@@ -89,9 +91,15 @@ TEST_P(GoldenModel, gives_them_on_primitives_alone) {
   model->program = ops::expand(model->program, [](const ops::Op&) { return false; });
   for (const ops::Op& op : model->program.ops)
     EXPECT_FALSE(ops::operation(op).composite(op)) << ops::op_name(op.kind);
-  const auto logits = model->logits(expected.tokens);
-  ASSERT_TRUE(logits) << logits.error().message;
-  EXPECT_LE(test::relative_error(*logits, expected.logits), golden.tolerance);
+  const auto cpu = cpu::make_backend({.threads = 2});
+  ASSERT_TRUE(cpu) << cpu.error().message;
+  const auto reference = ops::reference_backend();
+  for (ops::Backend* backend : {reference.get(), cpu->get()}) {
+    const auto logits = model->logits(expected.tokens, *backend);
+    ASSERT_TRUE(logits) << logits.error().message;
+    EXPECT_LE(test::relative_error(*logits, expected.logits), golden.tolerance)
+        << backend->describe();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(kGolden), [](const auto& test) {
