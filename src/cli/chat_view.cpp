@@ -146,7 +146,9 @@ bool ChatView::read_message(std::string& message, bool& leave) {
     if (!block) {
       rest = trimmed(rest);
       if (!rest.starts_with(kBlockMark)) {
-        message = rest;
+        // Of a text that was pasted the first line keeps its indentation.
+        const bool pasted = rest.find('\n') != std::string_view::npos;
+        message = pasted ? line.substr(0, line.find_last_not_of(" \t\r\n") + 1) : rest;
         return !message.empty();
       }
       rest.remove_prefix(kBlockMark.size());

@@ -9,6 +9,10 @@
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "base/file.h"
 #include "base/file_writer.h"
@@ -31,6 +35,35 @@ int read_byte(char& out) {
     if (got >= 0) return static_cast<int>(got);
     if (errno != EINTR || interrupt::requested()) return -1;
   }
+}
+
+// What a terminal sends around a paste when it was asked to (bracketed paste), and how to ask.
+constexpr std::string_view kPasteBegins = "\033[200~", kPasteEnds = "\033[201~";
+constexpr std::string_view kAskForMarks = "\033[?2004h", kNoMarks = "\033[?2004l";
+constexpr size_t kPasteBytes = size_t{64} << 20;  // more is left out
+
+void tell_terminal(std::string_view what) {
+  const char* terminal = std::getenv("TERM");
+  if (::isatty(STDOUT_FILENO) && terminal && std::string_view(terminal) != "dumb")
+    (void)!::write(STDOUT_FILENO, what.data(), what.size());
+}
+
+// Line ends as a text has them: terminals paste what Enter sends.
+std::string with_newlines(std::string_view pasted) {
+  std::string out;
+  for (size_t i = 0; i < pasted.size(); ++i) {
+    if (pasted[i] != '\r') {
+      out += pasted[i];
+    } else if (i + 1 == pasted.size() || pasted[i + 1] != '\n') {
+      out += '\n';
+    }
+  }
+  return out;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
 }
 
 // libedit counts what stands between two marks as taking no room.
@@ -56,7 +89,10 @@ struct LineEditor::Editor {
   std::string file;
   std::string prompt;
   std::vector<std::string> words;
-  std::string to_type;  // what Tab completed and libedit has not read yet
+  std::string to_type;  // what stands for keys that were read
+  size_t consumed = 0;  // of it by libedit
+  // Pastes with line ends or tabs, which libedit cannot show, by what stands for them in the line.
+  std::vector<std::pair<std::string, std::string>> pastes;
 
   static Editor& of(EditLine* line) {
     void* self = nullptr;
@@ -66,6 +102,8 @@ struct LineEditor::Editor {
   static char* show_prompt(EditLine* line) { return of(line).prompt.data(); }
   static int read_character(EditLine* line, wchar_t* out);
   std::string completion(EditLine* line) const;
+  int read_escape();
+  int read_paste();
   void save();
 };
 
@@ -108,27 +146,78 @@ void LineEditor::Editor::save() {
   std::fclose(stream);
 }
 
+// A paste, which comes whole, from behind its first mark.
+int LineEditor::Editor::read_paste() {
+  std::string text, end;  // the end: as much of the mark as stands there
+  while (end != kPasteEnds) {
+    char byte = 0;
+    if (const int got = read_byte(byte); got != 1) return got;
+    if (kPasteEnds.starts_with(end + byte)) {
+      end += byte;
+      continue;
+    }
+    end += byte;
+    const size_t back = byte == kPasteEnds[0] ? 1 : 0;  // a mark may begin here
+    if (text.size() < kPasteBytes) text.append(end, 0, end.size() - back);
+    end.erase(0, end.size() - back);
+  }
+  text = with_newlines(text);
+  constexpr size_t kShown = 1000;  // bytes that are edited like what was typed
+  const bool plain =
+      text.size() <= kShown &&
+      std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+  if (plain) {
+    to_type = std::move(text);
+    return 1;
+  }
+  const auto lines =
+      1 + std::count(text.begin(), text.end(), '\n') - (text.ends_with('\n') ? 1 : 0);
+  std::string stand_in = lines > 1
+                             ? fmt::format("[paste {}: {} lines]", pastes.size() + 1, lines)
+                             : fmt::format("[paste {}: {} bytes]", pastes.size() + 1, text.size());
+  to_type = stand_in;
+  pastes.emplace_back(std::move(stand_in), std::move(text));
+  return 1;
+}
+
+// What begins with an escape is a key, unless it is the mark of a paste.
+int LineEditor::Editor::read_escape() {
+  std::string key = "\033";
+  while (kPasteBegins.starts_with(key)) {
+    if (key == kPasteBegins) return read_paste();
+    char byte = 0;
+    if (const int got = read_byte(byte); got != 1) return got;
+    key += byte;
+  }
+  to_type = std::move(key);
+  return 1;
+}
+
 // Tab types the completion, or itself where there is none; here and not as a function of libedit's
 // (EL_ADDFN), which leaks those.
 int LineEditor::Editor::read_character(EditLine* editor, wchar_t* out) {
   Editor& self = of(editor);
-  std::string bytes(1, '\0');
-  if (self.to_type.empty()) {
+  while (self.consumed == self.to_type.size()) {
+    self.to_type.clear(), self.consumed = 0;
+    std::string bytes(1, '\0');
     if (const int got = read_byte(bytes[0]); got != 1) return got;
+    if (bytes[0] == '\033') {
+      if (const int got = self.read_escape(); got != 1) return got;
+      continue;  // an empty paste is nothing
+    }
     if (bytes[0] == '\t') self.to_type = self.completion(editor);
+    if (!self.to_type.empty()) break;
+    while (utf8_incomplete(bytes)) {
+      char next = 0;
+      if (const int got = read_byte(next); got != 1) return got;
+      bytes += next;
+    }
+    self.to_type = std::move(bytes);
   }
-  if (!self.to_type.empty()) {
-    *out = static_cast<unsigned char>(self.to_type[0]);  // commands are ASCII
-    self.to_type.erase(0, 1);
-    return 1;
-  }
-  while (utf8_incomplete(bytes)) {
-    char next = 0;
-    if (const int got = read_byte(next); got != 1) return got;
-    bytes += next;
-  }
-  const text::Character character = text::first_character(bytes);
+  const text::Character character =
+      text::first_character(std::string_view(self.to_type).substr(self.consumed));
   *out = character.length > 0 ? static_cast<wchar_t>(character.code) : L'\uFFFD';
+  self.consumed += std::max<size_t>(character.length, 1);
   return 1;
 }
 
@@ -159,9 +248,12 @@ LineEditor::LineEditor(const std::filesystem::path& history, std::vector<std::st
   el_set(e.line, EL_HIST, ::history, e.history);
   el_set(e.line, EL_BIND, "^R", "em-inc-search-prev", nullptr);
   el_source(e.line, nullptr);
+  // From now on, so that what is pasted while an answer comes has its marks, too.
+  tell_terminal(kAskForMarks);
 }
 
 LineEditor::~LineEditor() {
+  tell_terminal(kNoMarks);
   if (editor_->line) el_end(editor_->line);
   if (editor_->history) history_end(editor_->history);
 }
@@ -171,18 +263,20 @@ LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
   Editor& e = *editor_;
   if (!e.line) return Got::end;
   e.prompt = mark_escapes(prompt);
+  e.pastes.clear();
   el_resize(e.line);
   int count = 0;
   const char* got = el_gets(e.line, &count);
   if (!got || count <= 0) return interrupt::requested() ? Got::interrupted : Got::end;
   line.assign(got, static_cast<size_t>(count));
   while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
+  for (const auto& [stand_in, text] : e.pastes) replace_all(line, stand_in, text);
   return Got::line;
 }
 
 void LineEditor::remember(const std::string& line) {
   Editor& e = *editor_;
-  if (!e.history || line.empty()) return;
+  if (!e.history || line.empty() || line.find('\n') != std::string::npos) return;
   HistEvent event;
   ::history(e.history, &event, H_ENTER, line.c_str());
   if (!e.file.empty()) e.save();

@@ -20,9 +20,10 @@ class LineEditor {
   LineEditor& operator=(const LineEditor&) = delete;
 
   enum class Got { line, end, interrupted };
-  // One line without its end. `prompt` may hold escape sequences for colour.
+  // One line without its end. `prompt` may hold escape sequences for colour. What is pasted is part
+  // of the line with its line ends and tabs; "[paste 1: 40 lines]" is shown for it.
   Got read(const std::string& prompt, std::string& line);
-  // Into the history, on disk at once.
+  // Into the history, on disk at once. A line with line ends in it is not kept.
   void remember(const std::string& line);
 
  private:

@@ -173,9 +173,41 @@ std::string chat_template(const ModelText& model) {
 
 }  // namespace
 
+namespace {
+
+// Where pip has put the package `rwkv`, which brings the vocabularies: of an environment, of the
+// user, of the system.
+std::vector<std::filesystem::path> python_packages() {
+  std::vector<std::filesystem::path> bases;
+  for (const char* variable : {"VIRTUAL_ENV", "CONDA_PREFIX"})
+    if (const char* base = std::getenv(variable); base && *base) bases.emplace_back(base);
+  if (const char* home = std::getenv("HOME"); home && *home)
+    bases.push_back(std::filesystem::path(home) / ".local");
+  bases.emplace_back("/usr/local");
+  bases.emplace_back("/usr");
+  std::vector<std::filesystem::path> out;
+  for (const auto& base : bases) {
+    std::vector<std::filesystem::path> found;
+    std::error_code error;
+    for (auto at = std::filesystem::directory_iterator(base / "lib", error);
+         !error && at != std::filesystem::directory_iterator(); at.increment(error))
+      if (at->path().filename().string().starts_with("python3"))
+        for (const char* packages : {"site-packages", "dist-packages"})
+          if (const auto package = at->path() / packages / "rwkv";
+              std::filesystem::is_directory(package, error))
+            found.push_back(package);
+    std::sort(found.begin(), found.end());
+    out.insert(out.end(), found.begin(), found.end());
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model) {
   std::vector<std::filesystem::path> folders = {own_folder(model)};
   for (const auto& data : data_folders()) folders.push_back(data / "vocab");
+  for (const auto& package : python_packages()) folders.push_back(package);
   return folders;
 }
 
@@ -208,9 +240,14 @@ Result<text::TokenizerPtr> find_tokenizer(const ModelText& model, const std::str
   if (const auto data = own_data_folder(); !data.empty())
     places += " or " + escaped((data / "vocab").string());
   if (!names.empty())
-    return fail(Code::io,
-                "{}: its vocabulary was not found; put {} into {}, or name it with --vocab", file,
-                names[0], places);
+    return fail(
+        Code::io,
+        "{}: its vocabulary was not found; put {} (from {}) into {}, or name it with --vocab", file,
+        names[0],
+        model.rows == kWorldRows
+            ? "github.com/BlinkDL/ChatRWKV, folder tokenizer, or the pip package rwkv"
+            : "github.com/BlinkDL/ChatRWKV, or the pip package rwkv",
+        places);
   // The rows of other models say nothing, so only a file that lies with the model can be meant.
   if (std::filesystem::exists(folders[0] / kHuggingFace, ignored))
     return from_file(folders[0] / kHuggingFace, model);

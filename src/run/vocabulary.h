@@ -11,8 +11,8 @@
 
 namespace skein {
 
-// Where a vocabulary file is looked for, in order: beside the model (inside, if it is a folder),
-// then $SKEIN_HOME/vocab or $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab).
+// Where a vocabulary file is looked for, in order: beside the model (inside, if it is a folder), in
+// `vocab` of each of data_folders(), in an installed pip package `rwkv`.
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model);
 
 // A vocabulary file by itself. Errors: io, and those of text::open_tokenizer().

@@ -292,6 +292,37 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   EXPECT_EQ(again.finish(), 0);
 }
 
+// A terminal marks what is pasted where it was asked to: it is one message with its line ends and
+// tabs, and can be edited around.
+TEST_F(ChatCommand, a_paste_is_one_message_with_its_tabs) {
+  SK_NEEDS_TERMINAL();
+  Terminal terminal({"run", kModel});
+  ASSERT_NE(terminal.wait_for("\033[?2004h"), "");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  std::string code, shown;
+  for (int line = 1; line <= 40; ++line) {
+    code += fmt::format("\tline {}\t\u8fd9\r", line);
+    shown += fmt::format("\tline {}\t\u8fd9\r\n", line);
+  }
+  terminal.send("Look:\033[200~" + code + "\033[201~ at that\r");
+  EXPECT_NE(terminal.wait_for("Look:[paste 1: 40 lines] at that"), "");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("/show prompt\r");
+  EXPECT_NE(terminal.wait_for("Look:" + shown + " at that\r\n"), "");
+  // A tab alone, what needs no stand-in, two in one line, keys that begin alike.
+  terminal.send("/clear\r");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("\033[200~a\tb\033[201~ and \033[200~plain \u6587\033[201~\033[D\033[D!\r");
+  EXPECT_NE(terminal.wait_for("[paste 1: 3 bytes] and plain"), "");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("/show prompt\r");
+  EXPECT_NE(terminal.wait_for("a\tb and plain! \u6587"), "");
+  terminal.send("\033[200~\033[201~/exit\r");
+  std::string rest;
+  EXPECT_EQ(terminal.finish(&rest), 0);
+  EXPECT_NE(rest.find("\033[?2004l"), std::string::npos);
+}
+
 TEST_F(ChatCommand, a_history_that_is_no_file_is_left_alone) {
   SK_NEEDS_TERMINAL();
   std::filesystem::create_directories(folder_ / "skein");

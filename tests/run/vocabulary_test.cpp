@@ -191,6 +191,31 @@ TEST(Vocabulary, a_file_beside_the_model_or_in_its_folder_is_found) {
   EXPECT_NE(small_model.error().message.find("960 ids"), std::string::npos);
 }
 
+// Of the system, of a pip package, and then of nobody.
+TEST(Vocabulary, a_file_that_others_installed_is_found) {
+  const ModelText model{"model.pth", 50277, nullptr};
+  const Metadata none;
+  const auto found = [&] { return find_tokenizer(ModelText{model.path, model.rows, &none}); };
+  const Folder folder;
+  for (const char* variable : {"XDG_DATA_DIRS", "VIRTUAL_ENV"})
+    setenv(variable, (folder / "nobody").c_str(), 1);
+  const auto missing = found();
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message.find("20B_tokenizer.json (from github.com/BlinkDL/ChatRWKV"),
+            std::string::npos)
+      << missing.error().message;
+  for (const auto& [variable, name] :
+       {std::pair{"XDG_DATA_DIRS", "skein/vocab/20B_tokenizer.json"},
+        {"VIRTUAL_ENV", "lib/python3.12/site-packages/rwkv/20B_tokenizer.json"}}) {
+    folder.write(std::string(variable) + "/" + name, small_json());
+    setenv(variable, ("/none:" + (folder / variable).string()).c_str(), 1);
+    if (std::string(variable) == "VIRTUAL_ENV") setenv(variable, (folder / variable).c_str(), 1);
+    const auto tokenizer = found();
+    EXPECT_TRUE(tokenizer) << variable << ": " << tokenizer.error().message;
+    unsetenv(variable);
+  }
+}
+
 TEST(Vocabulary, a_file_of_other_models_is_not_taken) {
   const Folder folder;
   folder.write("tokenizer.json", small_json());
