@@ -52,10 +52,33 @@ bool in_first_layer(std::string_view name, std::string_view rest) {
   return name.starts_with(kFirst) && name.substr(kFirst.size()) == rest;
 }
 
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return out;
+}
+
+// The target that a name begins with or that begins with it, the longest: other programs' Q4_K_M
+// and a hasty q4.
+std::string nearest(std::string_view name) {
+  const std::string wanted = upper(name);
+  std::string_view best;
+  for (const std::string_view target : quant_targets()) {
+    const std::string known = upper(target);
+    if (wanted.starts_with(known) && target.size() > best.size()) best = target;
+  }
+  if (!best.empty()) return fmt::format(", the nearest is {}", best);
+  for (const std::string_view target : quant_targets())
+    if (!wanted.empty() && upper(target).starts_with(wanted))
+      return fmt::format(", the nearest is {}", target);
+  return {};
+}
+
 Result<DType> writable_type(std::string_view name) {
   const auto type = dtype_named(name);
   if (!type)
-    return fail(Code::argument, "there is no type {}; one of: {}", escaped(name),
+    return fail(Code::argument, "there is no type {}{}; one of: {}", escaped(name), nearest(name),
                 fmt::join(quant_targets(), ", "));
   if (!for_weights(*type))
     return fail(Code::argument, "{} is not a type that weights are written in; one of: {}",

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -272,6 +273,16 @@ int Console::finish(int code) {
             fmt::format("{} standard output: {}\n", styled_stderr(Style::red, "error:"),
                         std::strerror(write_error_)));
   return code == kFine ? kFailed : code;
+}
+
+bool has_piped_input() {
+  struct stat info {};
+  return ::fstat(STDIN_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode));
+}
+
+bool input_comes_within(int milliseconds) {
+  pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  return ::poll(&input, 1, milliseconds) != 0;
 }
 
 Result<std::string> read_stdin(uint64_t limit_bytes) {

@@ -106,6 +106,10 @@ class Console {
 
 // Reads all of standard input, up to `limit_bytes`, without a mark of UTF-8 at its beginning.
 // Error: io, argument (more than that, or UTF-16).
+// Whether standard input is a pipe or a file, which somebody means to be read.
+bool has_piped_input();
+// Whether there is something to read, or the end of it.
+bool input_comes_within(int milliseconds);
 Result<std::string> read_stdin(uint64_t limit_bytes);
 // The same for the file of an option: a regular file, a pipe or a device; "-" is standard input.
 // Error: io, for a file that is too long as well.

@@ -205,6 +205,9 @@ Status Options::read(std::span<const std::string> args) {
       for (const std::string& value : parsed->results())
         given_.emplace_back(option->stands_for ? option->stands_for : option, value);
     arguments = app.remaining();
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string what = error.what();  // "--model: 1 required TEXT missing"
+    return fail(Code::argument, "{} needs a value", escaped(what.substr(0, what.find(':'))));
   } catch (const CLI::Error& error) {
     return fail(Code::argument, "{}", escaped(error.what()));
   }

@@ -118,7 +118,10 @@ int run_program(std::span<const std::string> given) {
     const bool asked =
         args.empty() || stands_before_mark(args, "-h") || stands_before_mark(args, "--help");
     if (!asked) {
-      const int code = console.error({Code::argument, "a command is missing"});
+      const int code = console.error(
+          {Code::argument,
+           args.empty() ? "a command is missing"
+                        : fmt::format("a command is missing before {}", escaped(args[0], 60))});
       console.note("try: skein help");
       return console.finish(code);
     }

@@ -16,16 +16,17 @@ class Run final : public Command {
   int run(Console& console) override;
 
  private:
-  Status open(Console& console);
+  Status open(Console& console, Opening opening);
   Result<const text::Profile*> profile(const std::string& name) const;
   Result<std::string> prompt(Console& console) const;
+  Result<std::string> material(Console& console) const;
   int answer_once(Console& console, const std::string& prompt);
   void write_result(Console& console, const Reply& reply, const Speed& speed) const;
 
   ModelOptions model_options_;
   SamplingOptions sampling_options_;
   std::optional<std::string> prompt_;
-  std::string profile_name_, template_name_, system_, state_file_;
+  std::string profile_name_, template_name_, system_, state_file_, file_;
   std::optional<std::string> think_;
   std::string show_thinking_ = "auto";
   std::vector<std::string> stops_;
@@ -44,6 +45,9 @@ void Run::declare(Options& options) {
       .argument("PROMPT", prompt_, "one question; without it a chat, or the question from a pipe")
       .optional();
   options.stand_in("-p,--prompt", "PROMPT", "TEXT");
+  options.value("-f,--file", file_, "FILE", "a text that the question is about; -: standard input")
+      .file()
+      .unset_elsewhere();
   options.value("--system", system_, "TEXT", "what the conversation begins with");
   options.value("--think", think_, "MODE", "how to think before the answer")
       .one_of({"none", "fake", "free", "bit", "think", "lot", "zh"});
@@ -70,33 +74,58 @@ void Run::declare(Options& options) {
 }
 
 int Run::run(Console& console) {
-  const bool chats =
-      !prompt_ && console.stdin_is_terminal() && console.stdout_is_terminal() && !console.json();
+  const bool chats = !prompt_ && file_.empty() && console.stdin_is_terminal() &&
+                     console.stdout_is_terminal() && !console.json();
+  // A file that is not there is told before a question is waited for.
+  auto opening = model_options_.look(console);
+  if (!opening) return console.error(opening.error());
   std::string question;
   if (!chats) {
     auto text = prompt(console);
     if (!text) return console.error(text.error());
     question = std::move(*text);
   }
-  if (auto status = open(console); !status) return console.error(status.error());
+  if (auto status = open(console, std::move(*opening)); !status)
+    return console.error(status.error());
   if (!chats) return answer_once(console, question);
   ChatView view(console, *model_, *chat_, sampling_options_,
                 {.thinking = thinking_, .stats = stats_, .sampling_profile = sampling_profile_});
   return view.run();
 }
 
-Result<std::string> Run::prompt(Console& console) const {
-  if (prompt_) return *prompt_;
-  if (console.stdin_is_terminal())
-    return fail(Code::argument, "PROMPT is missing: a chat needs a terminal for its answers too");
-  SK_TRY(std::string text, read_stdin(kPromptBytes));
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos)
-    return fail(Code::argument, "standard input is empty: there is nothing to answer");
-  return text;
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-Status Run::open(Console& console) {
-  SK_TRY(Opening opening, model_options_.look(console));
+// The question, and behind it the text that it is about: a state that knows what is asked reads
+// with that in mind.
+Result<std::string> Run::prompt(Console& console) const {
+  if (!prompt_ && file_.empty() && console.stdin_is_terminal())
+    return fail(Code::argument, "PROMPT is missing: a chat needs a terminal for its answers too");
+  SK_TRY(std::string text, material(console));
+  if (!prompt_) {
+    if (is_blank(text))
+      return fail(Code::argument, "{} is empty: there is nothing to answer",
+                  file_.empty() || file_ == "-" ? "standard input" : escaped(file_));
+    return text;
+  }
+  if (is_blank(*prompt_) && is_blank(text))
+    return fail(Code::argument, "PROMPT is empty: there is nothing to answer");
+  if (is_blank(text)) return *prompt_;
+  return is_blank(*prompt_) ? text : *prompt_ + "\n\n" + text;
+}
+
+// Of --file, or what is piped in. A terminal or /dev/null has none.
+Result<std::string> Run::material(Console& console) const {
+  if (!file_.empty()) return read_text(file_, kPromptBytes);
+  if (prompt_ && !has_piped_input()) return std::string();
+  constexpr int kPatienceMs = 2000;
+  if (prompt_ && !input_comes_within(kPatienceMs))
+    console.note("waiting for standard input to end; with </dev/null there is none");
+  return read_stdin(kPromptBytes);
+}
+
+Status Run::open(Console& console, Opening opening) {
   SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(opening));
   SK_TRY(model_, model_options_.load(console, std::move(opening)));
   sampling_profile_ = profile_name_.empty() ? &find_profile(ModelText::of(*model_), tokenizer.get())

@@ -44,7 +44,6 @@ NO_COLOR, CLICOLOR_FORCE, TERM=dumb
 2    wrong usage
 3    a model, vocabulary or state file that is corrupt, unsupported or does not fit
 4    device or memory
-5    network
 130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 )"},
     {"models", "which files are models, and their vocabularies",

@@ -274,7 +274,7 @@ Status Conversion::choose_types(const ConvertOptions& options,
     if (blocks(row.to) && !holds_blocks(options.format))
       return fail(Code::argument, "{} holds no {}; write a GGUF or a .skein file",
                   options.format == io::WriteFormat::pth ? "a .pth" : "safetensors",
-                  dtype_name(row.to));
+                  options.quant.empty() ? dtype_name(row.to) : options.quant);
     const bool large = spec.kind == arch::WeightClass::attention ||
                        spec.kind == arch::WeightClass::feed_forward ||
                        spec.kind == arch::WeightClass::head;

@@ -64,6 +64,26 @@ TEST_F(ChatCommand, a_question_may_come_through_a_pipe) {
   EXPECT_NE(empty.err.find("nothing to answer"), std::string::npos);
 }
 
+// What is piped in, or stands in a file, follows the question: the same answer as to both at once.
+TEST_F(ChatCommand, a_question_can_be_about_a_pipe_or_a_file) {
+  const std::string both = run_skein({"run", kModel, "Reverse:\n\ngarden"}).out;
+  const Output piped = run_skein({"run", kModel, "Reverse:"}, "garden");
+  EXPECT_EQ(piped.code, 0) << piped.err;
+  EXPECT_EQ(piped.out, both);
+  std::ofstream(file("about")) << "garden";
+  EXPECT_EQ(run_skein({"run", kModel, "Reverse:", "-f", file("about")}).out, both);
+  EXPECT_EQ(run_skein({"run", kModel, "Reverse:", "-f", "-"}, "garden").out, both);
+  // The question alone can stand there, too; nothing at all is no question.
+  std::ofstream(file("asked")) << "Reverse: garden\n";
+  EXPECT_EQ(run_skein({"run", kModel, "-f", file("asked")}).out, BUNDLED_REVERSED "\n");
+  EXPECT_EQ(run_skein({"run", kModel, ""}).code, 2);
+  EXPECT_EQ(run_skein({"run", kModel, "-f", file("none")}).code, 1);
+  // What is not there is told before a question is waited for.
+  const Output missing = run_skein({"run", "nope.pth"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_NE(missing.err.find("nope.pth"), std::string::npos) << missing.err;
+}
+
 TEST_F(ChatCommand, complete_continues_the_text_as_it_stands) {
   const Output output = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n"});
   EXPECT_EQ(output.code, 0);
