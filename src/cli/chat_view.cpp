@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 
+#include "base/file.h"
 #include "cli/folders.h"
 #include "cli/interrupt.h"
 #include "cli/suggest.h"
+#include "run/saved_state.h"
 
 namespace skein::cli {
 namespace {
@@ -179,7 +183,8 @@ void ChatView::handle_command(std::string_view line) {
     const std::string_view arguments = trimmed(line.substr(end));
     const bool wants = !command.arguments.empty() && command.arguments[0] != '[';
     if (wants && arguments.empty())
-      return complain({Code::argument, fmt::format("{} needs {}", name, command.arguments)});
+      return complain(
+          {Code::argument, fmt::format("{} needs {}: {}", name, command.arguments, command.about)});
     return (this->*command.act)(arguments);
   }
   complain({Code::argument, fmt::format("there is no {}{}", escaped(name, 40),
@@ -273,12 +278,39 @@ void ChatView::tree(std::string_view) {
   }
 }
 
+namespace {
+
+// As a shell has it: ~/x below the home folder.
+std::string with_home(std::string_view path) {
+  const char* home = std::getenv("HOME");
+  return path.starts_with("~/") && home && *home ? home + std::string(path.substr(1))
+                                                 : std::string(path);
+}
+
+// A state may be replaced by a newer one, and nothing else of the user's.
+bool holds_something_else(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored) ||
+      std::filesystem::file_size(path, ignored) == 0)
+    return false;
+  const auto file = File::map(path);
+  return file && !is_saved_state(file->bytes());
+}
+
+}  // namespace
+
 void ChatView::save(std::string_view arguments) {
-  report(chat_.save(std::string(arguments)), fmt::format("saved to {}", escaped(arguments)));
+  const std::string path = with_home(arguments);
+  if (holds_something_else(path))
+    return complain({Code::argument, fmt::format("{} is no state and would be lost; choose another "
+                                                 "name, or remove it first",
+                                                 escaped(path))});
+  report(chat_.save(path), fmt::format("saved to {}", escaped(path)));
 }
 
 void ChatView::load(std::string_view arguments) {
-  report(chat_.load(std::string(arguments)), fmt::format("went on from {}", escaped(arguments)));
+  const std::string path = with_home(arguments);
+  report(chat_.load(path), fmt::format("went on from {}", escaped(path)));
 }
 
 void ChatView::system_text(std::string_view arguments) {
@@ -290,7 +322,7 @@ void ChatView::system_text(std::string_view arguments) {
 void ChatView::think(std::string_view arguments) {
   const text::Profile& profile = *chat_.settings().profile;
   if (arguments.empty()) return say(text::think_mode_name(chat_.settings().think));
-  const auto mode = text::think_mode_by_name(arguments);
+  const auto mode = text::think_mode_by_name(arguments == "off" ? "none" : arguments);
   if (mode && profile.supports(*mode)) {
     chat_.settings().think = *mode;
     return say(fmt::format("thinking: {}", arguments));

@@ -296,6 +296,18 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   EXPECT_NE(terminal.wait_for("did you mean /undo?"), "");
   terminal.send("/set top_p=abc\r");
   EXPECT_NE(terminal.wait_for("\"abc\" is not a number"), "");
+  terminal.send("/show\r");
+  EXPECT_NE(terminal.wait_for("/show needs WHAT: params, prompt or state"), "");
+  terminal.send("/think off\r");
+  EXPECT_NE(terminal.wait_for("thinking: off"), "");
+  // A state is written over an older one, and over nothing else.
+  std::ofstream(file("notes")) << "to keep";
+  terminal.send("/save " + file("notes") + "\r");
+  EXPECT_NE(terminal.wait_for("is no state and would be lost"), "");
+  for (int i = 0; i < 2; ++i) {
+    terminal.send("/save " + file("chat.state") + "\r");
+    EXPECT_NE(terminal.wait_for("saved to "), "");
+  }
   terminal.send("\"\"\"\r");
   EXPECT_NE(terminal.wait_for("..."), "");
   terminal.send("Reverse:\rapple\"\"\"\r");
