@@ -1,5 +1,7 @@
 #include "cli/reply_view.h"
 
+#include <cstdlib>
+
 #include "cli/interrupt.h"
 
 namespace skein::cli {
@@ -28,6 +30,18 @@ std::string without_controls(std::string_view text) {
   return out;
 }
 
+ReplyView::ReplyView(Console& console, ShowThinking thinking)
+    : console_(console), thinking_(thinking) {
+  const char* terminal = std::getenv("TERM");
+  if (console.stdout_is_terminal() && terminal && std::string_view(terminal) != "dumb")
+    wrap_.emplace(console.width());
+}
+
+std::string ReplyView::shown(std::string_view text) {
+  if (!console_.stdout_is_terminal()) return std::string(text);
+  return wrap_ ? wrap_->next(without_controls(text)) : without_controls(text);
+}
+
 ChatListener ReplyView::listener() {
   return {.reading = [this](size_t done, size_t total) { return read(done, total); },
           .answer = [this](const Event& event) { return show(event); }};
@@ -54,7 +68,7 @@ bool ReplyView::show(const Event& event) {
       line_open_ = true;
     }
     if (!event.text.empty()) {
-      if (part_ == Part::thought) console_.out(terminal ? "\n\n" : "\n</think>\n\n");
+      if (part_ == Part::thought) console_.out(terminal ? shown("\n\n") : "\n</think>\n\n");
       console_.out(shown(event.text));
       part_ = Part::text;
       line_open_ = !event.text.ends_with('\n');

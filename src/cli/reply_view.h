@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/console.h"
 #include "cli/progress.h"
+#include "cli/word_wrap.h"
 #include "run/chat.h"
 
 namespace skein::cli {
@@ -19,7 +21,7 @@ std::string without_controls(std::string_view text);
 
 class ReplyView {
  public:
-  ReplyView(Console& console, ShowThinking thinking) : console_(console), thinking_(thinking) {}
+  ReplyView(Console& console, ShowThinking thinking);
 
   // Shows what happens and stops it on Ctrl-C or when nobody reads any more. Valid while this
   // lives.
@@ -30,15 +32,14 @@ class ReplyView {
  private:
   bool read(size_t done, size_t total);
   bool show(const Event& event);
-  std::string shown(std::string_view text) const {
-    return console_.stdout_is_terminal() ? without_controls(text) : std::string(text);
-  }
+  std::string shown(std::string_view text);
 
   Console& console_;
   ShowThinking thinking_;
   std::unique_ptr<Progress> progress_;
   enum class Part { nothing, thought, text } part_ = Part::nothing;
   bool line_open_ = false;
+  std::optional<WordWrap> wrap_;  // on a terminal that can take back what was written
 };
 
 }  // namespace skein::cli

@@ -68,6 +68,10 @@ CharClass char_class(char32_t character) {
   return character < 128 ? kAscii[character] : classify(character);
 }
 
+int columns_of(char32_t character) {
+  return utf8proc_charwidth(static_cast<utf8proc_int32_t>(character));
+}
+
 Character first_character(std::string_view bytes) {
   const size_t length = utf8_length(bytes);
   if (length == 0) return {};

@@ -24,6 +24,10 @@ struct Character {
 // The character that `bytes` begins with.
 Character first_character(std::string_view bytes);
 
+// How many columns of a terminal it takes: 0 for what joins the character before it, 2 for wide
+// ones.
+int columns_of(char32_t character);
+
 // `code` must be a Unicode scalar value.
 void append_utf8(std::string& out, char32_t code);
 
