@@ -55,8 +55,9 @@ std::vector<fs::path> data_folders() {
     dirs.remove_prefix(std::min(dirs.size(), one.size() + 1));
   }
   for (const fs::path& home : homes()) {
-    add(home.parent_path() / "share/skein");                // bin, lib
-    add(home.parent_path().parent_path() / "share/skein");  // lib/x86_64-linux-gnu
+    // prefix/bin, prefix/lib, or prefix/lib/x86_64-linux-gnu.
+    const bool below_lib = home.parent_path().filename().string().starts_with("lib");
+    add((below_lib ? home.parent_path().parent_path() : home.parent_path()) / "share/skein");
   }
   return out;
 }

@@ -92,7 +92,10 @@ ChatView::ChatView(Console& console, Model& model, Chat& chat, SamplingOptions& 
       editor_(history_file(), command_names()) {}
 
 void ChatView::say(std::string_view line) {
-  if (!console_.quiet()) console_.line(console_.styled(Style::dim, line));
+  if (console_.quiet()) return;
+  const std::string wrapped =
+      takes_back(console_) ? WordWrap(console_.width()).next(line) : std::string(line);
+  console_.line(console_.styled(Style::dim, wrapped));
 }
 
 void ChatView::complain(const Error& error) { console_.error(error); }
@@ -147,11 +150,11 @@ bool ChatView::read_message(std::string& message, bool& leave) {
     }
     editor_.remember(line);
     std::string_view rest = line;
+    // A text that was pasted is whole, with marks of its own and the indentation of its first line.
+    const bool pasted = rest.find('\n') != std::string_view::npos;
     if (!block) {
       rest = trimmed(rest);
-      if (!rest.starts_with(kBlockMark)) {
-        // Of a text that was pasted the first line keeps its indentation.
-        const bool pasted = rest.find('\n') != std::string_view::npos;
+      if (pasted || !rest.starts_with(kBlockMark)) {
         message = pasted ? line.substr(0, line.find_last_not_of(" \t\r\n") + 1) : rest;
         return !message.empty();
       }
@@ -159,7 +162,7 @@ bool ChatView::read_message(std::string& message, bool& leave) {
       block = true;
       prompt = console_.styled(Style::cyan, "...") + " ";
     }
-    const size_t end = rest.find(kBlockMark);
+    const size_t end = pasted ? std::string_view::npos : rest.find(kBlockMark);
     message += rest.substr(0, end);
     if (end != std::string_view::npos) return !message.empty();
     message += '\n';

@@ -277,7 +277,9 @@ int Console::finish(int code) {
 
 bool has_piped_input() {
   struct stat info {};
-  return ::fstat(STDIN_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode));
+  if (::fstat(STDIN_FILENO, &info) != 0) return false;
+  return S_ISFIFO(info.st_mode) ||
+         (S_ISREG(info.st_mode) && ::lseek(STDIN_FILENO, 0, SEEK_CUR) == 0);
 }
 
 bool input_comes_within(int milliseconds) {

@@ -106,7 +106,8 @@ class Console {
 
 // Reads all of standard input, up to `limit_bytes`, without a mark of UTF-8 at its beginning.
 // Error: io, argument (more than that, or UTF-16).
-// Whether standard input is a pipe or a file, which somebody means to be read.
+// Whether standard input is a pipe, or a file from its beginning on, which somebody means to be
+// read: of a file that others have begun to read the rest is theirs.
 bool has_piped_input();
 // Whether there is something to read, or the end of it.
 bool input_comes_within(int milliseconds);

@@ -1,6 +1,7 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -61,11 +62,6 @@ std::string with_newlines(std::string_view pasted) {
   return out;
 }
 
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-}
-
 // libedit counts what stands between two marks as taking no room.
 std::string mark_escapes(const std::string& prompt) {
   std::string out;
@@ -89,8 +85,9 @@ struct LineEditor::Editor {
   std::string file;
   std::string prompt;
   std::vector<std::string> words;
-  std::string to_type;  // what stands for keys that were read
-  size_t consumed = 0;  // of it by libedit
+  std::string to_type;    // what stands for keys that were read
+  size_t consumed = 0;    // of it by libedit
+  bool in_paste = false;  // one was interrupted, and its rest is still to come
   // Pastes with line ends or tabs, which libedit cannot show, by what stands for them in the line.
   std::vector<std::pair<std::string, std::string>> pastes;
 
@@ -104,6 +101,9 @@ struct LineEditor::Editor {
   std::string completion(EditLine* line) const;
   int read_escape();
   int read_paste();
+  void drop_rest_of_paste();
+  std::string with_pastes(std::string_view typed) const;
+  size_t broken_paste(std::string_view typed) const;
   void save();
 };
 
@@ -146,21 +146,31 @@ void LineEditor::Editor::save() {
   std::fclose(stream);
 }
 
-// A paste, which comes whole, from behind its first mark.
-int LineEditor::Editor::read_paste() {
-  std::string text, end;  // the end: as much of the mark as stands there
+namespace {
+
+// Until the mark at the end of a paste. `text` may be nullptr: it is thrown away.
+int read_to_mark(std::string* text) {
+  std::string end;  // as much of the mark as stands there
   while (end != kPasteEnds) {
     char byte = 0;
     if (const int got = read_byte(byte); got != 1) return got;
-    if (kPasteEnds.starts_with(end + byte)) {
-      end += byte;
-      continue;
-    }
     end += byte;
+    if (kPasteEnds.starts_with(end)) continue;
     const size_t back = byte == kPasteEnds[0] ? 1 : 0;  // a mark may begin here
-    if (text.size() < kPasteBytes) text.append(end, 0, end.size() - back);
+    if (text && text->size() < kPasteBytes) text->append(end, 0, end.size() - back);
     end.erase(0, end.size() - back);
   }
+  return 1;
+}
+
+}  // namespace
+
+// A paste, which comes whole, from behind its first mark.
+int LineEditor::Editor::read_paste() {
+  std::string text;
+  in_paste = true;
+  if (const int got = read_to_mark(&text); got != 1) return got;
+  in_paste = false;
   text = with_newlines(text);
   constexpr size_t kShown = 1000;  // bytes that are edited like what was typed
   const bool plain =
@@ -172,12 +182,48 @@ int LineEditor::Editor::read_paste() {
   }
   const auto lines =
       1 + std::count(text.begin(), text.end(), '\n') - (text.ends_with('\n') ? 1 : 0);
-  std::string stand_in = lines > 1
-                             ? fmt::format("[paste {}: {} lines]", pastes.size() + 1, lines)
-                             : fmt::format("[paste {}: {} bytes]", pastes.size() + 1, text.size());
+  std::string stand_in = fmt::format("[paste {}: {} {}]", pastes.size() + 1,
+                                     lines > 1 ? static_cast<size_t>(lines) : text.size(),
+                                     lines > 1 ? "lines" : "bytes");
   to_type = stand_in;
   pastes.emplace_back(std::move(stand_in), std::move(text));
   return 1;
+}
+
+// Of one that Ctrl-C ended: no line of it is a message, let alone a command.
+void LineEditor::Editor::drop_rest_of_paste() {
+  constexpr int kPatienceMs = 500;
+  pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  if (::poll(&input, 1, kPatienceMs) > 0) (void)read_to_mark(nullptr);
+  in_paste = false;
+}
+
+// The line with what was pasted in the place of what stands for it.
+std::string LineEditor::Editor::with_pastes(std::string_view typed) const {
+  std::string out;
+  while (!typed.empty()) {
+    const auto found = std::find_if(pastes.begin(), pastes.end(), [&](const auto& paste) {
+      return typed.starts_with(paste.first);
+    });
+    out += found == pastes.end() ? typed.substr(0, 1) : std::string_view(found->second);
+    typed.remove_prefix(found == pastes.end() ? 1 : found->first.size());
+  }
+  return out;
+}
+
+// The number of one of which only a part stands in the line; 0: none.
+size_t LineEditor::Editor::broken_paste(std::string_view typed) const {
+  for (size_t i = 0; i < pastes.size(); ++i) {
+    const std::string begin = fmt::format("[paste {}", i + 1);
+    for (size_t at = typed.find(begin); at != std::string_view::npos;
+         at = typed.find(begin, at + 1)) {
+      const std::string_view rest = typed.substr(at);
+      const bool other = rest.size() > begin.size() && rest[begin.size()] != ':' &&
+                         rest[begin.size()] >= '0' && rest[begin.size()] <= '9';
+      if (!other && !rest.starts_with(pastes[i].first)) return i + 1;
+    }
+  }
+  return 0;
 }
 
 // What begins with an escape is a key, unless it is the mark of a paste.
@@ -185,6 +231,12 @@ int LineEditor::Editor::read_escape() {
   std::string key = "\033";
   while (kPasteBegins.starts_with(key)) {
     if (key == kPasteBegins) return read_paste();
+    char byte = 0;
+    if (const int got = read_byte(byte); got != 1) return got;
+    if (byte == '\033') key.clear();  // an escape that nothing followed is no key
+    key += byte;
+  }
+  while (utf8_incomplete(std::string_view(key).substr(1))) {  // Alt and a letter
     char byte = 0;
     if (const int got = read_byte(byte); got != 1) return got;
     key += byte;
@@ -197,6 +249,7 @@ int LineEditor::Editor::read_escape() {
 // (EL_ADDFN), which leaks those.
 int LineEditor::Editor::read_character(EditLine* editor, wchar_t* out) {
   Editor& self = of(editor);
+  if (self.in_paste) self.drop_rest_of_paste();
   while (self.consumed == self.to_type.size()) {
     self.to_type.clear(), self.consumed = 0;
     std::string bytes(1, '\0');
@@ -264,14 +317,24 @@ LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
   if (!e.line) return Got::end;
   e.prompt = mark_escapes(prompt);
   e.pastes.clear();
-  el_resize(e.line);
-  int count = 0;
-  const char* got = el_gets(e.line, &count);
-  if (!got || count <= 0) return interrupt::requested() ? Got::interrupted : Got::end;
-  line.assign(got, static_cast<size_t>(count));
-  while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
-  for (const auto& [stand_in, text] : e.pastes) replace_all(line, stand_in, text);
-  return Got::line;
+  for (;;) {
+    el_resize(e.line);
+    int count = 0;
+    const char* got = el_gets(e.line, &count);
+    if (!got || count <= 0) return interrupt::requested() ? Got::interrupted : Got::end;
+    std::string_view typed(got, static_cast<size_t>(count));
+    while (typed.ends_with('\n') || typed.ends_with('\r')) typed.remove_suffix(1);
+    const size_t broken = e.broken_paste(typed);
+    if (broken == 0) {
+      line = e.with_pastes(typed);
+      return Got::line;
+    }
+    // The line is there again, to be mended.
+    std::printf("paste %zu was changed: remove all of it, or paste it again\n", broken);
+    std::fflush(stdout);
+    e.to_type = typed;
+    e.consumed = 0;
+  }
 }
 
 void LineEditor::remember(const std::string& line) {

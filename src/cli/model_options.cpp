@@ -1,5 +1,8 @@
 #include "cli/model_options.h"
 
+#include <filesystem>
+
+#include "base/data_folders.h"
 #include "base/limits.h"
 #include "base/platform.h"
 #include "cli/interrupt.h"
@@ -60,6 +63,15 @@ Result<skein::ModelOptions> ModelOptions::given() const {
 
 Result<Opening> ModelOptions::look(Console& console) const {
   SK_TRY(const skein::ModelOptions options, given());
+  std::error_code ignored;
+  if (path_.find('/') == std::string::npos && !std::filesystem::exists(path_, ignored)) {
+    std::string places;
+    for (const auto& data : data_folders())
+      if (std::filesystem::is_directory(data / "models", ignored))
+        places += (places.empty() ? ", nor a model of that name in " : " or ") +
+                  escaped((data / "models").string());
+    return fail(Code::io, "{}: there is no such file{}", escaped(path_), places);
+  }
   console.suggest(inspection());
   SK_TRY(Opening opening, Opening::look(path_, options));
   console.suggest("");

@@ -30,11 +30,14 @@ std::string without_controls(std::string_view text) {
   return out;
 }
 
+bool takes_back(const Console& console) {
+  const char* terminal = std::getenv("TERM");
+  return console.stdout_is_terminal() && terminal && std::string_view(terminal) != "dumb";
+}
+
 ReplyView::ReplyView(Console& console, ShowThinking thinking)
     : console_(console), thinking_(thinking) {
-  const char* terminal = std::getenv("TERM");
-  if (console.stdout_is_terminal() && terminal && std::string_view(terminal) != "dumb")
-    wrap_.emplace(console.width());
+  if (takes_back(console)) wrap_.emplace(console.width());
 }
 
 std::string ReplyView::shown(std::string_view text) {

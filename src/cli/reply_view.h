@@ -19,6 +19,9 @@ Result<ShowThinking> parse_show_thinking(std::string_view name);
 // A model may write any bytes; those that a terminal would obey become U+FFFD.
 std::string without_controls(std::string_view text);
 
+// Whether what was written to standard output can be taken back, which breaking lines needs.
+bool takes_back(const Console& console);
+
 class ReplyView {
  public:
   ReplyView(Console& console, ShowThinking thinking);

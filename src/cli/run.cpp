@@ -115,14 +115,27 @@ Result<std::string> Run::prompt(Console& console) const {
   return is_blank(*prompt_) ? text : *prompt_ + "\n\n" + text;
 }
 
-// Of --file, or what is piped in. A terminal or /dev/null has none.
+// Of --file, or what is piped in. A terminal or /dev/null has none, nor has a pipe that somebody
+// left open and says nothing on.
 Result<std::string> Run::material(Console& console) const {
-  if (!file_.empty()) return read_text(file_, kPromptBytes);
-  if (prompt_ && !has_piped_input()) return std::string();
+  if (!file_.empty()) {
+    SK_TRY(std::string text, read_text(file_, kPromptBytes));
+    if (prompt_ && is_blank(text))
+      return fail(Code::argument, "{} is empty: there is nothing that the question could be about",
+                  file_ == "-" ? "standard input" : escaped(file_));
+    return text;
+  }
+  if (!prompt_) return read_stdin(kPromptBytes);
+  if (!has_piped_input()) return std::string();
   constexpr int kPatienceMs = 2000;
-  if (prompt_ && !input_comes_within(kPatienceMs))
-    console.note("waiting for standard input to end; with </dev/null there is none");
-  return read_stdin(kPromptBytes);
+  if (!input_comes_within(kPatienceMs)) {
+    console.warn("nothing comes from standard input; the question is answered without it");
+    return std::string();
+  }
+  SK_TRY(std::string text, read_stdin(kPromptBytes));
+  if (!text.empty())
+    console.detail(fmt::format("{} bytes of standard input follow the question", text.size()));
+  return text;
 }
 
 Status Run::open(Console& console, Opening opening) {

@@ -77,6 +77,8 @@ TEST_F(ChatCommand, a_question_can_be_about_a_pipe_or_a_file) {
   std::ofstream(file("asked")) << "Reverse: garden\n";
   EXPECT_EQ(run_skein({"run", kModel, "-f", file("asked")}).out, BUNDLED_REVERSED "\n");
   EXPECT_EQ(run_skein({"run", kModel, ""}).code, 2);
+  std::ofstream(file("empty")) << "\n";
+  EXPECT_EQ(run_skein({"run", kModel, "Reverse:", "-f", file("empty")}).code, 2);
   EXPECT_EQ(run_skein({"run", kModel, "-f", file("none")}).code, 1);
   // What is not there is told before a question is waited for.
   const Output missing = run_skein({"run", "nope.pth"});
@@ -349,10 +351,28 @@ TEST_F(ChatCommand, a_paste_is_one_message_with_its_tabs) {
   ASSERT_NE(terminal.wait_for(kPrompt), "");
   terminal.send("/show prompt\r");
   EXPECT_NE(terminal.wait_for("a\tb and plain! \u6587"), "");
+  // Part of what stands for a paste is never sent, a mark of blocks in a paste is text, an escape
+  // before it and Alt with a letter are keys.
+  terminal.send("/clear\r");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("\033[200~a\rb\033[201~\x7f!\r");
+  EXPECT_NE(terminal.wait_for("paste 1 was changed"), "");
+  terminal.send("\x15\033\033[200~\"\"\"Doc.\"\"\"\r\tx = 1\033[201~ [paste 9\r");
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("/show prompt\r");
+  EXPECT_NE(terminal.wait_for("User: \"\"\"Doc.\"\"\"\r\n\tx = 1 [paste 9\r\n"), "");
+  // Ctrl-C drops all of it.
+  terminal.send("\033[200~one\rtwo\r");
+  ::usleep(200'000);
+  terminal.send("\x03");
+  ::usleep(200'000);
+  terminal.send("/fork zzz\rthree\r\033[201~/tree\r");
+  EXPECT_NE(terminal.wait_for("[main]"), "");
   terminal.send("\033[200~\033[201~/exit\r");
   std::string rest;
   EXPECT_EQ(terminal.finish(&rest), 0);
   EXPECT_NE(rest.find("\033[?2004l"), std::string::npos);
+  EXPECT_EQ(rest.find("zzz"), std::string::npos);
 }
 
 TEST_F(ChatCommand, a_history_that_is_no_file_is_left_alone) {

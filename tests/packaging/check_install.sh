@@ -48,7 +48,7 @@ same() {
 }
 
 if command -v pkg-config >/dev/null 2>&1; then
-  export PKG_CONFIG_PATH="$libdir/pkgconfig"
+  export PKG_CONFIG_LIBDIR="$libdir/pkgconfig"  # and nothing else that is installed
   pkg-config --exists skein || fail "pkg-config knows no skein"
   # What pkg-config quotes is for a shell.
   flags=$(pkg-config --cflags --libs skein)
@@ -60,6 +60,7 @@ if command -v pkg-config >/dev/null 2>&1; then
     (cd "$prefix/share/skein" && "$folder/cpp" models/bundled-0.pth >/dev/null) ||
       fail "C++ by pkg-config with $compiler"
   done
+  unset PKG_CONFIG_LIBDIR
 fi
 
 consumer=$(dirname "$0")/consumer
