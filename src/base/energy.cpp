@@ -3,7 +3,8 @@
 #include <charconv>
 #include <fstream>
 #include <optional>
-#include <system_error>
+
+#include "base/file.h"
 
 namespace skein {
 namespace {
@@ -27,13 +28,14 @@ bool is_package(const std::string& name) {
 }  // namespace
 
 EnergyMeter::EnergyMeter(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::directory_iterator entry(folder, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    if (!is_package(entry->path().filename().string())) continue;
-    const std::string file = (entry->path() / "energy_uj").string();
+  constexpr size_t kMost = 1024;
+  const auto names = names_in(folder, kMost);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (!is_package(name)) continue;
+    const std::string file = (folder / name / "energy_uj").string();
     const auto now = number_in(file);
-    const auto range = number_in((entry->path() / "max_energy_range_uj").string());
+    const auto range = number_in((folder / name / "max_energy_range_uj").string());
     if (now && range) counters_.push_back({file, *range, *now});
   }
 }

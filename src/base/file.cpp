@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -105,6 +106,26 @@ Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint
     done += static_cast<size_t>(got);
   }
   return bytes;
+}
+
+Result<std::vector<std::string>> names_in(const std::filesystem::path& folder, size_t most) {
+  struct Close {
+    void operator()(DIR* open) const { ::closedir(open); }
+  };
+  const std::unique_ptr<DIR, Close> open(::opendir(folder.c_str()));
+  if (!open) {
+    const int error = errno;
+    if (error == ENOMEM) return no_memory();
+    return fail(Code::io, "{}: {}", escaped(folder.string()), std::strerror(error));
+  }
+  std::vector<std::string> out;
+  while (out.size() < most) {
+    const dirent* entry = ::readdir(open.get());
+    if (!entry) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") out.emplace_back(name);
+  }
+  return out;
 }
 
 }  // namespace skein

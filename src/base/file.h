@@ -43,6 +43,10 @@ class File {
 // The whole of a regular file of at most `limit_bytes`.
 Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint64_t limit_bytes);
 
+// The names in a folder, in no order, at most so many. std::filesystem's iterators end the program
+// where memory runs out. Error: io.
+Result<std::vector<std::string>> names_in(const std::filesystem::path& folder, size_t most);
+
 // Writes beside the place that `path` leads to, syncs, renames: a reader sees the old file or the
 // new one, and a full disk leaves the old one. Links, devices and what is never replaced:
 // file_writer.h. Errors: io.

@@ -89,17 +89,13 @@ Status check_part(const Container& part, std::string_view key, uint64_t value) {
 
 // The only file of a folder that is called like a model.
 Result<fs::path> only_model(const fs::path& folder) {
-  std::error_code error;
+  SK_TRY(const std::vector<std::string> names, names_in(folder, kFolderEntries));
   std::set<std::string> found;
-  int entries = 0;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (++entries > kFolderEntries) break;
-    const std::string name = at->path().filename().string();
+  for (const std::string& name : names) {
     const bool model = std::any_of(std::begin(kModelEndings), std::end(kModelEndings),
                                    [&name](auto ending) { return name.ends_with(ending); });
     if (model) found.insert(name);
   }
-  if (error) return fail(Code::io, "{}: {}", escaped(folder.string()), error.message());
   if (found.empty())
     return fail(Code::unsupported,
                 "{}: no model in this folder: neither model.safetensors nor an index of shards nor "

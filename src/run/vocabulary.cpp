@@ -189,11 +189,16 @@ std::vector<std::filesystem::path> python_packages() {
   for (const auto& base : bases) {
     std::vector<std::filesystem::path> found;
     std::error_code error;
-    for (auto at = std::filesystem::directory_iterator(base / "lib", error);
-         !error && at != std::filesystem::directory_iterator(); at.increment(error))
-      if (at->path().filename().string().starts_with("python3"))
+    constexpr size_t kMost = 4096;
+    const auto names = names_in(base / "lib", kMost);
+    if (!names) {
+      check_memory(names.error());
+      continue;
+    }
+    for (const std::string& name : *names)
+      if (name.starts_with("python3"))
         for (const char* packages : {"site-packages", "dist-packages"})
-          if (const auto package = at->path() / packages / "rwkv";
+          if (const auto package = base / "lib" / name / packages / "rwkv";
               std::filesystem::is_directory(package, error))
             found.push_back(package);
     std::sort(found.begin(), found.end());

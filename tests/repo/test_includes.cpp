@@ -51,6 +51,7 @@ const std::vector<ThirdParty> kThirdParty = {
     {"arm_neon.h", {"src/cpu/"}},
     // The operating system.
     {"sys/", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},
+    {"dirent.h", {"src/base/"}},
     {"dlfcn.h", {"src/base/"}},
     {"unistd.h", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},
     {"fcntl.h", {"src/base/", "src/cli/"}},

@@ -22,6 +22,8 @@ struct Banned {
 };
 const std::vector<Banned> kBanned = {
     {"regex", "std::regex recurses on its input"},
+    {"directory_iterator", "ends the program where memory runs out; use names_in()"},
+    {"recursive_directory_iterator", "ends the program where memory runs out; use names_in()"},
     {"strtol", "use std::from_chars"},
     {"strtoul", "use std::from_chars"},
     {"strtoll", "use std::from_chars"},
