@@ -192,7 +192,7 @@ int LineEditor::Editor::read_paste() {
 
 // Of one that Ctrl-C ended: no line of it is a message, let alone a command.
 void LineEditor::Editor::drop_rest_of_paste() {
-  constexpr int kPatienceMs = 500;
+  constexpr int kPatienceMs = 1000;
   pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
   if (::poll(&input, 1, kPatienceMs) > 0) (void)read_to_mark(nullptr);
   in_paste = false;

@@ -363,9 +363,9 @@ TEST_F(ChatCommand, a_paste_is_one_message_with_its_tabs) {
   EXPECT_NE(terminal.wait_for("User: \"\"\"Doc.\"\"\"\r\n\tx = 1 [paste 9\r\n"), "");
   // Ctrl-C drops all of it.
   terminal.send("\033[200~one\rtwo\r");
-  ::usleep(200'000);
+  ::usleep(1'000'000);  // until it is read: Ctrl-C throws away what is not
   terminal.send("\x03");
-  ::usleep(200'000);
+  ::usleep(100'000);
   terminal.send("/fork zzz\rthree\r\033[201~/tree\r");
   EXPECT_NE(terminal.wait_for("[main]"), "");
   terminal.send("\033[200~\033[201~/exit\r");
