@@ -33,12 +33,14 @@ std::vector<fs::path> homes() {
 
 }  // namespace
 
-fs::path own_data_folder() {
+fs::path user_folder(const char* name, const char* below_home) {
   if (const char* all = variable("SKEIN_HOME")) return all;
-  if (const char* base = variable("XDG_DATA_HOME")) return fs::path(base) / "skein";
-  if (const char* home = variable("HOME")) return fs::path(home) / ".local/share/skein";
+  if (const char* base = variable(name)) return fs::path(base) / "skein";
+  if (const char* home = variable("HOME")) return fs::path(home) / below_home / "skein";
   return {};
 }
+
+fs::path own_data_folder() { return user_folder("XDG_DATA_HOME", ".local/share"); }
 
 std::vector<fs::path> data_folders() {
   std::vector<fs::path> out;

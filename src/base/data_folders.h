@@ -11,7 +11,11 @@ namespace skein {
 // program or library (../share/skein), wherever that has been moved. They need not be there.
 std::vector<std::filesystem::path> data_folders();
 
-// The first of them; empty when no variable and no home folder says where.
+// $SKEIN_HOME, or skein below $VARIABLE, or below a folder of the home folder. Empty when neither
+// says where.
+std::filesystem::path user_folder(const char* variable, const char* below_home);
+
+// The first of data_folders(); empty when no variable and no home folder says where.
 std::filesystem::path own_data_folder();
 
 }  // namespace skein

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 
+#include "base/clock.h"
 #include "base/file_writer.h"
 #include "base/limits.h"
 #include "cli/commands.h"
@@ -23,10 +24,6 @@ namespace skein::cli {
 namespace {
 
 constexpr uint64_t kTextBytes = 64 * limits::kMiB;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Editors and `echo` put a line end at the end of a text, where it would mean a new line.
 void drop_last_line_end(std::string& text) {

@@ -15,6 +15,11 @@
 #include "cli/interrupt.h"
 
 namespace skein::cli {
+bool terminal_obeys() {
+  const char* terminal = std::getenv("TERM");
+  return !(terminal && std::string_view(terminal) == "dumb");
+}
+
 namespace {
 
 constexpr size_t kPendingBytes = 64 * 1024;
@@ -62,8 +67,7 @@ bool use_color(const std::string& setting, bool terminal) {
   if (setting == "never" || is_set("NO_COLOR")) return false;
   if (is_set("CLICOLOR_FORCE") && std::string_view(std::getenv("CLICOLOR_FORCE")) != "0")
     return true;
-  const char* term = std::getenv("TERM");
-  return terminal && !(term && std::string_view(term) == "dumb");
+  return terminal && terminal_obeys();
 }
 
 std::string dress(bool color, Style style, std::string_view text) {

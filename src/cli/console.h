@@ -106,6 +106,9 @@ class Console {
 
 // Reads all of standard input, up to `limit_bytes`, without a mark of UTF-8 at its beginning.
 // Error: io, argument (more than that, or UTF-16).
+// Whether the terminal, where there is one, does what escape sequences ask: all but TERM=dumb.
+bool terminal_obeys();
+
 // Whether standard input is a pipe, or a file from its beginning on, which somebody means to be
 // read: of a file that others have begun to read the rest is theirs.
 bool has_piped_input();

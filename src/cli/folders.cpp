@@ -6,18 +6,6 @@
 #include "base/data_folders.h"
 
 namespace skein::cli {
-namespace {
-
-std::filesystem::path folder(const char* variable, const char* below_home) {
-  if (const char* all = std::getenv("SKEIN_HOME"); all && *all) return all;
-  if (const char* base = std::getenv(variable); base && *base)
-    return std::filesystem::path(base) / "skein";
-  if (const char* home = std::getenv("HOME"); home && *home)
-    return std::filesystem::path(home) / below_home / "skein";
-  return {};
-}
-
-}  // namespace
 
 bool make_folder(const std::filesystem::path& folder) {
   namespace fs = std::filesystem;
@@ -36,7 +24,7 @@ bool make_folder(const std::filesystem::path& folder) {
   return fs::is_directory(folder, error);
 }
 
-std::filesystem::path config_folder() { return folder("XDG_CONFIG_HOME", ".config"); }
+std::filesystem::path config_folder() { return user_folder("XDG_CONFIG_HOME", ".config"); }
 
 std::string model_path(const std::string& name) {
   std::error_code ignored;
@@ -50,6 +38,6 @@ std::string model_path(const std::string& name) {
   return name;
 }
 
-std::filesystem::path state_folder() { return folder("XDG_STATE_HOME", ".local/state"); }
+std::filesystem::path state_folder() { return user_folder("XDG_STATE_HOME", ".local/state"); }
 
 }  // namespace skein::cli

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
-#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,6 +17,7 @@
 #include "base/file.h"
 #include "base/file_writer.h"
 #include "base/utf8.h"
+#include "cli/console.h"
 #include "cli/interrupt.h"
 #include "text/unicode.h"
 
@@ -44,8 +44,7 @@ constexpr std::string_view kAskForMarks = "\033[?2004h", kNoMarks = "\033[?2004l
 constexpr size_t kPasteBytes = size_t{64} << 20;  // more is left out
 
 void tell_terminal(std::string_view what) {
-  const char* terminal = std::getenv("TERM");
-  if (::isatty(STDOUT_FILENO) && terminal && std::string_view(terminal) != "dumb")
+  if (::isatty(STDOUT_FILENO) && terminal_obeys())
     (void)!::write(STDOUT_FILENO, what.data(), what.size());
 }
 

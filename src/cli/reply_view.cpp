@@ -1,7 +1,5 @@
 #include "cli/reply_view.h"
 
-#include <cstdlib>
-
 #include "cli/interrupt.h"
 
 namespace skein::cli {
@@ -30,10 +28,7 @@ std::string without_controls(std::string_view text) {
   return out;
 }
 
-bool takes_back(const Console& console) {
-  const char* terminal = std::getenv("TERM");
-  return console.stdout_is_terminal() && terminal && std::string_view(terminal) != "dumb";
-}
+bool takes_back(const Console& console) { return console.stdout_is_terminal() && terminal_obeys(); }
 
 ReplyView::ReplyView(Console& console, ShowThinking thinking)
     : console_(console), thinking_(thinking) {

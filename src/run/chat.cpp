@@ -4,16 +4,13 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/file_writer.h"
 #include "base/limits.h"
 #include "run/state_file.h"
 
 namespace skein {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Each attempt draws other numbers, and the first one those of the seed itself.
 uint64_t seed_of(uint64_t seed, uint64_t attempt) { return seed + attempt * 0x9e3779b97f4a7c15; }

@@ -6,13 +6,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace skein {
 
 template <typename Work>
 double seconds_of(const Work& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return seconds_since(start);
 }
 
 struct Spread {

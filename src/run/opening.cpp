@@ -9,6 +9,7 @@
 
 #include "backends/backends.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/platform.h"
 #include "base/pool.h"
 #include "ops/expand.h"
@@ -90,10 +91,6 @@ Result<std::shared_ptr<const StateLayout>> make_layout(const arch::Architecture&
     layout->tuned = std::move(tuned).take_memory();
   }
   return layout;
-}
-
-double seconds_since(std::chrono::steady_clock::time_point started) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 }
 
 Status check_chunk(int chunk) {
