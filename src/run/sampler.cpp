@@ -44,17 +44,6 @@ constexpr StyleName kStyles[] = {{PenaltyStyle::skein, "skein"},
                                  {PenaltyStyle::ai00, "ai00"},
                                  {PenaltyStyle::openai, "openai"}};
 
-// NaN and plus infinity, told from numbers by their bits because that vectorises.
-bool has_nan_or_plus_infinity(std::span<const float> logits) {
-  uint32_t bad = 0;
-  for (const float logit : logits) {
-    const uint32_t bits = std::bit_cast<uint32_t>(logit);
-    bad |= static_cast<uint32_t>((bits & 0x7fffffffu) >= 0x7f800000u) &
-           static_cast<uint32_t>(bits != 0xff800000u);
-  }
-  return bad != 0;
-}
-
 // What top-p and top-k keep: all logits above `value`, and `ties` of those equal to it, the lowest
 // ids first.
 struct Cut {
@@ -62,66 +51,54 @@ struct Cut {
   int64_t ties;
 };
 
-// Logits from `top` down, in buckets of equal height; all that is deeper shares the last one.
-struct Division {
-  Division(float largest, double bottom, const Weigher& weigh)
-      : top(largest),
-        height(top - bottom),
-        scale((kBuckets - 1) / height),
-        slope(height / (kBuckets - 1) * weigh.inverse) {}
+// How many units of the exponent a bucket is high.
+double slope_of(const Division& division, const Weigher& weigh) {
+  return division.height / (kBuckets - 1) * weigh.inverse;
+}
 
-  double place(float logit) const {
-    const double depth = top - static_cast<double>(logit);
-    return (depth < height ? depth : height) * scale;
-  }
-  int bucket(float logit) const { return static_cast<int>(place(logit)); }
-  // Bounds of a bucket's logits, a little too wide.
-  float highest(int index) const { return static_cast<float>(top - (index - 1) / scale); }
-  float lowest(int index) const {
-    return index + 1 < kBuckets ? static_cast<float>(top - (index + 2) / scale) : -FLT_MAX;
-  }
+// Where buckets are steeper than this, only the first of them weighs anything.
+constexpr double kSteepest = 1.01 * kDepth / (kBuckets - 1);
 
-  double top;
-  double height;
-  double scale;
-  double slope;  // of the exponent, a bucket
-};
+Division divide(float largest, double bottom, const Weigher& weigh) {
+  Division out{largest, largest - bottom, 0, 0};
+  out.scale = (kBuckets - 1) / out.height;
+  const double slope = slope_of(out, weigh);
+  out.step = slope <= kSteepest ? slope : 0;
+  return out;
+}
 
-// Adds up weights and counts by bucket. An exp for each logit would be most of the
-// sampler's time: the weight is that of the bucket's middle times exp(d) with |d| < 0.032, whose
-// series to d^5 is right within 2e-12, and the middle is multiplied in at the end. Where buckets
-// are steeper than that, only the first of them weighs anything.
+// Bounds of a bucket's logits, a little too wide.
+float highest_of(const Division& division, int bucket) {
+  return static_cast<float>(division.top - (bucket - 1) / division.scale);
+}
+float lowest_of(const Division& division, int bucket) {
+  return bucket + 1 < kBuckets ? static_cast<float>(division.top - (bucket + 2) / division.scale)
+                               : -FLT_MAX;
+}
+
+// Adds up weights, and where `counted` also how many, by bucket. An exp for each logit would be
+// most of the sampler's time: only the place in the bucket is looked at for each, and the weight of
+// the bucket's middle is multiplied in at the end.
 void fill_buckets(std::span<const float> values, const Division& division, const Weigher& weigh,
-                  std::vector<SamplerWork::Bucket>& buckets) {
-  std::fill(buckets.begin(), buckets.end(), SamplerWork::Bucket{0, 0});
-  const double step = division.slope <= 1.01 * kDepth / (kBuckets - 1) ? division.slope : 0;
+                  bool counted, SamplerWork& work) {
+  work.masses.assign(kBuckets, 0);
+  work.counts.assign(kBuckets, 0);
   for (size_t start = 0; start < values.size(); start += kChunk) {
     const auto chunk = values.subspan(start, std::min(kChunk, values.size() - start));
-    int index[kChunk];
+    int32_t bucket[kChunk];
     double factor[kChunk];
-    for (size_t i = 0; i < chunk.size(); ++i) {
-      const double place = division.place(chunk[i]);
-      index[i] = static_cast<int>(place);
-      const double d = (static_cast<double>(index[i]) + 0.5 - place) * step;
-      double sum = d * (1.0 / 120) + 1.0 / 24;
-      sum = sum * d + 1.0 / 6;
-      sum = sum * d + 0.5;
-      sum = sum * d + 1.0;
-      factor[i] = sum * d + 1.0;
-    }
-    for (size_t i = 0; i < chunk.size(); ++i) {
-      if (chunk[i] == kMinusInfinity) continue;
-      auto& bucket = buckets[static_cast<size_t>(index[i])];
-      bucket.mass += factor[i];
-      ++bucket.count;
-    }
+    passes().place(chunk, division, bucket, factor);
+    for (size_t i = 0; i < chunk.size(); ++i)
+      work.masses[static_cast<size_t>(bucket[i])] += factor[i];
+    if (!counted) continue;
+    for (size_t i = 0; i < chunk.size(); ++i)
+      work.counts[static_cast<size_t>(bucket[i])] += chunk[i] > kMinusInfinity ? 1 : 0;
   }
-  const double first = (division.top - weigh.largest) * weigh.inverse - step / 2;
-  for (int i = 0; i < kBuckets; ++i) {
-    auto& bucket = buckets[static_cast<size_t>(i)];
-    if (bucket.count > 0)
-      bucket.mass *= exp_nonpositive(Doubles{std::min(0.0, first - i * division.slope)})[0];
-  }
+  const double slope = slope_of(division, weigh);
+  const double first = (division.top - weigh.largest) * weigh.inverse - division.step / 2;
+  for (int i = 0; i < kBuckets; ++i)
+    if (double& mass = work.masses[static_cast<size_t>(i)]; mass > 0)
+      mass *= exp_nonpositive(std::min(0.0, first - i * slope));
 }
 
 // The place in descending order at which the weights reach `target` (equals stay) or the count
@@ -167,7 +144,6 @@ Cut find_cut(SamplerWork& work, double top_p, int32_t top_k, double temperature)
                    limit, 0, 0);
   }
 
-  work.buckets.resize(kBuckets);
   Extremes range{work.largest, work.smallest};
   // Below the largest even where the temperature is too small to see between two floats.
   double bottom = std::max<double>(range.smallest,
@@ -177,24 +153,24 @@ Cut find_cut(SamplerWork& work, double top_p, int32_t top_k, double temperature)
   double mass = 0;     // of all that stands above `range`, and its count
   int64_t above = 0;
   while (range.smallest < range.largest) {
-    const Division division(range.largest, bottom, weigh);
-    fill_buckets(values, division, weigh, work.buckets);
+    const Division division = divide(range.largest, bottom, weigh);
+    fill_buckets(values, division, weigh, limit != kUnlimited, work);
     if (target < 0) {
       double total = 0;
-      for (const auto& bucket : work.buckets) total += bucket.mass;
+      for (const double each : work.masses) total += each;
       target = top_p < 1 ? top_p * total : kInfinity;
     }
     int found = 0;
     for (; found < kBuckets; ++found) {
-      const auto& bucket = work.buckets[static_cast<size_t>(found)];
-      if (mass + bucket.mass >= target || above + bucket.count >= limit) break;
-      mass += bucket.mass;
-      above += bucket.count;
+      const auto bucket = static_cast<size_t>(found);
+      if (mass + work.masses[bucket] >= target || above + work.counts[bucket] >= limit) break;
+      mass += work.masses[bucket];
+      above += work.counts[bucket];
     }
     if (found == kBuckets) return {range.smallest, kUnlimited};
 
     size_t size = 0;  // in place from the second pass on: what is written was read before
-    each_between(values, division.lowest(found), division.highest(found), [&](size_t i) {
+    each_between(values, lowest_of(division, found), highest_of(division, found), [&](size_t i) {
       if (division.bucket(values[i]) == found) work.values[size++] = values[i];
     });
     const auto inside = std::span(work.values).first(size);
@@ -281,8 +257,7 @@ void keep_unsurprising(SamplerWork& work, double mu, double temperature) {
     for (size_t i = 0; i < count; ++i) total += weights[i];
   });
   constexpr double kLn2 = 0.6931471805599453;
-  const double least =
-      std::min(1.0, total * exp_nonpositive(Doubles{std::min(0.0, -mu * kLn2)})[0]);
+  const double least = std::min(1.0, total * exp_nonpositive(std::min(0.0, -mu * kLn2)));
   work.kept.clear();
   each_chunk(work.logits, weigh, [&](size_t start, size_t count, const double* weights) {
     for (size_t i = 0; i < count; ++i)
@@ -424,7 +399,8 @@ Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work)
   const auto vocab = static_cast<size_t>(tokens_->vocab);
   if (logits.size() != vocab)
     return fail(Code::argument, "{} logits for a vocabulary of {}", logits.size(), vocab);
-  if (has_nan_or_plus_infinity(logits)) return fail(Code::corrupt, "a logit is NaN or infinite");
+  if (passes().has_nan_or_plus_infinity(logits))
+    return fail(Code::corrupt, "a logit is NaN or infinite");
   work.logits.assign(logits.begin(), logits.end());
   adjust(work.logits);
   const Extremes range = extremes_of(work.logits);

@@ -108,10 +108,6 @@ struct SamplerWork {
     int32_t id;
     float logit;
   };
-  struct Bucket {
-    double mass;
-    int64_t count;
-  };
   struct Typical {
     double distance;
     size_t index;
@@ -122,7 +118,8 @@ struct SamplerWork {
   std::vector<Kept> kept;       // what may be drawn, by ascending id
   std::vector<double> weights;  // of `kept`
   std::vector<float> values;
-  std::vector<Bucket> buckets;
+  std::vector<double> masses;   // by bucket
+  std::vector<int32_t> counts;  // by bucket
   std::vector<Typical> typical;
   // Of a draw from bounds.
   std::vector<float> low;
