@@ -29,28 +29,20 @@ struct Report {
 };
 
 std::string text_of(const Json& json, std::string_view key) {
-  const Json* member = json.find(key);
-  return member && member->string() ? *member->string() : "";
+  return std::string(json.find(key).string().value_or(""));
 }
 
 double number_of(const Json& json, std::string_view key) {
   double value = 0;
-  const Json* member = json.find(key);
-  return member && member->number(value) ? value : 0;
+  return json.find(key).number(value) ? value : 0;
 }
 
-const Json::Array& array_of(const Json& json, std::string_view key) {
-  static const Json::Array kNone;
-  const Json* member = json.find(key);
-  return member && member->array() ? *member->array() : kNone;
-}
-
-// The sample of a kind and size; the first of the kind for size 0.
-const Json* sample_of(const Report& report, std::string_view kind, double size) {
-  for (const Json& sample : array_of(report.json, "samples"))
+// The sample of a kind and size; the first of the kind for size 0; false if there is none.
+Json sample_of(const Report& report, std::string_view kind, double size) {
+  for (const Json sample : report.json.find("samples").array())
     if (text_of(sample, "kind") == kind && (size == 0 || number_of(sample, "size") == size))
-      return &sample;
-  return nullptr;
+      return sample;
+  return {};
 }
 
 std::vector<std::string> shapes_of(const std::vector<Report>& reports) {
@@ -68,13 +60,13 @@ std::string decode_plot(const std::vector<Report>& reports) {
                     .bars = {}};
   const std::vector<std::string> shapes = shapes_of(reports);
   for (const Report& report : reports)
-    if (const Json* sample = sample_of(report, "decode", 1)) {
+    if (const Json sample = sample_of(report, "decode", 1)) {
       const auto shape = std::find(shapes.begin(), shapes.end(), report.shape);
-      const double share = 100 * number_of(*sample, "share");
+      const double share = 100 * number_of(sample, "share");
       chart.bars.push_back(
           {.label = report.shape + " " + report.type,
            .value = share,
-           .note = fmt::format("{:.0f} %, {:.1f} tok/s", share, number_of(*sample, "median")),
+           .note = fmt::format("{:.0f} %, {:.1f} tok/s", share, number_of(sample, "median")),
            .colour = static_cast<size_t>(shape - shapes.begin())});
     }
   drawing.add(chart);
@@ -94,7 +86,7 @@ std::string scaling_plot(const std::vector<Report>& reports, std::string_view ki
     for (const Report& report : reports) {
       if (report.shape != shape) continue;
       LineChart::Line line = {.name = report.type, .points = {}};
-      for (const Json& sample : array_of(report.json, "samples"))
+      for (const Json sample : report.json.find("samples").array())
         if (text_of(sample, "kind") == kind)
           line.points.emplace_back(number_of(sample, "size"), number_of(sample, "median"));
       std::sort(line.points.begin(), line.points.end());
@@ -110,23 +102,23 @@ std::string table(const std::vector<Report>& reports, const Json& stream) {
       "| model | weights, MiB | read limit, GB/s | decode, tok/s | of the read limit | "
       "prefill, tok/s | of its limit | 8 sequences, tok/s | 64 | load, ms | peak / announced |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|\n";
-  const auto figure = [](const Json* sample, std::string_view key, double factor, int digits) {
-    return sample ? fmt::format("{:.{}f}", factor * number_of(*sample, key), digits)
+  const auto figure = [](const Json& sample, std::string_view key, double factor, int digits) {
+    return sample ? fmt::format("{:.{}f}", factor * number_of(sample, key), digits)
                   : std::string("-");
   };
   for (const Report& report : reports) {
     double read = 0;
-    for (const Json& limit : array_of(report.json, "limits"))
+    for (const Json limit : report.json.find("limits").array())
       if (text_of(limit, "name") == "read_bandwidth") read = number_of(limit, "value");
-    const Json* decode = sample_of(report, "decode", 1);
-    const Json* prefill = sample_of(report, "prefill", 0);
+    const Json decode = sample_of(report, "decode", 1);
+    const Json prefill = sample_of(report, "prefill", 0);
     const double announced = number_of(report.json, "announced_peak_bytes");
     out += fmt::format(
         "| {} {} | {:.0f} | {:.1f} | {} | {} % | {} | {} % of {} | {} | {} | {} | {:.2f} |\n",
         report.shape, report.type, number_of(report.json, "weight_bytes") / (1 << 20), read / 1e9,
         figure(decode, "median", 1, 1), figure(decode, "share", 100, 0),
         figure(prefill, "median", 1, 0), figure(prefill, "share", 100, 0),
-        prefill ? text_of(*prefill, "limit") : "-",
+        prefill ? text_of(prefill, "limit") : "-",
         figure(sample_of(report, "decode", 8), "median", 1, 0),
         figure(sample_of(report, "decode", 64), "median", 1, 0),
         figure(sample_of(report, "load", 0), "median", 1, 0),

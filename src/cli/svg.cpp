@@ -10,8 +10,10 @@ namespace skein::cli {
 namespace {
 
 constexpr double kWidth = 760, kTop = 34, kBottom = 46, kUnit = 14;
-constexpr double kBarLeft = 230, kBarRight = 560, kBarStep = 22, kBarHeight = 14;
-constexpr double kLineLeft = 80, kLineRight = 580, kLineHeight = 240;
+constexpr double kBarLeft = 200, kBarRight = 580, kBarStep = 22, kBarHeight = 14;
+constexpr double kLineLeft = 80, kLineHeight = 240;
+// With names beside the lines, and without.
+constexpr double kNamedRight = 620, kPlainRight = 730;
 
 // Of middling lightness, told apart also by those who see fewer colours.
 constexpr std::string_view kColours[] = {"#3b82c4", "#e08a2e", "#3a9d6e", "#c8547a",
@@ -90,7 +92,8 @@ void Drawing::add(const BarChart& chart) {
                    "fill=\"{}\"/>\n",
                    kBarLeft, y + (kBarStep - kBarHeight) / 2, place(bar.value) - kBarLeft,
                    kBarHeight, colour(bar.colour));
-    write(place(bar.value) + 6, y + kBarStep / 2 + 4, "start", "t",
+    // In a column, where neither the mark nor a tick goes through it.
+    write(kBarRight + 12, y + kBarStep / 2 + 4, "start", "t",
           bar.note.empty() ? number(bar.value) : bar.note);
     y += kBarStep;
   }
@@ -100,6 +103,12 @@ void Drawing::add(const BarChart& chart) {
 }
 
 void Drawing::add(const LineChart& chart) {
+  const auto any = [&](auto has) {
+    return std::any_of(chart.lines.begin(), chart.lines.end(), has);
+  };
+  if (!any([](const LineChart::Line& one) { return !one.points.empty(); })) return;
+  const double right =
+      any([](const LineChart::Line& one) { return !one.name.empty(); }) ? kNamedRight : kPlainRight;
   heading(chart.title);
   double least_x = 1e300, most_x = -1e300, most_y = 0;
   for (const LineChart::Line& one : chart.lines)
@@ -108,7 +117,6 @@ void Drawing::add(const LineChart& chart) {
       most_x = std::max(most_x, x);
       most_y = std::max(most_y, finite(y));
     }
-  if (least_x > most_x) least_x = most_x = 1;
   if (!chart.doubling) least_x = std::min(least_x, 0.0);
   const double y_step = tick_step(most_y, 5);
   const double y_top = std::max(y_step, std::ceil(most_y / y_step) * y_step);
@@ -117,12 +125,12 @@ void Drawing::add(const LineChart& chart) {
   const double span = along(most_x) - along(least_x);
   const auto place_x = [&](double x) {
     const double share = span > 0 ? (along(x) - along(least_x)) / span : 0.5;
-    return kLineLeft + (kLineRight - kLineLeft) * share;
+    return kLineLeft + (right - kLineLeft) * share;
   };
   const auto place_y = [&](double y) { return end - kLineHeight * finite(y) / y_top; };
 
   for (int i = 0; i * y_step <= y_top * 1.0001; ++i) {
-    line("g", kLineLeft, place_y(i * y_step), kLineRight, place_y(i * y_step));
+    line("g", kLineLeft, place_y(i * y_step), right, place_y(i * y_step));
     write(kLineLeft - 8, place_y(i * y_step) + 4, "end", "t", number(i * y_step));
   }
   const double x_step = chart.doubling ? 0 : tick_step(most_x - least_x, 6);
@@ -132,8 +140,8 @@ void Drawing::add(const LineChart& chart) {
     if (span <= 0) break;
   }
   line("a", kLineLeft, begin, kLineLeft, end);
-  line("a", kLineLeft, end, kLineRight, end);
-  write((kLineLeft + kLineRight) / 2, end + 34, "middle", "t", chart.x_axis);
+  line("a", kLineLeft, end, right, end);
+  write((kLineLeft + right) / 2, end + 34, "middle", "t", chart.x_axis);
   write(kLineLeft - 8, begin - 12, "end", "t", chart.y_axis);
 
   for (size_t i = 0; i < chart.lines.size(); ++i) {
@@ -155,8 +163,8 @@ void Drawing::add(const LineChart& chart) {
     const double y = begin + 12 + 18 * static_cast<double>(i);
     fmt::format_to(std::back_inserter(body_),
                    "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"12\" height=\"4\" fill=\"{}\"/>\n",
-                   kLineRight + 16, y - 6, colour(i));
-    write(kLineRight + 34, y, "start", "t", one.name);
+                   right + 16, y - 6, colour(i));
+    write(right + 34, y, "start", "t", one.name);
   }
   height_ = end + kBottom;
 }
@@ -167,11 +175,12 @@ std::string Drawing::text() const {
       "height=\"{1:.0f}\" role=\"img\">\n"
       "<title>{2}</title>\n"
       "<style>\n"
-      "text {{ font: 12px sans-serif; fill: #555 }}\n"
+      "text {{ font: 12px sans-serif; fill: #777 }}\n"
       ".h {{ font-size: 14px; font-weight: bold }}\n"
       ".a {{ stroke: #888 }} .g {{ stroke: #888; stroke-opacity: 0.25 }}\n"
       ".m {{ stroke: #888; stroke-opacity: 0.6; stroke-width: 2; stroke-dasharray: 4 3 }}\n"
-      "@media (prefers-color-scheme: dark) {{ text {{ fill: #bbb }} }}\n"
+      "@media (prefers-color-scheme: light) {{ text {{ fill: #444 }} }}\n"
+      "@media (prefers-color-scheme: dark) {{ text {{ fill: #ccc }} }}\n"
       "</style>\n{3}</svg>\n",
       kWidth, height_, escaped_xml(title_), body_);
 }

@@ -14,7 +14,7 @@ struct BarChart {
   struct Bar {
     std::string label;
     double value = 0;
-    std::string note{};  // behind the bar; empty: the value
+    std::string note{};  // on the right; empty: the value
     size_t colour = 0;   // bars of one kind have one
   };
   std::string title;
@@ -40,7 +40,7 @@ class Drawing {
   explicit Drawing(std::string title) : title_(std::move(title)) {}
 
   void add(const BarChart& chart);
-  void add(const LineChart& chart);
+  void add(const LineChart& chart);  // nothing where no line has a point
   // The whole file.
   std::string text() const;
 

@@ -275,6 +275,7 @@ TEST(Svg, whatever_is_drawn_is_well_formed) {
   const std::string svg = drawing.text();
   EXPECT_TRUE(contains(svg, "<title>a &lt; b &amp; &quot;c&quot;</title>"));
   EXPECT_FALSE(contains(svg, "\x01"));
+  EXPECT_FALSE(contains(svg, ">empty<"));  // axes without a line say nothing
   std::string without_label = svg;
   without_label.replace(without_label.find(">nan<"), 5, "><");
   expect_svg(without_label);
