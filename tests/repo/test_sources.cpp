@@ -197,5 +197,58 @@ TEST(Docs, the_link_check_reads_links_and_not_code) {
   EXPECT_EQ(linked_file("https://example.org/a"), std::nullopt);
 }
 
+// What stands in backticks and has the ending of a source file or a page.
+std::vector<std::string> files_named(std::string_view page) {
+  static constexpr std::string_view kEndings[] = {".cpp", ".h", ".hpp", ".c", ".sh", ".py", ".md"};
+  std::vector<std::string> names;
+  bool fenced = false;
+  for (std::string_view line : lines_of(page)) {
+    if (line.starts_with("```")) fenced = !fenced;
+    if (fenced) continue;
+    for (size_t begin = line.find('`'); begin != std::string_view::npos;) {
+      const size_t end = line.find('`', begin + 1);
+      if (end == std::string_view::npos) break;
+      const std::string_view name = line.substr(begin + 1, end - begin - 1);
+      const bool plain = name.find_first_not_of(
+                             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "0123456789_-./") == std::string_view::npos;
+      if (plain && std::any_of(std::begin(kEndings), std::end(kEndings), [&](std::string_view one) {
+            return name.ends_with(one) && name.size() > one.size();
+          }))
+        names.emplace_back(name);
+      begin = line.find('`', end + 1);
+    }
+  }
+  return names;
+}
+
+TEST(Docs, every_file_that_a_page_names_is_there) {
+  const fs::path root = SKEIN_SOURCE_DIR;
+  std::vector<std::string> here;
+  for (const char* folder : {"src", "include", "docs", "models", "tests", "tools", "examples",
+                             "fuzz", "bench", "packaging"})
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder))
+      here.push_back("/" + fs::relative(entry.path(), root).generic_string());
+  for (const auto& entry : fs::directory_iterator(root))
+    here.push_back("/" + entry.path().filename().string());
+  size_t named = 0;
+  for (const SourceFile& page : project_files(
+           {"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "models", "tests"}, {".md"}))
+    for (const std::string& name : files_named(page.text)) {
+      if (name.find("NAME") != std::string::npos) continue;  // of a file to come
+      ++named;
+      // From whichever folder the page thinks of.
+      EXPECT_TRUE(std::any_of(here.begin(), here.end(),
+                              [&](const std::string& path) { return path.ends_with("/" + name); }))
+          << page.path << " names " << name;
+    }
+  EXPECT_GT(named, 10u);
+}
+
+TEST(Docs, the_file_check_reads_names_and_not_commands) {
+  EXPECT_EQ(files_named("`a/b.cpp`, `skein run x.md`, `c.h` and\n```\n`d.h`\n```\n`.md` `e.bin`\n"),
+            (std::vector<std::string>{"a/b.cpp", "c.h"}));
+}
+
 }  // namespace
 }  // namespace skein::test
