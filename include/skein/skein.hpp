@@ -208,7 +208,7 @@ class State {
     return out;
   }
 
-  detail::Handle<sk_state, sk_state_free> handle_;
+  detail::Handle<sk_state, sk_state_free> handle_{};
 };
 
 // What State::save() was told, empty where it was told nothing.
@@ -378,7 +378,7 @@ class Model {
     return want == Want::all ? tokens : want == Want::last ? 1 : 0;
   }
 
-  detail::Handle<sk_model, sk_model_close> handle_;
+  detail::Handle<sk_model, sk_model_close> handle_{};
   struct sk_model_info info_ = {};
 };
 
@@ -436,7 +436,7 @@ class Sampler {
     return out;
   }
 
-  detail::Handle<sk_sampler, sk_sampler_free> handle_;
+  detail::Handle<sk_sampler, sk_sampler_free> handle_{};
 };
 
 // A vocabulary by itself.
@@ -482,7 +482,7 @@ class Vocabulary {
   const sk_vocab* get() const { return handle_.get(); }
 
  private:
-  detail::Handle<sk_vocab, sk_vocab_free> handle_;
+  detail::Handle<sk_vocab, sk_vocab_free> handle_{};
 };
 
 enum class Finish : int32_t {
@@ -519,8 +519,8 @@ struct Event {
   int32_t id = -1;  // -1: none, only the end
   Finish finish = Finish::none;
   bool forced = false;
-  std::string_view text;
-  std::string_view thinking;
+  std::string_view text{};
+  std::string_view thinking{};
   double logprob = 0;
   View<sk_token_logprob> top{nullptr, 0};
 };
@@ -595,7 +595,7 @@ class Generation {
     return out;
   }
 
-  detail::Handle<sk_generation, sk_generation_free> handle_;
+  detail::Handle<sk_generation, sk_generation_free> handle_{};
 };
 
 // Turns any number of generations of one model together. It keeps what it needs of the model.
@@ -657,7 +657,7 @@ class Engine {
     return Generation(out);
   }
 
-  detail::Handle<sk_engine, sk_engine_free> handle_;
+  detail::Handle<sk_engine, sk_engine_free> handle_{};
 };
 
 }  // namespace v0

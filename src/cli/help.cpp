@@ -118,6 +118,7 @@ class Help final : public Command {
     if (words_.empty()) return print_overview(console), kFine;
     std::string name;
     for (const std::string& word : words_) name += (name.empty() ? "" : " ") + word;
+    if (name == "chat" || name == "sampling") name = "run";  // where these stand
     if (const CommandEntry* entry = find_command(name))
       return print_command_help(console, *entry), kFine;
     if (!family_of(name).empty()) return print_family_help(console, name), kFine;

@@ -30,7 +30,7 @@ std::vector<std::string> command_first(std::span<const std::string> args) {
 }
 
 tl::unexpected<Error> unknown_command(const std::string& word) {
-  std::vector<std::string> known;
+  std::vector<std::string> known = {"--version", "--help"};
   for (const std::string_view name : first_words()) known.emplace_back(name);
   return fail(Code::argument, "unknown command {}{}", escaped(word, 60), did_you_mean(word, known));
 }

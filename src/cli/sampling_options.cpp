@@ -117,8 +117,8 @@ constexpr SamplingSetting kSettings[] = {
        for (const int32_t id : s.banned) out += fmt::format("{}{}", out.empty() ? "" : ",", id);
        return out;
      }},
-    {"seed", "N", "of the random numbers; without one another answer each time", false, set_seed,
-     [](const Sampling& s) { return fmt::format("{}", s.seed); }},
+    {"seed", "N", "of the random numbers; without one, or -1, another answer each time", false,
+     set_seed, [](const Sampling& s) { return fmt::format("{}", s.seed); }},
 };
 
 // What people write instead in other programs.
@@ -157,6 +157,10 @@ Status SamplingOptions::set(std::string_view name, std::string_view value) {
     for (const SamplingSetting& setting : kSettings) known.emplace_back(setting.name);
     return fail(Code::argument, "there is no setting {}{}", escaped(name, 40),
                 did_you_mean(plain, known));
+  }
+  if (found->name == "seed" && value == "-1") {  // llama.cpp's for none
+    std::erase_if(given_, [&](const auto& one) { return one.first == found; });
+    return {};
   }
   Sampling trial;
   SK_TRY_STATUS(found->set(trial, value));

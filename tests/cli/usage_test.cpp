@@ -58,6 +58,7 @@ TEST(Usage, topics_are_explained) {
   EXPECT_TRUE(contains(run({"help", "config"}).out, "skein.toml"));
   EXPECT_TRUE(contains(run({"help", "exit-codes"}).out, "130"));
   EXPECT_TRUE(contains(run({"help", "state"}).out, "state export"));
+  EXPECT_EQ(run({"help", "sampling"}).out, run({"help", "run"}).out);
   const Ran wrong = run({"help", "confg"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_TRUE(contains(wrong.err, "did you mean config?")) << wrong.err;
@@ -69,6 +70,7 @@ TEST(Usage, a_mistake_exits_2_with_one_sentence_and_a_way_on) {
     std::string says;
   } cases[] = {
       {{"inspct"}, "unknown command inspct; did you mean inspect?"},
+      {{"version"}, "did you mean --version?"},
       {{"state", "exprt"}, "did you mean export?"},
       {{"state"}, "needs one of show, export"},
       {{"inspect"}, "FILE is missing"},
