@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <random>
 #include <set>
-#include <string_view>
 #include <utility>
+
+#include "support/thorough.h"
 
 namespace skein::test {
 namespace {
@@ -106,8 +106,6 @@ std::vector<uint64_t> SweptProgram::ways() const {
 std::vector<int64_t> places_to_try(const std::string& program, const std::vector<uint64_t>& ways,
                                    size_t most) {
   static std::set<std::pair<std::string, uint64_t>> tried;
-  const char* setting = std::getenv("SKEIN_SWEEP");
-  const std::string_view mode = setting ? setting : "";
   std::map<uint64_t, std::vector<int64_t>> places_of;
   for (size_t i = 0; i < ways.size(); ++i)
     places_of[ways[i]].push_back(static_cast<int64_t>(i) + 1);
@@ -115,11 +113,11 @@ std::vector<int64_t> places_to_try(const std::string& program, const std::vector
   std::set<int64_t> out;
   for (const auto& [way, places] : places_of) {
     firsts.push_back(places.front());
-    if (mode == "ways" && tried.insert({program, way}).second)
+    if (extent() == Extent::exhaustive && tried.insert({program, way}).second)
       out.insert({places.front(), places.back()});
-    if (mode == "all") out.insert(places.begin(), places.end());
+    if (extent() == Extent::everything) out.insert(places.begin(), places.end());
   }
-  if (!mode.empty()) return {out.begin(), out.end()};
+  if (exhaustive()) return {out.begin(), out.end()};
   std::sort(firsts.begin(), firsts.end());
   // The same ones each time on one machine, so that a failure stays until it is mended.
   std::shuffle(firsts.begin(), firsts.end(), std::mt19937_64(20261129));

@@ -37,10 +37,10 @@ class SweptProgram {
   int in_ = -1, out_ = -1, err_ = -1, ways_ = -1;
 };
 
-// Which allocations of `program` to let fail, of those that were led to in these ways. With
-// SKEIN_SWEEP=all in the environment all; with SKEIN_SWEEP=ways the first and the last of each way
-// that was not tried before by this process; otherwise `most`, a third of which are the first ones
-// and the others the first of some ways.
+// Which allocations of `program` to let fail, of those that were led to in these ways: `most` of
+// them, half of which are the first and the last ones and the others the first of some ways. With
+// SKEIN_TESTS=exhaustive the first and the last of each way that was not tried before by this
+// process, with SKEIN_TESTS=everything all.
 std::vector<int64_t> places_to_try(const std::string& program, const std::vector<uint64_t>& ways,
                                    size_t most);
 

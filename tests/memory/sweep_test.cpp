@@ -1,8 +1,9 @@
 // One allocation of a whole run fails, each in turn: the command ends with exit 4 or as if nothing
 // had been, the libraries say so and go on, and no half-written file is left.
 //
-// A few places of each run are tried here; `./dev memory` tries all ways that
-// lead to an allocation, and `SKEIN_SWEEP=all ./dev memory` every single one.
+// A few places of each run are tried here, and twice as many with SKEIN_TESTS=thorough; `./dev
+// memory` tries all ways that lead to an allocation, and `SKEIN_TESTS=everything ./dev memory`
+// every single one.
 #include "memory/sweep.h"
 
 #include <gtest/gtest.h>
@@ -19,13 +20,13 @@
 #include "compat/support.h"
 #include "support/fixtures.h"
 #include "support/sanitizers.h"
+#include "support/thorough.h"
 
 namespace skein::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kPlaces = 60;  // of each run, in the suite
 constexpr int kShown = 20;
 
 std::string text_of(const fs::path& path) {
@@ -226,7 +227,7 @@ TEST_P(MemorySweep, whatever_fails_is_said_or_made_up_for) {
   int unnoticed = 0, memory = 0, wrong = 0;
   const auto ways = program.ways();
   ASSERT_EQ(ways.size(), static_cast<size_t>(good.made));
-  const auto places = places_to_try(words[0], ways, kPlaces);
+  const auto places = places_to_try(words[0], ways, thorough() ? 60 : 30);
   for (const int64_t place : places) {
     const SweptRun ran = program.run(place);
     const auto files = folders.take_work();

@@ -1,10 +1,11 @@
-// Tables crossed: every design by every type a file can hold its weights in, in every use, layout
-// and container, on one to three threads. Generated from the project's own tables, so that a new
-// row is covered by itself. SKEIN_CROSS=all tries them in more sizes (./dev cross).
+// Tables crossed: designs by types a file can hold its weights in, by uses, layouts and containers,
+// on one to three threads. Generated from the project's own tables, so that a new row is covered by
+// itself. The designs that a container takes divide its types among each other, so that each type
+// is tried in each use and each container; SKEIN_TESTS=thorough tries all of them with every
+// design, SKEIN_TESTS=exhaustive (./dev cross) also in more sizes.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <list>
 #include <set>
@@ -14,16 +15,14 @@
 #include "run/convert.h"
 #include "support/make_model.h"
 #include "support/models.h"
+#include "support/thorough.h"
 
 namespace skein {
 namespace {
 
 using io::WriteFormat;
 
-bool everything() {
-  const char* setting = std::getenv("SKEIN_CROSS");
-  return setting && std::string_view(setting) == "all";
-}
+int64_t groups_of(const std::string& design) { return design == "rwkv6qwen2" ? 1 : 0; }
 
 // Ranks of 1, of whole panels and of none; heads of 32 to 128; widths that fill panels and blocks,
 // one that fills no super-block and one that fills neither.
@@ -33,13 +32,13 @@ std::vector<test::ModelSizes> sizes_of(const std::string& design) {
       {.width = 256, .heads = 2, .inner = 272, .rank_w = 40, .rank_a = 1, .rank_v = 5},
       {.width = 96, .heads = 3, .inner = 160, .rank_w = 1, .rank_a = 32, .rank_v = 1, .rank_g = 7},
       {.width = 72, .heads = 1, .inner = 40, .rank_w = 3, .rank_a = 48, .rank_v = 7, .rank_g = 1}};
-  if (everything()) {
+  if (test::exhaustive()) {
     out.push_back({.width = 512, .heads = 8, .inner = 768, .rank_w = 64, .rank_a = 24});
     out.push_back({.width = 320, .heads = 5, .inner = 1024, .rank_w = 16, .rank_a = 64});
   }
   for (test::ModelSizes& sizes : out) {
     sizes.design = design;
-    sizes.groups = design == "rwkv6qwen2" ? 1 : 0;
+    sizes.groups = groups_of(design);
   }
   return out;
 }
@@ -47,7 +46,7 @@ std::vector<test::ModelSizes> sizes_of(const std::string& design) {
 // In all sizes but the first a few types stand for all.
 bool is_tried(size_t size, std::string_view target) {
   static constexpr std::string_view kFew[] = {"small", "near-lossless", "F16", "Q4_0"};
-  return everything() || size == 0 ||
+  return test::exhaustive() || size == 0 ||
          std::find(std::begin(kFew), std::end(kFew), target) != std::end(kFew);
 }
 
@@ -69,6 +68,11 @@ test::ModelData calm_model(const test::ModelSizes& sizes) {
   return model;
 }
 
+// The place of a design among those that a container takes, and how many these are.
+struct Turn {
+  size_t turn = 0, turns = 0;
+};
+
 class Cross : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -83,11 +87,7 @@ class Cross : public testing::TestWithParam<std::string> {
 
   std::filesystem::path write(const test::ModelData& model, const arch::Hints& hints,
                               const std::string& name) {
-    const auto path = folder_ / name;
-    const auto bytes = test::as_safetensors(model, hints);
-    const std::span<const std::byte> parts[] = {bytes};
-    EXPECT_TRUE(write_file(path, parts));
-    return path;
+    return test::write_model(folder_ / name, model, hints);
   }
 
   std::vector<float> logits_of(Model& model, size_t chunk = SIZE_MAX) {
@@ -105,7 +105,7 @@ class Cross : public testing::TestWithParam<std::string> {
     const std::vector<float> one = logits_of(path);
     ++ran_;
     for (const int threads : {1, 2, 3}) {
-      if (!everything() && threads != 1 + ran_ % 3) continue;
+      if (!test::exhaustive() && threads != 1 + ran_ % 3) continue;
       const auto model = test::open_model(path, {.threads = threads});
       if (!model) return {};
       EXPECT_TRUE(test::same_bits(logits_of(*model), one)) << threads << " threads";
@@ -128,6 +128,19 @@ class Cross : public testing::TestWithParam<std::string> {
     }
     const Status done = conversion->write(out, {.overwrite = true, .threads = 1});
     EXPECT_TRUE(done) << (done ? "" : done.error().message);
+    return out;
+  }
+
+  Turn turn_in(const ConvertOptions& container) {
+    Turn out;
+    for (const std::string& design : test::runnable_designs()) {
+      const test::ModelSizes sizes = {
+          .inner = 64, .vocab = 8, .design = design, .groups = groups_of(design)};
+      const auto source = write(test::random_model(sizes), hints_of(sizes), "small.safetensors");
+      const bool fits = Conversion::prepare(source, container).has_value();
+      if (design == GetParam()) out.turn = out.turns;
+      if (fits) ++out.turns;
+    }
     return out;
   }
 
@@ -158,13 +171,19 @@ constexpr double kCodes = 1e-2;
 
 TEST_P(Cross, a_quantised_file_is_the_f32_run_of_its_numbers) {
   const auto all = sizes_of(GetParam());
+  const auto targets = arch::quant_targets();
+  std::map<WriteFormat, Turn> turn;
+  for (const WriteFormat format : {WriteFormat::packed, WriteFormat::gguf})
+    turn[format] = turn_in({.format = format});
   for (size_t size = 0; size < all.size(); ++size) {
     const test::ModelSizes& sizes = all[size];
     const auto source = write(calm_model(sizes), hints_of(sizes), "source.safetensors");
-    for (const std::string_view target : arch::quant_targets()) {
+    for (size_t row = 0; row < targets.size(); ++row) {
+      const std::string_view target = targets[row];
       if (!is_tried(size, target)) continue;
       const auto type = dtype_named(target);
-      for (const WriteFormat format : {WriteFormat::packed, WriteFormat::gguf}) {
+      for (const auto& [format, mine] : turn) {
+        if (!test::taken(row + size, mine.turn, mine.turns)) continue;
         const bool packed = format == WriteFormat::packed;
         SCOPED_TRACE(fmt::format("{}, {}, {}", name_of(sizes), target, packed ? "packed" : "GGUF"));
         const auto file = convert(source, packed ? "q.skein" : "q.gguf",
@@ -317,6 +336,22 @@ class Retyped {
     }
     types = std::move(found);
   }
+  // A few rows of a matrix in this type: what tells whether a container has it, whatever the use.
+  io::OutputTensor rows_of(DType type, Layout layout) {
+    const auto& all = files_.container().tensors;
+    const auto found = std::find_if(all.begin(), all.end(), [&](const StoredTensor& tensor) {
+      return kinds_.at(tensor.name) == arch::WeightClass::feed_forward && tensor.shape.rank() == 2;
+    });
+    EXPECT_NE(found, all.end());
+    StoredTensor some = *found;
+    const int64_t row = some.shape[1];
+    EXPECT_EQ(row % block_size(type).elements, 0) << "all types have rows of this length";
+    some.shape = {16, row};
+    few_ = stored_as(type, test::Random(1).floats(static_cast<size_t>(16 * row)));
+    std::vector<io::OutputTensor> out;
+    add(some, type, few_.bytes, layout, out);
+    return out[0];
+  }
   std::span<const io::OutputTensor> typed() const { return typed_; }
   std::span<const io::OutputTensor> plain() const { return plain_; }
 
@@ -337,6 +372,7 @@ class Retyped {
   std::map<std::string, arch::WeightClass> kinds_;
   std::vector<io::OutputTensor> typed_;
   std::vector<io::OutputTensor> plain_;
+  Stored few_;
   Encoded& known_;
 };
 
@@ -362,6 +398,7 @@ TEST_P(Cross, a_weight_of_any_type_in_any_use_is_its_numbers_or_refused) {
     const auto conversion = Conversion::prepare(source, carrier.options);
     const auto files = io::ModelFiles::open(*base);
     ASSERT_TRUE(conversion && files);
+    const Turn mine = turn_in(carrier.options);
     Retyped file(*files, *conversion, known);
     const auto is_written = [&](const auto& tensors, const auto& to) {
       return io::write_model(to, carrier.options.format, tensors, files->container().metadata,
@@ -375,20 +412,17 @@ TEST_P(Cross, a_weight_of_any_type_in_any_use_is_its_numbers_or_refused) {
         const auto type = static_cast<DType>(i);
         if (!quant::decodable(type) || !has_layout(type, carrier.layout)) continue;
         if ((quant::code_panels(type) != nullptr) != codes) continue;
-        Types one = {{arch::WeightClass::feed_forward, type}};
-        file.change(one, carrier.layout);
-        // A container has its types, whatever the use: one tensor tells.
-        const auto typed = file.typed();
-        const auto first = std::find_if(typed.begin(), typed.end(),
-                                        [&](const auto& tensor) { return tensor.dtype == type; });
-        ASSERT_NE(first, typed.end()) << dtype_name(type);  // all types have rows of this length
-        if (is_written(std::span(first, 1), path)) {
+        const io::OutputTensor few = file.rows_of(type, carrier.layout);
+        if (is_written(std::span(&few, 1), path)) {
           types.push_back(type);
         } else {
           ++refused_;
         }
       }
-      for (Types& each : each_in_each_use(types)) {
+      auto tries = each_in_each_use(types);
+      for (size_t row = 0; row < tries.size(); ++row) {
+        if (!test::taken(row, mine.turn, mine.turns)) continue;
+        Types& each = tries[row];
         file.change(each, carrier.layout);
         SCOPED_TRACE(fmt::format("{}, {}, {}", name_of(sizes), carrier.name, text_of(each)));
         ASSERT_TRUE(is_written(file.typed(), path));
@@ -400,6 +434,16 @@ TEST_P(Cross, a_weight_of_any_type_in_any_use_is_its_numbers_or_refused) {
     }
   }
   std::cout << "[    CROSS ] " << GetParam() << ": " << tried.size() << " types in a use\n";
+}
+
+TEST(CrossShare, all_turns_together_take_each_row) {
+  for (const size_t turns : {1, 2, 3, 4, 9})
+    for (size_t row = 0; row < 30; ++row) {
+      size_t takers = 0;
+      for (size_t turn = 0; turn < turns; ++turn) takers += test::taken(row, turn, turns);
+      EXPECT_GE(takers, 1u) << "row " << row << " of " << turns;
+      EXPECT_LE(takers, test::thorough() ? turns : (turns + 2) / 3);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Design, Cross, testing::ValuesIn(test::runnable_designs()),

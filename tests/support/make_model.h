@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -53,6 +55,16 @@ inline std::vector<std::byte> as_safetensors(const ModelData& model,
   auto file = io::write_safetensors(tensors, metadata);
   EXPECT_TRUE(file) << (file ? "" : file.error().message);
   return file ? *file : std::vector<std::byte>();
+}
+
+// Without the syncs of write_file(), which nobody needs of a file that is gone in a moment.
+inline std::filesystem::path write_model(const std::filesystem::path& path, const ModelData& model,
+                                         const arch::Hints& hints = {}) {
+  const auto bytes = as_safetensors(model, hints);
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
+  EXPECT_TRUE(file.flush().good()) << path;
+  return path;
 }
 
 }  // namespace skein::test
