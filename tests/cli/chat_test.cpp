@@ -47,6 +47,13 @@ std::vector<std::string> endless() {
   return {"run", kModel, "--profile", "plain", "--ban", "0", "--seed", "1", "-t", "1"};
 }
 
+// Comes back in the middle of an endless() answer.
+void ask_for_a_story(Terminal& terminal) {
+  terminal.send("User: Tell me a story.\r");
+  ASSERT_NE(terminal.wait_for("a story.\r\n"), "");
+  for (int letters = 0; letters < 3; ++letters) ASSERT_NE(terminal.wait_for("e"), "");
+}
+
 TEST_F(ChatCommand, one_question_gives_the_answer_and_nothing_else) {
   const Output output = run_skein({"run", kModel, "Reverse: garden"});
   EXPECT_EQ(output.code, 0);
@@ -198,7 +205,14 @@ TEST_F(ChatCommand, a_full_disk_is_one_sentence_and_keeps_the_old_file) {
 TEST_F(ChatCommand, a_state_for_a_pipe_that_nobody_reads_is_an_error_and_no_file) {
   const std::string pipe = file("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  // A reader is waited for, five seconds in naps.
+  const bool preload = !test::kAddressSanitizer && !test::kThreadSanitizer;
+  if (preload) {
+    ::setenv("LD_PRELOAD", SKEIN_SIGNALLING, 1);
+    ::setenv("SIGNALLING_NO_NAPS", "1", 1);
+  }
   const Output output = run_skein({"complete", kModel, kQuestion, "-n", "2", "--save-state", pipe});
+  ::unsetenv("LD_PRELOAD");
   EXPECT_EQ(output.code, 1);
   EXPECT_NE(output.err.find("not a regular file"), std::string::npos) << output.err;
   EXPECT_TRUE(std::filesystem::is_fifo(pipe));
@@ -363,7 +377,7 @@ TEST_F(ChatCommand, a_paste_is_one_message_with_its_tabs) {
   EXPECT_NE(terminal.wait_for("User: \"\"\"Doc.\"\"\"\r\n\tx = 1 [paste 9\r\n"), "");
   // Ctrl-C drops all of it.
   terminal.send("\033[200~one\rtwo\r");
-  ::usleep(1'000'000);  // until it is read: Ctrl-C throws away what is not
+  ASSERT_TRUE(terminal.wait_until_read());  // Ctrl-C throws away what is not
   terminal.send("\x03");
   ::usleep(100'000);
   terminal.send("/fork zzz\rthree\r\033[201~/tree\r");
@@ -447,9 +461,7 @@ TEST_F(ChatCommand, a_chat_ends_by_sigterm_and_sighup_asked_or_answering) {
       Terminal terminal(endless());
       ASSERT_NE(terminal.wait_for(kPrompt), "");
       if (answering) {
-        terminal.send("User: Tell me a story.\r");
-        ASSERT_NE(terminal.wait_for("e"), "");
-        ::usleep(300'000);
+        ask_for_a_story(terminal);
       }
       terminal.kill(signal);
       EXPECT_EQ(terminal.finish(), 128 + signal) << answering;
@@ -472,20 +484,26 @@ TEST_F(ChatCommand, ctrl_c_stops_the_answer_and_the_chat_goes_on) {
   SK_NEEDS_TERMINAL();
   Terminal terminal(endless());
   ASSERT_NE(terminal.wait_for(kPrompt), "");
-  terminal.send("User: Tell me a story.\r");
-  ASSERT_NE(terminal.wait_for("e"), "");
-  ::usleep(300'000);
+  ask_for_a_story(terminal);
   terminal.send("\x03");
   ASSERT_NE(terminal.wait_for("stopped; /continue goes on"), "");
   ASSERT_NE(terminal.wait_for(kPrompt), "");
   ::usleep(1'100'000);  // a second one within a second would leave
   terminal.send("/continue\r");
   ASSERT_NE(terminal.wait_for("/continue\r\n"), "");
-  ::usleep(200'000);
+  ASSERT_NE(terminal.wait_for("e"), "");
   terminal.send("\x03");
   ASSERT_NE(terminal.wait_for("stopped"), "");
   ASSERT_NE(terminal.wait_for(kPrompt), "");
-  ::usleep(1'100'000);
+  terminal.send("\x03");
+  std::string rest;
+  EXPECT_EQ(terminal.finish(&rest), 130) << rest;
+}
+
+TEST_F(ChatCommand, ctrl_c_drops_a_line_and_a_second_one_leaves) {
+  SK_NEEDS_TERMINAL();
+  Terminal terminal(endless());
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
   terminal.send("half a line\x03");
   EXPECT_NE(terminal.wait_for("Ctrl-C once more leaves"), "");
   terminal.send("\x03");

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,23 @@ class Process {
     return false;
   }
   bool catches_signals() const { return catches_interrupt(child_); }
+  // Whether it is in the middle of what it does: it has computed for a while, or waits for
+  // somebody.
+  bool waits_or_works() const {
+    const std::string stat = text_of_file("/proc/" + std::to_string(child_) + "/stat");
+    const size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos) return false;
+    std::istringstream fields(stat.substr(name_end + 1));
+    std::string field;
+    std::vector<std::string> all;
+    while (fields >> field) all.push_back(field);
+    if (all.size() < 13) return false;
+    const double ticks = std::stod(all[11]) + std::stod(all[12]);  // of the user's and the system's
+    const bool waits = all[0] == "S" && ticks == seen_ticks_ && ++quiet_ >= 4;
+    if (ticks != seen_ticks_) quiet_ = 0;
+    seen_ticks_ = ticks;
+    return waits || ticks >= 0.1 * static_cast<double>(::sysconf(_SC_CLK_TCK));
+  }
   // Whether it has something open whose path begins like this, a file without a name too.
   bool has_open(const std::string& beginning) const {
     std::error_code error;
@@ -79,6 +97,8 @@ class Process {
 
  private:
   pid_t child_ = -1;
+  mutable double seen_ticks_ = -1;
+  mutable int quiet_ = 0;
 };
 
 }  // namespace skein::test

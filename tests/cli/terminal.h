@@ -7,6 +7,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +74,21 @@ class Terminal {
   Terminal& operator=(const Terminal&) = delete;
 
   void send(const std::string& text) { (void)!::write(fd_, text.data(), text.size()); }
+
+  // Waits until the program has read all that was sent: nothing waits for it, for a tenth of a
+  // second.
+  bool wait_until_read() const {
+    const int slave = ::open(::ptsname(fd_), O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    int quiet = 0;
+    for (int i = 0; slave >= 0 && quiet < 10 && i < 2000; ++i) {
+      int waiting = 1;
+      ::ioctl(slave, FIONREAD, &waiting);
+      quiet = waiting == 0 ? quiet + 1 : 0;
+      ::usleep(10'000);
+    }
+    ::close(slave);
+    return quiet == 10;
+  }
 
   void kill(int signal) const { ::kill(child_, signal); }
 
