@@ -68,10 +68,7 @@ class Bits : public testing::TestWithParam<std::string> {
                                     .design = name.substr(7),
                                     .groups = name.ends_with("qwen2") ? 1 : 0};
     made_ = std::filesystem::temp_directory_path() / fmt::format("skein_bits_{}.st", getpid());
-    const auto bytes = test::as_safetensors(test::random_model(sizes), hints_of(sizes));
-    const std::span<const std::byte> parts[] = {bytes};
-    EXPECT_TRUE(write_file(made_, parts));
-    return made_;
+    return test::write_model(made_, test::random_model(sizes), hints_of(sizes));
   }
 
  private:
@@ -79,7 +76,7 @@ class Bits : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(Bits, do_not_depend_on_instruction_set_threads_or_chunks) {
-  constexpr size_t kTokens = 150;
+  constexpr size_t kTokens = 90;
   Result_ first;
   for (const cpu::Isa& isa : cpu::instruction_sets()) {
     if (!isa.supported) continue;

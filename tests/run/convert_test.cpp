@@ -9,6 +9,7 @@
 #include "support/make_model.h"
 #include "support/models.h"
 #include "support/states.h"
+#include "support/thorough.h"
 
 namespace skein {
 namespace {
@@ -30,8 +31,7 @@ class Convert : public testing::Test {
     auto conversion = Conversion::prepare(in, std::move(options));
     EXPECT_TRUE(conversion) << (conversion ? "" : conversion.error().message);
     if (!conversion) return out;
-    io::WriteOptions write;
-    write.overwrite = true;
+    const io::WriteOptions write = {.overwrite = true, .threads = 1};
     const Status done = conversion->write(out, write);
     EXPECT_TRUE(done) << (done ? "" : done.error().message);
     EXPECT_EQ(std::filesystem::file_size(out), conversion->size()) << out;
@@ -44,11 +44,8 @@ class Convert : public testing::Test {
                                     .heads = width / 64,
                                     .design = design,
                                     .groups = design == "rwkv6qwen2" ? 1 : 0};
-    const auto path = folder_ / (design + ".safetensors");
-    const auto bytes = test::as_safetensors(test::random_model(sizes), hints_of(sizes));
-    const std::span<const std::byte> parts[] = {bytes};
-    EXPECT_TRUE(write_file(path, parts));
-    return path;
+    return test::write_model(folder_ / (design + ".safetensors"), test::random_model(sizes),
+                             hints_of(sizes));
   }
 
   std::filesystem::path folder_;
@@ -75,7 +72,7 @@ std::map<std::string, std::vector<float>> weights_of(const std::filesystem::path
 }
 
 std::vector<float> logits_of(const std::filesystem::path& path) {
-  const auto model = test::open_model(path);
+  const auto model = test::open_model(path, {.threads = 1});
   if (!model) return {};
   State state = model->new_state();
   return test::logits_of(*model, state, std::vector<int32_t>{1, 5, 9, 2, 2, 30, 7});
@@ -113,9 +110,7 @@ TEST_F(Convert, axes_of_one_survive_every_container) {
       sizes.rank_w = sizes.rank_a = sizes.rank_v = sizes.rank_g = 1;
       sizes.design = design;
       const auto source = folder_ / "one.safetensors";
-      const auto bytes = test::as_safetensors(test::random_model(sizes), hints_of(sizes));
-      const std::span<const std::byte> parts[] = {bytes};
-      ASSERT_TRUE(write_file(source, parts));
+      test::write_model(source, test::random_model(sizes), hints_of(sizes));
       const auto expected = weights_of(source);
       const auto logits = logits_of(source);
       ASSERT_FALSE(logits.empty()) << design << " of width " << width;
@@ -259,11 +254,17 @@ TEST_F(Convert, a_merged_adapter_keeps_the_type_of_its_model) {
   for (const ConvertedTensor& row : conversion->tensors()) EXPECT_EQ(row.to, DType::bf16);
 }
 
+// Designs divide the types among each other.
 TEST_F(Convert, a_quantised_model_is_the_model_of_its_decoded_weights) {
-  for (const std::string design : {"rwkv7", "rwkv6", "rwkv4"}) {
-    const auto source = random_model(design, 512);
+  const std::string designs[] = {"rwkv7", "rwkv6", "rwkv4"};
+  const auto types = arch::quant_targets();
+  for (size_t turn = 0; turn < std::size(designs); ++turn) {
+    const std::string& design = designs[turn];
+    const auto source = random_model(design, 256);
     const auto whole = logits_of(source);
-    for (const std::string_view type : arch::quant_targets()) {
+    for (size_t row = 0; row < types.size(); ++row) {
+      if (!test::taken(row, turn, std::size(designs))) continue;
+      const std::string_view type = types[row];
       const auto chosen = dtype_named(type);
       const bool in_gguf = design != "rwkv4" && chosen != DType::int8 && chosen != DType::nf4;
       const auto quantised = convert(source, in_gguf ? "q.gguf" : "q.skein",
@@ -273,8 +274,9 @@ TEST_F(Convert, a_quantised_model_is_the_model_of_its_decoded_weights) {
                                  {.format = WriteFormat::safetensors, .type = DType::f32});
       const auto logits = logits_of(quantised);
       // Codes are multiplied with activations of 16 bits; everything else is the same arithmetic.
+      // That is up to 1.2e-3 here, and a wrong tensor 4 % and more.
       const bool plain_type = chosen && block_size(*chosen).elements == 1;
-      EXPECT_LE(test::relative_error(logits, logits_of(plain)), plain_type ? 0 : 1e-3)
+      EXPECT_LE(test::relative_error(logits, logits_of(plain)), plain_type ? 0 : 2e-3)
           << design << " " << type;
       if (chosen == DType::f32) continue;
       EXPECT_GT(test::relative_error(logits, whole), 0) << type << " changed nothing";
@@ -282,23 +284,30 @@ TEST_F(Convert, a_quantised_model_is_the_model_of_its_decoded_weights) {
   }
 }
 
+// In steps of each size with the fastest instructions; types divide those of the others.
 TEST_F(Convert, a_quantised_model_has_the_same_bits_everywhere) {
+  const std::string types[] = {"Q8_0", "Q5_1", "Q4_0", "Q4_K", "Q6_K", "Q2_K", "IQ4_XS"};
   const auto source = random_model("rwkv7", 512);
-  std::vector<int32_t> tokens(40);
+  std::vector<int32_t> tokens(25);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * 7 % 40);
-  for (const std::string type : {"Q8_0", "Q5_1", "Q4_0", "Q4_K", "Q6_K", "Q2_K", "IQ4_XS"}) {
+  const size_t chunks[] = {1, 6, 17, tokens.size()};
+  for (size_t turn = 0; turn < std::size(types); ++turn) {
+    const std::string& type = types[turn];
     const auto quantised = convert(source, "q.gguf", {.format = WriteFormat::gguf, .quant = type});
     const auto scalar = test::open_model(quantised, {.threads = 1, .isa = "scalar"});
     State expected_state = scalar->new_state();
     const auto expected = test::logits_of(*scalar, expected_state, tokens);
     for (const cpu::Isa& isa : cpu::instruction_sets()) {
       if (!isa.supported) continue;
+      const bool fastest = isa.kernels == *cpu::kernels();
       for (const int threads : {1, 3}) {
         // Threads divide the work alike whatever the instructions.
-        if (threads > 1 && isa.kernels != *cpu::kernels()) continue;
+        if (threads > 1 && !fastest) continue;
         const auto model =
             test::open_model(quantised, {.threads = threads, .isa = isa.kernels->name});
-        for (const size_t chunk : {size_t{1}, size_t{6}, size_t{17}, tokens.size()}) {
+        for (size_t row = 0; row < std::size(chunks); ++row) {
+          if (!fastest && !test::taken(row, turn, std::size(types))) continue;
+          const size_t chunk = chunks[row];
           State state = model->new_state();
           EXPECT_TRUE(test::same_bits(test::logits_of(*model, state, tokens, chunk), expected))
               << type << ", " << isa.kernels->name << ", " << threads << " threads, chunks of "

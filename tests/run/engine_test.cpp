@@ -15,6 +15,7 @@
 #include "support/random.h"
 #include "support/sanitizers.h"
 #include "support/states.h"
+#include "support/thorough.h"
 #include "support/threads.h"
 
 namespace skein {
@@ -156,15 +157,17 @@ class Crowd {
   TokenTraits traits_;
 };
 
-// Started, paused, cancelled and drained in any order, for as long as the clock says they have.
-TEST(Engine, each_of_a_hundred_says_what_it_says_alone) {
-  const int kSteps = test::kAddressSanitizer ? 2'000 : 10'000;
+// Started, paused, cancelled and drained in any order, for as long as the clock says they have: a
+// hundred over ten thousand steps where there is time.
+TEST(Engine, each_of_a_crowd_says_what_it_says_alone) {
+  const int kSteps = test::kAddressSanitizer ? 2'000 : test::thorough() ? 10'000 : 4'000;
+  const int kWishes = test::thorough() ? 100 : 40;
   const Crowd crowd(small_model(2));
   ops::StatePool& pool = *crowd.model()->state_layout()->pool;
   const auto before = pool.usage();
   test::Random random(7);
   std::vector<Wish> wishes;
-  for (int i = 0; i < 100; ++i) wishes.push_back(crowd.wish(random, 4000, 4000));
+  for (int i = 0; i < kWishes; ++i) wishes.push_back(crowd.wish(random, 4000, 4000));
   double time = 0;
   // A machine that is at times a hundred times slower, for no reason that anybody sees.
   Engine engine(crowd.model(), {.clock = [&] {
@@ -174,8 +177,8 @@ TEST(Engine, each_of_a_hundred_says_what_it_says_alone) {
   size_t next = 0, most = 0;
   int64_t peak = 0;
   for (int step = 0; step < kSteps; ++step) {
-    const auto due =
-        std::min(wishes.size(), 1 + static_cast<size_t>(step) * 150 / static_cast<size_t>(kSteps));
+    const auto due = std::min(wishes.size(), 1 + static_cast<size_t>(step) * wishes.size() * 3 / 2 /
+                                                     static_cast<size_t>(kSteps));
     for (; next < due; ++next) {
       active.push_back(crowd.start(wishes[next]));
       ASSERT_TRUE(engine.submit(active.back()->generation));

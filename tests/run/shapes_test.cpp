@@ -7,6 +7,7 @@
 #include "support/make_model.h"
 #include "support/models.h"
 #include "support/races.h"
+#include "support/thorough.h"
 
 namespace skein {
 namespace {
@@ -18,9 +19,7 @@ class ShapesTest : public testing::Test {
   void TearDown() override { std::filesystem::remove(path_); }
 
   const std::filesystem::path& write(const test::ModelData& model, const arch::Hints& hints = {}) {
-    const auto bytes = test::as_safetensors(model, hints);
-    const std::span<const std::byte> parts[] = {bytes};
-    EXPECT_TRUE(write_file(path_, parts));
+    test::write_model(path_, model, hints);
     return path_;
   }
 
@@ -75,9 +74,11 @@ TEST(ShapesSchedule, a_decode_step_of_rwkv7_meets_seven_times_a_layer) {
 }
 
 // Wide enough for single tokens to be shared among threads, with ranks that make values reuse each
-// other's memory at odd places.
+// other's memory at odd places. Designs divide the numbers of threads among each other.
 TEST_F(ShapesTest, wide_models_of_odd_ranks_give_the_same_bits_on_any_number_of_threads) {
-  for (const std::string& design : test::runnable_designs()) {
+  const auto designs = test::runnable_designs();
+  for (size_t turn = 0; turn < designs.size(); ++turn) {
+    const std::string& design = designs[turn];
     const ModelSizes sizes = {.layers = 2,
                               .width = 512,
                               .heads = 8,
@@ -90,16 +91,17 @@ TEST_F(ShapesTest, wide_models_of_odd_ranks_give_the_same_bits_on_any_number_of_
                               .design = design};
     const auto& path = write(test::random_model(sizes), hints_of(sizes));
     std::vector<int32_t> tokens;
-    for (int32_t i = 0; i < 70; ++i) tokens.push_back(i * 7 % 50);
+    for (int32_t i = 0; i < 45; ++i) tokens.push_back(i * 7 % 50);
     std::vector<float> first;
     for (const int threads : {1, 2, 3, 4}) {
+      if (threads > 1 && !test::taken(static_cast<size_t>(threads), turn, designs.size())) continue;
       ModelOptions options;
       options.threads = threads;
       const auto model = test::open_model(path, options);
       ASSERT_TRUE(model);
       ASSERT_EQ(model->info().design, design);
       ASSERT_GT(model->info().flops_per_token, 4'000'000);
-      for (const size_t chunk : {size_t{1}, size_t{5}, size_t{70}}) {
+      for (const size_t chunk : {size_t{1}, size_t{5}, size_t{45}}) {
         State state = model->new_state();
         const auto logits = test::logits_of(*model, state, tokens, chunk);
         if (first.empty()) first = logits;
@@ -107,7 +109,7 @@ TEST_F(ShapesTest, wide_models_of_odd_ranks_give_the_same_bits_on_any_number_of_
             << design << ", " << threads << " threads, chunks of " << chunk;
       }
       // Three sequences that begin and end within blocks, side by side.
-      const size_t lengths[] = {37, 1, 70};
+      const size_t lengths[] = {37, 1, 45};
       const auto vocab = static_cast<size_t>(model->vocab());
       std::vector<State> states(3, model->new_state());
       std::vector<std::vector<float>> logits(3);

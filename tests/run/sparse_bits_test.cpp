@@ -60,7 +60,7 @@ TEST_F(SparseBits, thousands_of_positions_are_those_of_the_dense_products) {
       ASSERT_TRUE(dense && sparse);
       ASSERT_FALSE(dense->info().sparse);
       ASSERT_TRUE(sparse->info().sparse);
-      const auto tokens = random_tokens(2048, dense->vocab());
+      const auto tokens = random_tokens(1024, dense->vocab());
       // Steps of each kind: one token, a few, some, many.
       for (const size_t chunk : {1u, 3u, 24u, 512u}) {
         State a = dense->new_state(), b = sparse->new_state();

@@ -32,8 +32,8 @@ inline void rewrite(const std::filesystem::path& from, const std::filesystem::pa
   change(contents);
   if (format == io::WriteFormat::safetensors)
     std::erase_if(contents.metadata, [](const auto& pair) { return pair.second.index() > 4; });
-  const Status done =
-      io::write_model(to, format, contents.tensors, contents.metadata, {.overwrite = true});
+  const Status done = io::write_model(to, format, contents.tensors, contents.metadata,
+                                      {.overwrite = true, .threads = 1});
   ASSERT_TRUE(done) << done.error().message;
 }
 
@@ -54,8 +54,9 @@ class ModelFolder {
 
   std::filesystem::path write(const std::string& name, std::span<const std::byte> bytes) const {
     std::filesystem::create_directories((path_ / name).parent_path());
-    const std::span<const std::byte> parts[] = {bytes};
-    EXPECT_TRUE(write_file(path_ / name, parts));
+    std::ofstream file(path_ / name, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
+    EXPECT_TRUE(file.flush().good()) << name;
     return path_ / name;
   }
   std::filesystem::path write(const std::string& name, std::string_view text) const {
@@ -71,7 +72,7 @@ class ModelFolder {
     const auto conversion = Conversion::prepare(from, std::move(options));
     EXPECT_TRUE(conversion) << (conversion ? "" : conversion.error().message);
     if (!conversion) return {};
-    const Status done = conversion->write(path_ / name, {});
+    const Status done = conversion->write(path_ / name, {.threads = 1});
     EXPECT_TRUE(done) << (done ? "" : done.error().message);
     if (!conversion->config().empty())
       write(std::filesystem::relative((path_ / name).parent_path(), path_) / "config.json",
@@ -84,7 +85,8 @@ class ModelFolder {
 };
 
 inline std::vector<float> some_logits(const std::filesystem::path& path,
-                                      const ModelOptions& options = {}) {
+                                      ModelOptions options = {}) {
+  options.threads = 1;
   const auto model = open_model(path, options);
   if (!model) return {};
   State state = model->new_state();
