@@ -89,7 +89,7 @@ ChatView::ChatView(Console& console, Model& model, Chat& chat, SamplingOptions& 
       chat_(chat),
       sampling_(sampling),
       options_(options),
-      editor_(history_file(), command_names()) {}
+      editor_(console, history_file(), {}) {}
 
 void ChatView::say(std::string_view line) {
   if (console_.quiet()) return;

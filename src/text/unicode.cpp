@@ -72,6 +72,22 @@ int columns_of(char32_t character) {
   return utf8proc_charwidth(static_cast<utf8proc_int32_t>(character));
 }
 
+size_t first_cluster(std::string_view bytes) {
+  Character last = first_character(bytes);
+  size_t length = std::max<size_t>(last.length, 1);
+  utf8proc_int32_t state = 0;
+  while (last.length > 0) {
+    const Character next = first_character(bytes.substr(length));
+    if (next.length == 0 ||
+        utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(last.code),
+                                         static_cast<utf8proc_int32_t>(next.code), &state))
+      break;
+    length += next.length;
+    last = next;
+  }
+  return length;
+}
+
 Character first_character(std::string_view bytes) {
   const size_t length = utf8_length(bytes);
   if (length == 0) return {};

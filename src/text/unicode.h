@@ -1,4 +1,5 @@
-// What byte pair tokenizers need to know of Unicode, and the writing of characters as UTF-8.
+// What byte pair tokenizers and terminals need to know of Unicode, and the writing of characters as
+// UTF-8.
 // unicode.cpp is the one file that knows utf8proc.
 #pragma once
 
@@ -27,6 +28,10 @@ Character first_character(std::string_view bytes);
 // How many columns of a terminal it takes: 0 for what joins the character before it, 2 for wide
 // ones.
 int columns_of(char32_t character);
+
+// How many bytes the first user-perceived character takes, with all that joins it: marks, parts of
+// an emoji, the second half of a flag. At least 1; a byte that is not UTF-8 stands alone.
+size_t first_cluster(std::string_view bytes);
 
 // `code` must be a Unicode scalar value.
 void append_utf8(std::string& out, char32_t code);

@@ -27,6 +27,14 @@ ssize_t read(int fd, void* to, size_t count) {
   return next(fd, to, count);
 }
 
+/* For standard input. */
+int ppoll(struct pollfd* one, nfds_t count, const struct timespec* limit, const sigset_t* mask) {
+  static int (*next)(struct pollfd*, nfds_t, const struct timespec*, const sigset_t*);
+  if (!next) *(void**)&next = dlsym(RTLD_NEXT, "ppoll");
+  if (count == 1 && one->fd == STDIN_FILENO) come("ppoll");
+  return next(one, count, limit, mask);
+}
+
 /* One that will wait. */
 ssize_t write(int fd, const void* from, size_t count) {
   static ssize_t (*next)(int, const void*, size_t);

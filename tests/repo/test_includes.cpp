@@ -42,9 +42,7 @@ const std::vector<ThirdParty> kThirdParty = {
     {"utf8proc.h", {"src/text/"}},
     {"CLI/", {"src/cli/"}},
     {"toml++/", {"src/cli/config.cpp"}},
-    {"histedit.h", {"src/cli/"}},
     {"cxxabi.h", {"src/cli/main.cpp"}},  // the exception that ends a program before it has begun
-    {"editline/", {"src/cli/"}},
     {"immintrin.h", {"src/cpu/"}},
     {"xmmintrin.h", {"src/cpu/"}},
     {"cpuid.h", {"src/cpu/"}},
