@@ -1,9 +1,12 @@
 // A chat at a terminal: lines in, answers out, commands that begin with a slash.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/console.h"
 #include "cli/line_editor.h"
@@ -21,6 +24,11 @@ struct ChatViewOptions {
       nullptr;  // whose sampling values stand behind the set ones
 };
 
+// Without blanks at both ends.
+std::string_view trimmed(std::string_view text);
+// As a shell has it: ~/x below the home folder.
+std::string with_home(std::string_view path);
+
 class ChatView {
  public:
   ChatView(Console& console, Model& model, Chat& chat, SamplingOptions& sampling,
@@ -29,17 +37,25 @@ class ChatView {
   // Until the user leaves. The exit code.
   int run();
 
+  using Words = std::vector<Choices::Word>;
+
  private:
-  struct Command;
+  // A row of /help: what is typed, what it does, and what Tab offers behind it.
+  struct Command {
+    std::string_view name;
+    std::string_view arguments;  // in brackets: it can do without
+    std::string_view about;
+    void (ChatView::*act)(std::string_view arguments);
+    Words (ChatView::*words)(std::string_view typed) const = nullptr;
+  };
   static std::span<const Command> commands();
-  static std::vector<std::string> command_names();
+  static std::string_view command_meant(std::string_view line);
 
   void hello();
   bool read_message(std::string& message, bool& leave);
   void handle(const std::string& message);
   void handle_command(std::string_view line);
-  template <typename Ask>
-  void answer(const Ask& ask);
+  void answer(const std::function<Result<Reply>(const ChatListener&)>& ask);
   void say(std::string_view line);
   void complain(const Error& error);
   void report(const Status& status, std::string_view done);
@@ -61,8 +77,18 @@ class ChatView {
   void set(std::string_view);
   void stats(std::string_view);
   void show(std::string_view);
+  std::vector<std::pair<std::string, std::string>> parameters() const;
   void show_parameters();
   void show_state();
+  void tell_speed(bool all);
+
+  Choices choices(std::string_view before) const;
+  Words branch_words(std::string_view typed) const;
+  Words file_words(std::string_view typed) const;
+  Words think_words(std::string_view typed) const;
+  Words setting_words(std::string_view typed) const;
+  Words stats_words(std::string_view typed) const;
+  Words show_words(std::string_view typed) const;
 
   Console& console_;
   Model& model_;
@@ -71,6 +97,7 @@ class ChatView {
   ChatViewOptions options_;
   LineEditor editor_;
   bool leaving_ = false;
+  bool in_block_ = false;  // between two """
   std::optional<Speed> last_;
 };
 

@@ -55,6 +55,7 @@ class Complete final : public Command {
   Status trace_prompt(Session& session);
   Result<Finish> generate(Console& console, Engine& engine,
                           const std::shared_ptr<Generation>& generation, Kept& kept);
+  void show_prompt(Console& console) const;
   void show(Console& console, const Event& event);
   void write_token(Console& console, const Event& event) const;
   void write_top(JsonWriter& json, std::span<const TokenProbability> top) const;
@@ -175,15 +176,16 @@ int Complete::run(Console& console) {
   auto generation = Generation::start(session, tokenizer_.get(), std::move(*sampler), options);
   if (!generation) return console.error(generation.error());
   Kept kept;
+  show_prompt(console);
   const auto finish = generate(console, engine, *generation, kept);
   if (!finish) return console.error(finish.error());
   const bool structured = console.json() || jsonl_;
   const std::string result = structured ? result_text(*finish, kept) : "";
-  const bool watched = console.stdout_is_terminal() && console.stderr_is_terminal();
-  const bool tells_speed =
-      (stats_ || watched || console.verbose()) && !structured && !console.quiet();
+  const bool tells_speed = (stats_ || console.verbose()) && !structured && !console.quiet();
   const std::string speed =  // measures the device
-      tells_speed ? console.styled_stderr(Style::dim, speed_line(speed_, *model_)) : "";
+      tells_speed
+          ? console.styled_stderr(Style::dim, speed_text(speed_, *model_, console.verbose()))
+          : "";
   if (!save_file_.empty())
     if (auto status = save(engine, session, *generation, kept); !status)
       return console.error(status.error());
@@ -258,11 +260,12 @@ Status Complete::read_prompt(Console& console) {
   }
   if (text_) {
     prompt_text_ = *text_;
-  } else if (!file_.empty() || !console.stdin_is_terminal()) {
-    SK_TRY(prompt_text_, read_text(file_.empty() ? "-" : file_, kTextBytes));
-    drop_last_line_end(prompt_text_);
   } else {
-    return fail(Code::argument, "TEXT is missing: give a text, -f FILE, --tokens or a pipe");
+    const bool typed = file_.empty() && console.stdin_is_terminal();
+    if (typed) console.note("type the text to continue; Ctrl-D at the beginning of a line ends it");
+    SK_TRY(prompt_text_, read_text(file_.empty() ? "-" : file_, kTextBytes));
+    if (typed && prompt_text_.empty()) return fail(Code::argument, "no text was typed");
+    drop_last_line_end(prompt_text_);
   }
   const text::PromptFacts facts = text::inspect_prompt(prompt_text_);
   if (facts.trailing_space)
@@ -344,6 +347,21 @@ Result<Finish> Complete::generate(Console& console, Engine& engine,
   console.flush();
   if (!status) return tl::unexpected(status.error());
   return generation->finish();
+}
+
+// Who looks at a terminal sees what is continued, or the end of it.
+void Complete::show_prompt(Console& console) const {
+  constexpr size_t kSeen = 2000;
+  if (!console.stdout_is_terminal() || console.json() || jsonl_ || console.quiet()) return;
+  std::string_view text = prompt_text_;
+  std::string begin;
+  if (text.size() > kSeen) {
+    text.remove_prefix(text.size() - kSeen);
+    while ((text[0] & 0xC0) == 0x80) text.remove_prefix(1);
+    begin = "...";
+  }
+  console.out(console.styled(Style::dim, begin + without_controls(text)));
+  console.flush();
 }
 
 void Complete::show(Console& console, const Event& event) {

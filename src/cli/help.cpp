@@ -10,32 +10,6 @@ namespace {
 
 constexpr size_t kIndent = 28;
 
-// "  left" and `right` beside it, wrapped.
-void print_row(Console& console, std::string_view left, std::string_view right) {
-  const size_t width = static_cast<size_t>(std::clamp(console.width(), 60, 100));
-  std::string line = "  " + std::string(left);
-  if (line.size() + 2 > kIndent && !right.empty()) {
-    console.line(line);
-    line.clear();
-  }
-  line.resize(std::max(kIndent, line.size()), ' ');
-  size_t column = line.size();
-  while (!right.empty()) {
-    const size_t end = std::min(right.find(' '), right.size());
-    const std::string_view word = right.substr(0, end);
-    if (column > kIndent && column + word.size() > width) {
-      console.line(line);
-      line.assign(kIndent, ' ');
-      column = kIndent;
-    }
-    if (column > kIndent) line += ' ';
-    line += word;
-    column = line.size();
-    right.remove_prefix(std::min(end + 1, right.size()));
-  }
-  console.line(line.substr(0, line.find_last_not_of(' ') + 1));
-}
-
 std::string explained(const Option& option) {
   std::string out = option.help;
   if (!option.argument && !option.fallback.empty() && option.fallback != "auto" &&
@@ -138,6 +112,31 @@ class Help final : public Command {
 }  // namespace
 
 CommandPtr make_help() { return std::make_unique<Help>(); }
+
+void print_row(Console& console, std::string_view left, std::string_view right) {
+  const size_t width = static_cast<size_t>(std::clamp(console.width(), 45, 100));
+  std::string line = "  " + std::string(left);
+  if (line.size() + 2 > kIndent && !right.empty()) {
+    console.line(line);
+    line.clear();
+  }
+  line.resize(std::max(kIndent, line.size()), ' ');
+  size_t column = line.size();
+  while (!right.empty()) {
+    const size_t end = std::min(right.find(' '), right.size());
+    const std::string_view word = right.substr(0, end);
+    if (column > kIndent && column + 1 + word.size() > width) {
+      console.line(line);
+      line.assign(kIndent, ' ');
+      column = kIndent;
+    }
+    if (column > kIndent) line += ' ';
+    line += word;
+    column = line.size();
+    right.remove_prefix(std::min(end + 1, right.size()));
+  }
+  console.line(line.substr(0, line.find_last_not_of(' ') + 1));
+}
 
 void print_overview(Console& console) {
   if (console.json()) return print_json(console, "");

@@ -9,6 +9,9 @@
 
 namespace skein::cli {
 
+// "  left" and `right` beside it, wrapped.
+void print_row(Console& console, std::string_view left, std::string_view right);
+
 void print_overview(Console& console);
 void print_command_help(Console& console, const CommandEntry& entry);
 // All commands of a family: "state".

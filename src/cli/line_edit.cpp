@@ -107,7 +107,7 @@ LineEdit::Outcome LineEdit::complete() {
           std::mismatch(common.begin(), common.end(), word.text.begin(), word.text.end()).first,
           common.end());
     only = listed_.empty() ? &word : nullptr;
-    listed_.push_back(word.text);
+    listed_.push_back(word.shown.empty() ? word.text : word.shown);
   }
   // Half a character is none.
   while (!common.empty() && text::first_invalid_utf8(common) != std::string_view::npos)

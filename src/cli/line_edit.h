@@ -16,7 +16,8 @@ namespace skein::cli {
 struct Choices {
   struct Word {
     std::string text;
-    std::string end = " ";  // is typed behind it, when it is the only one
+    std::string end = " ";   // is typed behind it, when it is the only one
+    std::string shown = {};  // in a list; empty: the text
   };
   bool apply = false;  // false: a tab is a character here
   size_t begin = 0;    // of the word that they are for, in what was typed

@@ -87,14 +87,16 @@ Result<std::shared_ptr<Model>> ModelOptions::load(Console& console, Opening open
   const uint64_t free = memory_available();
   const auto peak = static_cast<uint64_t>(opening.memory().peak());
   const std::string needs =
-      fmt::format("{}, {}, needs {} of {} free", opening.info().title, opening.info().device,
-                  bytes_text(static_cast<double>(peak)), bytes_text(static_cast<double>(free)));
+      fmt::format("needs {} of {} free", bytes_text(static_cast<double>(peak)),
+                  bytes_text(static_cast<double>(free)));
+  const std::string model_needs =
+      fmt::format("{}, {}, {}", opening.info().title, opening.info().device, needs);
   if (free > 0 && peak > free)
-    console.warn(needs + "; this will be slow or fail");
+    console.warn(model_needs + "; this will be slow or fail");
   else if (console.stderr_is_terminal() && peak >= kWorthTelling)
-    console.note(needs);
+    console.note(needs);  // which model it is, is known to who has named it
   else
-    console.detail(needs);
+    console.detail(model_needs);
 
   console.suggest(inspection());
   const interrupt::Scope scope;

@@ -177,7 +177,7 @@ int Run::answer_once(Console& console, const std::string& prompt) {
   const Speed speed = speed_of(*reply);
   if (console.json()) write_result(console, *reply, speed);
   if ((stats_ || console.verbose()) && !console.quiet() && !console.json())
-    console.note(console.styled_stderr(Style::dim, speed_line(speed, *model_)));
+    console.note(console.styled_stderr(Style::dim, speed_text(speed, *model_, console.verbose())));
   if (reply->finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
     return interrupt::exit_code();
   return kFine;

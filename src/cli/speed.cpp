@@ -8,30 +8,29 @@
 namespace skein::cli {
 namespace {
 
+// "1 token", "2 tokens".
+std::string tokens_text(int64_t count) {
+  return fmt::format("{} token{}", count, count == 1 ? "" : "s");
+}
+
 double rate(double tokens, double seconds) { return seconds > 0 ? tokens / seconds : 0; }
 
-}  // namespace
-
-Speed speed_of(const Reply& reply) {
-  return {.prompt_tokens = reply.prompt_tokens,
-          .prompt_seconds = reply.prompt_seconds,
-          .tokens = reply.tokens,
-          .seconds = reply.seconds,
-          .fingerprint = reply.fingerprint,
-          .rough = reply.rough,
-          .exact_share = reply.exact_share,
-          .drafted = reply.drafted,
-          .accepted = reply.accepted};
+std::string speed_sentence(const Speed& speed) {
+  std::string out = tokens_text(speed.tokens);
+  const double tokens_per_second = speed.tokens_per_second();
+  if (tokens_per_second > 0)
+    out += fmt::format(" at {:.{}f} tokens/s", tokens_per_second, tokens_per_second < 100 ? 1 : 0);
+  if (speed.prompt_tokens == 0) return out;
+  return out + fmt::format("; the first came after {:.2f} s, in which {} {} read",
+                           speed.prompt_seconds, speed.prompt_tokens,
+                           speed.prompt_tokens == 1 ? "was" : "were");
 }
 
 std::string speed_line(const Speed& speed, Model& model) {
-  std::string line;
+  std::string line = "peak memory " + bytes_text(static_cast<double>(peak_resident_bytes()));
   if (speed.prompt_tokens > 0)
-    line = fmt::format("{} tokens read at {:.0f} tok/s, ", speed.prompt_tokens,
-                       rate(static_cast<double>(speed.prompt_tokens), speed.prompt_seconds));
-  const double tokens_per_second = speed.tokens_per_second();
-  line += fmt::format("{} written at {:.{}f} tok/s", speed.tokens, tokens_per_second,
-                      tokens_per_second < 100 ? 1 : 0);
+    line += fmt::format(", read at {:.0f} tokens/s",
+                        rate(static_cast<double>(speed.prompt_tokens), speed.prompt_seconds));
   if (speed.drafted > 0)
     line += fmt::format(", {} of {} guesses right", speed.accepted, speed.drafted);
   // A pass over the weights may have brought several tokens.
@@ -48,10 +47,30 @@ std::string speed_line(const Speed& speed, Model& model) {
       limit > 0 && bytes_per_second > 0)
     line += fmt::format(", {:.0f} % of read bandwidth", 100 * bytes_per_second / limit);
   if (speed.rough > 0)
-    line += fmt::format(", {} tokens by a two-plane head ({:.{}f} % of its rows read exactly)",
-                        speed.rough, 100 * speed.exact_share, speed.exact_share < 0.1 ? 2 : 0);
+    line += fmt::format(", {} by a two-plane head ({:.{}f} % of its rows read exactly)",
+                        tokens_text(speed.rough), 100 * speed.exact_share,
+                        speed.exact_share < 0.1 ? 2 : 0);
   if (speed.fingerprint) line += fmt::format(", logits {:016x}", *speed.fingerprint);
-  return line + ", peak memory " + bytes_text(static_cast<double>(peak_resident_bytes()));
+  return line;
+}
+
+}  // namespace
+
+Speed speed_of(const Reply& reply) {
+  return {.prompt_tokens = reply.prompt_tokens,
+          .prompt_seconds = reply.prompt_seconds,
+          .tokens = reply.tokens,
+          .seconds = reply.seconds,
+          .fingerprint = reply.fingerprint,
+          .rough = reply.rough,
+          .exact_share = reply.exact_share,
+          .drafted = reply.drafted,
+          .accepted = reply.accepted};
+}
+
+std::string speed_text(const Speed& speed, Model& model, bool all) {
+  std::string out = speed_sentence(speed);
+  return all ? out + "\n" + speed_line(speed, model) : out;
 }
 
 void write_speed(JsonWriter& json, const Speed& speed) {

@@ -34,9 +34,10 @@ struct Speed {
 // Of an answer in a chat.
 Speed speed_of(const Reply& reply);
 
-// "12 tokens read at 800 tok/s, 40 written at 300 tok/s, 1.2 GB/s, 80 % of read bandwidth, logits
-// 0123456789abcdef, peak memory 20 MiB".
-std::string speed_line(const Speed& speed, Model& model);
+// For people: "40 tokens at 300 tokens/s; the first came after 0.02 s, in which 12 were read". With
+// `all` a second line for who wants to know why: "peak memory 20 MiB, read at 800 tokens/s, 1.2
+// GB/s, 80 % of read bandwidth, logits 0123456789abcdef".
+std::string speed_text(const Speed& speed, Model& model, bool all);
 
 // Members "usage" and "speed" and "fingerprint" of an object.
 void write_speed(JsonWriter& json, const Speed& speed);

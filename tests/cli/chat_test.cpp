@@ -105,7 +105,10 @@ TEST_F(ChatCommand, complete_continues_the_text_as_it_stands) {
             " " BUNDLED_REVERSED);
   const Output stats = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n", "--stats"});
   EXPECT_EQ(stats.out, " " BUNDLED_REVERSED);
-  EXPECT_NE(stats.err.find("% of read bandwidth, logits "), std::string::npos);
+  EXPECT_NE(stats.err.find(" tokens/s; the first came after "), std::string::npos) << stats.err;
+  EXPECT_EQ(stats.err.find("logits"), std::string::npos) << stats.err;
+  const Output all = run_skein({"complete", kModel, kQuestion, "--stop", "\n\n", "--stats", "-v"});
+  EXPECT_NE(all.err.find("% of read bandwidth, logits "), std::string::npos);
 }
 
 TEST_F(ChatCommand, drafts_change_no_token_and_are_counted) {
@@ -313,7 +316,7 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   terminal.send("/set top_p=abc\r");
   EXPECT_NE(terminal.wait_for("\"abc\" is not a number"), "");
   terminal.send("/show\r");
-  EXPECT_NE(terminal.wait_for("/show needs WHAT: params, prompt or state"), "");
+  EXPECT_NE(terminal.wait_for("/show needs WHAT: params, prompt, state"), "");
   terminal.send("/think off\r");
   EXPECT_NE(terminal.wait_for("thinking: off"), "");
   // A state is written over an older one, and over nothing else.
@@ -338,6 +341,37 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   EXPECT_NE(again.wait_for("Reverse:"), "");
   again.send("\x15/exit\r");
   EXPECT_EQ(again.finish(), 0);
+}
+
+// From the table of /help: a command's own words, and the files of a folder.
+TEST_F(ChatCommand, a_tab_offers_what_can_follow) {
+  SK_NEEDS_TERMINAL();
+  std::filesystem::create_directories(folder_ / "chats");
+  for (const char* name : {"chats/one.state", "chats/two \u6587.state", ".hidden"})
+    std::ofstream(file(name)) << "";
+  Terminal terminal({"run", kModel});
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  const auto sees = [&](const std::string& keys, const std::string& text) {
+    terminal.send(keys);
+    EXPECT_NE(terminal.wait_for(text), "") << keys << " does not bring " << text;
+  };
+  sees("/s\t", "/switch  /save");
+  sees("et te\t\t", "/set temp=1");  // the key, then its value
+  sees("\x15/set penalty-st\t\t", "penalty-style=skein");
+  sees("\x15/load ~/c\t\t", "one.state     two \u6587.state");
+  sees("t\t", "two \u6587.state");
+  sees("\x15/think \t", "none");
+  sees("\x15/fork beta\r", "this is branch beta now");
+  sees("/switch \t", "beta  main");
+  sees("m\t\r", "branch main, 0 turns");
+  sees("/show pr\t\r", "/show prompt");
+  // What people type who know other programs.
+  sees("?\r", "/exit");
+  sees("/set\r", "top-p");
+  sees("/set tmp\r", "did you mean temp?");
+  sees("/stats nothing\r", "/stats has on, off and all");
+  terminal.send("exit\r");
+  EXPECT_EQ(terminal.finish(), 0);
 }
 
 // A terminal marks what is pasted where it was asked to: it is one message with its line ends and
