@@ -60,7 +60,8 @@ void check_file(std::span<const std::byte> file) {
     check_values(values);
     if (!saved || saved->parts.size() == 1) continue;
     // One of ours, of this version: the same bytes again.
-    const auto again = skein::StateFile::make(*state, saved->tokens, saved->text);
+    const auto again = skein::StateFile::make(*state, saved->tokens, saved->text,
+                                              saved->chat ? &*saved->chat : nullptr);
     require(again.has_value());
     const auto bytes = again->bytes();
     require(std::equal(bytes.begin(), bytes.end(), file.begin(), file.end()));

@@ -435,21 +435,57 @@ std::string emit(const Draft& draft, Liar& liar, const ChangeHead& change_head) 
   return {};
 }
 
+namespace {
+
+std::string emit_chat(const SavedChat& chat, Liar& liar) {
+  const auto text = [&](std::string_view field, const std::string& value) {
+    return le(liar.number(std::string(field) + " bytes", static_cast<uint32_t>(value.size()))) +
+           liar.text(field, value);
+  };
+  const auto ids = [&](std::string_view field, const std::vector<int32_t>& values) {
+    std::string out = le(liar.number(field, static_cast<uint32_t>(values.size())));
+    for (const int32_t id : values) out += le(liar.number("chat token", id));
+    return out;
+  };
+  std::string out = text("system", chat.system) +
+                    le(liar.number("turns", static_cast<uint32_t>(chat.turns.size())));
+  for (const SavedTurn& turn : chat.turns)
+    out += le(liar.number("parent", static_cast<uint32_t>(turn.parent + 1))) +
+           le(liar.number("closed", uint8_t{turn.closed})) +
+           le(liar.number("attempt", turn.attempt)) + text("user", turn.user) +
+           text("answer", turn.answer) + ids("prompt ids", turn.prompt_ids) +
+           ids("answer ids", turn.answer_ids) +
+           le(liar.number("beginning bytes", uint64_t{turn.state.size()})) +
+           std::string(reinterpret_cast<const char*>(turn.state.data()), turn.state.size());
+  out += le(liar.number("branches", static_cast<uint32_t>(chat.branches.size())));
+  for (const SavedBranch& branch : chat.branches)
+    out += text("branch", branch.name) +
+           le(liar.number("branch turn", static_cast<uint32_t>(branch.turn)));
+  return out + le(liar.number("present branch", static_cast<uint32_t>(chat.branch)));
+}
+
+}  // namespace
+
 std::string emit_state(const StateDraft& draft, Liar& liar) {
   const SavedState& state = draft.saved;
   const auto text = [&](std::string_view field, const std::string& value) {
     return le(liar.number(std::string(field) + " bytes", static_cast<uint32_t>(value.size()))) +
            liar.text(field, value);
   };
+  const uint32_t version = draft.first_version ? 1 : state.chat ? 3 : 2;
   std::string out =
-      "SkeinSt1" + le(liar.number("version", uint32_t{draft.first_version ? 1u : 2u})) +
-      text("design", state.design) + liar.text("fingerprint", std::string(raw(state.fingerprint))) +
+      "SkeinSt1" + le(liar.number("version", version)) + text("design", state.design) +
+      liar.text("fingerprint", std::string(raw(state.fingerprint))) +
       le(liar.number("tokens read", state.tokens_read)) +
       le(liar.number("hash", state.tokens_hash)) +
       le(liar.number("tokens", uint64_t{state.tokens.size()})) +
       std::string(reinterpret_cast<const char*>(state.tokens.data()),
                   state.tokens.size() * sizeof(int32_t)) +
       le(liar.number("text bytes", uint64_t{state.text.size()})) + liar.text("text", state.text);
+  if (version == 3) {
+    const std::string chat = emit_chat(*state.chat, liar);
+    out += le(liar.number("conversation bytes", uint64_t{chat.size()})) + chat;
+  }
   if (draft.first_version) {
     std::string all;
     for (const std::string& part : draft.parts) all += part;

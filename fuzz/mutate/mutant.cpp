@@ -130,6 +130,22 @@ std::string change_part(SavedPart& part, Random& random) {
   }
 }
 
+std::string change_chat(SavedChat& chat, Random& random) {
+  SavedTurn& turn = chat.turns[random.below(chat.turns.size())];
+  switch (random.below(6)) {
+    case 0:
+      turn.parent = static_cast<int64_t>(random.below(chat.turns.size() + 1)) - 1;
+      return "a turn's parent";
+    case 1:
+      turn.prompt_ids.push_back(static_cast<int32_t>(near_number(7, random)));
+      return "a turn's token";
+    case 2: chat.branches.push_back(chat.branches[0]); return "a branch twice";
+    case 3: turn.user += pick(random, {"\xff", "\x1b[2J", "", "long"}); return "a question";
+    case 4: std::swap(chat.turns.front(), chat.turns.back()); return "turns swapped";
+    default: chat.branches[0].turn = random.below(chat.turns.size() + 1); return "a branch's end";
+  }
+}
+
 std::string change_saved(StateDraft& state, Random& random) {
   if (state.parts.empty()) return "no parts";
   const size_t one = random.below(state.parts.size());
@@ -139,6 +155,7 @@ std::string change_saved(StateDraft& state, Random& random) {
     std::memcpy(bytes.data() + at, &value, sizeof value);
   };
   const size_t count = bytes.size() / sizeof(float);
+  if (state.saved.chat && random.below(3) == 0) return change_chat(*state.saved.chat, random);
   switch (random.below(9)) {
     case 0: number_at(random.below(count) * sizeof(float)); return "a value";
     case 1:

@@ -203,6 +203,22 @@ Status Seeds::add_models(const std::filesystem::path& folder) {
   return {};
 }
 
+namespace {
+
+// A beginning that was loaded, two turns one after the other, and another answer.
+SavedChat small_chat(std::span<const std::byte> beginning) {
+  SavedChat chat = {.system = "be kind", .turns = {}, .branches = {}, .branch = 1};
+  chat.turns.push_back({.parent = -1, .prompt_ids = {1, 2, 3}, .answer_ids = {}});
+  chat.turns[0].state.assign(beginning.begin(), beginning.end());
+  for (const int64_t parent : {0, 1, 1})
+    chat.turns.push_back(
+        {.parent = parent, .user = "who", .answer = "me", .prompt_ids = {4, 5}, .answer_ids = {6}});
+  chat.branches = {{"alt-1", 3}, {"main", 2}};
+  return chat;
+}
+
+}  // namespace
+
 Status Seeds::add_states(const std::filesystem::path& folder) {
   for (const char* design : {"rwkv4", "rwkv6", "rwkv7"}) {
     const std::string base = fmt::format("{}.safetensors", design);
@@ -216,12 +232,14 @@ Status Seeds::add_states(const std::filesystem::path& folder) {
     SK_TRY(saved.saved, parse_saved_state(own, "own"));
     for (const SavedPart& part : saved.saved.parts)
       saved.parts.emplace_back(reinterpret_cast<const char*>(own.data()) + part.offset, part.bytes);
-    for (const bool first_version : {false, true}) {
-      saved.first_version = first_version;
+    for (const int version : {3, 2, 1}) {
+      saved.first_version = version == 1;
+      if (version == 3) saved.saved.chat = small_chat(own);
+      if (version == 2) saved.saved.chat.reset();
       families_["state"].push_back(seeds_.size());
       seeds_.push_back({.kind = Kind::state,
                         .family = "state",
-                        .name = fmt::format("{} state {}", design, first_version ? 1 : 2),
+                        .name = fmt::format("{} state {}", design, version),
                         .base = base,
                         .drafts = {},
                         .texts = {},

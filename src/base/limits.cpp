@@ -31,6 +31,8 @@ constexpr Limit kTable[] = {
     {"stops", kStopStrings, "", "stop strings"},
     {"stop", kStopBytes, "bytes", "one stop string"},
     {"logit_bias", kLogitBias, "", "logit biases"},
+    {"chat_turns", kChatTurns, "", "turns of a saved conversation"},
+    {"chat_branches", kChatBranches, "", "branches of a saved conversation"},
     {"state_file", kStateFileBytes, "bytes", "a state file"},
     {"state_magnitude", kStateMagnitude, "", "absolute value of a number in a state"},
     {"threads", kThreads, "", "threads"},

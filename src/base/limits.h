@@ -40,6 +40,8 @@ inline constexpr uint64_t kStopBytes = 256;
 inline constexpr uint64_t kLogitBias = 1024;
 
 // States.
+inline constexpr uint64_t kChatTurns = uint64_t{1} << 16;  // in a file
+inline constexpr uint64_t kChatBranches = 1024;
 inline constexpr uint64_t kStateFileBytes = 1024 * kMiB;
 inline constexpr double kStateMagnitude = 1e6;  // |x| of any number in a state
 

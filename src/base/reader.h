@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace skein {
 
@@ -49,6 +50,17 @@ class Reader {
   std::string_view text(uint64_t count) {
     const auto raw = bytes(count);
     return {reinterpret_cast<const char*>(raw.data()), raw.size()};
+  }
+
+  // `count` numbers; none if there are fewer.
+  template <typename T>
+  std::vector<T> array(uint64_t count) {
+    static_assert(std::is_arithmetic_v<T>);
+    std::vector<T> out;
+    const auto raw = bytes(count > left() / sizeof(T) ? UINT64_MAX : count * sizeof(T));
+    out.resize(raw.size() / sizeof(T));
+    if (!out.empty()) std::memcpy(out.data(), raw.data(), raw.size());
+    return out;
   }
 
   void skip(uint64_t count) { bytes(count); }

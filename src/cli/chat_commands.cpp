@@ -149,6 +149,7 @@ void ChatView::switch_to(std::string_view arguments) {
 }
 
 void ChatView::tree(std::string_view) {
+  constexpr size_t kDeepest = 20;  // further in, nothing would be left of the line
   for (const Chat::TreeLine& line : chat_.tree()) {
     std::string branches;
     for (const std::string& name : line.branches) branches += " [" + escaped(name) + "]";
@@ -156,7 +157,7 @@ void ChatView::tree(std::string_view) {
                                  ? "(beginning)"
                                  : one_line(line.user, 32) + console_.styled(Style::dim, " -> ") +
                                        one_line(line.answer, 32);
-    console_.line(fmt::format("{:{}}{} {}{}", "", 2 * line.depth,
+    console_.line(fmt::format("{:{}}{} {}{}", "", 2 * std::min(line.depth, kDeepest),
                               line.current ? console_.styled(Style::cyan, "*") : " ", text,
                               console_.styled(Style::green, branches)));
   }
@@ -187,7 +188,12 @@ void ChatView::save(std::string_view arguments) {
 
 void ChatView::load(std::string_view arguments) {
   const std::string path = with_home(arguments);
-  report(chat_.load(path), fmt::format("went on from {}", escaped(path)));
+  if (const auto status = chat_.load(path); !status) return complain(status.error());
+  std::string where;
+  if (chat_.turns() > 0) where = fmt::format(", {} turn{}", chat_.turns(), plural(chat_.turns()));
+  if (const auto branches = chat_.branches(); branches.size() > 1)
+    where += fmt::format(", branch {} of {}", escaped(chat_.branch()), branches.size());
+  say(fmt::format("went on from {}{}", escaped(path), where));
 }
 
 void ChatView::system_text(std::string_view arguments) {

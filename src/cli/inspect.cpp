@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/file_report.h"
 #include "cli/progress.h"
+#include "cli/state_parts.h"
 
 namespace skein::cli {
 namespace {
@@ -64,6 +65,7 @@ void print_state(Console& console, const SavedState& state) {
   fact(console, "fingerprint", hex(state.fingerprint));
   fact(console, "tokens", fmt::format("{} read, {} kept", state.tokens_read, state.tokens.size()));
   fact(console, "text", escaped(state.text, 60));
+  if (state.chat) fact(console, "conversation", conversation_text(*state.chat));
   fact(console, "numbers", fmt::format("{}", state.numbers()));
 }
 

@@ -94,6 +94,7 @@ class Show final : public Command {
       fact("tokens", fmt::format("{} read, {} kept with the state", state.saved->tokens_read,
                                  state.saved->tokens.size()));
       fact("text", state.saved->text.empty() ? "none kept" : escaped(state.saved->text, 200));
+      if (state.saved->chat) fact("conversation", conversation_text(*state.saved->chat));
       fact("numbers", fmt::format("{}", state.saved->numbers()));
     }
     size_t widest = 4;
@@ -122,6 +123,7 @@ class Show final : public Command {
       json.key("tokens").begin_array();
       for (const int32_t token : state.saved->tokens) json.value(token);
       json.end_array();
+      if (state.saved->chat) write_conversation(json, *state.saved->chat);
     }
     json.key("parts").begin_array();
     for (const StatePart& part : state.parts) {
@@ -132,6 +134,24 @@ class Show final : public Command {
     }
     json.end_array().end_object();
     console.object(json);
+  }
+
+  static void write_conversation(JsonWriter& json, const SavedChat& chat) {
+    json.key("conversation").begin_object().key("branches").begin_array();
+    for (const SavedBranch& branch : chat.branches) {
+      json.begin_object().member("name", branch.name);
+      json.member("turns", static_cast<int64_t>(chat.turns_of(branch))).end_object();
+    }
+    json.end_array().member("branch", chat.branches[chat.branch].name).key("turns").begin_array();
+    for (const SavedTurn& turn : chat.turns) {
+      json.begin_object().key("after");
+      if (turn.parent < 0)
+        json.null();
+      else
+        json.value(turn.parent);
+      json.member("user", turn.user).member("answer", turn.answer).end_object();
+    }
+    json.end_array().end_object();
   }
 
   std::string file_;
@@ -250,7 +270,8 @@ class Import final : public Command {
     if (is_saved_state(file.bytes())) {
       SK_TRY(saved, parse_saved_state(file.bytes(), file.name()));
     }
-    SK_TRY(const StateFile out, StateFile::make(state, saved.tokens, saved.text));
+    SK_TRY(const StateFile out,
+           StateFile::make(state, saved.tokens, saved.text, saved.chat ? &*saved.chat : nullptr));
     return out.bytes();
   }
 

@@ -84,6 +84,26 @@ Result<StateParts> read_state_parts(const std::filesystem::path& path,
   return out;
 }
 
+std::string conversation_text(const SavedChat& chat) {
+  constexpr size_t kShown = 20;
+  const auto counted = [](size_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  };
+  const auto turns =
+      static_cast<size_t>(std::count_if(chat.turns.begin(), chat.turns.end(),
+                                        [](const SavedTurn& turn) { return turn.parent >= 0; }));
+  std::string out =
+      counted(turns, "turn") + (chat.branches.size() == 1 ? "; branch " : "; branches ");
+  for (size_t i = 0; i < std::min(chat.branches.size(), kShown); ++i) {
+    const SavedBranch& branch = chat.branches[i];
+    out += fmt::format("{}{} ({}{})", i > 0 ? ", " : "", escaped(branch.name),
+                       i == chat.branch ? "here, " : "", counted(chat.turns_of(branch), "turn"));
+  }
+  if (chat.branches.size() > kShown)
+    out += fmt::format(" and {} more", chat.branches.size() - kShown);
+  return out;
+}
+
 Norms norms(std::span<const float> values) {
   Norms out;
   double sum = 0;

@@ -33,6 +33,9 @@ Result<StateParts> read_state_parts(const std::filesystem::path& path,
 // The layout of `model`, or none for an empty path.
 Result<std::shared_ptr<const StateLayout>> layout_of(const std::string& model);
 
+// "5 turns; branches main (here, 3 turns), alt-1 (2 turns)".
+std::string conversation_text(const SavedChat& chat);
+
 struct Norms {
   double euclidean = 0;
   double largest = 0;

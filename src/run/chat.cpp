@@ -2,27 +2,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "base/clock.h"
-#include "base/file_writer.h"
-#include "base/limits.h"
-#include "run/state_file.h"
+#include "run/saved_chat.h"
 
 namespace skein {
 namespace {
 
 // Each attempt draws other numbers, and the first one those of the seed itself.
 uint64_t seed_of(uint64_t seed, uint64_t attempt) { return seed + attempt * 0x9e3779b97f4a7c15; }
-
-Status check_branch_name(const std::string& name) {
-  constexpr size_t kLongest = 64;
-  const auto bad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
-  if (name.empty() || name.size() > kLongest || std::any_of(name.begin(), name.end(), bad))
-    return fail(Code::argument, "a branch needs a name of 1 to {} characters without blanks",
-                kLongest);
-  return {};
-}
 
 }  // namespace
 
@@ -89,17 +79,16 @@ void Chat::set_head(int64_t id) {
 // Turns that no branch leads to any more are gone. The ends of branches keep their states, because
 // people switch between them.
 void Chat::sweep() {
-  std::vector<int64_t> reached;
-  for (const auto& [name, id] : heads_) {
-    const std::vector<int64_t> path = path_to(id);
-    reached.insert(reached.end(), path.begin(), path.end());
+  std::set<int64_t> reached, ends;
+  for (const auto& [name, head] : heads_) {
+    ends.insert(head);
+    for (int64_t id = head; id >= 0 && reached.insert(id).second; id = node(id).parent) {
+    }
   }
   for (auto at = nodes_.begin(); at != nodes_.end();) {
     const auto& [id, one] = *at;
-    if (std::find(reached.begin(), reached.end(), id) != reached.end()) {
-      const bool ends_branch = std::any_of(heads_.begin(), heads_.end(),
-                                           [&](const auto& entry) { return entry.second == id; });
-      if (!ends_branch) at->second.ended.reset();
+    if (reached.contains(id)) {
+      if (!ends.contains(id)) at->second.ended.reset();
       ++at;
       continue;
     }
@@ -442,40 +431,6 @@ std::vector<Chat::TreeLine> Chat::tree() const {
     push_children(id, depth + (found != children.end() && found->second.size() > 1 ? 1 : 0));
   }
   return lines;
-}
-
-Status Chat::save(const std::filesystem::path& path) {
-  SK_TRY(const State* state, this->state());
-  SK_TRY_STATUS(check_exportable(*state));
-  SK_TRY(const std::string text, transcript());
-  std::vector<int32_t> ids;
-  for (const int64_t id : path_to(head())) {
-    const Node& one = node(id);
-    ids.insert(ids.end(), one.prompt_ids.begin(), one.prompt_ids.end());
-    ids.insert(ids.end(), one.answer_ids.begin(), one.answer_ids.end());
-  }
-  SK_TRY(const StateFile file, StateFile::make(*state, ids, text));
-  return write_file(path, file.pieces(), {.spare_inputs = true});
-}
-
-Status Chat::load(const std::filesystem::path& path) {
-  SK_TRY(const std::vector<std::byte> bytes, read_file(path, limits::kStateFileBytes));
-  const std::string name = escaped(path.filename().string());
-  Node start;
-  start.closed = true;
-  start.loaded = true;
-  std::optional<State> state;
-  if (is_saved_state(bytes)) {
-    SK_TRY(SavedState saved, parse_saved_state(bytes, name));
-    SK_TRY(state, to_state(saved, bytes, session_.model().state_layout(), name));
-    start.prompt_ids = std::move(saved.tokens);
-    start.loaded_text = std::move(saved.text);
-  } else {
-    SK_TRY(state, import_state(bytes, name, session_.model().state_layout()));
-  }
-  start.root = states_.plant(std::move(*state));
-  set_head(add(std::move(start)));
-  return {};
 }
 
 }  // namespace skein

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "run/engine.h"
+#include "run/saved_chat.h"
 #include "run/state_tree.h"
 #include "text/template.h"
 
@@ -92,9 +93,12 @@ class Chat {
   const std::string& branch() const { return branch_; }
   std::vector<std::string> branches() const;
 
-  // Skein's state file, with the tokens and the text the state stands for.
+  // Skein's state file, with the tokens and the text the state stands for, and all turns and
+  // branches.
   Status save(const std::filesystem::path& path);
-  // Goes on from a state file of any kind, in this branch.
+  // Goes on from a state file of any kind, in this branch, which begins anew with it. One that was
+  // saved here brings its turns and its other branches, and where there is but this branch, their
+  // names.
   Status load(const std::filesystem::path& path);
 
   struct TreeLine {
@@ -139,6 +143,11 @@ class Chat {
   Node& current() { return node(head()); }
 
   Status begin(std::string system);
+  void begin_at(State state, std::vector<int32_t> tokens, std::string text);
+  Result<SavedChat> saved();
+  Status take_over(SavedChat chat, State state, const std::string& name);
+  Status check_path(const SavedChat& chat, const std::vector<std::optional<State>>& roots,
+                    const State& state, std::string_view name) const;
   int64_t add(Node made);
   void set_head(int64_t id);
   void drop_open();

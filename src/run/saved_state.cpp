@@ -10,56 +10,23 @@
 #include "base/limits.h"
 #include "base/reader.h"
 #include "quant/read.h"
+#include "run/byte_writer.h"
 
 namespace skein {
 namespace {
 
 constexpr std::string_view kMagic = "SkeinSt1";
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
+constexpr uint32_t kWithoutChat = 2;
 constexpr size_t kAlign = 64;  // of each part, so that a mapped file's are vectors' and pages'
 constexpr uint32_t kNameBytes = 256, kTypeBytes = 16, kDesignBytes = 64;
 
 // Elements that a state can have.
 constexpr DType kTypes[] = {DType::f32, DType::f16, DType::bf16, DType::i32, DType::i16, DType::u8};
 
-class Writer {
- public:
-  explicit Writer(size_t bytes) { out_.reserve(bytes); }
-  void raw(std::span<const std::byte> bytes) {
-    out_.insert(out_.end(), bytes.begin(), bytes.end());
-  }
-  void text(std::string_view text) { raw(std::as_bytes(std::span(text))); }
-  template <typename T>
-  void number(T value) {
-    raw(std::as_bytes(std::span(&value, 1)));
-  }
-  void name(std::string_view name) {
-    number(static_cast<uint32_t>(name.size()));
-    text(name);
-  }
-  std::vector<std::byte> take() { return std::move(out_); }
-
- private:
-  std::vector<std::byte> out_;
-};
-
 constexpr std::array<std::byte, kAlign> kZeros{};
 
 size_t padding(uint64_t offset) { return static_cast<size_t>((kAlign - offset % kAlign) % kAlign); }
-
-// `count` numbers of type T; empty and the reader not ok if the file is shorter than that.
-template <typename T>
-std::vector<T> array(Reader& reader, uint64_t count) {
-  std::vector<T> out;
-  if (count > reader.left() / sizeof(T)) {
-    reader.skip(UINT64_MAX);
-    return out;
-  }
-  const auto raw = reader.bytes(count * sizeof(T));
-  out.resize(static_cast<size_t>(count));
-  if (!out.empty()) std::memcpy(out.data(), raw.data(), raw.size());
-  return out;
-}
 
 bool loadable(float value) {
   return std::isfinite(value) && std::fabs(value) < limits::kStateMagnitude;
@@ -181,11 +148,11 @@ std::vector<SavedPart> first_versions_parts(Reader& reader) {
 
 // The header with the list of parts.
 std::vector<std::byte> header_of(const State& state, std::span<const int32_t> tokens,
-                                 std::string_view text) {
+                                 std::string_view text, std::span<const std::byte> chat) {
   const StateLayout& layout = state.layout();
-  Writer w(256 + 64 * layout.parts.size() + tokens.size_bytes() + text.size());
+  ByteWriter w(256 + 64 * layout.parts.size() + tokens.size_bytes() + text.size() + chat.size());
   w.text(kMagic);
-  w.number(kVersion);
+  w.number(chat.empty() ? kWithoutChat : kVersion);
   w.name(layout.design);
   w.raw(layout.fingerprint);
   w.number(state.tokens_read());
@@ -194,6 +161,10 @@ std::vector<std::byte> header_of(const State& state, std::span<const int32_t> to
   w.raw(std::as_bytes(tokens));
   w.number(static_cast<uint64_t>(text.size()));
   w.text(text);
+  if (!chat.empty()) {
+    w.number(static_cast<uint64_t>(chat.size()));
+    w.raw(chat);
+  }
   w.number(static_cast<uint32_t>(layout.parts.size()));
   for (size_t i = 0; i < layout.parts.size(); ++i) {
     const arch::StateSpec& part = layout.parts[i];
@@ -246,7 +217,10 @@ bool is_saved_state(std::span<const std::byte> file) {
          std::memcmp(file.data(), kMagic.data(), kMagic.size()) == 0;
 }
 
-Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::string_view name) {
+namespace {
+
+// `inside`: of a beginning in another file's conversation.
+Result<SavedState> parse(std::span<const std::byte> file, std::string_view name, bool inside) {
   if (!is_saved_state(file)) return fail(Code::corrupt, "{}: not a state of Skein", name);
   Reader reader(file);
   reader.skip(kMagic.size());
@@ -263,8 +237,9 @@ Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::strin
   std::copy(fingerprint.begin(), fingerprint.end(), out.fingerprint.begin());
   out.tokens_read = reader.u64();
   out.tokens_hash = reader.u64();
-  out.tokens = array<int32_t>(reader, reader.u64());
+  out.tokens = reader.array<int32_t>(reader.u64());
   out.text = reader.text(reader.u64());
+  const auto chat = version >= 3 ? reader.bytes(reader.u64()) : std::span<const std::byte>();
   if (version == 1) {
     out.parts = first_versions_parts(reader);
   } else {
@@ -279,7 +254,18 @@ Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::strin
   if (!checksum_is_right(file)) return damaged(name);
   for (const SavedPart& part : out.parts)
     SK_TRY_STATUS(check_numbers(part, file.subspan(part.offset, part.bytes), name));
+  if (version < 3) return out;
+  if (inside) return fail(Code::corrupt, "{}: a conversation inside a conversation", name);
+  SK_TRY(out.chat, parse_chat(chat, name));
+  for (const SavedTurn& turn : out.chat->turns)
+    if (!turn.state.empty()) SK_TRY_STATUS(parse(turn.state, name, true));
   return out;
+}
+
+}  // namespace
+
+Result<SavedState> parse_saved_state(std::span<const std::byte> file, std::string_view name) {
+  return parse(file, name, false);
 }
 
 Result<State> to_state(const SavedState& saved, std::span<const std::byte> file,
@@ -329,9 +315,10 @@ void StateFile::add(std::vector<std::byte> bytes) {
 }
 
 Result<StateFile> StateFile::make(const State& state, std::span<const int32_t> tokens,
-                                  std::string_view text) {
+                                  std::string_view text, const SavedChat* chat) {
   StateFile file;
-  file.add(header_of(state, tokens, text));
+  const auto conversation = chat ? write_chat(*chat) : std::vector<std::byte>();
+  file.add(header_of(state, tokens, text, conversation));
   uint64_t at = file.pieces_[0].size();
   for (size_t i = 0; i < state.layout().slots.size(); ++i) {
     if (padding(at) > 0) file.pieces_.push_back(std::span(kZeros).first(padding(at)));
@@ -372,7 +359,7 @@ std::vector<std::byte> StateFile::bytes() const {
 }
 
 uint64_t state_file_size(const State& state, size_t tokens, size_t text_bytes) {
-  uint64_t at = header_of(state, {}, {}).size() + tokens * sizeof(int32_t) + text_bytes;
+  uint64_t at = header_of(state, {}, {}, {}).size() + tokens * sizeof(int32_t) + text_bytes;
   for (size_t i = 0; i < state.layout().slots.size(); ++i)
     at += padding(at) + static_cast<uint64_t>(part_bytes(state, i));
   return at + Digest().size();

@@ -1,25 +1,29 @@
 // Skein's own file of a state: exact numbers, the model they belong to, and what they stand for.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "run/saved_chat.h"
 #include "run/state.h"
 
 namespace skein {
 
-// Version 2, little-endian:
+// Version 3, little-endian:
 //   "SkeinSt1"  u32 version  u32 design length  design  32 bytes fingerprint
 //   u64 tokens read  u64 their hash  u64 n  i32 token[n]  u64 m  text[m]
+//   u64 k  conversation[k]: run/saved_chat.h
 //   u32 parts, and of each: u32 name length  name  u32 type length  type ("F32", "I32" ...)
 //     u8 whether it grows  u8 axes  u64 axis[axes]  u64 rows (1 where it does not grow)
 //   each part's elements, from the next multiple of 64 on, with zeros before
 //   32 bytes SHA-256 of everything before
 // `token` and `text` are what the state stands for, as far as the program that saved it kept them
-// (n and m may be 0). A part that grows has the shape of one row. Version 1 has all numbers of a
-// fixed state in one: u64 f  f32 value[f], right behind the text.
+// (n and m may be 0). A part that grows has the shape of one row. Version 2 has no conversation,
+// and is what is written where there is none. Version 1 has all numbers of a fixed state in one:
+// u64 f f32 value[f], right behind the text.
 struct SavedPart {
   std::string name;  // empty: all that version 1 has
   DType type = DType::f32;
@@ -40,6 +44,7 @@ struct SavedState {
   std::vector<int32_t> tokens;
   std::string text;
   std::vector<SavedPart> parts;
+  std::optional<SavedChat> chat;  // that the state stands in
 
   int64_t numbers() const;  // of all parts
 };
@@ -60,7 +65,7 @@ class StateFile {
  public:
   // Error: device.
   static Result<StateFile> make(const State& state, std::span<const int32_t> tokens,
-                                std::string_view text);
+                                std::string_view text, const SavedChat* chat = nullptr);
   // One after the other they are the file.
   std::span<const std::span<const std::byte>> pieces() const { return pieces_; }
   uint64_t size() const;

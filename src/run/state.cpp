@@ -126,11 +126,15 @@ Result<PartView> State::part(size_t index) const {
   return PartView(std::move(copy));
 }
 
-void State::note(std::span<const int32_t> tokens) {
+uint64_t tokens_hash_after(uint64_t hash, std::span<const int32_t> tokens) {
   // FNV-1a over whole ids: enough to tell two histories of one length apart, not a signature.
   constexpr uint64_t kPrime = 0x100000001b3;
-  for (const int32_t token : tokens)
-    tokens_hash_ = (tokens_hash_ ^ (static_cast<uint64_t>(token) + 1)) * kPrime;
+  for (const int32_t token : tokens) hash = (hash ^ (static_cast<uint64_t>(token) + 1)) * kPrime;
+  return hash;
+}
+
+void State::note(std::span<const int32_t> tokens) {
+  tokens_hash_ = tokens_hash_after(tokens_hash_, tokens);
   tokens_read_ += tokens.size();
 }
 

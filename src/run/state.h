@@ -58,6 +58,9 @@ class PartView {
   std::span<const std::byte> bytes_;
 };
 
+// The hash of a history (0: of none) and these tokens behind it.
+uint64_t tokens_hash_after(uint64_t hash, std::span<const int32_t> tokens);
+
 class State {
  public:
   // A fresh one: as before the first token. Throws std::bad_alloc where make() would fail.

@@ -343,6 +343,44 @@ TEST_F(ChatCommand, a_chat_answers_undoes_and_tries_again) {
   EXPECT_EQ(again.finish(), 0);
 }
 
+TEST_F(ChatCommand, a_saved_chat_keeps_its_turns_in_the_next_process) {
+  SK_NEEDS_TERMINAL();
+  {
+    Terminal terminal({"run", kModel});
+    ASSERT_NE(terminal.wait_for(kPrompt), "");
+    terminal.send("Reverse: garden\r");
+    EXPECT_NE(terminal.wait_for(BUNDLED_REVERSED "\r\n"), "");
+    terminal.send("/fork side\rReverse: apple\r");
+    EXPECT_NE(terminal.wait_for("elppa\r\n"), "");
+    terminal.send("/save ~/a.state\r");
+    EXPECT_NE(terminal.wait_for("saved to "), "");
+    terminal.send("/exit\r");
+    EXPECT_EQ(terminal.finish(), 0);
+  }
+  const Output shown = run_skein({"state", "show", file("a.state")});
+  EXPECT_NE(shown.out.find("2 turns; branches main (1 turn), side (here, 2 turns)"),
+            std::string::npos)
+      << shown.out;
+  const Output as_json = run_skein({"state", "show", file("a.state"), "--json"});
+  EXPECT_NE(as_json.out.find("\"branch\":\"side\""), std::string::npos) << as_json.out;
+  EXPECT_EQ(run_skein({"state", "verify", file("a.state"), "-m", kModel}).code, 0);
+
+  Terminal terminal({"run", kModel});
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  terminal.send("/load ~/a.state\r");
+  EXPECT_NE(terminal.wait_for("2 turns, branch side of 2"), "");
+  terminal.send("/tree\r");
+  EXPECT_NE(terminal.wait_for("[side]"), "");
+  terminal.send("/undo\r");
+  EXPECT_NE(terminal.wait_for("1 left"), "");
+  terminal.send("/switch main\r");
+  EXPECT_NE(terminal.wait_for("branch main, 1 turn"), "");
+  terminal.send("Reverse: apple\r");
+  EXPECT_NE(terminal.wait_for("elppa\r\n"), "");
+  terminal.send("/exit\r");
+  EXPECT_EQ(terminal.finish(), 0);
+}
+
 // From the table of /help: a command's own words, and the files of a folder.
 TEST_F(ChatCommand, a_tab_offers_what_can_follow) {
   SK_NEEDS_TERMINAL();

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/file_writer.h"
+#include "run/state_file.h"
 #include "support/bundled.h"
 #include "support/models.h"
 
@@ -47,6 +50,10 @@ class ChatTest : public testing::Test {
     const auto now = chat.state();
     EXPECT_TRUE(now);
     return **now;
+  }
+  static std::string temporary(const char* name) {
+    return (std::filesystem::temp_directory_path() / fmt::format("chat-{}-{}", name, ::getpid()))
+        .string();
   }
   // Reads a text from the beginning, as nothing but the text says.
   static State state_of_text(const std::string& text) {
@@ -176,6 +183,148 @@ TEST_F(ChatTest, a_saved_conversation_goes_on_bit_for_bit) {
   EXPECT_EQ(*later->transcript(), *c->transcript());
   std::filesystem::remove(file);
   std::filesystem::remove(second);
+}
+
+// In another process nothing is left but the file: turns, branches and their answers are there.
+TEST_F(ChatTest, a_saved_conversation_brings_its_turns_and_branches) {
+  const std::string file = temporary("tree");
+  auto with = settings();
+  with.sampling = lively(3);
+  const auto c = chat(with, "Be brief.");
+  say(*c, "Reverse: garden");
+  const State first = state(*c);
+  say(*c, kStory);
+  std::string kept_as;
+  const auto other = c->alternative({}, &kept_as);
+  ASSERT_TRUE(other);
+  const State here = state(*c);
+  ASSERT_TRUE(c->save(file));
+
+  const auto later = chat(with);
+  ASSERT_TRUE(later->load(file));
+  EXPECT_TRUE(state(*later) == here);
+  EXPECT_EQ(later->system_text(), "Be brief.");
+  EXPECT_EQ(later->branch(), "main");
+  EXPECT_EQ(later->branches(), c->branches());
+  const auto old_tree = c->tree(), new_tree = later->tree();
+  ASSERT_EQ(new_tree.size(), old_tree.size());
+  for (size_t i = 0; i < old_tree.size(); ++i) {
+    EXPECT_EQ(new_tree[i].answer, old_tree[i].answer);
+    EXPECT_EQ(new_tree[i].branches, old_tree[i].branches);
+    EXPECT_EQ(new_tree[i].current, old_tree[i].current);
+  }
+  EXPECT_EQ(*later->transcript(), *c->transcript());
+  // Another answer is another one than those that are there, also the next.
+  EXPECT_EQ(later->alternative({}, nullptr)->text, c->alternative({}, nullptr)->text);
+  ASSERT_TRUE(later->switch_to(kept_as));
+  ASSERT_TRUE(c->switch_to(kept_as));
+  EXPECT_TRUE(state(*later) == state(*c));
+  ASSERT_TRUE(later->undo(1));
+  EXPECT_TRUE(state(*later) == first);
+  EXPECT_EQ(later->turns(), 1u);
+  ASSERT_TRUE(later->fork("more"));
+  const Reply again = say(*later, "What is 2 plus 2?");
+  ASSERT_TRUE(c->undo(1));
+  EXPECT_EQ(say(*c, "What is 2 plus 2?").text, again.text);
+  std::filesystem::remove(file);
+}
+
+TEST_F(ChatTest, a_conversation_is_loaded_beside_the_branches_that_are_there) {
+  const std::string file = temporary("beside");
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  ASSERT_TRUE(c->fork("other"));
+  say(*c, kStory);
+  ASSERT_TRUE(c->save(file));
+  const State saved = state(*c);
+  const auto later = chat();
+  say(*later, "What is 2 plus 2?");
+  const State mine = state(*later);
+  ASSERT_TRUE(later->fork("here"));
+  ASSERT_TRUE(later->load(file));
+  EXPECT_EQ(later->branch(), "here");
+  EXPECT_TRUE(state(*later) == saved);
+  EXPECT_EQ(later->branches(), (std::vector<std::string>{"here", "loaded-1", "main"}));
+  ASSERT_TRUE(later->switch_to("main"));
+  EXPECT_TRUE(state(*later) == mine);
+  ASSERT_TRUE(later->switch_to("loaded-1"));
+  EXPECT_EQ(later->turns(), 1u);
+  std::filesystem::remove(file);
+}
+
+// A tuned state, or one without its tokens, cannot be read again: it is in the file.
+TEST_F(ChatTest, a_conversation_that_began_with_a_state_can_be_undone_to_it) {
+  const std::string tuned = temporary("tuned"), file = temporary("began");
+  State state_before = state_of_text("User: nobody knows this text\n\n");
+  const auto bytes = export_pth(state_before);
+  ASSERT_TRUE(bytes);
+  const std::span<const std::byte> piece = *bytes;
+  ASSERT_TRUE(write_file(tuned, {&piece, 1}, {}));
+  const auto c = chat();
+  ASSERT_TRUE(c->load(tuned));
+  const State begun = state(*c);
+  say(*c, "Reverse: garden");
+  ASSERT_TRUE(c->save(file));
+  std::filesystem::remove(tuned);
+  const auto later = chat();
+  ASSERT_TRUE(later->load(file));
+  EXPECT_TRUE(state(*later) == state(*c));
+  ASSERT_TRUE(later->undo(1));
+  EXPECT_TRUE(state(*later) == begun);
+  // And again, from a file that holds a file.
+  ASSERT_TRUE(later->save(file));
+  const auto third = chat();
+  ASSERT_TRUE(third->load(file));
+  EXPECT_TRUE(state(*third) == begun);
+  std::filesystem::remove(file);
+}
+
+// Whoever signs a file can write anything into it.
+TEST_F(ChatTest, a_conversation_that_is_not_what_its_state_has_read_is_refused) {
+  const std::string file = temporary("lies");
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  ASSERT_TRUE(c->fork("other"));
+  say(*c, "Reverse: apple");
+  ASSERT_TRUE(c->save(file));
+  const auto bytes = read_file(file, 1 << 24);
+  ASSERT_TRUE(bytes);
+  const auto saved = parse_saved_state(*bytes, "a.state");
+  ASSERT_TRUE(saved && saved->chat);
+  const State end = state(*c);
+  const auto refused = [&](const char* what, const std::function<void(SavedChat&)>& change) {
+    SavedChat chat_with = *saved->chat;
+    change(chat_with);
+    const auto out = StateFile::make(end, saved->tokens, saved->text, &chat_with);
+    ASSERT_TRUE(out);
+    ASSERT_TRUE(write_file(file, out->pieces(), {}));
+    const auto later = chat();
+    say(*later, "What is 2 plus 2?");
+    const State before = state(*later);
+    const auto status = later->load(file);
+    ASSERT_FALSE(status) << what;
+    EXPECT_EQ(status.error().code, Code::corrupt) << what << status.error().message;
+    EXPECT_TRUE(state(*later) == before) << what;
+    EXPECT_EQ(later->branches(), std::vector<std::string>{"main"}) << what;
+  };
+  refused("a token more", [](SavedChat& x) { x.turns.back().answer_ids.push_back(1); });
+  refused("a token less", [](SavedChat& x) { x.turns.back().prompt_ids.pop_back(); });
+  refused("another token", [](SavedChat& x) { x.turns.back().prompt_ids[0] ^= 1; });
+  refused("no such token", [](SavedChat& x) { x.turns[0].answer_ids = {257}; });
+  refused("a token below 0", [](SavedChat& x) { x.turns[0].answer_ids = {-1}; });
+  refused("another branch", [](SavedChat& x) { x.branch = 1 - x.branch; });
+  refused("an open end", [](SavedChat& x) { x.turns.back().closed = false; });
+  refused("a circle", [](SavedChat& x) { x.turns[1].parent = 1; });
+  refused("a later parent", [](SavedChat& x) { x.turns[1].parent = 2; });
+  refused("no branches", [](SavedChat& x) { x.branches.clear(); });
+  refused("one name twice", [](SavedChat& x) { x.branches[1].name = x.branches[0].name; });
+  refused("a bad name", [](SavedChat& x) { x.branches[0].name = "a b"; });
+  refused("an end nowhere", [](SavedChat& x) { x.branches[0].turn = 3; });
+  refused("a present one nowhere", [](SavedChat& x) { x.branch = 2; });
+  refused("a state in the middle", [&](SavedChat& x) { x.turns[1].state = *bytes; });
+  refused("a conversation inside", [&](SavedChat& x) { x.turns[0].state = *bytes; });
+  refused("no state", [&](SavedChat& x) { x.turns[0].state.resize(100); });
+  std::filesystem::remove(file);
 }
 
 TEST_F(ChatTest, loading_or_saving_that_fails_changes_nothing) {

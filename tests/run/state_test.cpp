@@ -191,7 +191,7 @@ TEST(SavedState, bytes_behind_the_end_are_corrupt) {
 
 TEST(SavedState, the_next_version_is_unsupported) {
   Bytes file = file_of(small_state());
-  file[8] = std::byte{3};
+  file[8] = std::byte{4};
   EXPECT_EQ(code_of(file), Code::unsupported);
   EXPECT_EQ(code_of(resigned(file)), Code::unsupported);
 }
@@ -294,6 +294,58 @@ TEST(SavedState, a_list_of_parts_that_lies_is_refused_and_allocates_nothing) {
   Bytes between = file;
   between[saved->parts[0].offset - 1] = std::byte{1};
   EXPECT_EQ(code_of(resigned(between)), Code::corrupt);
+}
+
+SavedChat small_chat() {
+  SavedChat chat = {.system = "be kind", .turns = {}, .branches = {}, .branch = 1};
+  for (const int64_t parent : {-1, 0, 1, 1})
+    chat.turns.push_back({.parent = parent,
+                          .closed = parent != 0,
+                          .attempt = 7,
+                          .user = "who \xff",
+                          .answer = "me",
+                          .prompt_ids = {4, -5},
+                          .answer_ids = {6}});
+  chat.turns[0].state = file_of(small_state(2));
+  chat.branches = {{"alt-1", 3}, {"main", 2}};
+  return chat;
+}
+
+TEST(SavedState, a_conversation_is_kept_beside_the_state_and_damage_is_seen) {
+  const State state = small_state();
+  const SavedChat chat = small_chat();
+  const Bytes file = StateFile::make(state, {}, "text", &chat)->bytes();
+  const auto saved = parse_saved_state(file, "a.state");
+  ASSERT_TRUE(saved) << saved.error().message;
+  ASSERT_TRUE(saved->chat);
+  EXPECT_EQ(saved->chat->system, "be kind");
+  ASSERT_EQ(saved->chat->turns.size(), 4u);
+  EXPECT_EQ(saved->chat->turns[3].parent, 1);
+  EXPECT_EQ(saved->chat->turns[1].closed, false);
+  EXPECT_EQ(saved->chat->turns[2].user, "who \xff");
+  EXPECT_EQ(saved->chat->turns[2].prompt_ids, (std::vector<int32_t>{4, -5}));
+  EXPECT_EQ(saved->chat->turns_of(saved->chat->branches[0]), 2u);
+  EXPECT_EQ(write_chat(*saved->chat), write_chat(chat));
+  EXPECT_TRUE(*to_state(*saved, file, small_layout(), "a.state") == state);
+
+  // Cut off or longer, at any place; each number of it a lie.
+  const Bytes whole = write_chat(chat);
+  for (size_t size = 0; size < whole.size(); ++size)
+    ASSERT_FALSE(parse_chat(std::span(whole).first(size), "a.state")) << size;
+  Bytes longer = whole;
+  longer.push_back({});
+  EXPECT_FALSE(parse_chat(longer, "a.state"));
+  for (size_t at = 0; at + 8 <= whole.size(); ++at)
+    for (const uint64_t value : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 20, UINT64_MAX})
+      for (const size_t bytes : {size_t{1}, size_t{4}, size_t{8}}) {
+        Bytes bad = whole;
+        std::memcpy(bad.data() + at, &value, bytes);
+        const auto parsed = parse_chat(bad, "a.state");
+        // What is read is what it says.
+        if (parsed) {
+          ASSERT_EQ(write_chat(*parsed), bad) << at;
+        }
+      }
 }
 
 TEST(SavedState, numbers_that_no_model_computes_are_corrupt) {
