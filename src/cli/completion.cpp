@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/folders.h"
 #include "cli/help.h"
 
 namespace skein::cli {
@@ -37,7 +38,7 @@ std::vector<std::string> strings(const std::vector<std::string_view>& words) {
   return {words.begin(), words.end()};
 }
 
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -53,16 +54,33 @@ std::string flags_of(const Entry& entry) {
   return joined(words);
 }
 
-// What can stand as the command's argument, where that is a choice.
-std::vector<std::string> argument_words(const Entry& entry) {
-  std::vector<std::string> out;
-  if (entry.name == "help") {
-    out = strings(first_words());
-    for (const Topic& topic : topics()) out.emplace_back(topic.name);
+const std::vector<std::string>& choices_of(const Option& option) {
+  return option.allowed.empty() ? option.offered : option.allowed;
+}
+
+// What can stand as one of a command's arguments.
+struct Argument {
+  std::string name;
+  std::vector<std::string> words;
+  bool file = false, model = false, repeats = false;
+};
+
+std::vector<Argument> arguments_of(const Entry& entry) {
+  std::vector<Argument> out;
+  for (const Option& option : entry.options) {
+    if (!option.argument) continue;
+    out.push_back(
+        {option.name, choices_of(option), option.names_file, option.names_model, option.repeats});
+    if (entry.name != "help") continue;
+    out.back().words = strings(first_words());
+    for (const Topic& topic : topics()) out.back().words.emplace_back(topic.name);
   }
-  for (const Option& option : entry.options)
-    if (option.argument) out.insert(out.end(), option.allowed.begin(), option.allowed.end());
   return out;
+}
+
+// How often `text` has a blank.
+size_t blanks_in(std::string_view text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), ' '));
 }
 
 std::vector<std::string> families() {
@@ -72,9 +90,30 @@ std::vector<std::string> families() {
   return out;
 }
 
+// A function that offers the value of the option "COMMAND:OPTION", and fails where it takes none.
+std::string bash_values() {
+  std::string out = "_skein_value() {\n  case $1 in\n";
+  for (const Entry& entry : entries())
+    for (const Option& option : entry.options) {
+      if (option.argument || option.is_flag()) continue;
+      std::string pattern = shell_quoted(fmt::format("{}:--{}", entry.name, option.name));
+      if (option.letter)
+        pattern +=
+            fmt::format("|{}", shell_quoted(fmt::format("{}:-{}", entry.name, option.letter)));
+      const std::vector<std::string>& words = choices_of(option);
+      out += fmt::format("    {}) {} ;;\n", pattern,
+                         !words.empty()       ? "_skein_offer -W " + shell_quoted(joined(words))
+                         : option.names_model ? "_skein_models"
+                         : option.names_file  ? "_skein_offer -f"
+                                              : ":");
+    }
+  return out + "    *) return 1 ;;\n  esac\n  return 0\n}\n";
+}
+
 std::string bash_script() {
-  std::string out = R"(# bash completion of skein; load it with: source <(skein completion bash)
+  std::string out = R"sh(# bash completion of skein; load it with: source <(skein completion bash)
 _skein_offer() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
+_skein_models() { _skein_offer -f -W "$(skein completion bash --installed 2>/dev/null)"; }
 _skein() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= i
   for ((i = 1; i < COMP_CWORD; ++i)); do
@@ -84,10 +123,11 @@ _skein() {
     esac
   done
   COMPREPLY=()
-)";
+)sh";
+  out.insert(out.find("_skein() {"), bash_values());
   out += "  case $command in\n";
   out += fmt::format("    '') _skein_offer -W {}; return ;;\n",
-                     quoted(joined(strings(first_words())) + " --version --help"));
+                     shell_quoted(joined(strings(first_words())) + " --version --help"));
   for (const std::string& family : families())
     out += fmt::format(
         "    {0})\n"
@@ -95,32 +135,36 @@ _skein() {
         "        _skein_offer -W {1}; return\n"
         "      fi\n"
         "      command=\"$command ${{COMP_WORDS[i+1]}}\" ;;\n",
-        family, quoted(joined(strings(family_of(family)))));
-  out += "  esac\n  case \"$command:$previous\" in\n";
+        family, shell_quoted(joined(strings(family_of(family)))));
+  out += "  esac\n  _skein_value \"$command:$previous\" && return\n  case \"$command:$word\" in\n";
   for (const Entry& entry : entries())
-    for (const Option& option : entry.options) {
-      if (option.argument || option.is_flag()) continue;
-      std::string pattern = quoted(fmt::format("{}:--{}", entry.name, option.name));
-      if (option.letter)
-        pattern += fmt::format("|{}", quoted(fmt::format("{}:-{}", entry.name, option.letter)));
-      if (!option.allowed.empty())
-        out += fmt::format("    {}) _skein_offer -W {}; return ;;\n", pattern,
-                           quoted(joined(option.allowed)));
-      else if (option.names_file)
-        out += fmt::format("    {}) _skein_offer -f; return ;;\n", pattern);
-      else
-        out += fmt::format("    {}) return ;;\n", pattern);
-    }
-  out += "  esac\n  case \"$command:$word\" in\n";
+    out += fmt::format("    {}:-*) _skein_offer -W {}; return ;;\n", shell_quoted(entry.name),
+                       shell_quoted(flags_of(entry)));
+  out += "  esac\n";
+  // Which argument it is: options and their values count for nothing.
+  out += R"(  local at=0 from=$((i + 1)) last=
+  [[ $command == *' '* ]] && ((++from))
+  for ((i = from; i < COMP_CWORD; ++i)); do
+    [[ ${COMP_WORDS[i]} == -* ]] || _skein_value "$command:$last" || ((++at))
+    last=${COMP_WORDS[i]}
+  done
+  COMPREPLY=()
+  case "$command:$at" in
+)";
   for (const Entry& entry : entries()) {
-    out += fmt::format("    {}:-*) _skein_offer -W {} ;;\n", quoted(entry.name),
-                       quoted(flags_of(entry)));
-    if (const auto words = argument_words(entry); !words.empty())
-      out += fmt::format("    {}:*) _skein_offer -W {} ;;\n", quoted(entry.name),
-                         quoted(joined(words)));
+    const std::vector<Argument> arguments = arguments_of(entry);
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      const Argument& one = arguments[i];
+      const std::string offer =
+          !one.words.empty() ? fmt::format("_skein_offer -W {}", shell_quoted(joined(one.words)))
+          : one.model        ? "_skein_models"
+          : one.file         ? "_skein_offer -f"
+                             : ":";
+      out += fmt::format("    {}:{}) {} ;;\n", shell_quoted(entry.name),
+                         one.repeats ? "*" : std::to_string(i), offer);
+    }
   }
-  return out + R"(    *) _skein_offer -f ;;
-  esac
+  return out + R"(  esac
 }
 complete -o filenames -F _skein skein
 )";
@@ -137,8 +181,9 @@ std::string zsh_text(std::string_view text) {
 }
 
 std::string zsh_action(const Option& option) {
-  if (!option.allowed.empty()) return fmt::format("({})", joined(option.allowed));
-  return option.names_file ? "_files" : " ";
+  if (const auto& words = choices_of(option); !words.empty())
+    return fmt::format("({})", joined(words));
+  return option.names_model ? "_skein_models" : option.names_file ? "_files" : " ";
 }
 
 std::string zsh_arguments(const Entry& entry) {
@@ -149,13 +194,18 @@ std::string zsh_arguments(const Entry& entry) {
     if (!option.is_flag())
       rest += fmt::format(":{}:{}", zsh_text(option.placeholder), zsh_action(option));
     const char* star = option.repeats ? "*" : "";
-    out += " \\\n        " + quoted(fmt::format("{}--{}{}", star, option.name, rest));
+    out += " \\\n        " + shell_quoted(fmt::format("{}--{}{}", star, option.name, rest));
     if (option.letter)
-      out += " \\\n        " + quoted(fmt::format("{}-{}{}", star, option.letter, rest));
+      out += " \\\n        " + shell_quoted(fmt::format("{}-{}{}", star, option.letter, rest));
   }
-  const auto words = argument_words(entry);
-  out += " \\\n        " + quoted(words.empty() ? "*:argument:_files"
-                                                : fmt::format("*:argument:({})", joined(words)));
+  for (const Argument& one : arguments_of(entry)) {
+    const std::string action = !one.words.empty() ? fmt::format("({})", joined(one.words))
+                               : one.model        ? "_skein_models"
+                               : one.file         ? "_files"
+                                                  : " ";
+    out += " \\\n        " + shell_quoted(fmt::format("{}:{}:{}", one.repeats ? "*" : "",
+                                                      zsh_text(one.name), action));
+  }
   return out;
 }
 
@@ -163,16 +213,20 @@ std::string zsh_script() {
   std::string out =
       "#compdef skein\n"
       "# zsh completion of skein; put it into a folder of $fpath as _skein\n"
+      "_skein_models() {\n"
+      "  compadd -- ${(f)\"$(skein completion zsh --installed 2>/dev/null)\"}\n"
+      "  _files\n"
+      "}\n"
       "_skein() {\n"
       "  local command=$words[2]\n"
       "  if ((CURRENT == 2)); then\n"
       "    local -a commands=(\n";
   for (const Entry& entry : entries()) {
     if (entry.name.find(' ') == std::string::npos)
-      out += "      " + quoted(zsh_text(entry.name) + ":" + zsh_text(entry.summary)) + "\n";
+      out += "      " + shell_quoted(zsh_text(entry.name) + ":" + zsh_text(entry.summary)) + "\n";
   }
   for (const std::string& family : families())
-    out += "      " + quoted(family + ":" + joined(strings(family_of(family)))) + "\n";
+    out += "      " + shell_quoted(family + ":" + joined(strings(family_of(family)))) + "\n";
   out +=
       "    )\n"
       "    _describe command commands\n"
@@ -191,19 +245,23 @@ std::string zsh_script() {
         family, joined(strings(family_of(family))));
   out += "  esac\n  shift words; ((CURRENT--))\n  case $command in\n";
   for (const Entry& entry : entries())
-    out += fmt::format("    {})\n      {} ;;\n", quoted(entry.name), zsh_arguments(entry));
+    out += fmt::format("    {})\n      {} ;;\n", shell_quoted(entry.name), zsh_arguments(entry));
   return out + "  esac\n}\n_skein \"$@\"\n";
 }
 
 std::string fish_script() {
   std::string out =
       "# fish completion of skein; load it with: skein completion fish | source\n"
-      "complete -c skein -f\n";
+      "complete -c skein -f\n"
+      "# Whether so many words stand before the one that is typed, without options.\n"
+      "function __skein_at\n"
+      "  test (count (string match -v -- '-*' (commandline -opc))) -eq $argv[1]\n"
+      "end\n";
   for (const std::string_view word : first_words()) {
     const CommandEntry* entry = find_command(word);
-    out +=
-        fmt::format("complete -c skein -n __fish_use_subcommand -a {} -d {}\n", word,
-                    quoted(entry ? std::string(entry->summary) : joined(strings(family_of(word)))));
+    out += fmt::format(
+        "complete -c skein -n __fish_use_subcommand -a {} -d {}\n", word,
+        shell_quoted(entry ? std::string(entry->summary) : joined(strings(family_of(word)))));
   }
   for (const std::string& family : families())
     for (const std::string_view name : family_of(family))
@@ -211,28 +269,34 @@ std::string fish_script() {
           "complete -c skein -n '__fish_seen_subcommand_from {0}; and not "
           "__fish_seen_subcommand_from {1}' -a {2} -d {3}\n",
           family, joined(strings(family_of(family))), name,
-          quoted(find_command(family + " " + std::string(name))->summary));
+          shell_quoted(find_command(family + " " + std::string(name))->summary));
   for (const Entry& entry : entries()) {
     const size_t space = entry.name.find(' ');
     std::string when = "__fish_seen_subcommand_from " + entry.name.substr(0, space);
     if (space != std::string::npos)
       when += "; and __fish_seen_subcommand_from " + entry.name.substr(space + 1);
-    const std::string begin = "complete -c skein -n " + quoted(when);
-    bool files = false;
+    const std::string begin = "complete -c skein -n " + shell_quoted(when);
     for (const Option& option : entry.options) {
-      if (option.argument) {
-        files = files || option.names_file;
-        continue;
-      }
+      if (option.argument) continue;
+      const std::vector<std::string>& words = choices_of(option);
       out += begin + " -l " + option.name;
       if (option.letter) out += std::string(" -s ") + option.letter;
       if (!option.is_flag()) out += option.names_file ? " -r -F" : " -x";
-      if (!option.allowed.empty()) out += " -a " + quoted(joined(option.allowed));
-      out += " -d " + quoted(option.help) + "\n";
+      if (!words.empty()) out += " -a " + shell_quoted(joined(words));
+      if (option.names_model) out += " -a '(skein completion fish --installed)'";
+      out += " -d " + shell_quoted(option.help) + "\n";
     }
-    if (files) out += begin + " -F\n";
-    if (const auto words = argument_words(entry); !words.empty())
-      out += begin + " -a " + quoted(joined(words)) + "\n";
+    const std::vector<Argument> arguments = arguments_of(entry);
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      const Argument& one = arguments[i];
+      const size_t before = 2 + blanks_in(entry.name) + i;
+      const std::string here =
+          "complete -c skein -n " +
+          shell_quoted(one.repeats ? when : fmt::format("{}; and __skein_at {}", when, before));
+      if (!one.words.empty()) out += here + " -a " + shell_quoted(joined(one.words)) + "\n";
+      if (one.model) out += here + " -a '(skein completion fish --installed)'\n";
+      if (one.file) out += here + " -F\n";
+    }
   }
   return out;
 }
@@ -241,10 +305,14 @@ class Completion final : public Command {
  public:
   void declare(Options& options) override {
     options.argument("SHELL", shell_, "bash, zsh or fish").one_of({"bash", "zsh", "fish"});
+    options
+        .flag("--installed", installed_, "print what models have short names, as the script asks")
+        .unset_elsewhere();
   }
   bool wants_config() const override { return false; }
 
   int run(Console& console) override {
+    if (installed_) return print_models(console);
     const std::string script = shell_ == "bash"  ? bash_script()
                                : shell_ == "zsh" ? zsh_script()
                                                  : fish_script();
@@ -259,7 +327,20 @@ class Completion final : public Command {
   }
 
  private:
+  static int print_models(Console& console) {
+    JsonWriter json;
+    json.begin_object().key("models").begin_array();
+    for (const std::string& name : installed_models()) {
+      json.value(name);
+      if (!console.json() && escaped(name) == name) console.line(name);
+    }
+    json.end_array().end_object();
+    if (console.json()) console.object(json);
+    return kFine;
+  }
+
   std::string shell_;
+  bool installed_ = false;
 };
 
 }  // namespace

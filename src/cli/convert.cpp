@@ -49,6 +49,13 @@ class Made {
   std::vector<Folder> folders_;
 };
 
+std::vector<std::string> quant_names() {
+  const auto targets = arch::quant_targets();
+  std::vector<std::string> names(targets.begin(), targets.end());
+  names.emplace_back("pip-int8");
+  return names;
+}
+
 class Convert : public Command {
  public:
   void declare(Options& options) override {
@@ -60,8 +67,10 @@ class Convert : public Command {
     options.section("What is written");
     declare_types(options);
     options.value("--tensor", overrides_, "PATTERN=TYPE", "another type for some tensors");
-    options.value("--format", format_, "FORMAT", "pth, safetensors, gguf or packed; else by OUT");
-    options.value("--names", names_, "NAMES", "official, or fla with a config.json beside it");
+    options.value("--format", format_, "FORMAT", "pth, safetensors, gguf or packed; else by OUT")
+        .offer({"pth", "safetensors", "gguf", "packed"});
+    options.value("--names", names_, "NAMES", "official, or fla with a config.json beside it")
+        .offer({"official", "fla"});
     adapters_.declare(options);
     options.value("--vocab", vocab_, "FILE", "the vocabulary for a GGUF, if it is not found")
         .file();
@@ -98,10 +107,12 @@ class Convert : public Command {
 
  protected:
   virtual void declare_types(Options& options) {
-    options.value("--dtype", type_, "TYPE", "f32, f16 or bf16 for all; else each keeps its own");
-    options.value("--quant", quant_, "TYPE",
-                  fmt::format("a quantised type or preset: {}, pip-int8",
-                              fmt::join(arch::quant_targets(), ", ")));
+    options.value("--dtype", type_, "TYPE", "f32, f16 or bf16 for all; else each keeps its own")
+        .offer({"f32", "f16", "bf16"});
+    options
+        .value("--quant", quant_, "TYPE",
+               fmt::format("a quantised type or preset: {}", fmt::join(quant_names(), ", ")))
+        .offer(quant_names());
   }
 
   std::string quant_;
@@ -303,8 +314,8 @@ class Convert : public Command {
 class Quantize final : public Convert {
   void declare(Options& options) override {
     Convert::declare(options);
-    options.argument("TYPE", quant_,
-                     fmt::format("one of {}, pip-int8", fmt::join(arch::quant_targets(), ", ")));
+    options.argument("TYPE", quant_, fmt::format("one of {}", fmt::join(quant_names(), ", ")))
+        .offer(quant_names());
   }
   void declare_types(Options&) override {}
 };

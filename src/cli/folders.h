@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace skein::cli {
 
@@ -14,6 +15,9 @@ std::filesystem::path state_folder();   // $XDG_STATE_HOME/skein: what chat reme
 // What a user calls a model: a path or, where there is no such file, the name of one in the folder
 // `models` of data_folders(), with its ending or without. Unchanged if it is neither.
 std::string model_path(const std::string& name);
+
+// The names that models of data_folders() have there, each once, in order.
+std::vector<std::string> installed_models();
 
 // Makes the folder, if what it is meant to lie in is there: a home folder that does not exist is
 // nobody's, and is not made. Whether it is there then.

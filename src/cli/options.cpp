@@ -103,6 +103,11 @@ Option& Option::one_of(std::vector<std::string> values) {
   return *this;
 }
 
+Option& Option::offer(std::vector<std::string> values) {
+  offered = std::move(values);
+  return *this;
+}
+
 Option& Option::range(std::optional<double> least, std::optional<double> most) {
   low = least;
   high = most;
@@ -118,6 +123,7 @@ Option& Option::model() {
   assign = [inner = std::move(assign)](std::string_view text) {
     return inner(model_path(std::string(text)));
   };
+  names_model = true;
   return file();
 }
 
@@ -172,6 +178,7 @@ Option& Options::stand_in(std::string_view names, std::string_view argument,
     if (!one.argument || one.name != argument) continue;
     option.stands_for = &one;
     option.names_file = one.names_file;
+    option.names_model = one.names_model;
   }
   return option;
 }

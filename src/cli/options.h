@@ -40,11 +40,13 @@ struct Option {
   std::string help;
   std::string heading;  // in the help text
   std::vector<std::string> allowed;
+  std::vector<std::string> offered;  // by completion, besides others that are right
   std::string fallback;  // the value that stands when nobody says otherwise, if worth showing
   bool argument = false;
   bool must = false;
   bool repeats = false;
   bool names_file = false;
+  bool names_model = false;
   bool only_here = false;              // on the command line, not in the environment or a file
   const Option* stands_for = nullptr;  // the argument that it gives
   std::optional<double> low, high;
@@ -52,6 +54,7 @@ struct Option {
 
   // For declarations: options.value(...).range(1, 4096);
   Option& one_of(std::vector<std::string> values);
+  Option& offer(std::vector<std::string> values);
   Option& range(std::optional<double> least, std::optional<double> most);
   Option& file();             // its value is a path
   Option& model();            // likewise, or the name of a model that is installed

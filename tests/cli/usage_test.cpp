@@ -348,6 +348,14 @@ TEST(Completion, bash_completes_commands_options_and_values) {
   EXPECT_EQ(complete("skein state export --format t"), " time_state \n");
   EXPECT_EQ(complete("skein inspect --color n"), " never \n");
   EXPECT_EQ(complete("skein completion z"), " zsh \n");
+  // By the place of an argument, which options and their values do not change.
+  EXPECT_EQ(complete("skein quantize in.pth out.gguf near"), " near-lossless \n");
+  EXPECT_EQ(complete("skein quantize -t 4 --dry-run in.pth out.gguf Q8"), " Q8_0 \n");
+  EXPECT_EQ(complete("skein quantize in.pth near"), "  \n");
+  EXPECT_EQ(complete("skein convert --dtype b"), " bf16 \n");
+  EXPECT_EQ(complete("skein run --think f"), " fake free \n");
+  EXPECT_EQ(complete("skein help run stat"), " state states \n");
+  EXPECT_EQ(complete("skein run model.pth hello\\ wor"), "  \n");
 }
 
 }  // namespace
