@@ -124,8 +124,8 @@ void ChatView::retry(std::string_view) {
 
 void ChatView::alternative(std::string_view) {
   std::string kept_as;
-  answer([&](const ChatListener& listener) { return chat_.alternative(listener, &kept_as); });
-  if (!kept_as.empty()) say(fmt::format("the other answer stays as branch {}", escaped(kept_as)));
+  answer([&](const ChatListener& listener) { return chat_.alternative(listener, &kept_as); },
+         kept_as);
 }
 
 void ChatView::resume(std::string_view) {

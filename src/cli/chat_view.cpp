@@ -117,7 +117,8 @@ void ChatView::handle(const std::string& message) {
   answer([&](const ChatListener& listener) { return chat_.say(message, listener); });
 }
 
-void ChatView::answer(const std::function<Result<Reply>(const ChatListener&)>& ask) {
+void ChatView::answer(const std::function<Result<Reply>(const ChatListener&)>& ask,
+                      const std::string& kept_as) {
   auto sampling = sampling_.sampling(*options_.sampling_profile, chat_.settings().think);
   if (!sampling) return complain(sampling.error());
   chat_.settings().sampling = *sampling;
@@ -133,6 +134,7 @@ void ChatView::answer(const std::function<Result<Reply>(const ChatListener&)>& a
   else if (reply->finish == Finish::length)
     say("that was the limit; /continue goes on");
   last_ = speed_of(*reply);
+  if (!kept_as.empty()) say(fmt::format("the other answer stays as branch {}", escaped(kept_as)));
   if (options_.stats) tell_speed(console_.verbose());
   console_.line("");  // where a turn ends, and the next question begins
 }

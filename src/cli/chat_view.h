@@ -55,7 +55,9 @@ class ChatView {
   bool read_message(std::string& message, bool& leave);
   void handle(const std::string& message);
   void handle_command(std::string_view line);
-  void answer(const std::function<Result<Reply>(const ChatListener&)>& ask);
+  // `kept_as`: the branch that keeps the answer of before, once there is another.
+  void answer(const std::function<Result<Reply>(const ChatListener&)>& ask,
+              const std::string& kept_as = {});
   void say(std::string_view line);
   void complain(const Error& error);
   void report(const Status& status, std::string_view done);

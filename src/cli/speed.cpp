@@ -20,7 +20,13 @@ std::string speed_sentence(const Speed& speed) {
   const double tokens_per_second = speed.tokens_per_second();
   if (tokens_per_second > 0)
     out += fmt::format(" at {:.{}f} tokens/s", tokens_per_second, tokens_per_second < 100 ? 1 : 0);
+  if (speed.drafted > 0)
+    out += fmt::format(", {} of {} guesses right", speed.accepted, speed.drafted);
   if (speed.prompt_tokens == 0) return out;
+  if (speed.tokens == 0)
+    return out + fmt::format("; {} read in {:.2f} s",
+                             tokens_text(static_cast<int64_t>(speed.prompt_tokens)),
+                             speed.prompt_seconds);
   return out + fmt::format("; the first came after {:.2f} s, in which {} {} read",
                            speed.prompt_seconds, speed.prompt_tokens,
                            speed.prompt_tokens == 1 ? "was" : "were");
@@ -31,8 +37,6 @@ std::string speed_line(const Speed& speed, Model& model) {
   if (speed.prompt_tokens > 0)
     line += fmt::format(", read at {:.0f} tokens/s",
                         rate(static_cast<double>(speed.prompt_tokens), speed.prompt_seconds));
-  if (speed.drafted > 0)
-    line += fmt::format(", {} of {} guesses right", speed.accepted, speed.drafted);
   // A pass over the weights may have brought several tokens.
   const ModelInfo& info = model.info();
   const double rough_share =
