@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "cli/interrupt.h"
 #include "cli/line_view.h"
@@ -20,104 +21,14 @@ int columns_of(const std::string& word) {
   return columns;
 }
 
-}  // namespace
-
-LineEditor::LineEditor(Console& console, const std::filesystem::path& history, Complete complete)
-    : console_(console), history_(history), complete_(std::move(complete)) {}
-
-LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
-  line.clear();
-  return device_.usable() ? read_edited(prompt, line) : read_plain(prompt, line);
-}
-
-void LineEditor::write(std::string_view text) {
-  console_.out(text);
-  console_.flush();
-}
-
-// In the terminal's own line mode.
-LineEditor::Got LineEditor::read_plain(const std::string& prompt, std::string& line) {
-  write(prompt);
-  for (;;) {
-    char byte = 0;
-    const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
-    if (interrupt::requested()) return Got::interrupted;
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return line.empty() ? Got::end : Got::line;
-    if (byte == '\n') return Got::line;
-    line += byte;
-  }
-}
-
-LineEditor::Got LineEditor::read_edited(const std::string& prompt, std::string& line) {
-  struct Line {
-    LineDevice& device;
-    explicit Line(LineDevice& d) : device(d) { device.begin_line(); }
-    ~Line() { device.end_line(); }
-  } const begun(device_);
-  LineDevice::Size size = device_.size();
-  LineEdit edit(history_, complete_);
-  LineView view(size.columns, size.rows);
-  const auto drawn = [&] {
-    std::vector<Glyph> glyphs;
-    const size_t cursor = edit.draw(prompt, glyphs);
-    return view.draw(std::move(glyphs), cursor);
-  };
-  const auto left = [&](std::string_view then) {
-    std::string out = drawn() + view.leave();
-    view.restart();
-    write(out += then);
-  };
-  for (;;) {
-    while (const auto press = keys_.next()) {
-      switch (edit.press(*press)) {
-        case LineEdit::Outcome::going_on: break;
-        case LineEdit::Outcome::done: left("\n"); return line = edit.text(), Got::line;
-        case LineEdit::Outcome::end: left(""); return Got::end;
-        case LineEdit::Outcome::suspend:
-          left("\n");
-          device_.suspend();
-          break;
-        case LineEdit::Outcome::clear_screen:
-          view.restart();
-          write("\033[H\033[2J");
-          break;
-        case LineEdit::Outcome::choices: left("\n" + listed(edit.choices())); break;
-      }
-    }
-    write(drawn());
-    switch (device_.wait(keys_.dropping() ? kPatienceMs : -1)) {
-      case LineDevice::Event::input: {
-        const std::string bytes = device_.take();
-        if (bytes.empty() && !interrupt::requested()) return left(""), Got::end;
-        keys_.push(bytes);
-        break;
-      }
-      case LineDevice::Event::interrupted: keys_.drop_paste(); return left(""), Got::interrupted;
-      case LineDevice::Event::resized:
-        size = device_.size();
-        write(view.resize(size.columns, size.rows));
-        break;
-      case LineDevice::Event::continued:
-        device_.begin_line();
-        view.restart();
-        write("\r\033[J");
-        break;
-      case LineDevice::Event::quiet: keys_.stop_dropping(); break;
-      case LineDevice::Event::closed: return left(""), Got::end;
-    }
-    if (console_.closed()) return Got::end;
-  }
-}
-
 // In columns, down and then across.
-std::string LineEditor::listed(const std::vector<std::string>& words) const {
+std::string listed(const std::vector<std::string>& words, int width) {
   constexpr size_t kMost = 200;
   constexpr int kGap = 2;
   const size_t count = std::min(words.size(), kMost);
   int widest = 1;
   for (size_t i = 0; i < count; ++i) widest = std::max(widest, columns_of(words[i]));
-  const auto across = static_cast<size_t>(std::max(1, device_.size().columns / (widest + kGap)));
+  const auto across = static_cast<size_t>(std::max(1, width / (widest + kGap)));
   const size_t down = (count + across - 1) / across;
   std::string out;
   for (size_t row = 0; row < down; ++row) {
@@ -130,6 +41,134 @@ std::string LineEditor::listed(const std::vector<std::string>& words) const {
   }
   if (count < words.size()) out += fmt::format("... and {} more\n", words.size() - count);
   return out;
+}
+
+}  // namespace
+
+// One line from its prompt to its end.
+class LineEditor::Reading {
+ public:
+  Reading(LineEditor& editor, const std::string& prompt)
+      : console_(editor.console_),
+        device_(editor.device_),
+        keys_(editor.keys_),
+        prompt_(prompt),
+        edit_(editor.history_, editor.complete_),
+        view_(device_.size().columns, device_.size().rows) {
+    device_.begin_line();
+  }
+  ~Reading() { device_.end_line(); }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+  Got run() {
+    for (;;) {
+      if (const auto got = take_keys()) return *got;
+      write(drawn());
+      if (const auto got = take(device_.wait(keys_.dropping() ? kPatienceMs : -1))) return *got;
+      if (console_.closed()) return Got::end;
+    }
+  }
+  std::string text() const { return edit_.text(); }
+
+ private:
+  // Those that are there. What the line has come to, if to an end.
+  std::optional<Got> take_keys() {
+    while (const auto press = keys_.next()) {
+      switch (edit_.press(*press)) {
+        case LineEdit::Outcome::going_on: break;
+        case LineEdit::Outcome::done: return leave("\n"), Got::line;
+        case LineEdit::Outcome::end: return leave(""), Got::end;
+        case LineEdit::Outcome::suspend:
+          leave("\n");
+          device_.suspend();
+          break;
+        case LineEdit::Outcome::clear_screen:
+          view_.restart();
+          write("\033[H\033[2J");
+          break;
+        case LineEdit::Outcome::choices:
+          leave("\n" + listed(edit_.choices(), device_.size().columns));
+          break;
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Got> take(LineDevice::Event event) {
+    switch (event) {
+      case LineDevice::Event::input: {
+        const std::string bytes = device_.take();
+        if (bytes.empty() && !interrupt::requested()) return leave(""), Got::end;
+        keys_.push(bytes);
+        break;
+      }
+      case LineDevice::Event::interrupted: keys_.drop_paste(); return leave(""), Got::interrupted;
+      case LineDevice::Event::resized:
+        write(view_.resize(device_.size().columns, device_.size().rows));
+        break;
+      case LineDevice::Event::continued:  // by somebody who did not stop it by a key
+        device_.begin_line();
+        view_.restart();
+        write("\r\033[J");
+        break;
+      case LineDevice::Event::quiet: keys_.stop_dropping(); break;
+      case LineDevice::Event::closed: return leave(""), Got::end;
+    }
+    return std::nullopt;
+  }
+
+  std::string drawn() {
+    std::vector<Glyph> glyphs;
+    const size_t cursor = edit_.draw(prompt_, glyphs);
+    return view_.draw(std::move(glyphs), cursor);
+  }
+
+  // Shows all of the line, and this behind it.
+  void leave(std::string_view then) {
+    const std::string out = drawn();
+    write(out + view_.leave() + std::string(then));
+    view_.restart();
+  }
+
+  void write(std::string_view text) {
+    console_.out(text);
+    console_.flush();
+  }
+
+  Console& console_;
+  LineDevice& device_;
+  KeyReader& keys_;
+  const std::string& prompt_;
+  LineEdit edit_;
+  LineView view_;
+};
+
+LineEditor::LineEditor(Console& console, const std::filesystem::path& history, Complete complete)
+    : console_(console), history_(history), complete_(std::move(complete)) {}
+
+LineEditor::Got LineEditor::read(const std::string& prompt, std::string& line) {
+  line.clear();
+  if (!device_.usable()) return read_plain(prompt, line);
+  Reading reading(*this, prompt);
+  const Got got = reading.run();
+  if (got == Got::line) line = reading.text();
+  return got;
+}
+
+// In the terminal's own line mode.
+LineEditor::Got LineEditor::read_plain(const std::string& prompt, std::string& line) {
+  console_.out(prompt);
+  console_.flush();
+  for (;;) {
+    char byte = 0;
+    const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+    if (interrupt::requested()) return Got::interrupted;
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return line.empty() ? Got::end : Got::line;
+    if (byte == '\n') return Got::line;
+    line += byte;
+  }
 }
 
 }  // namespace skein::cli

@@ -25,10 +25,8 @@ class LineEditor {
   void remember(const std::string& line) { history_.add(line); }
 
  private:
+  class Reading;
   Got read_plain(const std::string& prompt, std::string& line);
-  Got read_edited(const std::string& prompt, std::string& line);
-  void write(std::string_view text);
-  std::string listed(const std::vector<std::string>& words) const;
 
   Console& console_;
   LineHistory history_;

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "cli/screen.h"
 #include "cli/terminal.h"
 #include "support/bundled.h"
 #include "support/fixtures.h"
@@ -458,6 +459,37 @@ TEST_F(ChatCommand, a_paste_is_one_message_with_its_tabs) {
   EXPECT_EQ(terminal.finish(&rest), 0);
   EXPECT_NE(rest.find("\033[?2004l"), std::string::npos);
   EXPECT_EQ(rest.find("zzz"), std::string::npos);
+}
+
+// What a person sees of a long line after the window has become narrower, and after Ctrl-Z.
+TEST_F(ChatCommand, a_line_is_drawn_anew_in_a_window_of_another_size) {
+  SK_NEEDS_TERMINAL();
+  Terminal terminal({"run", kModel});
+  test::Screen screen(160, 40);
+  screen.write(terminal.wait_for(kPrompt));
+  std::string line, end = "\u5B8C";
+  for (int i = 0; i < 100; ++i) line += "\u4E2D";
+  terminal.send(line + end);
+  screen.write(terminal.wait_for(end));
+  terminal.resize(50, 40);
+  screen.resize(50, 40);
+  screen.write(terminal.wait_for(end));
+  const auto seen = [&](const std::string& last) {
+    const int top = screen.cursor_row() - 4;
+    ASSERT_GE(top, 0);
+    EXPECT_EQ(screen.row(top), "> " + line.substr(0, 24 * 3));
+    for (int row = 1; row < 4; ++row) EXPECT_EQ(screen.row(top + row), line.substr(0, 25 * 3));
+    EXPECT_EQ(screen.row(top + 4), "\u4E2D" + end + last);
+  };
+  seen("");
+  terminal.send("\x1a");  // nobody is there to stop it
+  screen.write(terminal.wait_for("\033[?2004l"));
+  screen.write(terminal.wait_for(end));
+  terminal.send("!");
+  screen.write(terminal.wait_for("!"));
+  seen("!");
+  terminal.send("\x15/exit\r");
+  EXPECT_EQ(terminal.finish(), 0);
 }
 
 TEST_F(ChatCommand, a_history_that_is_no_file_is_left_alone) {

@@ -9,6 +9,7 @@
 #include "cli/line_edit.h"
 #include "cli/line_view.h"
 #include "cli/screen.h"
+#include "support/thorough.h"
 
 namespace skein::cli {
 namespace {
@@ -112,7 +113,7 @@ TEST_F(Lines, what_is_seen_is_what_is_there_after_any_keys_at_any_width) {
       "\u5386\u53F2 an earlier line that is rather long \u5386\u53F2\u5386\u53F2\u5386\u53F2");
   history.add("short");
   const std::vector<std::string> prompts = {"\033[36m>\033[0m ", "\u679D>", "abc def> "};
-  for (unsigned seed = 0; seed < 1000; ++seed) {
+  for (unsigned seed = 0; seed < (test::thorough() ? 5000 : 300); ++seed) {
     std::mt19937 random(seed);
     int width = 12 + static_cast<int>(random() % 80);
     constexpr int kHeight = 60;
@@ -159,7 +160,7 @@ TEST_F(Lines, what_is_seen_is_what_is_there_after_any_keys_at_any_width) {
 
 // A line that is higher than the screen is seen in part, with the cursor's row in it.
 TEST_F(Lines, of_a_line_higher_than_the_screen_the_rows_around_the_cursor_are_seen) {
-  for (unsigned seed = 0; seed < 200; ++seed) {
+  for (unsigned seed = 0; seed < (test::thorough() ? 1000 : 100); ++seed) {
     std::mt19937 random(seed);
     const int width = 10 + static_cast<int>(random() % 20);
     const int height = 1 + static_cast<int>(random() % 5);

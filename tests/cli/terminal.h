@@ -90,6 +90,12 @@ class Terminal {
     return quiet == 10;
   }
 
+  // The program is told.
+  void resize(unsigned short columns, unsigned short rows) const {
+    const winsize size = {.ws_row = rows, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    ::ioctl(fd_, TIOCSWINSZ, &size);
+  }
+
   void kill(int signal) const { ::kill(child_, signal); }
 
   // Waits until what came since the last call holds `text`, and gives all of it; empty after 20 s.
