@@ -14,6 +14,7 @@ const char* code_name(Code code) {
     case Code::io: return "io";
     case Code::device: return "device";
     case Code::internal: return "internal";
+    case Code::network: return "network";
   }
   return "unknown";
 }

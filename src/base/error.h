@@ -9,7 +9,8 @@
 
 namespace skein {
 
-// The numbers are those of the C API (include/skein/skein.h).
+// The numbers are those of the C API (include/skein/skein.h), which opens no connection and so has
+// no `network`.
 enum class Code : int {
   argument = 1,     // the caller's mistake
   corrupt = 2,      // a file that contradicts itself
@@ -19,6 +20,7 @@ enum class Code : int {
   io = 6,
   device = 7,
   internal = 8,
+  network = 9,  // another machine cannot be reached, refuses, or sends something else
 };
 
 // "corrupt", "mismatch" ... for JSON output and tests.

@@ -23,6 +23,7 @@
 #include "base/inputs.h"
 #include "base/interruption.h"
 #include "base/mapping_guard.h"
+#include "base/platform.h"
 #include "base/signals_held.h"
 
 namespace skein {
@@ -196,12 +197,10 @@ Status FileWriter::check_inputs() const {
 }
 
 Status FileWriter::check_space() const {
-  struct statvfs disk {};
-  if (::fstatvfs(place_.folder.get(), &disk) != 0 || disk.f_blocks == 0) return {};
-  const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
-  if (free >= options_.bytes) return {};
+  const auto free = disk_available(place_.folder.get());
+  if (!free || *free >= options_.bytes) return {};
   return fail(Code::io, "{}: needs {} bytes, and the disk has {} free; nothing was changed",
-              shown(path_), options_.bytes, free);
+              shown(path_), options_.bytes, *free);
 }
 
 Status FileWriter::open() {

@@ -15,6 +15,8 @@ SHA256_CTX* sha(std::span<std::byte> context) {
   return reinterpret_cast<SHA256_CTX*>(context.data());
 }
 
+SHA_CTX* sha1(std::span<std::byte> context) { return reinterpret_cast<SHA_CTX*>(context.data()); }
+
 }  // namespace
 
 Sha256::Sha256() {
@@ -31,6 +33,23 @@ void Sha256::update(std::string_view text) { update(std::as_bytes(std::span(text
 Digest Sha256::finish() {
   Digest digest;
   SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), sha(context_));
+  return digest;
+}
+
+Sha1::Sha1() {
+  static_assert(sizeof(SHA_CTX) <= sizeof(context_) && alignof(SHA_CTX) <= 8);
+  SHA1_Init(sha1(context_));
+}
+
+void Sha1::update(std::span<const std::byte> bytes) {
+  SHA1_Update(sha1(context_), bytes.data(), bytes.size());
+}
+
+void Sha1::update(std::string_view text) { update(std::as_bytes(std::span(text))); }
+
+std::array<std::byte, 20> Sha1::finish() {
+  std::array<std::byte, 20> digest;
+  SHA1_Final(reinterpret_cast<unsigned char*>(digest.data()), sha1(context_));
   return digest;
 }
 

@@ -1,4 +1,4 @@
-// SHA-256 (libcrypto) and CRC-32 (zlib); hash.cpp is the one file that knows either library.
+// SHA-256 and SHA-1 (libcrypto), CRC-32 (zlib); hash.cpp is the one file that knows either library.
 #pragma once
 
 #include <array>
@@ -23,6 +23,19 @@ class Sha256 {
 
  private:
   alignas(8) std::array<std::byte, 112> context_{};  // libcrypto's
+};
+
+// For what others name by it, as git does; nothing of ours is.
+class Sha1 {
+ public:
+  Sha1();
+
+  void update(std::span<const std::byte> bytes);
+  void update(std::string_view text);
+  std::array<std::byte, 20> finish();  // once
+
+ private:
+  alignas(8) std::array<std::byte, 96> context_{};  // libcrypto's
 };
 
 Digest sha256(std::span<const std::byte> bytes);

@@ -1,6 +1,7 @@
 #include "base/platform.h"
 
 #include <sched.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <charconv>
@@ -101,6 +102,12 @@ uint64_t memory_available(const std::string& root) {
   // 0 would say that it is not known.
   return std::max<uint64_t>(machine > 0 ? std::min(machine, granted.available) : granted.available,
                             1);
+}
+
+std::optional<uint64_t> disk_available(int descriptor) {
+  struct statvfs disk {};
+  if (::fstatvfs(descriptor, &disk) != 0 || disk.f_blocks == 0) return std::nullopt;
+  return uint64_t{disk.f_bavail} * disk.f_frsize;
 }
 
 uint64_t resident_bytes() { return kilobytes_of("/proc/self/status", "VmRSS:"); }

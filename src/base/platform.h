@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ std::string processor_name();
 // and how many can be had now; 0 if unknown. `root` stands before /proc and /sys, for tests.
 uint64_t memory_total(const std::string& root = "");
 uint64_t memory_available(const std::string& root = "");
+// Bytes that may still be written to the disk of this open file or folder; nothing if unknown.
+std::optional<uint64_t> disk_available(int descriptor);
 // Resident set of this process now and at its peak; 0 if unknown.
 uint64_t resident_bytes();
 uint64_t peak_resident_bytes();

@@ -135,6 +135,7 @@ int exit_code(Code code) {
     case Code::mismatch: return kBadFile;
     case Code::memory:
     case Code::device: return kNoDevice;
+    case Code::network: return kNoNetwork;
     case Code::io:
     case Code::internal: return kFailed;
   }

@@ -10,12 +10,13 @@
 
 namespace skein::cli {
 
-// Exit codes. 5 is the network's.
+// Exit codes.
 inline constexpr int kFine = 0;
 inline constexpr int kFailed = 1;    // io, internal
 inline constexpr int kUsage = 2;     // argument
 inline constexpr int kBadFile = 3;   // corrupt, unsupported, mismatch
 inline constexpr int kNoDevice = 4;  // device, memory
+inline constexpr int kNoNetwork = 5;
 // After a signal 128 and its number: interrupt::exit_code().
 
 int exit_code(Code code);

@@ -21,7 +21,8 @@ rwkv_error_flags flags_of(Code code) {
     case Code::memory: return RWKV_ERROR_CTX | RWKV_ERROR_ALLOC;
     case Code::io: return RWKV_ERROR_FILE | RWKV_ERROR_FILE_READ;
     case Code::device: return RWKV_ERROR_CTX;
-    case Code::internal: return RWKV_ERROR_GRAPH;
+    case Code::internal:
+    case Code::network: return RWKV_ERROR_GRAPH;
   }
   return RWKV_ERROR_GRAPH;
 }
