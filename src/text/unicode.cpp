@@ -68,6 +68,21 @@ CharClass char_class(char32_t character) {
   return character < 128 ? kAscii[character] : classify(character);
 }
 
+bool is_printable(char32_t character) {
+  if (character == ' ') return true;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(character))) {
+    case UTF8PROC_CATEGORY_CN:
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CO:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_ZS: return false;
+    default: return true;
+  }
+}
+
 int columns_of(char32_t character) {
   return utf8proc_charwidth(static_cast<utf8proc_int32_t>(character));
 }

@@ -25,6 +25,10 @@ struct Character {
 // The character that `bytes` begins with.
 Character first_character(std::string_view bytes);
 
+// Whether Python's repr writes it as it is: no control or format character, no private or
+// unassigned one, no separator but the blank.
+bool is_printable(char32_t character);
+
 // How many columns of a terminal it takes: 0 for what joins the character before it, 2 for wide
 // ones.
 int columns_of(char32_t character);

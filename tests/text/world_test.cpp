@@ -1,5 +1,6 @@
 #include "base/limits.h"
 #include "support.h"
+#include "text/world_text.h"
 
 namespace skein::text::test {
 namespace {
@@ -76,6 +77,41 @@ TEST(World, gives_the_ids_of_the_official_tokenizer) {
     EXPECT_EQ(*ids, vector.ids) << escaped(vector.text);
     EXPECT_EQ(tokenizer->decode(vector.ids).value(), vector.text);
   }
+}
+
+TEST(World, a_vocabulary_is_written_as_python_writes_it) {
+  const struct {
+    std::string bytes, literal;
+  } cases[] = {
+      {"a'", R"("a'")"},
+      {"a\"", R"('a"')"},
+      {"'\"", R"('\'"')"},
+      {"\n\t\r\\", R"('\n\t\r\\')"},
+      {"\x01\x7f", R"('\x01\x7f')"},
+      {"\u0085", R"('\x85')"},
+      {"\u00a0", R"('\xa0')"},
+      {"é中", "'é中'"},
+      {"\u200b", R"('\u200b')"},
+      {"\U000e0001", R"('\U000e0001')"},
+      {"\U0001f600", "'\U0001f600'"},
+      {"\xe4\xb8", R"(b'\xe4\xb8')"},
+      {"'\xff", R"(b"'\xff")"},
+      {"  ", "'  '"},
+  };
+  std::vector<std::string> more;
+  for (const auto& one : cases) more.push_back(one.bytes);
+  const auto tokenizer = must(from_text(small_vocab(more)));
+  const auto text = world_text(*tokenizer, "x");
+  ASSERT_TRUE(text) << text.error().message;
+  int id = 257;
+  for (const auto& one : cases) {
+    const std::string line = fmt::format("\n{} {} {}\n", id++, one.literal, one.bytes.size());
+    EXPECT_NE(text->find(line), std::string::npos) << line;
+  }
+  const auto again = must(from_text(*text));
+  for (int32_t token = 0; token < tokenizer->size(); ++token)
+    EXPECT_EQ(again->bytes_of(token), tokenizer->bytes_of(token));
+  EXPECT_EQ(world_text(*byte_tokenizer_257(), "x").error().code, Code::unsupported);
 }
 
 TEST(World, decoding_what_was_encoded_gives_any_bytes_back) {
