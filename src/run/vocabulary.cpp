@@ -216,6 +216,11 @@ std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::pat
   return folders;
 }
 
+std::string vocabulary_file(int64_t rows) {
+  const std::span<const char* const> names = file_names(rows);
+  return names.empty() ? std::string() : names[0];
+}
+
 Result<text::TokenizerPtr> read_tokenizer(const std::filesystem::path& path) {
   remember_input(path);
   SK_TRY(const auto bytes, read_file(path, limits::kVocabFileBytes));
@@ -245,14 +250,14 @@ Result<text::TokenizerPtr> find_tokenizer(const ModelText& model, const std::str
   if (const auto data = own_data_folder(); !data.empty())
     places += " or " + escaped((data / "vocab").string());
   if (!names.empty())
-    return fail(
-        Code::io,
-        "{}: its vocabulary was not found; put {} (from {}) into {}, or name it with --vocab", file,
-        names[0],
-        model.rows == kWorldRows
-            ? "github.com/BlinkDL/ChatRWKV, folder tokenizer, or the pip package rwkv"
-            : "github.com/BlinkDL/ChatRWKV, or the pip package rwkv",
-        places);
+    return fail(Code::io,
+                "{}: its vocabulary was not found; `skein pull {}` fetches it, or put {} (from {}) "
+                "into {}, "
+                "or name it with --vocab",
+                file, model.rows == kWorldRows ? "vocab" : "vocab-20b", names[0],
+                model.rows == kWorldRows ? "https://github.com/BlinkDL/ChatRWKV, folder tokenizer"
+                                         : "https://github.com/BlinkDL/ChatRWKV",
+                places);
   // The rows of other models say nothing, so only a file that lies with the model can be meant.
   if (std::filesystem::exists(folders[0] / kHuggingFace, ignored))
     return from_file(folders[0] / kHuggingFace, model);

@@ -15,14 +15,18 @@ namespace skein {
 // `vocab` of each of data_folders(), in an installed pip package `rwkv`.
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model);
 
+// The file that models of so many rows share: "rwkv_vocab_v20230424.txt"; empty where they share
+// none.
+std::string vocabulary_file(int64_t rows);
+
 // A vocabulary file by itself. Errors: io, and those of text::open_tokenizer().
 Result<text::TokenizerPtr> read_tokenizer(const std::filesystem::path& path);
 
 // The model's tokenizer: `vocab` if given; a GGUF's own (World, 20B, Qwen2); the byte vocabularies
 // by size (257, 256); World (65536 rows) and 20B (50277) from a file in those folders; for other
 // sizes a tokenizer.json beside the model. A file that gives more ids than the model has rows is a
-// mismatch. Errors: mismatch, io (no vocabulary found: the sentence says which file to put where),
-// and those of reading the file.
+// mismatch. Errors: mismatch, io (no vocabulary found: the sentence says what fetches it and which
+// file to put where), and those of reading the file.
 Result<text::TokenizerPtr> find_tokenizer(const Model& model, const std::string& vocab = {});
 
 // The same for a file that is not opened: its rows and its metadata decide.

@@ -22,7 +22,7 @@ const std::vector<std::vector<std::string>> kLevels = {
     {"arch", "io", "text"},
     {"run"},
     {"store"},
-    {"api", "compat", "server", "train", "eval"},
+    {"api", "compat", "hub", "server", "train", "eval"},
     {"cli"},
 };
 
@@ -39,6 +39,7 @@ const std::vector<ThirdParty> kThirdParty = {
     {"simdjson.h", {"src/base/json.cpp"}},
     {"openssl/", {"src/base/hash.cpp"}},
     {"zlib.h", {"src/base/hash.cpp"}},
+    {"curl/", {"src/hub/http.cpp"}},
     {"utf8proc.h", {"src/text/"}},
     {"CLI/", {"src/cli/"}},
     {"toml++/", {"src/cli/config.cpp"}},
@@ -50,7 +51,7 @@ const std::vector<ThirdParty> kThirdParty = {
     // The operating system.
     {"sys/", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},
     {"dirent.h", {"src/base/"}},
-    {"dlfcn.h", {"src/base/"}},
+    {"dlfcn.h", {"src/base/", "src/hub/http.cpp"}},
     {"unistd.h", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},
     {"fcntl.h", {"src/base/", "src/cli/"}},
     {"signal.h", {"src/base/", "src/cli/"}},

@@ -201,8 +201,10 @@ TEST(Vocabulary, a_file_that_others_installed_is_found) {
     setenv(variable, (folder / "nobody").c_str(), 1);
   const auto missing = found();
   ASSERT_FALSE(missing);
-  EXPECT_NE(missing.error().message.find("20B_tokenizer.json (from github.com/BlinkDL/ChatRWKV"),
-            std::string::npos)
+  EXPECT_NE(
+      missing.error().message.find("`skein pull vocab-20b` fetches it, or put 20B_tokenizer.json "
+                                   "(from https://github.com/BlinkDL/ChatRWKV"),
+      std::string::npos)
       << missing.error().message;
   for (const auto& [variable, name] :
        {std::pair{"XDG_DATA_DIRS", "skein/vocab/20B_tokenizer.json"},
