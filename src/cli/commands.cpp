@@ -13,7 +13,10 @@ CommandPtr make_detokenize();
 CommandPtr make_doctor();
 CommandPtr make_help();
 CommandPtr make_inspect();
+CommandPtr make_list();
+CommandPtr make_pull();
 CommandPtr make_quantize();
+CommandPtr make_rm();
 CommandPtr make_run();
 CommandPtr make_state_diff();
 CommandPtr make_state_export();
@@ -22,10 +25,12 @@ CommandPtr make_state_show();
 CommandPtr make_state_verify();
 CommandPtr make_template();
 CommandPtr make_tokenize();
+CommandPtr make_vocab();
 
 namespace {
 
 constexpr std::string_view kText = "Talk to a model";
+constexpr std::string_view kModels = "Have models";
 constexpr std::string_view kFiles = "Look at files";
 constexpr std::string_view kTokens = "See what the model sees";
 constexpr std::string_view kMachine = "This machine and this program";
@@ -34,6 +39,10 @@ constexpr std::string_view kMachine = "This machine and this program";
 constexpr CommandEntry kCommands[] = {
     {"run", kText, "chat with a model, or one answer to a prompt or a pipe", make_run},
     {"complete", kText, "continue a text, without a template", make_complete},
+    {"pull", kModels, "fetch a model, or a vocabulary", make_pull},
+    {"list", kModels, "list the models that are here, or that can be fetched", make_list},
+    {"rm", kModels, "remove a model that was fetched", make_rm},
+    {"vocab", kModels, "take the World vocabulary out of a GGUF", make_vocab},
     {"inspect", kFiles, "say what a file is and what keeps it from running", make_inspect},
     {"convert", kFiles, "write a model in another container, with other names or types",
      make_convert},

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "cli/folders.h"
 #include "cli/help.h"
+#include "cli/model_store.h"
 
 namespace skein::cli {
 namespace {
@@ -330,7 +330,8 @@ class Completion final : public Command {
   static int print_models(Console& console) {
     JsonWriter json;
     json.begin_object().key("models").begin_array();
-    for (const std::string& name : installed_models()) {
+    for (const StoredModel& model : stored_models()) {
+      const std::string name = model.short_name();
       json.value(name);
       if (!console.json() && escaped(name) == name) console.line(name);
     }

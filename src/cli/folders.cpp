@@ -3,12 +3,14 @@
 #include <cstdlib>
 #include <system_error>
 
-#include <set>
-
 #include "base/data_folders.h"
 #include "base/file.h"
+#include "hub/official.h"
 
 namespace skein::cli {
+namespace {
+constexpr size_t kMostNames = 65536;  // in a folder
+}
 
 bool make_folder(const std::filesystem::path& folder) {
   namespace fs = std::filesystem;
@@ -29,36 +31,22 @@ bool make_folder(const std::filesystem::path& folder) {
 
 std::filesystem::path config_folder() { return user_folder("XDG_CONFIG_HOME", ".config"); }
 
-namespace {
-
-constexpr const char* kEndings[] = {"", ".skein", ".gguf", ".safetensors", ".st", ".pth", ".bin"};
-
-}  // namespace
-
-std::vector<std::string> installed_models() {
-  constexpr size_t kMost = 10'000;
-  std::set<std::string> found;
-  for (const std::filesystem::path& data : data_folders()) {
-    const auto names = names_in(data / "models", kMost);
-    if (!names) continue;
-    for (const std::string& name : *names)
-      for (const std::string_view ending : kEndings)
-        if (!ending.empty() && name.size() > ending.size() && name.ends_with(ending))
-          found.insert(name.substr(0, name.size() - ending.size()));
-  }
-  return {found.begin(), found.end()};
-}
-
-std::string model_path(const std::string& name) {
+Result<std::string> model_path(const std::string& name) {
   std::error_code ignored;
   if (name.empty() || name.find('/') != std::string::npos || std::filesystem::exists(name, ignored))
     return name;
   for (const std::filesystem::path& data : data_folders())
-    for (const char* ending : kEndings)
+    for (const char* ending : {"", ".skein", ".gguf", ".safetensors", ".st", ".pth", ".bin"})
       if (const auto path = data / "models" / (name + ending);
           std::filesystem::exists(path, ignored))
         return path.string();
-  return name;
+  const hub::OfficialModel* official = hub::find_official(name);
+  if (!official) return name;
+  for (const std::filesystem::path& data : data_folders())
+    if (const auto names = names_in(data / "models", kMostNames))
+      if (const std::string file = hub::newest_of(*official, *names); !file.empty())
+        return (data / "models" / file).string();
+  return fail(Code::argument, "{0} is not here yet; `skein pull {0}` fetches it", official->name);
 }
 
 std::filesystem::path state_folder() { return user_folder("XDG_STATE_HOME", ".local/state"); }

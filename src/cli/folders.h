@@ -4,7 +4,8 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
+
+#include "base/error.h"
 
 namespace skein::cli {
 
@@ -13,11 +14,10 @@ std::filesystem::path config_folder();  // $XDG_CONFIG_HOME/skein
 std::filesystem::path state_folder();   // $XDG_STATE_HOME/skein: what chat remembers of its lines
 
 // What a user calls a model: a path or, where there is no such file, the name of one in the folder
-// `models` of data_folders(), with its ending or without. Unchanged if it is neither.
-std::string model_path(const std::string& name);
-
-// The names that models of data_folders() have there, each once, in order.
-std::vector<std::string> installed_models();
+// `models` of data_folders(), with its ending or without, or a short name (hub/official.h), of
+// whose files the newest is meant. Unchanged if it is neither. Error: argument (a short name whose
+// model is not here).
+Result<std::string> model_path(const std::string& name);
 
 // Makes the folder, if what it is meant to lie in is there: a home folder that does not exist is
 // nobody's, and is not made. Whether it is there then.

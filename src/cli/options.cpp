@@ -120,8 +120,9 @@ Option& Option::file() {
 }
 
 Option& Option::model() {
-  assign = [inner = std::move(assign)](std::string_view text) {
-    return inner(model_path(std::string(text)));
+  assign = [inner = std::move(assign)](std::string_view text) -> Status {
+    SK_TRY(const std::string path, model_path(std::string(text)));
+    return inner(path);
   };
   names_model = true;
   return file();

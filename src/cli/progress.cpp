@@ -34,11 +34,17 @@ std::string bytes_text(double bytes) {
 
 std::string rate_text(double bytes_per_second) {
   if (bytes_per_second >= 1e9) return fmt::format("{:.1f} GB/s", bytes_per_second / 1e9);
-  return fmt::format("{:.0f} MB/s", bytes_per_second / 1e6);
+  if (bytes_per_second >= 1e7) return fmt::format("{:.0f} MB/s", bytes_per_second / 1e6);
+  if (bytes_per_second >= 1e6) return fmt::format("{:.1f} MB/s", bytes_per_second / 1e6);
+  return fmt::format("{:.0f} KB/s", bytes_per_second / 1e3);
 }
 
-Progress::Progress(Console& console, std::string label, Unit unit)
-    : console_(console), label_(std::move(label)), unit_(unit), began_(Clock::now()) {
+Progress::Progress(Console& console, std::string label, Unit unit, int64_t before)
+    : console_(console),
+      label_(std::move(label)),
+      unit_(unit),
+      before_(before),
+      began_(Clock::now()) {
   drawn_ = began_;
 }
 
@@ -46,8 +52,10 @@ Progress::~Progress() { console_.clear_status(); }
 
 std::string Progress::text(int64_t done, int64_t total, double seconds, bool bar) const {
   const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
-  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(done - before_) / seconds : 0;
   std::string out = label_ + " ";
+  if (total == 0 && unit_ == Unit::bytes)
+    return out + bytes_text(static_cast<double>(done)) + "  " + rate_text(rate);
   if (bar) {
     constexpr int kCells = 16;
     const int full = std::clamp(static_cast<int>(share * kCells), 0, kCells);

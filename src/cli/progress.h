@@ -14,12 +14,13 @@ class Progress {
  public:
   enum class Unit { bytes, tokens };
 
-  // `label`: "loading", "reading the prompt".
-  Progress(Console& console, std::string label, Unit unit);
+  // `label`: "loading", "reading the prompt". `before`: what was done when the clock began.
+  Progress(Console& console, std::string label, Unit unit, int64_t before = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // A total of 0 is not known.
   void update(int64_t done, int64_t total);
 
  private:
@@ -29,6 +30,7 @@ class Progress {
   Console& console_;
   std::string label_;
   Unit unit_;
+  int64_t before_;
   Clock::time_point began_;
   Clock::time_point drawn_;
 };

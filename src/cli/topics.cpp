@@ -30,11 +30,16 @@ A section or key that nobody knows is an error. skein doctor shows which files a
      R"(SKEIN_ISA          the instruction set to use: scalar; on x86-64 avx2, avx512 or
                    amx; on AArch64 neon, dotprod or i8mm
 SKEIN_THREADS      threads, as -t
-SKEIN_HOME         one folder for configuration, vocabularies and history
+SKEIN_HOME         one folder for configuration, models, vocabularies and history
 SKEIN_<OPTION>     any option: skein help config
 XDG_CONFIG_HOME    configuration is in its skein/config.toml (~/.config)
-XDG_DATA_HOME      vocabularies are in its skein/vocab (~/.local/share)
+XDG_DATA_HOME      vocabularies are in its skein/vocab, models in its skein/models
+                   (~/.local/share)
 XDG_STATE_HOME     lines typed in chat are in its skein/history (~/.local/state)
+HF_ENDPOINT        the hub that pull and list --remote ask; before it --endpoint
+HF_TOKEN           a token of the hub, which no other host hears
+https_proxy, all_proxy, no_proxy
+                   proxies for connections
 NO_COLOR, CLICOLOR_FORCE, TERM=dumb
                    colour; --color decides before them
 )"},
@@ -44,6 +49,7 @@ NO_COLOR, CLICOLOR_FORCE, TERM=dumb
 2    wrong usage
 3    a model, vocabulary or state file that is corrupt, unsupported or does not fit
 4    device or memory
+5    network: another machine cannot be reached, refuses, or sends something else
 130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 )"},
     {"models", "which files are models, and their vocabularies",
@@ -57,14 +63,15 @@ what it is: RWKV-4 to 7, 7a, QRWKV6 or ARWKV.
   .skein               Skein's own, mapped and used in place
   a folder             with one of these, or an index (model.safetensors.index.json) and its shards
 
+skein pull NAME fetches one that can be called by its name then; skein list --remote shows names.
 skein inspect FILE says what a file is and what keeps it from running; skein convert and skein
 quantize write it as another. --lora FILE,alpha=32 merges a LoRA, PiSSA or Bone while loading.
 
 A GGUF brings its vocabulary, and models of 256 or 257 ids need none. For others it is looked for
 beside the model and in $XDG_DATA_HOME/skein/vocab (~/.local/share/skein/vocab):
 
-  65536 ids            rwkv_vocab_v20230424.txt
-  50277 ids            20B_tokenizer.json
+  65536 ids            rwkv_vocab_v20230424.txt    skein pull vocab fetches it
+  50277 ids            20B_tokenizer.json          skein pull vocab-20b
   others               tokenizer.json, beside the model only
 
 --vocab FILE names another.
