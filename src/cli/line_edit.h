@@ -21,7 +21,7 @@ struct Choices {
   };
   bool apply = false;  // false: a tab is a character here
   size_t begin = 0;    // of the word that they are for, in what was typed
-  std::vector<Word> words;
+  std::vector<Word> words = {};
 };
 // Asked with what stands before the cursor. Words that do not begin like the typed one are left out
 // by who asks.

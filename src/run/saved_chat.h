@@ -25,9 +25,9 @@ struct SavedTurn {
   int64_t parent = -1;  // -1: a beginning
   bool closed = true;   // its end was read
   uint64_t attempt = 0;
-  std::string user, answer;
-  std::vector<int32_t> prompt_ids, answer_ids;
-  std::vector<std::byte> state;
+  std::string user = {}, answer = {};
+  std::vector<int32_t> prompt_ids = {}, answer_ids = {};
+  std::vector<std::byte> state = {};
 };
 
 struct SavedBranch {
