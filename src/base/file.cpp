@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/bytes_text.h"
 #include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/mapping_guard.h"
+#include "base/platform.h"
 
 namespace skein {
 
@@ -37,6 +39,18 @@ tl::unexpected<Error> refusal(const std::filesystem::path& path, std::string_vie
               std::strerror(why));
 }
 
+tl::unexpected<Error> not_mapped(const std::filesystem::path& path, size_t size) {
+  const int why = errno;
+  const AddressSpace space = address_space();
+  if (why == ENOMEM && size > space.left())
+    return fail(Code::memory,
+                "{}: does not fit: the file alone is {} of address space, {} allowed ({})",
+                shown(path), bytes_text(static_cast<double>(size)),
+                bytes_text(static_cast<double>(space.limit)), space.what);
+  errno = why;
+  return refusal(path, "cannot be mapped: ");
+}
+
 // Opens for reading without hanging on a FIFO.
 Result<struct stat> open_regular(const std::filesystem::path& path, Descriptor& out) {
   out = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -57,7 +71,7 @@ Result<File> File::map(const std::filesystem::path& path) {
   auto mapping = std::make_unique<Mapping>();
   mapping->path = path;
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (data == MAP_FAILED) return refusal(path, "cannot be mapped: ");
+  if (data == MAP_FAILED) return not_mapped(path, size);
   mapping->data = static_cast<std::byte*>(data);
   mapping->size = size;
   auto guard = MappingGuard::create(mapping->data, size, info.st_dev, info.st_ino);

@@ -1,6 +1,7 @@
 #include "base/platform.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -89,19 +90,60 @@ std::string processor_name() {
   return {};
 }
 
-uint64_t memory_total(const std::string& root) {
-  const uint64_t machine = kilobytes_of(root + "/proc/meminfo", "MemTotal:");
-  const uint64_t granted = granted_by_groups(root).memory;
-  return granted > 0 && (machine == 0 || granted < machine) ? granted : machine;
+namespace {
+
+// A limit that setrlimit() sets (ulimit in a shell), and what of it is used up.
+struct OwnLimit {
+  int resource;
+  std::string_view used;  // in /proc/self/status
+  std::string_view name;
+};
+constexpr OwnLimit kOwnLimits[] = {{RLIMIT_AS, "VmSize:", "ulimit -v"},
+                                   {RLIMIT_DATA, "VmData:", "ulimit -d"}};
+
+uint64_t bytes_of(const OwnLimit& limit) {
+  rlimit now{};
+  const bool known = ::getrlimit(static_cast<__rlimit_resource>(limit.resource), &now) == 0;
+  return known && now.rlim_cur != RLIM_INFINITY ? now.rlim_cur : UINT64_MAX;
 }
+
+}  // namespace
+
+MemoryLimit memory_limit(const std::string& root) {
+  MemoryLimit out = {kilobytes_of(root + "/proc/meminfo", "MemTotal:"), "this machine"};
+  const auto tighten = [&](uint64_t bytes, std::string_view what) {
+    if (out.bytes == 0 || bytes < out.bytes) out = {bytes, what};
+  };
+  if (const uint64_t granted = granted_by_groups(root).memory) tighten(granted, "control group");
+  for (const OwnLimit& limit : kOwnLimits)
+    if (const uint64_t bytes = bytes_of(limit); bytes != UINT64_MAX) tighten(bytes, limit.name);
+  return out;
+}
+
+AddressSpace address_space() {
+  AddressSpace out;
+  for (const OwnLimit& own : kOwnLimits) {
+    const uint64_t bytes = bytes_of(own);
+    if (bytes == UINT64_MAX) continue;
+    const AddressSpace here = {.limit = bytes,
+                               .used = kilobytes_of("/proc/self/status", own.used),
+                               .what = own.name,
+                               .counts_files = own.resource == RLIMIT_AS};
+    if (here.left() < out.left()) out = here;
+  }
+  return out;
+}
+
+uint64_t memory_total(const std::string& root) { return memory_limit(root).bytes; }
 
 uint64_t memory_available(const std::string& root) {
   const uint64_t machine = kilobytes_of(root + "/proc/meminfo", "MemAvailable:");
-  const Granted granted = granted_by_groups(root);
-  if (!granted.has_available) return machine;
+  uint64_t least = machine > 0 ? machine : UINT64_MAX;
+  if (const Granted granted = granted_by_groups(root); granted.has_available)
+    least = std::min(least, granted.available);
+  least = std::min(least, address_space().left());
   // 0 would say that it is not known.
-  return std::max<uint64_t>(machine > 0 ? std::min(machine, granted.available) : granted.available,
-                            1);
+  return least == UINT64_MAX ? 0 : std::max<uint64_t>(least, 1);
 }
 
 std::optional<uint64_t> disk_available(int descriptor) {

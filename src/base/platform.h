@@ -1,6 +1,7 @@
 // What the machine offers, asked from the operating system.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,8 +23,25 @@ uint64_t last_level_cache_bytes();
 uint64_t bytes_of_cache(std::string_view size);
 // "Intel(R) Xeon(R) Processor", or empty.
 std::string processor_name();
-// Bytes of memory that this process may have at most, of the machine's or of its control groups',
-// and how many can be had now; 0 if unknown. `root` stands before /proc and /sys, for tests.
+// What bounds this process's memory most tightly.
+struct MemoryLimit {
+  uint64_t bytes = 0;          // 0: unknown
+  std::string_view what = {};  // "this machine", "control group", "ulimit -v"
+};
+// Of the machine's memory, the limits of its control groups and those of the process itself.
+// `root` stands before /proc and /sys, for tests.
+MemoryLimit memory_limit(const std::string& root = "");
+// The tightest of what setrlimit() limits this process to, or a limit of UINT64_MAX.
+struct AddressSpace {
+  uint64_t limit = UINT64_MAX;
+  uint64_t used = 0;
+  std::string_view what = {};  // "ulimit -v"
+  bool counts_files = false;   // whether mapped files take of it too
+
+  uint64_t left() const { return limit - std::min(limit, used); }
+};
+AddressSpace address_space();
+// Bytes of memory that this process may have at most, and how many can be had now; 0 if unknown.
 uint64_t memory_total(const std::string& root = "");
 uint64_t memory_available(const std::string& root = "");
 // Bytes that may still be written to the disk of this open file or folder; nothing if unknown.

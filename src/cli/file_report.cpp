@@ -7,6 +7,7 @@
 #include "arch/registry.h"
 #include "base/file.h"
 #include "cli/console.h"
+#include "cli/model_options.h"
 #include "io/model_files.h"
 #include "quant/formats.h"
 #include "quant/read.h"
@@ -190,10 +191,12 @@ Status describe_model(io::ModelFiles files, bool check, FileReport& report) {
   SK_TRY(ModelSource source, ModelSource::of(std::move(files)));
   if (check) SK_TRY_STATUS(check_computed(source));
   report.by_class = shares(*source.architecture, source.model.tensors);
-  // Everything that running it would look at before its numbers.
-  SK_TRY(const Opening opening, Opening::look(std::move(source)));
+  // Everything that running it would look at before its numbers, as `skein run` does by itself.
+  SK_TRY(const skein::ModelOptions options, ModelOptions().given());
+  SK_TRY(const Opening opening, Opening::look(std::move(source), options));
   report.model = {opening.info(), opening.memory()};
   report.notes = opening.info().notes;
+  if (auto status = opening.fits(); !status) report.too_large = std::move(status).error();
   return find_text(opening.metadata(), opening.info().dimensions.vocab, report);
 }
 

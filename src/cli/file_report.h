@@ -60,8 +60,9 @@ struct FileReport {
   };
   std::optional<Runnable> model;
   std::vector<std::pair<std::string, Share>> by_class;
-  std::string tokenizer;          // "World, 65530 ids"
-  std::string tokenizer_problem;  // why there is none
+  std::string tokenizer;           // "World, 65530 ids"
+  std::string tokenizer_problem;   // why there is none
+  std::optional<Error> too_large;  // for this process's memory
 
   std::optional<SavedState> state;
 

@@ -126,9 +126,14 @@ void write_model(JsonWriter& json, const FileReport& report) {
   json.end_object();
   json.key("memory").begin_object();
   const MemoryEstimate& memory = report.model->memory;
-  json.member("weights", memory.host.weights).member("peak", memory.peak());
+  json.member("weights", memory.host.weights).member("mapped", memory.host.mapped);
+  json.member("packing", memory.host.packing).member("step", memory.host.step);
+  json.member("logits", memory.logits).member("text", memory.text).member("peak", memory.peak());
   json.member("sequence", 2 * memory.host.state + memory.logits);
-  json.member("free", memory_available()).member("state", info.state_bytes).end_object();
+  json.member("fits", !report.too_large)
+      .member("free", memory_available())
+      .member("state", info.state_bytes)
+      .end_object();
 }
 
 void write_tensors(JsonWriter& json, const FileReport& report) {
@@ -201,6 +206,7 @@ class Inspect final : public Command {
       if (tensors_) print_tensors(console, *report);
       print_check(console, *report);
       for (const std::string& note : report->notes) console.warn(note);
+      if (report->too_large) console.warn(report->too_large->message);
     }
     if (!report->obstacle) return kFine;
     return console.json() ? exit_code(report->obstacle->code) : console.error(*report->obstacle);

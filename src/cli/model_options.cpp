@@ -75,6 +75,7 @@ Result<Opening> ModelOptions::look(Console& console) const {
   console.suggest(inspection());
   SK_TRY(Opening opening, Opening::look(path_, options));
   console.suggest("");
+  SK_TRY_STATUS(opening.fits());  // before a question is waited for
   return opening;
 }
 
@@ -91,7 +92,7 @@ Result<std::shared_ptr<Model>> ModelOptions::load(Console& console, Opening open
                   bytes_text(static_cast<double>(free)));
   const std::string model_needs =
       fmt::format("{}, {}, {}", opening.info().title, opening.info().device, needs);
-  if (free > 0 && peak > free)
+  if (free > 0 && peak > free + resident_bytes())  // of which some is the program's, here already
     console.warn(model_needs + "; this will be slow or fail");
   else if (console.stderr_is_terminal() && peak >= kWorthTelling)
     console.note(needs);  // which model it is, is known to who has named it

@@ -20,7 +20,8 @@ class ModelOptions {
   // that MODEL is the first argument.
   void declare(Options& options);
 
-  // What the file is, from its header. Errors: those of Opening::look; argument (--lora).
+  // What the file is, from its header. Errors: those of Opening::look and Opening::fits; argument
+  // (--lora).
   Result<Opening> look(Console& console) const;
   // Its tokenizer (run/vocabulary.h): what is missing is told before the weights are loaded.
   // Errors: those of find_tokenizer.

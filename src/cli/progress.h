@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/bytes_text.h"
 #include "cli/console.h"
 
 namespace skein::cli {
@@ -34,9 +35,5 @@ class Progress {
   Clock::time_point began_;
   Clock::time_point drawn_;
 };
-
-// "2.9 GiB", "512 KiB"; "12.3 GB/s".
-std::string bytes_text(double bytes);
-std::string rate_text(double bytes_per_second);
 
 }  // namespace skein::cli

@@ -1,4 +1,7 @@
 // skein run: a chat on a terminal, or one answer to a prompt or a pipe.
+#include <algorithm>
+
+#include "base/platform.h"
 #include "cli/chat_view.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -160,6 +163,10 @@ Status Run::open(Console& console, Opening opening) {
   settings.think_budget = think_budget_;
   settings.draft = draft_;
   settings.stop = stops_;
+  // Of what is free now that the model is there: states that are kept make going back quick, no
+  // more.
+  if (const uint64_t free = memory_available(); free > 0)
+    settings.snapshot_bytes = std::min<size_t>(settings.snapshot_bytes, free / 4);
   SK_TRY(thinking_, parse_show_thinking(show_thinking_));
   SK_TRY(chat_, Chat::create(std::make_shared<Engine>(model_), std::move(tokenizer),
                              std::move(settings), system_));

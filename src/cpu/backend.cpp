@@ -1,9 +1,12 @@
 #include "cpu/backend.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "cpu/dispatch.h"
 #include "cpu/executor.h"
+#include "cpu/measure.h"
 
 namespace skein::cpu {
 namespace {
@@ -25,12 +28,21 @@ class CpuBackend final : public ops::Backend {
                        int64_t tokens) const override {
     const int threads = pool_->size();
     ops::Outlook out;
-    out.memory.host = {
-        .weights = PackedWeights::resident_bytes(weights),
-        .packing = PackedWeights::scratch_bytes(weights),
-        .step = Executor::step_bytes(program, PackedWeights::widest_row(weights), threads, tokens) +
-                PackedWeights::widest_unpacked(weights) * threads,
-        .state = ops::HostStates::of(program.slots)->bytes_each()};
+    const int64_t mapped = PackedWeights::mapped_bytes(weights);
+    const auto own = static_cast<size_t>(PackedWeights::resident_bytes(weights) - mapped);
+    const auto step = [&](bool fast) {
+      return Executor::step_bytes(program, PackedWeights::widest_row(weights, fast),
+                                  PackedWeights::widest_unpacked(weights), threads, tokens);
+    };
+    const auto states = ops::HostStates::of(program.slots);
+    out.memory.host = {.weights = static_cast<int64_t>(Buffer::resident(own)) + mapped,
+                       .mapped = mapped,
+                       .packing = PackedWeights::scratch_bytes(weights),
+                       .step = step(false),
+                       .fast_step = step(true) - step(false),
+                       .state = states->bytes_each(),
+                       .state_pages = states->page_bytes()};
+    out.bytes_per_token = PackedWeights::bytes_read(weights) + 2 * program.state_bytes();
     out.fast_rows = std::any_of(weights.begin(), weights.end(), [&](const ops::WeightData& weight) {
       return weight.present && weight.use == ops::WeightUse::matrix &&
              kernels_.is_fast_for(packing_of(weight).type);
@@ -41,6 +53,19 @@ class CpuBackend final : public ops::Backend {
           CoarseHead::cost(packing_of(head).type, head.tensor.shape[0], head.tensor.shape[1]);
     }
     return out;
+  }
+
+  double product_seconds(std::span<const ops::WeightData> weights) override {
+    double seconds = 0;
+    for (const ops::WeightData& weight : weights) {
+      if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
+      const Packing packing = packing_of(weight);
+      const double rate = rate_of(packing);
+      if (rate <= 0) return 0;
+      const auto bytes = packing.bytes + static_cast<int64_t>(packing.mapped.size());
+      seconds += static_cast<double>(bytes) / rate;
+    }
+    return seconds;
   }
 
   Result<std::unique_ptr<ops::Executable>> compile(const ops::Program& program,
@@ -55,9 +80,19 @@ class CpuBackend final : public ops::Backend {
   }
 
  private:
+  double rate_of(const Packing& packing) {
+    const CodePanels& c = packing.codes;
+    const auto [rate, fresh] =
+        rates_.try_emplace({packing.type, c.bits, c.block, c.group, c.shifted, c.levels}, 0);
+    if (fresh) rate->second = product_rate(kernels_, *pool_, packing.type, c);
+    return rate->second;
+  }
+
   const Kernels& kernels_;
   std::shared_ptr<Pool> pool_;
   bool share_every_step_;
+  // Measured already, by the shape of panels.
+  std::map<std::tuple<PanelType, int, int, int, bool, const int8_t*>, double> rates_;
 };
 
 }  // namespace

@@ -19,6 +19,8 @@ using ops::Step;
 
 // Up to this many tokens norms, too, are divided by columns: each thread adds up whole rows.
 constexpr size_t kSmallStep = 4;
+// Rows of a table after which its pages are let go.
+constexpr int64_t kRowsKept = 32;
 static_assert(kSmallStep <= kBlockRows);  // small steps are one block
 
 }  // namespace
@@ -72,13 +74,18 @@ ops::DeviceLimits Executor::measure_limits(int passes) {
   return limits;
 }
 
-int64_t Executor::step_bytes(const ops::Program& program, int64_t widest_row, int threads,
-                             int64_t tokens) {
+int64_t Executor::step_bytes(const ops::Program& program, int64_t widest_row, int64_t unpacked,
+                             int threads, int64_t tokens) {
+  constexpr int64_t kFloat = sizeof(float);
   const ops::Plan plan = make_schedule(program, StepSize::large, threads).plan;
-  return (plan.floats_per_token * tokens + plan.local_floats_per_row * kBlockRows * threads +
-          kLinearScratch * threads) *
-             int64_t{sizeof(float)} +
-         QuantisedPlaces(widest_row, threads, tokens, false).bytes();
+  const int64_t buffers[] = {plan.floats_per_token * tokens * kFloat,
+                             plan.local_floats_per_row * kBlockRows * threads * kFloat,
+                             kLinearScratch * threads * kFloat, unpacked * threads,
+                             QuantisedPlaces(widest_row, threads, tokens, false).bytes()};
+  int64_t bytes = 0;
+  for (const int64_t one : buffers)
+    bytes += static_cast<int64_t>(Buffer::resident(static_cast<size_t>(one)));
+  return bytes;
 }
 
 const Schedule& Executor::schedule_of(const Step& step) const {
@@ -102,7 +109,7 @@ Status Executor::reserve(const Step& step) {
   if (tokens > 1 || unpacked > 0)
     SK_TRY_STATUS(room(scratch_, pool_->size() * kLinearScratch * kFloat));
   if (tokens > 1) SK_TRY_STATUS(room(unpacked_, unpacked));
-  int64_t widest_row = weights_.widest_row();
+  int64_t widest_row = weights_.widest_row(!step.fast.empty());
   if (step.rough) {
     SK_CHECK(coarse_ && step.outputs.size() == 1);
     const PackedWeight& coarse = coarse_->matrix();
@@ -199,12 +206,22 @@ Status Executor::lookup(const ops::Op& op, const Step& step) {
   const BlockSize block = block_size(table.dtype);
   const int64_t row_bytes = width / block.elements * block.bytes;
   const std::byte* first = table.storage.data() + table.offset / block.elements * block.bytes;
-  for (size_t row = 0; row < step.tokens.size(); ++row)
+  for (size_t row = 0; row < step.tokens.size(); ++row) {
     SK_TRY_STATUS(quant::decode(
         table.dtype, {first + step.tokens[row] * row_bytes, static_cast<size_t>(row_bytes)},
         {y.data + static_cast<int64_t>(row) * y.stride, static_cast<size_t>(width)}));
+    let_go(table, step);
+  }
   if (step.trace) trace(op, step);
   return {};
+}
+
+// The system maps what lies around a row with it, some 64 KiB. Reading it again costs a
+// microsecond while it is in the page cache.
+void Executor::let_go(const StoredTensor& table, const Step& step) {
+  if (++rows_read_ < kRowsKept) return;
+  rows_read_ = 0;
+  if (step.unread) (*step.unread)(table.storage);
 }
 
 const PackedWeight& Executor::matrix_of(const ops::Op& op, const Step& step) const {

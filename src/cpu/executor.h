@@ -50,9 +50,10 @@ inline Status shortened() {
 
 class Executor final : public ops::Executable {
  public:
-  // What a step of `tokens` needs besides the weights; `widest_row` as PackedWeights has it.
-  static int64_t step_bytes(const ops::Program& program, int64_t widest_row, int threads,
-                            int64_t tokens);
+  // What a step of `tokens` needs besides the weights; `widest_row` and `unpacked` as PackedWeights
+  // has them.
+  static int64_t step_bytes(const ops::Program& program, int64_t widest_row, int64_t unpacked,
+                            int threads, int64_t tokens);
 
   Executor(ops::Program program, PackedWeights weights, const Kernels& kernels,
            std::shared_ptr<Pool> pool, bool share_every_step);
@@ -126,6 +127,7 @@ class Executor final : public ops::Executable {
   const std::byte* prepare_input(const ops::Op& op, const ops::Step& step, const Run& run,
                                  int thread);
   Status lookup(const ops::Op& op, const ops::Step& step);
+  void let_go(const StoredTensor& table, const ops::Step& step);
   void copy_hidden(const ops::Step& step) const;
   void trace(const ops::Op& op, const ops::Step& step) const;
 
@@ -150,9 +152,10 @@ class Executor final : public ops::Executable {
   Buffer blocks_;                 // each thread's block of the values that only a group touches
   std::function<void(int)> job_;  // kept, so that a step need not make one
   bool share_every_step_;
-  ops::Work token_work_;  // of a decode step of one sequence
-  size_t head_ = 0;       // the operation that makes the logits
-  size_t lookups_ = 0;    // operations at the start of the program that read tables
+  ops::Work token_work_;   // of a decode step of one sequence
+  size_t head_ = 0;        // the operation that makes the logits
+  size_t lookups_ = 0;     // operations at the start of the program that read tables
+  int64_t rows_read_ = 0;  // of tables, since their pages were let go
   const ops::Step* step_ = nullptr;
   StepClock* clock_ = nullptr;  // while a profile is wanted
   int parts_ = 1;               // threads that share this step

@@ -65,6 +65,46 @@ ops::DeviceLimits read_limit(const Kernels& kernels, Pool& pool, bool alone,
           .huge_pages = huge_page_share(data)};
 }
 
+double product_rate(const Kernels& kernels, Pool& pool, PanelType type, const CodePanels& codes) {
+  constexpr int64_t kWidth = 2048, kLeast = int64_t{64} << 20, kMost = int64_t{256} << 20;
+  constexpr int kPasses = 4;
+  const int64_t panel = quant::panel_bytes(type, codes, kWidth);
+  const int64_t bytes =
+      std::clamp(2 * static_cast<int64_t>(last_level_cache_bytes()), kLeast, kMost);
+  const int64_t panels = bytes / panel, rows = panels * kPanel;
+  auto memory = Buffer::make(static_cast<size_t>(panels * panel));
+  if (!memory) return 0;
+  // A normal number in every type.
+  std::memset(memory->data(), 0x3c, memory->size());
+  const std::vector<float> x(static_cast<size_t>(kWidth), 1.0f);
+  std::vector<float> y(static_cast<size_t>(rows));
+  const QuantisedRow row = {.in = kWidth, .group = codes.group};
+  std::vector<std::byte> quantised(static_cast<size_t>(row.bytes()) + 64);
+  const auto place = reinterpret_cast<uintptr_t>(quantised.data());
+  std::byte* aligned = quantised.data() + (64 - place % 64) % 64;
+  Linear l = {.panels = memory->data(),
+              .type = type,
+              .codes = codes,
+              .in = kWidth,
+              .out = rows,
+              .x = x.data(),
+              .x_stride = kWidth,
+              .y = y.data(),
+              .y_stride = rows,
+              .tokens = 1};
+  if (type == PanelType::codes) {
+    kernels.quantise(
+        {.x = x.data(), .x_stride = kWidth, .row = row, .bias = codes.bias, .out = aligned},
+        {0, 1});
+    l.quantised = aligned;
+  }
+  bool ran = true;
+  const double seconds = best_seconds(kPasses, [&] {
+    ran = pool.run([&](int index) { kernels.linear(l, share(panels, index, pool.size())); }) && ran;
+  });
+  return ran ? static_cast<double>(panels * panel) / seconds : 0;
+}
+
 double multiply_add_rate(const Kernels& kernels, Pool& pool, int passes) {
   constexpr int64_t kRounds = 2'000'000;  // some 10 ms
   std::vector<float> sums(static_cast<size_t>(pool.size()));

@@ -20,6 +20,11 @@ double read_rate(const Kernels& kernels, Pool& pool, bool alone, std::span<const
 ops::DeviceLimits read_limit(const Kernels& kernels, Pool& pool, bool alone,
                              const PackedWeights& weights, int passes);
 
+// Bytes of weights a second that products of one token take, of matrices in such panels that lie in
+// memory and not in a cache: what decoding can come near to where codes cost more than the reading.
+// Takes memory for a moment, and some 50 ms. 0 if there is none.
+double product_rate(const Kernels& kernels, Pool& pool, PanelType type, const CodePanels& codes);
+
 // f32 operations a second, two to a multiply-add, on all threads of the pool.
 double multiply_add_rate(const Kernels& kernels, Pool& pool, int passes);
 

@@ -30,17 +30,17 @@ int64_t sum_of_bytes(std::span<const Packing> packings) {
 
 }  // namespace
 
-int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights) {
+int64_t PackedWeights::widest_row(std::span<const ops::WeightData> weights, bool fast) {
   int64_t bytes = 0;
   for (const ops::WeightData& weight : weights) {
     if (!weight.present || weight.use != ops::WeightUse::matrix) continue;
     const int64_t in = weight.tensor.shape[1];
-    bytes = std::max(bytes, FastRow{in}.bytes());
+    if (fast) bytes = std::max(bytes, FastRow{in}.bytes());
     const Packing packing = packing_of(weight);
     if (packing.type != PanelType::codes) continue;
     const int group = packing.codes.group;
-    bytes = std::max(
-        {bytes, QuantisedRow{in, group}.bytes(), FastRow{in, FastForm::bytes, group}.bytes()});
+    bytes = std::max(bytes, QuantisedRow{in, group}.bytes());
+    if (fast) bytes = std::max(bytes, FastRow{in, FastForm::bytes, group}.bytes());
   }
   return bytes;
 }
@@ -59,9 +59,23 @@ int64_t PackedWeights::widest_unpacked(std::span<const ops::WeightData> weights)
 }
 
 int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
-  const auto packings = packings_of(weights);
-  int64_t bytes = sum_of_bytes(packings);
-  for (const Packing& packing : packings) bytes += static_cast<int64_t>(packing.mapped.size());
+  return sum_of_bytes(packings_of(weights)) + mapped_bytes(weights);
+}
+
+int64_t PackedWeights::mapped_bytes(std::span<const ops::WeightData> weights) {
+  int64_t bytes = 0;
+  for (const ops::WeightData& weight : weights)
+    bytes += static_cast<int64_t>(packing_of(weight).mapped.size());
+  return bytes;
+}
+
+int64_t PackedWeights::bytes_read(std::span<const ops::WeightData> weights) {
+  int64_t bytes = 0;
+  for (const ops::WeightData& weight : weights) {
+    if (!weight.present || weight.use == ops::WeightUse::table) continue;
+    const Packing packing = packing_of(weight);
+    bytes += packing.bytes + static_cast<int64_t>(packing.mapped.size());
+  }
   return bytes;
 }
 
@@ -119,7 +133,8 @@ Result<PackedWeights> PackedWeights::pack(std::span<const ops::WeightData> weigh
   PackedWeights packed;
   const auto packings = packings_of(weights);
   SK_TRY(packed.buffer_, Buffer::make(static_cast<size_t>(sum_of_bytes(packings))));
-  packed.widest_row_ = widest_row(weights);
+  packed.widest_row_ = widest_row(weights, false);
+  packed.widest_fast_row_ = widest_row(weights, true);
   std::byte* at = packed.buffer_.data();
   int64_t bytes_done = 0;
   for (size_t i = 0; i < weights.size(); ++i) {

@@ -49,6 +49,9 @@ class PackedWeights {
   // What stays at most, buffer and file, and what packing needs on top for the largest weight. Less
   // stays of F32 that turns out to be halves.
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);
+  static int64_t mapped_bytes(std::span<const ops::WeightData> weights);
+  // What a decode step reads of them, of F32 that may turn out to be halves at most.
+  static int64_t bytes_read(std::span<const ops::WeightData> weights);
   static int64_t scratch_bytes(std::span<const ops::WeightData> weights);
 
   // Turns those of the matrices into records that can be (cpu/records.h) and do not lie in the
@@ -67,9 +70,10 @@ class PackedWeights {
   // The longest stretch of them that lies together: for measuring how fast they can be read.
   std::span<const std::byte> memory() const;
   int64_t bytes() const;
-  // Bytes of the largest QuantisedRow or FastRow of a product.
-  int64_t widest_row() const { return widest_row_; }
-  static int64_t widest_row(std::span<const ops::WeightData> weights);
+  // Bytes of the largest QuantisedRow of a product, 0 where none takes them; in a step with fast
+  // rows, of the largest FastRow too.
+  int64_t widest_row(bool fast) const { return fast ? widest_fast_row_ : widest_row_; }
+  static int64_t widest_row(std::span<const ops::WeightData> weights, bool fast);
   // Whether a step reads the file.
   bool mapped() const { return !mapped_.empty(); }
 
@@ -83,6 +87,7 @@ class PackedWeights {
   std::vector<std::span<const std::byte>> mapped_;  // by address
   std::vector<PackedWeight> weights_;
   int64_t widest_row_ = 0;
+  int64_t widest_fast_row_ = 0;
   int64_t unpacked_bytes_ = 0;
 };
 

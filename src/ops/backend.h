@@ -89,6 +89,9 @@ struct Step {
   // that read more of the file: false means that what was read may not be what the file held
   // (Code::io).
   const std::function<bool()>* intact = nullptr;
+  // Told now and then that a table's bytes in the file will not be read soon: every look-up leaves
+  // pages of it resident, which would sum up to all of it.
+  const std::function<void(std::span<const std::byte>)>* unread = nullptr;
   Profile* profile = nullptr;
 };
 
@@ -177,10 +180,13 @@ class Executable {
 
 // What running a program takes of one memory, in bytes.
 struct MemoryNeed {
-  int64_t weights = 0;  // stay
-  int64_t packing = 0;  // on top of them while compile() makes them ready
-  int64_t step = 0;     // of one, besides weights, states and logits
-  int64_t state = 0;    // of each sequence, before anything grows
+  int64_t weights = 0;      // stay
+  int64_t mapped = 0;       // of them, those that stay in the model file, as its pages
+  int64_t packing = 0;      // on top of them while compile() makes them ready
+  int64_t step = 0;         // of one, besides weights, states and logits
+  int64_t fast_step = 0;    // more of one that has Step::fast rows
+  int64_t state = 0;        // of each sequence, before anything grows
+  int64_t state_pages = 1;  // states together take whole ones of these
 };
 struct MemoryNeeds {
   MemoryNeed host;
@@ -194,6 +200,7 @@ struct Outlook {
   bool fast_rows = false;
   // At most: how the head is packed is not known yet.
   SecondPlaneCost second_plane;
+  int64_t bytes_per_token = 0;  // weights and state that a decode step reads, at most
 };
 
 struct CompileOptions {
@@ -215,6 +222,9 @@ class Backend {
   virtual bool computes(const Op& /*op*/) const { return true; }
   virtual Outlook outlook(const Program& program, std::span<const WeightData> weights,
                           int64_t tokens) const = 0;
+  // Seconds that a decode step's products take with weights like these, of which nothing but shape
+  // and type is looked at: measured now, a moment for each type. 0 where nobody knows.
+  virtual double product_seconds(std::span<const WeightData> /*weights*/) { return 0; }
   // Errors: those of reading weights; memory; io "interrupted".
   virtual Result<std::unique_ptr<Executable>> compile(const Program& program,
                                                       std::span<const WeightData> weights,

@@ -60,6 +60,8 @@ class HostStates final : public StatePool, public std::enable_shared_from_this<H
   // Whether kernels find in it what they find in those made here.
   bool is_like(const DeviceState& state) const;
   int64_t bytes_each() const override { return static_cast<int64_t>(blocks_.block_bytes()); }
+  // States together take whole ones of these.
+  int64_t page_bytes() const { return static_cast<int64_t>(blocks_.page_bytes()); }
 
  private:
   friend class HostState;

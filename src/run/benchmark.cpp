@@ -44,6 +44,8 @@ class Benchmark {
   Result<BenchmarkReport> run() {
     SK_TRY_STATUS(count_work());
     SK_TRY_STATUS(prefill());
+    // With all that generating makes, and before what is needed for measuring only.
+    if (model_.info().two_plane != TwoPlane::off) SK_TRY_STATUS(decode_roughly());
     report_.peak_resident = peak_resident_bytes();
     SK_TRY_STATUS(limits());
     for (const int64_t chunk : options_.chunks) SK_TRY_STATUS(prefill_in(chunk));
@@ -226,6 +228,12 @@ class Benchmark {
       return {};
     };
     return measure(std::move(sample), batch * steps, all_step);
+  }
+
+  Status decode_roughly() {
+    SK_TRY(LogitBounds logits, model_.logit_bounds());
+    State state = model_.new_state();
+    return model_.eval(state, 0, logits);
   }
 
   // With a two-plane head the likeliest tokens need few exact logits.

@@ -44,7 +44,7 @@ struct BenchmarkReport {
   MachineLimits limits;
   std::vector<Sample> samples;
   uint64_t fingerprint = 0;    // of the logits after the prompt: equal on every machine
-  uint64_t peak_resident = 0;  // bytes of the process, after loading and the first prompt
+  uint64_t peak_resident = 0;  // bytes of the process, after loading, a prompt and a token
   std::vector<std::string> notes;
 };
 

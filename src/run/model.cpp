@@ -12,7 +12,8 @@ namespace skein {
 Model::Model(io::ModelFiles files, ModelInfo info)
     : files_(std::move(files)),
       info_(std::move(info)),
-      intact_([this] { return files_.intact(); }) {}
+      intact_([this] { return files_.intact(); }),
+      unread_([this](std::span<const std::byte> part) { files_.drop(part); }) {}
 
 Model::~Model() = default;
 
@@ -149,6 +150,7 @@ Status Model::read_pass(const Watch& watch) {
                           .fast = fast_,
                           .trace = watch.trace,
                           .intact = &intact_,
+                          .unread = &unread_,
                           .profile = watch.profile};
   SK_TRY_STATUS(executable_->run(step));
   if (!together)

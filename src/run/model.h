@@ -200,6 +200,7 @@ class Model {
   std::unique_ptr<ops::Backend> backend_;
   std::unique_ptr<ops::Executable> executable_;
   std::function<bool()> intact_;  // files_.intact(), for the executor to ask in mid-step
+  std::function<void(std::span<const std::byte>)> unread_;  // files_.drop(), likewise
 
   std::atomic<bool> has_second_plane_ = false;
 

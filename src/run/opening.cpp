@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/backends.h"
+#include "base/bytes_text.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/platform.h"
@@ -15,7 +16,6 @@
 #include "ops/expand.h"
 #include "ops/host_states.h"
 #include "quant/read.h"
-#include "run/sampler.h"
 #include "run/state_file.h"
 
 namespace skein {
@@ -120,18 +120,6 @@ std::vector<Model::WeightName> names_of(const arch::Architecture& architecture,
 
 }  // namespace
 
-int64_t MemoryEstimate::peak(int64_t sequences) const {
-  constexpr int64_t kProgram = int64_t{10} << 20;  // this program and its libraries
-  // Packing and computing do not overlap, so the larger of their needs counts.
-  return kProgram + host.weights +
-         std::max(host.packing, host.step + host.state + sequences * (2 * host.state + logits));
-}
-
-int64_t MemoryEstimate::device_peak(int64_t sequences) const {
-  return device.weights +
-         std::max(device.packing, device.step + (1 + 2 * sequences) * device.state);
-}
-
 Opening::Opening(ModelSource source, ModelOptions options, std::unique_ptr<ops::Backend> backend)
     : source_(std::move(source)), options_(std::move(options)), backend_(std::move(backend)) {
   // What the device has no kernel for becomes what it has.
@@ -154,26 +142,62 @@ Opening::Opening(ModelSource source, ModelOptions options, std::unique_ptr<ops::
     info_.notes.push_back(fmt::format("{} tensors that {} does not have were ignored: {}{}",
                                       unknown.size(), info_.design, escaped(unknown[0], 80),
                                       unknown.size() > 1 ? " ..." : ""));
-  expect(options_.two_plane);
-  // What nobody asked for must not be what a machine is too small for.
-  if (options_.two_plane == TwoPlane::probed && memory_total() > 0 &&
-      static_cast<uint64_t>(memory_.peak()) > memory_total())
-    expect(TwoPlane::off);
+  prospect_ = prospect_of(*backend_, program_, source_.weights, options_, text());
+  info_.numerics = prospect_.numerics;
+  info_.two_plane = prospect_.two_plane;
 }
 
-// What is expected of the device with that choice.
-void Opening::expect(TwoPlane choice) {
-  const int64_t chunk = options_.chunk ? options_.chunk : Model::kDefaultChunk;
-  const ops::Outlook outlook = backend_->outlook(program_, source_.weights, chunk);
-  const ops::SecondPlaneCost& plane = outlook.second_plane;
-  const int64_t vocab = program_.value(program_.logits).width;
-  info_.numerics = outlook.fast_rows ? options_.numerics : Numerics::exact;
-  info_.two_plane = plane.wanted(choice, outlook.memory.host.weights) ? choice : TwoPlane::off;
-  memory_ = {.host = outlook.memory.host,
-             .device = outlook.memory.device,
-             .logits = vocab * int64_t{sizeof(float)} + SamplerWork::bytes(vocab)};
-  if (info_.two_plane != TwoPlane::off)
-    (memory_.device.weights > 0 ? memory_.device : memory_.host).weights += plane.bytes;
+int64_t Opening::text() const {
+  return text_bytes(source_.container().metadata, program_.value(program_.logits).width);
+}
+
+Result<Prospect> Opening::prospect_as(std::string_view type) const {
+  SK_TRY(const auto weights, weights_as(*source_.architecture, source_.weights, type));
+  Prospect out = prospect_of(*backend_, program_, weights, options_, text());
+  out.type = type;
+  return out;
+}
+
+Result<double> Opening::token_seconds(std::string_view type) const {
+  if (type.empty()) return backend_->product_seconds(source_.weights);
+  SK_TRY(const auto weights, weights_as(*source_.architecture, source_.weights, type));
+  return backend_->product_seconds(weights);
+}
+
+Status Opening::fits() const {
+  const AddressSpace space = address_space();
+  // What is mapped and allocated already stays, but for the file if another one is opened instead.
+  const uint64_t own_file = space.counts_files ? source_.files.total_bytes() : 0;
+  const auto of_space = [&](const Prospect& one, uint64_t file) {
+    return space.used - std::min(space.used, own_file) + (space.counts_files ? file : 0) +
+           static_cast<uint64_t>(one.memory.allocated());
+  };
+  if (of_space(prospect_, own_file) > space.limit)
+    return does_not_fit(of_space(prospect_, own_file), " of address space",
+                        {space.limit, space.what}, [&](const Prospect& one) {
+                          return of_space(one, static_cast<uint64_t>(one.tensor_bytes)) <=
+                                 space.limit;
+                        });
+  const auto peak = [](const Prospect& one) { return static_cast<uint64_t>(one.memory.peak()); };
+  const MemoryLimit limit = memory_limit();
+  if (limit.bytes == 0 || peak(prospect_) <= limit.bytes) return {};
+  return does_not_fit(peak(prospect_), "", limit,
+                      [&](const Prospect& one) { return peak(one) <= limit.bytes; });
+}
+
+Status Opening::does_not_fit(uint64_t needs, std::string_view of, const MemoryLimit& limit,
+                             const std::function<bool(const Prospect&)>& fits) const {
+  std::string advice = "no type is small enough";
+  for (const std::string_view type : usual_types()) {
+    const auto other = prospect_as(type);
+    if (!other || other->memory.peak() >= memory().peak() || !fits(*other)) continue;
+    advice = fmt::format("quantise to {}, which needs {}", type,
+                         bytes_text(static_cast<double>(other->memory.peak())));
+    break;
+  }
+  return fail(Code::memory, "{}: does not fit: needs {}{}, {} allowed ({}); {}", source_.name(),
+              bytes_text(static_cast<double>(needs)), of,
+              bytes_text(static_cast<double>(limit.bytes)), limit.what, advice);
 }
 
 namespace {
@@ -212,11 +236,7 @@ Result<Opening> Opening::look(ModelSource source, const ModelOptions& options,
 Result<std::shared_ptr<Model>> Opening::load(const LoadProgress& progress) && {
   const auto started = std::chrono::steady_clock::now();
   const std::string name = source_.name();
-  if (const uint64_t total = memory_total();
-      total > 0 && static_cast<uint64_t>(memory_.peak()) > total)
-    return fail(Code::memory, "{}: needs {:.1f} GiB, this process may have {:.1f} GiB", name,
-                static_cast<double>(memory_.peak()) / (1 << 30),
-                static_cast<double>(total) / (1 << 30));
+  SK_TRY_STATUS(fits());
   SK_TRY(const int threads, thread_count(options_.threads));
   // Before the weights are packed, which is when the pages that it reads are let go of again.
   SK_TRY(info_.fingerprint,

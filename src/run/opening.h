@@ -4,25 +4,16 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
+#include "base/platform.h"
 #include "ops/backend.h"
 #include "run/model.h"
 #include "run/model_source.h"
+#include "run/prospect.h"
 
 namespace skein {
-
-// What a model will need.
-struct MemoryEstimate {
-  ops::MemoryNeed host;    // weights with a second plane, where there will be one
-  ops::MemoryNeed device;  // where the device has a memory of its own, else zeros
-  int64_t logits = 0;      // of each sequence, on the host: a row, and what a choice from it takes
-
-  // The most that the host's, or the device's, has to give while a model is loaded and that many
-  // sequences are generated: each has its state and one to go back to, and a prompt one more.
-  int64_t peak(int64_t sequences = 1) const;
-  int64_t device_peak(int64_t sequences = 1) const;
-};
 
 class Opening {
  public:
@@ -33,9 +24,21 @@ class Opening {
 
   // But for what only loading tells: fingerprint, weight and token figures.
   const ModelInfo& info() const { return info_; }
-  const MemoryEstimate& memory() const { return memory_; }
+  const Prospect& prospect() const { return prospect_; }
+  const MemoryEstimate& memory() const { return prospect_.memory; }
   const std::filesystem::path& path() const { return source_.files.path(); }
   const Metadata& metadata() const { return source_.container().metadata; }
+
+  // Whether this process may have what it needs: of the machine, of its control groups (which kill
+  // who takes more), of address space. load() asks as well. Error: memory, with the largest type to
+  // quantise to that would fit.
+  Status fits() const;
+
+  // The model as it would be quantised to `type`. Errors: those of weights_as().
+  Result<Prospect> prospect_as(std::string_view type) const;
+  // Seconds of a token's products, measured now (ops::Backend::product_seconds), as it is or, with
+  // a type, as it would be. Errors: those of weights_as().
+  Result<double> token_seconds(std::string_view type = {}) const;
 
   // The model, in the place of this. Errors: those of its weights; memory; io ("interrupted", or
   // the file was cut meanwhile).
@@ -46,14 +49,16 @@ class Opening {
   static Result<Opening> look(ModelSource source, const ModelOptions& options,
                               std::unique_ptr<ops::Backend> backend,
                               std::chrono::steady_clock::time_point started);
-  void expect(TwoPlane choice);
+  int64_t text() const;
+  Status does_not_fit(uint64_t needs, std::string_view of, const MemoryLimit& limit,
+                      const std::function<bool(const Prospect&)>& fits) const;
 
   ModelSource source_;
   ModelOptions options_;
   std::unique_ptr<ops::Backend> backend_;
   ops::Program program_;
   ModelInfo info_;
-  MemoryEstimate memory_;
+  Prospect prospect_;
 };
 
 }  // namespace skein

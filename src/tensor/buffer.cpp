@@ -10,14 +10,20 @@ constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = 4096;
 }  // namespace
 
+size_t Buffer::page(size_t bytes) { return bytes >= kHugePage ? kHugePage : kPage; }
+
+size_t Buffer::resident(size_t bytes) {
+  const size_t unit = page(bytes);
+  return (bytes + unit - 1) / unit * unit;
+}
+
 Result<Buffer> Buffer::make(size_t bytes) {
   Buffer buffer;
   if (bytes == 0) return buffer;
   // Under transparent huge pages only a range that begins on a 2 MiB border gets them, so large
   // buffers map one huge page more than they need and give the ends back.
-  const bool huge = bytes >= kHugePage;
-  const size_t unit = huge ? kHugePage : kPage;
-  const size_t mapped = (bytes + unit - 1) / unit * unit;
+  const bool huge = page(bytes) == kHugePage;
+  const size_t mapped = resident(bytes);
   const size_t asked = huge ? mapped + kHugePage : mapped;
   void* base = ::mmap(nullptr, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) return fail(Code::memory, "no memory for {} bytes", bytes);

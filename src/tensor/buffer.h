@@ -13,6 +13,11 @@ class Buffer {
   Buffer() = default;
   // Error: memory. `bytes` may be 0. Pages are touched by whoever writes them first.
   static Result<Buffer> make(size_t bytes);
+  // What a buffer of so many takes once all of it has been written: whole pages, huge ones where it
+  // is large enough for them.
+  static size_t resident(size_t bytes);
+  // The pages that one of so many consists of.
+  static size_t page(size_t bytes);
 
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;

@@ -16,8 +16,12 @@ constexpr size_t kMostBlocks = 64;  // in a slab: small ones need no large stret
 Slabs::Slabs(size_t block_bytes)
     : block_((std::max<size_t>(block_bytes, 1) + kCacheLine - 1) / kCacheLine * kCacheLine) {}
 
+size_t Slabs::blocks_in_a_slab() const {
+  return std::clamp<size_t>(kSlabBytes / block_, 1, kMostBlocks);
+}
+
 Status Slabs::add_slab() {
-  size_t blocks = std::clamp<size_t>(kSlabBytes / block_, 1, kMostBlocks);
+  size_t blocks = blocks_in_a_slab();
   Result<Buffer> memory = Buffer::make(blocks * block_);
   if (!memory && blocks > 1) {  // address space may be scarce where memory is not
     blocks = 1;

@@ -24,6 +24,8 @@ class Slabs {
   void give(std::byte* block);
 
   size_t block_bytes() const { return block_; }
+  // Blocks together take whole ones of these.
+  size_t page_bytes() const { return Buffer::page(blocks_in_a_slab() * block_); }
   // Of address space; pages that no block ever touched take no memory.
   size_t mapped_bytes() const;
 
@@ -33,6 +35,7 @@ class Slabs {
     size_t blocks = 0;
     std::vector<uint32_t> free;  // room for all of them, so that giving one back cannot fail
   };
+  size_t blocks_in_a_slab() const;
   Status add_slab();
   bool has_room_beside(const Slab& slab) const;
 
