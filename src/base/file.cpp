@@ -96,12 +96,21 @@ std::string File::name() const { return escaped(mapping_->path.filename().string
 
 bool File::intact() const { return mapping_->guard.intact(); }
 
-void File::drop(std::span<const std::byte> part) const {
+namespace {
+
+// Of the whole pages in `part`.
+void advise(std::span<const std::byte> part, int advice) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(part.data()) + part.size()) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
 }
+
+}  // namespace
+
+void File::drop(std::span<const std::byte> part) const { advise(part, MADV_DONTNEED); }
+
+void File::read_in_places(std::span<const std::byte> part) const { advise(part, MADV_NOHUGEPAGE); }
 
 Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, uint64_t limit_bytes) {
   Descriptor file;

@@ -34,6 +34,10 @@ class File {
   // load's peak memory is the packed weights and not those plus the whole file.
   void drop(std::span<const std::byte> part) const;
 
+  // Tells it that single places of `part` are read, which are not to bring two megabytes each with
+  // them, as they do where the page cache holds huge pages.
+  void read_in_places(std::span<const std::byte> part) const;
+
  private:
   struct Mapping;
   explicit File(std::unique_ptr<Mapping> mapping);

@@ -6,6 +6,7 @@ namespace skein::cli {
 
 // Each command's file defines its factory.
 CommandPtr make_bench();
+CommandPtr make_compare();
 CommandPtr make_complete();
 CommandPtr make_completion();
 CommandPtr make_convert();
@@ -47,6 +48,8 @@ constexpr CommandEntry kCommands[] = {
     {"convert", kFiles, "write a model in another container, with other names or types",
      make_convert},
     {"quantize", kFiles, "write a model with quantised matrices", make_quantize},
+    {"compare", kFiles, "say what a quantised file costs in quality beside its source",
+     make_compare},
     {"state show", kFiles, "say what a state belongs to and stands for", make_state_show},
     {"state export", kFiles, "write a state in another program's layout", make_state_export},
     {"state import", kFiles, "read a state of another program's layout", make_state_import},

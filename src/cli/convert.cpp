@@ -14,6 +14,7 @@
 #include "cli/adapter_option.h"
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/convert_report.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 
@@ -77,6 +78,8 @@ class Convert : public Command {
     options.section("Options");
     options.flag("--dry-run", dry_run_, "say what would be written, and how large, and stop");
     options.flag("--tensors", list_, "list every tensor with its type and the reason");
+    options.flag("--report", report_,
+                 "afterwards read both and say what it did to the numbers, kind by kind");
     options.flag("-f,--force", force_, "replace a file that is there already");
     options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
         .range(0, static_cast<double>(limits::kThreads));
@@ -89,6 +92,9 @@ class Convert : public Command {
         names_ == "fla" && format_.empty() && std::filesystem::path(out_).extension().empty();
     if (whole_folder_) out_ = (std::filesystem::path(out_) / "model.safetensors").string();
     console.make_room_for(dry_run_ ? "" : out_);
+    if (const auto place = find_output(out_);
+        report_ && place && !dry_run_ && place->kind != OutputPlace::Kind::file)
+      return console.error({Code::argument, "--report needs a file that can be read again"});
     if (!dry_run_ && !force_ && std::filesystem::is_regular_file(out_, ignored) &&
         !is_standard_output(out_))
       return console.error({Code::argument, escaped(out_) + " is there already; -f replaces it"});
@@ -101,8 +107,12 @@ class Convert : public Command {
     const std::string said = report(console, *conversion);
     if (!dry_run_)
       if (auto status = write(console, *conversion); !status) return console.error(status.error());
-    console.line(said);
-    return kFine;
+    if (!report_ || dry_run_) {
+      console.line(said);
+      return kFine;
+    }
+    if (!console.json()) console.line(said);
+    return report_losses(console, *conversion);
   }
 
  protected:
@@ -261,7 +271,28 @@ class Convert : public Command {
                                row.why));
   }
 
-  std::string report(const Console& console, const Conversion& conversion) const {
+  // Of the file that has been written.
+  int report_losses(Console& console, const Conversion& conversion) const {
+    const interrupt::Scope scope;
+    auto losses = [&]() -> Result<std::vector<QuantLoss>> {
+      Progress progress(console, "comparing", Progress::Unit::bytes);
+      SK_TRY(const ModelSource written, ModelSource::open(out_));
+      return compare_weights(conversion.model(), written, static_cast<int>(threads_),
+                             [&](int64_t done, int64_t total) {
+                               progress.update(done, total);
+                               return !interrupt::requested();
+                             });
+    }();
+    if (!losses) return console.error(losses.error());
+    if (console.json())
+      console.line(report(console, conversion, &*losses));
+    else
+      print_losses(console, conversion, *losses, in_, out_);
+    return kFine;
+  }
+
+  std::string report(const Console& console, const Conversion& conversion,
+                     const std::vector<QuantLoss>* losses = nullptr) const {
     std::map<std::string, int64_t> types;
     for (const ConvertedTensor& row : conversion.tensors())
       types[std::string(dtype_name(row.to))] += row.shape.elements();
@@ -288,6 +319,7 @@ class Convert : public Command {
         }
         json.end_array();
       }
+      if (losses) write_losses(json, *losses);
       json.key("notes").begin_array();
       for (const std::string& note : conversion.notes()) json.value(note);
       json.end_array().end_object();
@@ -305,7 +337,7 @@ class Convert : public Command {
   std::string in_, out_, format_, names_, type_, vocab_;
   std::vector<std::string> overrides_;
   AdapterOption adapters_;
-  bool dry_run_ = false, list_ = false, force_ = false;
+  bool dry_run_ = false, list_ = false, force_ = false, report_ = false;
   bool whole_folder_ = false;  // OUT is one, to be made if there is none
   int64_t threads_ = 0;
 };

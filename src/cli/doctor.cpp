@@ -12,7 +12,9 @@
 #include "base/pool.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/doctor_fits.h"
 #include "cli/folders.h"
+#include "cli/model_options.h"
 #include "cli/progress.h"
 #include "cli/self_test.h"
 #include "quant/formats.h"
@@ -30,7 +32,12 @@ struct Finding {
   std::string text;
   Health health = Health::good;
   int exit_code = kFine;  // of a bad one
+  bool inside = false;    // of interest to who works on this program: with --verbose
 };
+
+Finding inside(std::string topic, std::string text) {
+  return {std::move(topic), std::move(text), Health::good, kFine, true};
+}
 
 Finding failure(std::string topic, const Error& error) {
   return {std::move(topic), error.message, Health::bad, exit_code(error.code)};
@@ -59,7 +66,7 @@ void look_at_processor(std::vector<Finding>& out) {
   out.push_back({"processor", fmt::format("{} physical cores, {} processors this process may use",
                                           physical_cores(), usable_processors())});
   if (const std::string flags = processor_flags(); !flags.empty())
-    out.push_back({"processor", flags});
+    out.push_back(inside("processor", flags));
 }
 
 void look_at_kernels(std::vector<Finding>& out) {
@@ -70,14 +77,15 @@ void look_at_kernels(std::vector<Finding>& out) {
   for (const cpu::Isa& isa : cpu::instruction_sets()) {
     const char* name = isa.kernels->name;
     if (!isa.supported) {
-      out.push_back({"kernels", fmt::format("{}: this processor lacks it", name)});
+      out.push_back(inside("kernels", fmt::format("{}: this processor lacks it", name)));
       continue;
     }
     const auto failed = self_test(*isa.kernels);
     std::string list;
     for (const std::string& one : failed) list += (list.empty() ? "" : ", ") + one;
     if (failed.empty())
-      out.push_back({"kernels", fmt::format("{}: the self-test gives the scalar bits", name)});
+      out.push_back(
+          inside("kernels", fmt::format("{}: the self-test gives the scalar bits", name)));
     else
       out.push_back({"kernels",
                      fmt::format("{}: wrong bits in {}; SKEIN_ISA=scalar avoids it", name, list),
@@ -91,8 +99,8 @@ void look_at_kernels(std::vector<Finding>& out) {
     std::string& list = panels ? kept : decoded;
     list += (list.empty() ? "" : ", ") + std::string(dtype_name(type));
   }
-  out.push_back({"kernels", fmt::format("matrices kept as codes: {}", kept)});
-  out.push_back({"kernels", fmt::format("matrices decoded to F32 at load: {}", decoded)});
+  out.push_back(inside("kernels", fmt::format("matrices kept as codes: {}", kept)));
+  out.push_back(inside("kernels", fmt::format("matrices decoded to F32 at load: {}", decoded)));
   if (const auto threads = thread_count(0))
     out.push_back({"threads", fmt::format("{}", *threads)});
   else
@@ -117,13 +125,18 @@ void look_at_memory(std::vector<Finding>& out) {
                  fmt::format("{} free of {}", bytes_text(static_cast<double>(free)),
                              bytes_text(static_cast<double>(total))),
                  free < 256 * limits::kMiB ? Health::remark : Health::good});
+  const AddressSpace space = address_space();
+  if (space.limit != UINT64_MAX)
+    out.push_back({std::string(space.what),
+                   fmt::format("{} allowed, {} used", bytes_text(static_cast<double>(space.limit)),
+                               bytes_text(static_cast<double>(space.used)))});
   const std::string pages = huge_page_setting();
   const bool never = pages.find("[never]") != std::string::npos;
   out.push_back({"huge pages",
                  pages.empty() ? "unknown"
                  : never       ? pages + "; madvise would make decoding faster"
                                : pages,
-                 never ? Health::remark : Health::good});
+                 never ? Health::remark : Health::good, kFine, !never});
 }
 
 void look_at_vocabularies(std::vector<Finding>& out) {
@@ -157,41 +170,87 @@ void look_at_vocabularies(std::vector<Finding>& out) {
 
 void look_at_config(std::vector<Finding>& out) {
   std::error_code ignored;
-  for (const auto& file : Config::files())
-    out.push_back(
-        {"config", fmt::format("{}: {}", escaped(file.string()),
-                               std::filesystem::exists(file, ignored) ? "read" : "not there")});
+  for (const auto& file : Config::files()) {
+    const bool there = std::filesystem::exists(file, ignored);
+    out.push_back({"config",
+                   fmt::format("{}: {}", escaped(file.string()), there ? "read" : "not there"),
+                   Health::good, kFine, !there});
+  }
   if (const auto config = Config::load(); !config) out.push_back(failure("config", config.error()));
 }
 
 class Doctor final : public Command {
  public:
   void declare(Options& options) override {
+    options
+        .argument("MODEL", model_, "instead of the machine, this file: does it fit, and how fast")
+        .model()
+        .optional();
     options.flag("--limits", limits_, "print the bounds that files and requests have to keep");
   }
   bool wants_config() const override { return false; }
 
   int run(Console& console) override {
     if (limits_) return print_limits(console);
+    if (!model_.empty()) return look_at_model(console);
     std::vector<Finding> findings;
     look_at_processor(findings);
     look_at_kernels(findings);
     look_at_memory(findings);
     look_at_vocabularies(findings);
     look_at_config(findings);
+    console.status("measuring how fast this machine computes");
+    const auto sizes = official_fits();
+    console.clear_status();
+    if (!sizes) findings.push_back(failure("models", sizes.error()));
     int code = kFine;
     for (const Finding& finding : findings) code = std::max(code, finding.exit_code);
-    if (console.json())
-      print_json(console, findings, code);
-    else
+    if (console.json()) {
+      print_json(console, findings, sizes ? *sizes : std::vector<SizeFits>(), code);
+    } else {
       print_text(console, findings);
+      if (sizes) print_fits(console, *sizes);
+    }
     return code;
   }
 
  private:
+  int look_at_model(Console& console) const {
+    console.suggest("skein inspect " + escaped(model_));
+    const auto options = ModelOptions().given();
+    if (!options) return console.error(options.error());
+    const auto opening = Opening::look(model_, *options);
+    if (!opening) return console.error(opening.error());
+    console.suggest("");
+    console.status("measuring how fast this machine computes");
+    const std::vector<Fit> fits = fits_of(*opening);
+    console.clear_status();
+    const Status fitting = opening->fits();
+    const int code = fitting ? kFine : exit_code(fitting.error().code);
+    if (console.json()) {
+      JsonWriter json;
+      json.begin_object().member("exit_code", code).member("file", model_);
+      json.member("model", opening->info().title).member("free", memory_available());
+      json.key("types").begin_array();
+      for (const Fit& fit : fits) write_fit(json, fit);
+      json.end_array().key("problem");
+      if (fitting)
+        json.null();
+      else
+        json.value(fitting.error().message);
+      console.object(json.end_object());
+      return code;
+    }
+    print_fits(console, *opening, fits);
+    if (!fitting) return console.error(fitting.error());
+    console.line(fmt::format("fits: {} free", bytes_text(static_cast<double>(memory_available()))));
+    return code;
+  }
+
   static void print_text(Console& console, const std::vector<Finding>& findings) {
     std::string last;
     for (const Finding& finding : findings) {
+      if (finding.inside && !console.verbose()) continue;
       const std::string topic = finding.topic == last ? "" : finding.topic;
       last = finding.topic;
       const std::string mark = finding.health == Health::good ? "      "
@@ -199,11 +258,12 @@ class Doctor final : public Command {
                                    ? console.styled(Style::yellow, "note  ")
                                    : console.styled(Style::red, "wrong ");
       console.line(fmt::format(
-          "{}{}", mark + console.styled(Style::dim, fmt::format("{:<12}", topic)), finding.text));
+          "{}{}", mark + console.styled(Style::dim, fmt::format("{:<14}", topic)), finding.text));
     }
   }
 
-  static void print_json(Console& console, const std::vector<Finding>& findings, int code) {
+  static void print_json(Console& console, const std::vector<Finding>& findings,
+                         const std::vector<SizeFits>& sizes, int code) {
     JsonWriter json;
     json.begin_object().member("exit_code", code).key("findings").begin_array();
     for (const Finding& finding : findings) {
@@ -212,6 +272,20 @@ class Doctor final : public Command {
                             : finding.health == Health::remark ? "remark"
                                                                : "bad");
       json.end_object();
+    }
+    json.end_array();
+    const MemoryLimit limit = memory_limit();
+    json.key("machine").begin_object().member("processor", processor_name());
+    json.member("cores", physical_cores()).member("processors", usable_processors());
+    json.member("threads", thread_count(0).value_or(0));
+    json.member("memory_free", memory_available()).member("memory_limit", limit.bytes);
+    json.member("memory_limited_by", limit.what);
+    json.member("cache", last_level_cache_bytes()).end_object();
+    json.key("models").begin_array();
+    for (const SizeFits& size : sizes) {
+      json.begin_object().member("size", size.size).key("types").begin_array();
+      for (const Fit& fit : size.types) write_fit(json, fit);
+      json.end_array().end_object();
     }
     console.object(json.end_array().end_object());
   }
@@ -233,6 +307,7 @@ class Doctor final : public Command {
     return kFine;
   }
 
+  std::string model_;
   bool limits_ = false;
 };
 

@@ -23,8 +23,7 @@ constexpr int64_t kPiece = 64 * 1024;
 
 int64_t bytes_of(const StoredTensor& tensor) {
   if (tensor.dtype == DType::unread) return static_cast<int64_t>(tensor.storage.size());
-  const BlockSize block = block_size(tensor.dtype);
-  return tensor.shape.elements() / block.elements * block.bytes;
+  return bytes_of(tensor.dtype, tensor.shape.elements());
 }
 
 void add(Share& share, const StoredTensor& tensor) {

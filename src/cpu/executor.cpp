@@ -19,8 +19,8 @@ using ops::Step;
 
 // Up to this many tokens norms, too, are divided by columns: each thread adds up whole rows.
 constexpr size_t kSmallStep = 4;
-// Rows of a table after which its pages are let go.
-constexpr int64_t kRowsKept = 32;
+// What the system may map with a row of a table: the largest folio of its page cache.
+constexpr size_t kFolio = size_t{2} << 20;
 static_assert(kSmallStep <= kBlockRows);  // small steps are one block
 
 }  // namespace
@@ -210,18 +210,21 @@ Status Executor::lookup(const ops::Op& op, const Step& step) {
     SK_TRY_STATUS(quant::decode(
         table.dtype, {first + step.tokens[row] * row_bytes, static_cast<size_t>(row_bytes)},
         {y.data + static_cast<int64_t>(row) * y.stride, static_cast<size_t>(width)}));
-    let_go(table, step);
+    let_go(table.storage,
+           static_cast<size_t>(first - table.storage.data()) +
+               static_cast<size_t>(step.tokens[row] * row_bytes),
+           step);
   }
   if (step.trace) trace(op, step);
   return {};
 }
 
-// The system maps what lies around a row with it, some 64 KiB. Reading it again costs a
-// microsecond while it is in the page cache.
-void Executor::let_go(const StoredTensor& table, const Step& step) {
-  if (++rows_read_ < kRowsKept) return;
-  rows_read_ = 0;
-  if (step.unread) (*step.unread)(table.storage);
+// The system maps what lies around a row with it, 64 KiB or a whole folio of its page cache: with
+// some hundred tokens the table would be resident. Mapping it again costs microseconds.
+void Executor::let_go(std::span<const std::byte> table, size_t row, const Step& step) {
+  if (!step.unread || table.size() <= kFolio) return;
+  const size_t begin = row - std::min(row, kFolio);
+  (*step.unread)(table.subspan(begin, std::min(row + kFolio, table.size()) - begin));
 }
 
 const PackedWeight& Executor::matrix_of(const ops::Op& op, const Step& step) const {

@@ -127,7 +127,7 @@ class Executor final : public ops::Executable {
   const std::byte* prepare_input(const ops::Op& op, const ops::Step& step, const Run& run,
                                  int thread);
   Status lookup(const ops::Op& op, const ops::Step& step);
-  void let_go(const StoredTensor& table, const ops::Step& step);
+  static void let_go(std::span<const std::byte> table, size_t row, const ops::Step& step);
   void copy_hidden(const ops::Step& step) const;
   void trace(const ops::Op& op, const ops::Step& step) const;
 
@@ -152,10 +152,9 @@ class Executor final : public ops::Executable {
   Buffer blocks_;                 // each thread's block of the values that only a group touches
   std::function<void(int)> job_;  // kept, so that a step need not make one
   bool share_every_step_;
-  ops::Work token_work_;   // of a decode step of one sequence
-  size_t head_ = 0;        // the operation that makes the logits
-  size_t lookups_ = 0;     // operations at the start of the program that read tables
-  int64_t rows_read_ = 0;  // of tables, since their pages were let go
+  ops::Work token_work_;  // of a decode step of one sequence
+  size_t head_ = 0;       // the operation that makes the logits
+  size_t lookups_ = 0;    // operations at the start of the program that read tables
   const ops::Step* step_ = nullptr;
   StepClock* clock_ = nullptr;  // while a profile is wanted
   int parts_ = 1;               // threads that share this step

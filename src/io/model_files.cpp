@@ -261,12 +261,20 @@ bool ModelFiles::intact() const {
   return std::all_of(files_.begin(), files_.end(), [](const File& file) { return file.intact(); });
 }
 
-void ModelFiles::drop(std::span<const std::byte> part) const {
+const File* ModelFiles::file_of(std::span<const std::byte> part) const {
   for (const File& file : files_) {
     const std::span<const std::byte> bytes = file.bytes();
-    if (part.data() >= bytes.data() && part.data() < bytes.data() + bytes.size())
-      return file.drop(part);
+    if (part.data() >= bytes.data() && part.data() < bytes.data() + bytes.size()) return &file;
   }
+  return nullptr;
+}
+
+void ModelFiles::drop(std::span<const std::byte> part) const {
+  if (const File* file = file_of(part)) file->drop(part);
+}
+
+void ModelFiles::read_in_places(std::span<const std::byte> part) const {
+  if (const File* file = file_of(part)) file->read_in_places(part);
 }
 
 Status ModelFiles::verify() const {

@@ -46,6 +46,7 @@ class ModelFiles {
   // Those of base/file.h, for all the files.
   bool intact() const;
   void drop(std::span<const std::byte> part) const;
+  void read_in_places(std::span<const std::byte> part) const;
 
   // What opening leaves out because it would touch every byte: the checksums.
   Status verify() const;
@@ -59,6 +60,8 @@ class ModelFiles {
   Status read_parts(uint64_t count);
   // Maps one more file and reads it into the container.
   Status add(const std::filesystem::path& file, Result<Container> (*read)(const File&));
+  // The file that `part` lies in; nullptr for what is in none.
+  const File* file_of(std::span<const std::byte> part) const;
 
   std::filesystem::path path_;
   std::filesystem::path folder_;

@@ -49,7 +49,8 @@ class Conversion {
   uint64_t source_size() const { return source_->files.total_bytes(); }
   const std::string& title() const { return title_; }  // RWKV-7 "Goose" 0.1B
   const std::vector<std::string>& notes() const { return notes_; }
-  // What is read.
+  // What is read, adapters merged.
+  const ModelSource& model() const { return *source_; }
   const io::ModelFiles& source() const { return source_->files; }
   const std::vector<io::ModelFiles>& adapters() const { return source_->adapters; }
   // A config.json to lie beside the new file, for names of Hugging Face programs; else empty.

@@ -238,6 +238,9 @@ Result<std::shared_ptr<Model>> Opening::load(const LoadProgress& progress) && {
   const std::string name = source_.name();
   SK_TRY_STATUS(fits());
   SK_TRY(const int threads, thread_count(options_.threads));
+  for (const ops::WeightData& weight : source_.weights)
+    if (weight.present && weight.use == ops::WeightUse::table)
+      source_.files.read_in_places(weight.tensor.storage);
   // Before the weights are packed, which is when the pages that it reads are let go of again.
   SK_TRY(info_.fingerprint,
          in_file(name, fingerprint(*source_.architecture, source_.model.tensors, threads)));

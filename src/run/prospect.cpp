@@ -9,11 +9,6 @@
 namespace skein {
 namespace {
 
-int64_t bytes_of(DType type, const Shape& shape) {
-  const BlockSize block = block_size(type);
-  return shape.elements() / block.elements * block.bytes;
-}
-
 Prospect prospect_with(TwoPlane choice, const ops::Outlook& outlook, const ModelOptions& options,
                        int64_t vocab, int64_t text) {
   const ops::SecondPlaneCost& plane = outlook.second_plane;
@@ -45,7 +40,8 @@ Prospect prospect_of(const ops::Backend& backend, const ops::Program& program,
       static_cast<uint64_t>(out.memory.peak()) > memory_total())
     out = prospect_with(TwoPlane::off, outlook, options, vocab, text);
   for (const ops::WeightData& weight : weights)
-    if (weight.present) out.tensor_bytes += bytes_of(weight.tensor.dtype, weight.tensor.shape);
+    if (weight.present)
+      out.tensor_bytes += bytes_of(weight.tensor.dtype, weight.tensor.shape.elements());
   return out;
 }
 
@@ -67,7 +63,8 @@ Result<std::vector<ops::WeightData>> weights_as(const arch::Architecture& archit
     tensor.shape = weight.tensor.shape;
     tensor.strides = tensor.shape.contiguous_strides();
     tensor.dtype = policy.choose(spec->second, tensor.shape[tensor.shape.rank() - 1]).type;
-    tensor.storage = {kNowhere, static_cast<size_t>(bytes_of(tensor.dtype, tensor.shape))};
+    tensor.storage = {kNowhere,
+                      static_cast<size_t>(bytes_of(tensor.dtype, tensor.shape.elements()))};
     weight.tensor = std::move(tensor);
   }
   return out;

@@ -68,6 +68,11 @@ const Row& row(DType type) {
 }  // namespace
 
 BlockSize block_size(DType type) { return row(type).block; }
+int64_t bytes_of(DType type, int64_t elements) {
+  const BlockSize block = block_size(type);
+  return elements / block.elements * block.bytes;
+}
+
 std::string_view dtype_name(DType type) { return row(type).name; }
 
 std::optional<DType> dtype_named(std::string_view name) {

@@ -62,6 +62,8 @@ struct BlockSize {
 };
 // Of `unread`, whose size nobody knows, a byte.
 BlockSize block_size(DType type);
+// Of so many numbers, whole blocks.
+int64_t bytes_of(DType type, int64_t elements);
 
 // "F32", "BF16", "Q4_K": as GGUF and safetensors write them.
 std::string_view dtype_name(DType type);

@@ -54,6 +54,7 @@ struct How {
   bool broken_pipe = false;                // standard output is a pipe that nobody reads
   bool wait_then_interrupt = false;        // standard input stays open; Ctrl-C comes
   rlim_t file_limit = RLIM_INFINITY;       // no file may grow beyond this
+  rlim_t space_limit = RLIM_INFINITY;      // of address space, ulimit -v
   std::filesystem::path folder{};          // where it runs
   std::string program = SKEIN_PROGRAM;
 };
@@ -112,6 +113,10 @@ inline Ran run(const std::vector<std::string>& args, const How& how = {}) {
     if (how.file_limit != RLIM_INFINITY) {
       const rlimit limit = {how.file_limit, how.file_limit};
       ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    if (how.space_limit != RLIM_INFINITY) {
+      const rlimit limit = {how.space_limit, how.space_limit};
+      ::setrlimit(RLIMIT_AS, &limit);
     }
     if (!how.folder.empty()) (void)!::chdir(how.folder.c_str());
     ::execve(argv[0], argv.data(), envp.data());
