@@ -9,7 +9,6 @@
 #include "base/pool.h"
 #include "run/opening.h"
 #include "run/sampler.h"
-#include "run/sampler_math.h"
 
 namespace skein {
 namespace {
@@ -35,19 +34,14 @@ double log_probability(std::span<const float> logits, double log_sum, int32_t id
 
 // `b` may be empty.
 Measured measure(std::span<const float> a, std::span<const float> b, int32_t next) {
-  using sampling::Doubles;
   const double sum_a = log_sum_exp(a);
   Measured out = {.loss_a = -log_probability(a, sum_a, next)};
   if (b.empty()) return out;
   const double sum_b = log_sum_exp(b);
   out.loss_b = -log_probability(b, sum_b, next);
-  for (size_t i = 0; i < a.size(); i += 2) {
-    const size_t second = std::min(i + 1, a.size() - 1);  // weighs nothing where there is none
-    const double pair = second > i ? 1 : 0;
-    const Doubles p = {static_cast<double>(a[i]) - sum_a, static_cast<double>(a[second]) - sum_a};
-    const Doubles q = {static_cast<double>(b[i]) - sum_b, static_cast<double>(b[second]) - sum_b};
-    const Doubles some = sampling::exp_nonpositive(p) * (p - q);
-    out.divergence += some[0] + pair * some[1];
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double p = static_cast<double>(a[i]) - sum_a, q = static_cast<double>(b[i]) - sum_b;
+    out.divergence += std::exp(p) * (p - q);
   }
   out.divergence = std::max(out.divergence, 0.0);  // rounding of two that are the same
   for (size_t i = 0; i < a.size(); ++i) {
