@@ -3,6 +3,7 @@
 // The functions that work on a context of the caller's: they are called old-fashioned, but those
 // that replace them allocate, and libcrypto 3 does not survive every failure of that.
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <zlib.h>
 
@@ -57,6 +58,10 @@ Digest sha256(std::span<const std::byte> bytes) {
   Sha256 hash;
   hash.update(bytes);
   return hash.finish();
+}
+
+bool equal_digests(const Digest& a, const Digest& b) {
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::string hex(std::span<const std::byte> bytes) {

@@ -39,6 +39,8 @@ class Sha1 {
 };
 
 Digest sha256(std::span<const std::byte> bytes);
+// Takes as long wherever they differ.
+bool equal_digests(const Digest& a, const Digest& b);
 std::string hex(std::span<const std::byte> bytes);
 
 // The checksum of zip entries. `before` is that of the bytes before these.

@@ -135,6 +135,8 @@ std::optional<bool> Json::boolean() const {
   return std::nullopt;
 }
 
+bool Json::is_null() const { return kind() == static_cast<char>(tape_type::NULL_VALUE); }
+
 bool Json::integer(int64_t& out) const {
   if (kind() != static_cast<char>(tape_type::INT64)) return false;
   out = text_->at(at_).next_tape_value<int64_t>();

@@ -30,6 +30,7 @@ class Json {
   // Nothing, or false, when the value is of another kind.
   std::optional<std::string_view> string() const;  // lives as long as the text
   std::optional<bool> boolean() const;
+  bool is_null() const;
   Array array() const;
   Object object() const;
   // False when the value is no whole number that fits.

@@ -45,6 +45,32 @@ inline constexpr uint64_t kChatBranches = 1024;
 inline constexpr uint64_t kStateFileBytes = 1024 * kMiB;
 inline constexpr double kStateMagnitude = 1e6;  // |x| of any number in a state
 
+// Requests over HTTP.
+inline constexpr uint64_t kRequestLineBytes = 8 * 1024;
+inline constexpr uint64_t kHeaderSectionBytes = 16 * 1024;
+inline constexpr uint64_t kHeaderFields = 64;
+inline constexpr uint64_t kRequestIdBytes = 128;
+inline constexpr uint64_t kBodyBytes = 2 * kMiB;        // unless the server is told otherwise
+inline constexpr uint64_t kBodyBytesMost = 64 * kMiB;   // that it may be told
+inline constexpr uint64_t kBodyBytesPerSecond = 16384;  // at least
+inline constexpr uint64_t kHeaderSeconds = 10;          // in all, also for the first byte
+inline constexpr uint64_t kBodySeconds = 30;
+inline constexpr uint64_t kIdleSeconds = 60;  // between two requests
+inline constexpr uint64_t kConnectionRequests = 1000;
+inline constexpr uint64_t kConnections = 1024;
+inline constexpr uint64_t kPeerConnections = 64;      // of one address that is not this machine
+inline constexpr uint64_t kUnsentBytes = 256 * 1024;  // of a stream; beyond it generation pauses
+inline constexpr uint64_t kStallSeconds = 30;         // in which a reader takes nothing
+inline constexpr uint64_t kDiscardBytes = 16 * kMiB;  // read after a refusal, so that it arrives
+inline constexpr uint64_t kDiscardSeconds = 2;
+inline constexpr uint64_t kDrainSeconds = 10;
+inline constexpr uint64_t kWaitingRequests = 256;
+inline constexpr uint64_t kPrompts = 256;  // in one request
+inline constexpr uint64_t kChoices = 8;    // of one prompt
+inline constexpr uint64_t kTopLogprobs = 20;
+inline constexpr uint64_t kAnswerBytes = 64 * kMiB;  // that is not streamed
+inline constexpr uint64_t kLogFieldBytes = 256;
+
 // The machine.
 inline constexpr uint64_t kThreads = 1024;
 

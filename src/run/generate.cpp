@@ -59,6 +59,31 @@ bool LogitsFingerprint::add(std::span<const float> logits) {
   return finite;
 }
 
+double token_logprob(std::span<const float> logits, int32_t id, size_t count,
+                     std::vector<TokenProbability>& top) {
+  const double shift = log_sum_exp(logits);
+  const auto logprob = [&](int32_t each) {
+    return static_cast<double>(logits[static_cast<size_t>(each)]) - shift;
+  };
+  const auto better = [](const TokenProbability& a, const TokenProbability& b) {
+    return a.logprob != b.logprob ? a.logprob > b.logprob : a.id < b.id;
+  };
+  // A heap whose front is the worst of the best so far.
+  top.clear();
+  for (int32_t each = 0; count > 0 && each < static_cast<int32_t>(logits.size()); ++each) {
+    const TokenProbability candidate = {each, logprob(each)};
+    if (top.size() == count) {
+      if (!better(candidate, top.front())) continue;
+      std::pop_heap(top.begin(), top.end(), better);
+      top.pop_back();
+    }
+    top.push_back(candidate);
+    std::push_heap(top.begin(), top.end(), better);
+  }
+  std::sort_heap(top.begin(), top.end(), better);
+  return logprob(id);
+}
+
 Result<std::shared_ptr<Generation>> Generation::start(Session& session,
                                                       std::span<const int32_t> prompt,
                                                       const text::Tokenizer* tokenizer,
@@ -121,7 +146,7 @@ bool Generation::take(Event& event) {
 
 // Whoever took the last one left his own behind.
 void Generation::clear_event() {
-  event_.id = -1;
+  event_.id = event_.ending = -1;
   event_.forced = false;
   event_.thinking.clear();
   event_.text.clear();
@@ -367,13 +392,15 @@ Status Generation::choose(Scratch& scratch) {
     forced_.pop_back();
   } else {
     SK_TRY_STATUS(draw(scratch));
-    if (tokenizer_ ? tokenizer_->is_end(event_.id) : event_.id == kEndOfDocument[0]) {
-      event_.id = -1;
-      end(Finish::end_of_text, stops_.finish());
-      return {};
-    }
   }
-  if (options_.logprobs) find_likeliest();
+  if (options_.logprobs)
+    event_.logprob = token_logprob(
+        logits(), event_.id, static_cast<size_t>(std::max(options_.top_logprobs, 0)), event_.top);
+  if (!event_.forced && ends_text(event_.id)) {
+    event_.ending = std::exchange(event_.id, -1);
+    end(Finish::end_of_text, stops_.finish());
+    return {};
+  }
   sampler_.accept(event_.id);
   pending_ = event_.id;
   recent_.push_back(event_.id);
@@ -399,6 +426,12 @@ Status Generation::choose(Scratch& scratch) {
     std::reverse(forced_.begin(), forced_.end());
   }
   return {};
+}
+
+bool Generation::ends_text(int32_t id) const {
+  const std::vector<int32_t>& more = options_.ends;
+  return (tokenizer_ ? tokenizer_->is_end(id) : id == kEndOfDocument[0]) ||
+         std::find(more.begin(), more.end(), id) != more.end();
 }
 
 void Generation::keep_state() {
@@ -489,32 +522,6 @@ bool Generation::next_turn_is_likely(Scratch& scratch) {
   if (!options_.profile || !tokenizer_) return true;
   softmax(logits(), scratch.probabilities);
   return text::role_holds_mass(scratch.probabilities, *tokenizer_, *options_.profile);
-}
-
-void Generation::find_likeliest() {
-  Event& event = event_;
-  const std::span<const float> logits = this->logits();
-  const double shift = log_sum_exp(logits);
-  const auto logprob = [&](int32_t id) {
-    return static_cast<double>(logits[static_cast<size_t>(id)]) - shift;
-  };
-  event.logprob = logprob(event.id);
-  const auto better = [](const TokenProbability& a, const TokenProbability& b) {
-    return a.logprob != b.logprob ? a.logprob > b.logprob : a.id < b.id;
-  };
-  // A heap whose front is the worst of the best so far.
-  const auto wanted = static_cast<size_t>(std::max(options_.top_logprobs, 0));
-  for (int32_t id = 0; wanted > 0 && id < static_cast<int32_t>(logits.size()); ++id) {
-    const TokenProbability candidate = {id, logprob(id)};
-    if (event.top.size() == wanted) {
-      if (!better(candidate, event.top.front())) continue;
-      std::pop_heap(event.top.begin(), event.top.end(), better);
-      event.top.pop_back();
-    }
-    event.top.push_back(candidate);
-    std::push_heap(event.top.begin(), event.top.end(), better);
-  }
-  std::sort_heap(event.top.begin(), event.top.end(), better);
 }
 
 }  // namespace skein

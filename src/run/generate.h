@@ -37,13 +37,19 @@ struct TokenProbability {
   double logprob = 0;  // natural logarithm, of the model's own distribution
 };
 
+// The logarithm of the probability of `id`, and in `top` the likeliest tokens, the best first and
+// of equals the lowest id first: `count` of them.
+double token_logprob(std::span<const float> logits, int32_t id, size_t count,
+                     std::vector<TokenProbability>& top);
+
 // What one step brought. Views and vectors belong to the caller's Event, which is used again.
 struct Event {
   int32_t id = -1;                    // drawn or forced; -1: the step only ended the generation
   bool forced = false;                // put there by the thinking budget
   std::string thinking;               // to be shown now, before `text`; whole characters
   std::string text;                   // to be shown now; whole characters
-  double logprob = 0;                 // of `id`, when asked for
+  int32_t ending = -1;                // of end_of_text: the token that said so
+  double logprob = 0;                 // of `id` or `ending`, when asked for
   std::vector<TokenProbability> top;  // the likeliest, best first, when asked for
   Finish finish = Finish::running;    // otherwise this is the last event
 };
@@ -55,6 +61,7 @@ struct GenerateOptions {
   // Tokens of thought after which the thought is closed; negative: no limit, 0 counts as 1 (the
   // think mode `fake` is the way to have none).
   int64_t think_budget = -1;
+  std::vector<int32_t> ends{};  // tokens that end the text, beside those of the vocabulary
   bool logprobs = false;
   int32_t top_logprobs = 0;  // how many alternatives to report
   // Guesses what comes, so that one pass may bring several tokens; null: none. It has seen what the
@@ -188,7 +195,7 @@ class Generation final : public Task {
   void show(text::StopMatcher::Step step);
   void show_rest();
   bool next_turn_is_likely(Scratch& scratch);
-  void find_likeliest();
+  bool ends_text(int32_t id) const;
 
   Session* session_;
   std::vector<int32_t> prompt_;
