@@ -44,12 +44,14 @@ const std::vector<ThirdParty> kThirdParty = {
     {"CLI/", {"src/cli/"}},
     {"toml++/", {"src/cli/config.cpp"}},
     {"cxxabi.h", {"src/cli/main.cpp"}},  // the exception that ends a program before it has begun
+    {"boost/", {"src/server/request_reader.cpp", "src/server/listener.cpp"}},
+    {"netinet/tcp.h", {"src/server/listener.cpp"}},
     {"immintrin.h", {"src/cpu/"}},
     {"xmmintrin.h", {"src/cpu/"}},
     {"cpuid.h", {"src/cpu/"}},
     {"arm_neon.h", {"src/cpu/"}},
     // The operating system.
-    {"sys/", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},
+    {"sys/", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/", "src/server/listener.cpp"}},
     {"dirent.h", {"src/base/"}},
     {"dlfcn.h", {"src/base/", "src/hub/http.cpp"}},
     {"unistd.h", {"src/base/", "src/tensor/", "src/cpu/", "src/cli/"}},

@@ -1,0 +1,88 @@
+#include "server/answer.h"
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace skein::server {
+
+void Answer::tell() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(told_, true)) return;
+  }
+  if (output_) output_();
+}
+
+void Answer::send(Response whole) {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.head = std::move(whole);
+    pending_.ended = true;
+  }
+  tell();
+}
+
+void Answer::begin(Response head) {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.bytes = std::exchange(head.body, {});
+    unsent_ += pending_.bytes.size();
+    pending_.head = std::move(head);
+    pending_.streams = true;
+  }
+  tell();
+}
+
+void Answer::write(std::string_view piece) {
+  if (gone()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.bytes.append(piece);
+    unsent_ += piece.size();
+    if (unsent_ >= limits::kUnsentBytes) full_.store(true, std::memory_order_release);
+  }
+  tell();
+}
+
+void Answer::end(bool closes) {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.ended = true;
+    pending_.closes = closes;
+  }
+  tell();
+}
+
+Answer::Output Answer::take() {
+  const std::lock_guard lock(mutex_);
+  told_ = false;
+  return std::exchange(pending_, {});
+}
+
+void Answer::wrote(size_t bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    unsent_ -= std::min(unsent_, bytes);
+    if (!full() || unsent_ > limits::kUnsentBytes / 2) return;
+    full_.store(false, std::memory_order_release);
+  }
+  if (changed_) changed_();
+}
+
+void Answer::leave() {
+  if (gone_.exchange(true, std::memory_order_acq_rel)) return;
+  if (changed_) changed_();
+}
+
+void Answer::note(Facts facts) {
+  const std::lock_guard lock(mutex_);
+  facts_ = std::move(facts);
+}
+
+Facts Answer::facts() const {
+  const std::lock_guard lock(mutex_);
+  return facts_;
+}
+
+}  // namespace skein::server

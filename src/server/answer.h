@@ -1,0 +1,70 @@
+// The way from whoever answers a request, on any thread, to the connection that it came from: a few
+// kilobytes of bytes and two flags. Neither side waits for the other.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/http.h"
+
+namespace skein::server {
+
+// For the log.
+struct Facts {
+  std::string model;
+  int64_t prompt_tokens = 0;
+  int64_t tokens = 0;
+};
+
+class Answer {
+ public:
+  // ---- Of whoever answers.
+  void send(Response whole);
+  // A stream: its head, then pieces, then its end.
+  void begin(Response head);
+  void write(std::string_view piece);
+  // `closes`: what came before is not all that was to come, so the connection ends with it.
+  void end(bool closes = false);
+  // Nobody reads any more.
+  bool gone() const { return gone_.load(std::memory_order_acquire); }
+  // So much waits to be read that nothing more should be written for now.
+  bool full() const { return full_.load(std::memory_order_acquire); }
+  // Called, from the connection's thread, when gone() turns true or full() turns false. Set before
+  // anything is written.
+  void on_change(std::function<void()> call) { changed_ = std::move(call); }
+  void note(Facts facts);
+
+  // ---- Of the connection.
+  // Called, from any thread, when there is something to take and nothing was taken since.
+  void on_output(std::function<void()> call) { output_ = std::move(call); }
+  struct Output {
+    std::optional<Response> head;
+    bool streams = false;  // the head is a stream's
+    std::string bytes;     // of the stream
+    bool ended = false;
+    bool closes = false;
+  };
+  Output take();
+  // So much of what was taken has left.
+  void wrote(size_t bytes);
+  void leave();
+  Facts facts() const;
+
+ private:
+  void tell();
+
+  mutable std::mutex mutex_;
+  Output pending_;
+  bool told_ = false;
+  size_t unsent_ = 0;
+  Facts facts_;
+  std::atomic<bool> gone_{false}, full_{false};
+  std::function<void()> changed_, output_;
+};
+
+}  // namespace skein::server

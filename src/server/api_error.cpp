@@ -1,0 +1,49 @@
+#include "server/api_error.h"
+
+namespace skein::server {
+
+std::string_view error_type(int status) {
+  switch (status) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 404: return "not_found_error";
+    case 429: return "rate_limit_error";
+    case 501: return "not_supported_error";
+    case 503: return "unavailable_error";
+    default: return status < 500 ? "invalid_request_error" : "server_error";
+  }
+}
+
+void write_error(JsonWriter& json, const ApiError& error) {
+  json.begin_object().member("message", error.message).member("type", error_type(error.status));
+  json.key("param");
+  error.param.empty() ? json.null() : json.value(error.param);
+  json.key("code");
+  error.code.empty() ? json.null() : json.value(error.code);
+  json.end_object();
+}
+
+std::string error_text(const ApiError& error) {
+  JsonWriter json;
+  write_error(json.begin_object().key("error"), error);
+  return json.end_object().text();
+}
+
+Response error_response(const ApiError& error) {
+  Response out{.status = error.status, .body = error_text(error)};
+  if (error.retry_seconds > 0)
+    out.fields.push_back({"Retry-After", fmt::format("{}", error.retry_seconds)});
+  if (!error.may_retry) out.fields.push_back({"x-should-retry", "false"});
+  return out;
+}
+
+ApiError api_error(const Error& error) {
+  switch (error.code) {
+    case Code::argument: return {.status = 400, .message = error.message};
+    case Code::unsupported: return {.status = 501, .message = error.message};
+    case Code::memory: return {.status = 503, .message = "not enough memory", .retry_seconds = 1};
+    default: return {.status = 500, .message = error.message, .may_retry = false};
+  }
+}
+
+}  // namespace skein::server

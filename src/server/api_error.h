@@ -1,0 +1,38 @@
+// What a request is told when it cannot be served, in the shape of OpenAI's API.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "server/http.h"
+
+namespace skein::server {
+
+struct ApiError {
+  int status = 400;
+  std::string message;
+  std::string param{};    // the field at fault, "messages[2].role"
+  std::string code{};     // what programs look for, "model_not_found"
+  bool may_retry = true;  // false: the same will come of it again, though the status says else
+  int retry_seconds = 0;  // Retry-After
+};
+
+template <typename T>
+using Asked = tl::expected<T, ApiError>;
+
+// "invalid_request_error" and so on.
+std::string_view error_type(int status);
+// {"message","type","param","code"}.
+void write_error(JsonWriter& json, const ApiError& error);
+// {"error":{...}}.
+std::string error_text(const ApiError& error);
+Response error_response(const ApiError& error);
+// Of the engine and of files: what is the request's fault is 400.
+ApiError api_error(const Error& error);
+
+inline tl::unexpected<ApiError> refused(std::string message, std::string param = {}) {
+  return tl::unexpected(ApiError{.message = std::move(message), .param = std::move(param)});
+}
+
+}  // namespace skein::server

@@ -1,0 +1,215 @@
+// /v1/chat/completions: messages to the text that the model was trained on.
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "server/generation_request.h"
+
+namespace skein::server {
+namespace {
+
+using text::ThinkMode;
+
+constexpr size_t kParts = 1024;
+
+std::optional<ThinkMode> mode_of_effort(std::string_view effort) {
+  if (effort == "none" || effort == "minimal") return ThinkMode::fake;
+  if (effort == "low") return ThinkMode::bit;
+  if (effort == "medium") return ThinkMode::think;
+  if (effort == "high" || effort == "xhigh") return ThinkMode::lot;
+  return std::nullopt;
+}
+
+ThinkMode mode_of(bool thinks) { return thinks ? ThinkMode::free : ThinkMode::fake; }
+
+// The way of thinking that a request asks for, by any of the names that there are for it.
+ThinkMode read_think(Fields& fields, ThinkMode otherwise) {
+  ThinkMode mode = otherwise;
+  if (const Json more = fields.find("chat_template_kwargs")) {
+    Fields inside(more);
+    if (const auto thinks = inside.boolean("enable_thinking")) mode = mode_of(*thinks);
+    if (inside.error())
+      fields.refuse("chat_template_kwargs.enable_thinking", inside.error()->message);
+  }
+  if (const auto effort = fields.string("reasoning_effort")) {
+    if (const auto found = mode_of_effort(*effort))
+      mode = *found;
+    else
+      fields.refuse("reasoning_effort",
+                    "reasoning_effort has to be none, minimal, low, medium, high or xhigh");
+  }
+  if (const Json think = fields.find("think")) {
+    const auto flag = think.boolean();
+    const auto name = think.string();
+    auto named = name ? text::think_mode_by_name(*name) : std::nullopt;
+    if (name && !named) named = mode_of_effort(*name);
+    if (flag)
+      mode = mode_of(*flag);
+    else if (named)
+      mode = *named;
+    else
+      fields.refuse("think",
+                    "think has to be true, false, a level (low, medium, high) or a mode (none, "
+                    "fake, free, bit, think, lot, zh)");
+  }
+  int64_t budget = 0;
+  if (fields.find("reasoning_budget").integer(budget) && budget == 0) mode = ThinkMode::fake;
+  return mode;
+}
+
+Asked<std::string> read_content(const Json& content, const std::string& where) {
+  if (const auto text = content.string()) return std::string(*text);
+  const auto parts = content.array();
+  if (!parts) return refused("content has to be a string or a list of parts", where);
+  if (parts->size() > kParts)
+    return refused(fmt::format("content has more than {} parts", kParts), where);
+  std::string out;
+  for (const Json& part : *parts) {
+    const auto type = part.find("type").string();
+    const auto text = part.find("text").string();
+    if (!type) return refused("a part of content has no type", where);
+    if ((*type != "text" && *type != "input_text" && *type != "output_text") || !text)
+      return refused(
+          fmt::format("a part of content is \"{}\"; this model reads text", escaped(*type, 40)),
+          where);
+    if (!out.empty()) out += '\n';
+    out += *text;
+  }
+  return out;
+}
+
+Asked<text::Message> read_message(const Json& json, const std::string& where) {
+  if (!json.object()) return refused("a message has to be an object", where);
+  const auto role = json.find("role").string();
+  if (!role) return refused("a message has no role", where + ".role");
+  text::Message out;
+  if (*role == "system" || *role == "developer")
+    out.role = text::Role::system;
+  else if (*role == "user")
+    out.role = text::Role::user;
+  else if (*role == "assistant")
+    out.role = text::Role::assistant;
+  else if (*role == "tool" || *role == "function")
+    out.role = text::Role::tool;
+  else
+    return refused(fmt::format("the role \"{}\" is none of system, developer, user, assistant, "
+                               "tool and function",
+                               escaped(*role, 40)),
+                   where + ".role");
+  const auto calls = json.find("tool_calls").array();
+  if ((calls && !calls->empty()) || json.find("function_call").object())
+    return tl::unexpected(ApiError{
+        .status = 501, .message = "tools are not offered yet", .param = where + ".tool_calls"});
+  auto text = read_content(json.find("content"), where + ".content");
+  if (!text) return tl::unexpected(std::move(text).error());
+  out.text = std::move(*text);
+  return out;
+}
+
+Asked<std::vector<text::Message>> read_messages(const Json& body) {
+  const auto list = body.find("messages").array();
+  if (!list) return refused("messages has to be a list", "messages");
+  if (list->empty()) return refused("messages is empty: there is nothing to answer", "messages");
+  std::vector<text::Message> out;
+  for (const Json& each : *list) {
+    auto message = read_message(each, fmt::format("messages[{}]", out.size()));
+    if (!message) return tl::unexpected(std::move(message).error());
+    out.push_back(std::move(*message));
+  }
+  return out;
+}
+
+Asked<RenderedChat> render(const Served& served, Fields& fields, const Json& body) {
+  auto messages = read_messages(body);
+  if (!messages) return tl::unexpected(std::move(messages).error());
+  const bool goes_on = messages->back().role == text::Role::assistant;
+  if (!fields.flag("add_generation_prompt", true) && !goes_on)
+    fields.decline("add_generation_prompt",
+                   "a prompt without the beginning of an answer is not offered");
+  if (goes_on && !fields.flag("continue_final_message", true))
+    fields.decline("continue_final_message",
+                   "a last message of the assistant is gone on with; another turn is not offered");
+  const text::Profile& profile = *served.wording;
+  RenderedChat out;
+  out.think = read_think(fields, served.think);
+  if (fields.error()) return tl::unexpected(*fields.error());
+  if (!profile.supports(out.think)) out.think = ThinkMode::none;
+  out.prompt = text::render(profile, *messages, out.think);
+  // What the answer begins with is read by itself, as a chat does that keeps the state before it.
+  if (!goes_on) {
+    out.opening = text::render_turn(profile, "", false, out.think).opening;
+    out.prompt.text.resize(out.prompt.text.size() - out.opening.size());
+  }
+  const text::Tokenizer& tokenizer = served.host->tokenizer();
+  auto ids = text::encode_prompt(tokenizer, profile, out.prompt, true);
+  auto more = tokenizer.encode(out.opening);
+  if (!ids || !more) return refused((ids ? more.error() : ids.error()).message, "messages");
+  out.ids = std::move(*ids);
+  out.ids.insert(out.ids.end(), more->begin(), more->end());
+  if (out.ids.empty()) return refused("there is nothing to answer", "messages");
+  if (out.ids.size() > limits::kPromptTokens)
+    return tl::unexpected(ApiError{
+        .message = fmt::format("{} tokens are more than {}", out.ids.size(), limits::kPromptTokens),
+        .param = "messages",
+        .code = "context_length_exceeded"});
+  out.goes_on = goes_on;
+  return out;
+}
+
+int64_t read_limit(Fields& fields, int64_t otherwise) {
+  constexpr auto kMost = static_cast<int64_t>(limits::kPromptTokens);
+  int64_t limit = otherwise;
+  for (const std::string_view name : {"max_tokens", "max_completion_tokens"}) {
+    const auto given = fields.integer(name, -1, kMost);
+    if (given == 0) fields.refuse(name, fmt::format("{} has to be at least 1, or -1", name));
+    if (given) limit = *given;
+  }
+  return limit;
+}
+
+}  // namespace
+
+Asked<RenderedChat> render_chat(const Served& served, const Json& body) {
+  Fields fields(body);
+  return render(served, fields, body);
+}
+
+Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults& defaults,
+                                           const Json& body) {
+  Fields fields(body);
+  auto chat = render(served, fields, body);
+  if (!chat) return tl::unexpected(std::move(chat).error());
+  auto common = read_common_fields(served, defaults, chat->think, fields);
+  if (!common) return tl::unexpected(std::move(common).error());
+  const text::Profile& profile = *served.wording;
+  GenerateOptions& options = common->options;
+  options.max_tokens = read_limit(fields, defaults.predict);
+  options.stops.policy = profile.stop;
+  options.stops.role_words = profile.role_words;
+  // An answer that is gone on with is past its thought, and its blanks are its own.
+  options.stops.chat = profile.has_template() && !chat->goes_on;
+  options.stops.opening = chat->opening;
+  options.profile = &profile;
+  constexpr auto kMost = static_cast<int64_t>(limits::kPromptTokens);
+  options.think_budget = fields.integer("reasoning_budget", -1, kMost).value_or(-1);
+  options.logprobs = fields.flag("logprobs", false);
+  options.top_logprobs = static_cast<int32_t>(
+      fields.integer("top_logprobs", 0, static_cast<int64_t>(limits::kTopLogprobs)).value_or(0));
+  if (options.top_logprobs > 0 && !options.logprobs)
+    fields.refuse("top_logprobs", "top_logprobs needs logprobs: true");
+  if (fields.error()) return tl::unexpected(*fields.error());
+  GenerationRequest out;
+  out.plan.stream = common->stream;
+  out.plan.include_usage = common->include_usage;
+  out.plan.ping_seconds = common->ping_seconds;
+  out.plan.choices = out.plan.shown = common->choices;
+  out.plan.prompt_tokens = static_cast<int64_t>(chat->ids.size());
+  out.plan.logprobs = options.logprobs;
+  out.orders.push_back({.prompt = std::move(chat->ids),
+                        .choices = common->choices,
+                        .sampling = std::move(common->sampling),
+                        .options = std::move(options)});
+  return out;
+}
+
+}  // namespace skein::server

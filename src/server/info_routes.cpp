@@ -1,0 +1,186 @@
+// Routes that tell what there is: at once, on the connections' thread.
+#include <array>
+#include <map>
+#include <utility>
+
+#include "base/platform.h"
+#include "server/service.h"
+
+namespace skein::server {
+namespace {
+
+// What clients may believe a model to read at most. There is no window; programs that are told of
+// one cut the conversation's beginning off, which is what a state remembers best.
+constexpr int64_t kAdvertisedLength = 1048576;
+
+void write_model(JsonWriter& json, const Served& served) {
+  const ModelInfo& info = served.host->model().info();
+  json.begin_object().member("id", served.host->name()).member("object", "model");
+  json.member("created", served.created).member("owned_by", "skein");
+  json.member("type", "model").member("display_name", info.title);
+  json.member("max_model_len", kAdvertisedLength);
+  json.key("meta").begin_object().member("n_vocab", info.dimensions.vocab);
+  json.key("n_ctx_train");
+  info.trained_context > 0 ? json.value(info.trained_context) : json.null();
+  json.member("n_embd", info.dimensions.width).member("n_params", info.parameters);
+  json.member("size", info.weight_bytes).member("state_bytes", info.state_bytes);
+  json.member("fingerprint", hex(info.fingerprint)).end_object();
+  json.end_object();
+}
+
+// Prometheus's text format: the heads of each metric once, then its lines.
+class Metrics {
+ public:
+  void head(std::string_view name, std::string_view type, std::string_view help) {
+    out_ += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+  }
+  template <typename T>
+  void line(std::string_view name, std::string_view labels, T value) {
+    out_ += labels.empty() ? fmt::format("{} {}\n", name, value)
+                           : fmt::format("{}{{{}}} {}\n", name, labels, value);
+  }
+  template <typename T>
+  void one(std::string_view name, std::string_view type, std::string_view help, T value) {
+    head(name, type, help);
+    line(name, "", value);
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+std::string label(std::string_view name, std::string_view value) {
+  std::string out = fmt::format("{}=\"", name);
+  for (const char c : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out + '"';
+}
+
+struct OfModel {
+  std::string_view name, type, help;
+  double (*value)(const Host& host, const Load& load);
+};
+constexpr OfModel kOfModel[] = {
+    {"skein_prompt_tokens_total", "counter", "Tokens of prompts read",
+     [](const Host& host, const Load&) { return static_cast<double>(host.prompt_tokens()); }},
+    {"skein_tokens_total", "counter", "Tokens generated",
+     [](const Host& host, const Load&) { return static_cast<double>(host.tokens()); }},
+    {"skein_steps_total", "counter", "Steps of the engine",
+     [](const Host& host, const Load&) { return static_cast<double>(host.steps()); }},
+    {"skein_prompts_active", "gauge", "Prompts that are read or answered",
+     [](const Host&, const Load& load) { return static_cast<double>(load.active); }},
+    {"skein_sequences", "gauge", "Sequences with a state",
+     [](const Host&, const Load& load) { return static_cast<double>(load.sequences); }},
+    {"skein_requests_waiting", "gauge", "Requests that wait for the model",
+     [](const Host&, const Load& load) { return static_cast<double>(load.waiting); }},
+    {"skein_sequence_bytes", "gauge", "Memory of the sequences",
+     [](const Host&, const Load& load) { return static_cast<double>(load.bytes); }},
+    {"skein_sequence_bytes_limit", "gauge", "What it may be at most",
+     [](const Host& host, const Load&) { return static_cast<double>(host.budget()); }},
+};
+
+}  // namespace
+
+void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange) {
+  if (!service.leaving()) return exchange->answer->send({.body = "{\"status\":\"ok\"}"});
+  exchange->answer->send(
+      error_response({.status = 503, .message = "the server is ending", .retry_seconds = 5}));
+}
+
+void answer_models(Service& service, const std::shared_ptr<Exchange>& exchange) {
+  JsonWriter json;
+  json.begin_object().member("object", "list").key("data").begin_array();
+  for (const Served& served : service.models()) write_model(json, served);
+  json.end_array().member("has_more", false);
+  json.member("first_id", service.models().front().host->name());
+  json.member("last_id", service.models().back().host->name()).end_object();
+  exchange->answer->send({.body = json.text()});
+}
+
+void answer_model(Service& service, const std::shared_ptr<Exchange>& exchange) {
+  const Served* served = service.find(exchange->parameter);
+  if (!served)
+    return exchange->answer->send(error_response(
+        {.status = 404,
+         .message = fmt::format("there is no model {}", escaped(exchange->parameter, 80)),
+         .param = "model",
+         .code = "model_not_found"}));
+  JsonWriter json;
+  write_model(json, *served);
+  exchange->answer->send({.body = json.text()});
+}
+
+void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange) {
+  Metrics out;
+  out.head("skein_build_info", "gauge", "The program's version");
+  out.line("skein_build_info", label("version", service.options().version), 1);
+  out.one("skein_uptime_seconds", "gauge", "Since the server began", service.uptime());
+  out.one("skein_connections", "gauge", "Open connections", service.connections());
+  out.one("skein_resident_bytes", "gauge", "Memory of the process", resident_bytes());
+  out.head("skein_requests_total", "counter", "Answers by route and status; 0: the client left");
+  for (const auto& [key, count] : service.counts())
+    out.line("skein_requests_total",
+             label("route", key.first) + "," + label("status", fmt::format("{}", key.second)),
+             count);
+  for (const OfModel& metric : kOfModel) {
+    out.head(metric.name, metric.type, metric.help);
+    for (const Served& served : service.models())
+      out.line(metric.name, label("model", served.host->name()),
+               metric.value(*served.host, served.host->load()));
+  }
+  // The names that dashboards of llama-server look for.
+  double prompt = 0, tokens = 0, active = 0, waiting = 0;
+  for (const Served& served : service.models()) {
+    const Load load = served.host->load();
+    prompt += static_cast<double>(served.host->prompt_tokens());
+    tokens += static_cast<double>(served.host->tokens());
+    active += static_cast<double>(load.active);
+    waiting += static_cast<double>(load.waiting);
+  }
+  out.one("llamacpp:prompt_tokens_total", "counter", "Tokens of prompts read", prompt);
+  out.one("llamacpp:tokens_predicted_total", "counter", "Tokens generated", tokens);
+  out.one("llamacpp:requests_processing", "gauge", "Prompts that are read or answered", active);
+  out.one("llamacpp:requests_deferred", "gauge", "Requests that wait", waiting);
+  exchange->answer->send({.type = "text/plain; version=0.0.4; charset=utf-8", .body = out.take()});
+}
+
+void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange) {
+  std::map<std::string_view, std::vector<const Route*>> paths;
+  for (const Route& route : routes()) paths[route.path].push_back(&route);
+  JsonWriter json;
+  json.begin_object().member("openapi", "3.1.0").key("info").begin_object();
+  json.member("title", "Skein").member("version", service.options().version).end_object();
+  json.key("components").begin_object().key("securitySchemes").begin_object().key("key");
+  json.begin_object().member("type", "http").member("scheme", "bearer").end_object();
+  json.end_object().end_object().key("paths").begin_object();
+  for (const auto& [path, methods] : paths) {
+    json.key(path).begin_object();
+    for (const Route* route : methods) {
+      json.key(route->method == "GET" ? "get" : "post").begin_object();
+      json.member("summary", route->summary);
+      if (path.ends_with("{id}")) {
+        json.key("parameters").begin_array().begin_object().member("name", "id");
+        json.member("in", "path").member("required", true).key("schema").begin_object();
+        json.member("type", "string").end_object().end_object().end_array();
+      }
+      json.key("security").begin_array();
+      if (route->role != Role::open)
+        json.begin_object().key("key").begin_array().end_array().end_object();
+      json.end_array();
+      if (route->method == "POST") {
+        json.key("requestBody").begin_object().key("content").begin_object();
+        json.key("application/json").begin_object().end_object().end_object().end_object();
+      }
+      json.key("responses").begin_object().key("200").begin_object();
+      json.member("description", route->summary).end_object().end_object().end_object();
+    }
+    json.end_object();
+  }
+  json.end_object().end_object();
+  exchange->answer->send({.body = json.text()});
+}
+
+}  // namespace skein::server

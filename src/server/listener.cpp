@@ -1,0 +1,550 @@
+#include "server/listener.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <map>
+#include <new>
+#include <unordered_map>
+#include <utility>
+
+#include "server/request_reader.h"
+
+namespace skein::server {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+constexpr auto kTick = milliseconds(100);
+constexpr auto kLast = milliseconds(1000);  // after a drain that took too long
+
+class Connection;
+
+}  // namespace
+
+struct Listener::Impl {
+  explicit Impl(const ListenOptions& given) : options(given) {}
+
+  void accept();
+  void tick(const std::function<bool()>& stop_asked, const std::function<void()>& overdue);
+  void drain(const std::function<void()>& overdue);
+  void welcome(tcp::socket socket);
+  void forget(Connection* connection, const std::string& peer);
+
+  const ListenOptions options;
+  asio::io_context io{1};
+  tcp::acceptor acceptor{io};
+  asio::steady_timer timer{io}, pause{io};
+  Site* site = nullptr;
+  bool draining = false;
+  std::map<std::string, uint64_t> peers;  // those elsewhere
+  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
+  std::atomic<int64_t> count{0};
+};
+
+namespace {
+
+// A client: one request after the other, each with its answer before the next is looked at.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Listener::Impl& house, tcp::socket socket, std::string peer)
+      : house_(house),
+        socket_(std::move(socket)),
+        deadline_(house.io),
+        stall_(house.io),
+        ping_(house.io),
+        peer_(std::move(peer)) {}
+
+  void start() {
+    arm(house_.options.header_ms);
+    read();
+  }
+  // The server wants to end: what is under way may go on, what is not begun is not.
+  void drain() {
+    keep_ = false;
+    if (phase_ == Phase::heading && !reader_.has_begun()) close();
+  }
+  void close();
+
+ private:
+  enum class Phase : uint8_t { heading, body, answering, discarding, closed };
+
+  // Handlers run on the one thread; without memory for one its connection ends.
+  template <typename F>
+  auto guarded(F call) {
+    return [self = shared_from_this(), call](const auto&... args) {
+      try {
+        call(args...);
+      } catch (const std::bad_alloc&) {
+        self->close();
+      }
+    };
+  }
+
+  void arm(int64_t ms) {
+    const uint64_t armed = ++armed_;
+    deadline_.expires_after(milliseconds(ms));
+    deadline_.async_wait(guarded([this, armed](error_code error) {
+      if (!error && armed == armed_) on_deadline();
+    }));
+  }
+  void disarm() {
+    ++armed_;
+    deadline_.cancel();
+  }
+  void on_deadline();
+
+  void read();
+  void received(size_t count);
+  void lost();
+  void advance();
+  bool read_head();
+  bool read_body();
+  void serve();
+  void refuse(const Refusal& refusal);
+
+  void pump();
+  void begin(Response head, bool streams);
+  void add_piece(std::string_view bytes);
+  void write();
+  void wrote(size_t count);
+  void arm_ping();
+  void finish_answer();
+  void discard();
+  void report(bool whole);
+
+  Listener::Impl& house_;
+  tcp::socket socket_;
+  asio::steady_timer deadline_, stall_, ping_;
+  uint64_t armed_ = 0, stalls_ = 0, pings_ = 0;
+  const std::string peer_;
+  RequestReader reader_;
+  std::array<char, 16384> in_;
+  bool reading_ = false;
+  Phase phase_ = Phase::heading;
+  bool begun_ = false;  // some of a later request's header is there
+  uint64_t requests_ = 0;
+  uint64_t discarded_ = 0;
+
+  std::shared_ptr<Exchange> exchange_;  // that is read or answered
+  bool keep_ = true;                    // the connection may go on after this answer
+  bool chunked_ = false;                // the answer
+  bool streams_ = false;
+  bool ended_ = false;  // all of it is in out_
+  int64_t ping_seconds_ = 0;
+  int status_ = 0;
+  uint64_t sent_bytes_ = 0;  // of the answer's body
+
+  std::string out_;
+  size_t written_ = 0;  // of out_
+  size_t taken_ = 0;    // of the answer's stream, in out_
+  bool writing_ = false;
+};
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  phase_ = Phase::closed;
+  const auto self = shared_from_this();
+  report(false);
+  if (exchange_) exchange_->answer->leave();
+  error_code ignored;
+  socket_.close(ignored);
+  for (asio::steady_timer* timer : {&deadline_, &stall_, &ping_}) timer->cancel();
+  house_.forget(this, peer_);
+}
+
+void Connection::on_deadline() {
+  const bool begun = phase_ == Phase::body || (phase_ == Phase::heading && reader_.has_begun());
+  if (begun)
+    refuse({408, phase_ == Phase::body ? "the body did not come in time"
+                                       : "the header did not come in time"});
+  else
+    close();
+}
+
+void Connection::read() {
+  if (reading_ || phase_ == Phase::closed) return;
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(in_), guarded([this](error_code error, size_t count) {
+                            reading_ = false;
+                            if (phase_ == Phase::closed) return;
+                            error ? lost() : received(count);
+                          }));
+}
+
+void Connection::received(size_t count) {
+  if (phase_ == Phase::discarding) {
+    discarded_ += count;
+    return discarded_ > limits::kDiscardBytes ? close() : read();
+  }
+  reader_.feed({in_.data(), count});
+  if (phase_ != Phase::answering) return advance();
+  // Whoever sends more before he has read this is not listened to for so long.
+  if (reader_.waiting() < limits::kHeaderSectionBytes) read();
+}
+
+// The other side sends nothing any more, which is how clients give up.
+void Connection::lost() {
+  if (phase_ != Phase::answering) return close();
+  keep_ = false;
+  pump();
+  if (phase_ != Phase::answering) return;
+  exchange_->answer->leave();
+  if (!ended_) close();
+}
+
+void Connection::advance() {
+  while (phase_ == Phase::heading || phase_ == Phase::body)
+    if (!(phase_ == Phase::heading ? read_head() : read_body())) return;
+}
+
+bool Connection::read_head() {
+  auto head = reader_.read_head();
+  if (!head) return refuse(head.error()), false;
+  if (!*head) {
+    // From the first byte on there is less time than between two requests.
+    if (!begun_ && reader_.has_begun() && requests_ > 0) {
+      begun_ = true;
+      arm(house_.options.header_ms);
+    }
+    read();
+    return false;
+  }
+  ++requests_;
+  begun_ = false;
+  exchange_ = std::make_shared<Exchange>();
+  exchange_->head = std::move(**head);
+  exchange_->peer = peer_;
+  exchange_->began = std::chrono::steady_clock::now();
+  exchange_->answer->on_output([self = weak_from_this(), &io = house_.io] {
+    asio::post(io, [self] {
+      const auto one = self.lock();
+      if (!one) return;
+      try {
+        one->pump();
+      } catch (const std::bad_alloc&) {
+        one->close();
+      }
+    });
+  });
+  const Head& is = exchange_->head;
+  keep_ = is.keep_alive && !house_.draining && requests_ < limits::kConnectionRequests;
+  auto refusal = house_.site->refuse(*exchange_);
+  if (!refusal && is.length > house_.options.body_bytes) {
+    const auto text = fmt::format("a body of {} bytes; at most {} are taken", is.length,
+                                  house_.options.body_bytes);
+    refusal = house_.site->refuse(Refusal{413, text});
+  }
+  if (refusal) {
+    // The body stays unread, so what follows would be taken for a request.
+    if (is.has_body()) keep_ = false;
+    phase_ = Phase::answering;
+    disarm();
+    exchange_->answer->send(std::move(*refusal));
+    read();
+    return false;
+  }
+  if (!is.has_body()) return serve(), false;
+  phase_ = Phase::body;
+  const auto longest = static_cast<int64_t>(1000 * is.length / limits::kBodyBytesPerSecond);
+  arm(std::max(house_.options.body_ms, longest));
+  if (is.expects_continue && !reader_.has_begun()) {
+    out_ = "HTTP/1.1 100 Continue\r\n\r\n";
+    write();
+  }
+  return true;
+}
+
+bool Connection::read_body() {
+  auto body = reader_.read_body(house_.options.body_bytes);
+  if (!body) return refuse(body.error()), false;
+  if (!*body) return read(), false;
+  exchange_->body = std::move(**body);
+  serve();
+  return false;
+}
+
+void Connection::serve() {
+  phase_ = Phase::answering;
+  disarm();
+  house_.site->serve(exchange_);
+  if (phase_ == Phase::answering && reader_.waiting() < limits::kHeaderSectionBytes) read();
+}
+
+// Of what is no request: nothing that follows can be one.
+void Connection::refuse(const Refusal& refusal) {
+  if (!exchange_) exchange_ = std::make_shared<Exchange>();
+  exchange_->peer = peer_;
+  exchange_->began = std::chrono::steady_clock::now();
+  keep_ = false;
+  phase_ = Phase::answering;
+  disarm();
+  exchange_->answer->on_output({});
+  exchange_->answer->send(house_.site->refuse(refusal));
+  pump();
+}
+
+// Writes what the answer has.
+void Connection::pump() {
+  if (phase_ != Phase::answering || writing_ || ended_) return;
+  Answer::Output output = exchange_->answer->take();
+  if (output.closes) keep_ = false;
+  if (output.head) begin(std::move(*output.head), output.streams);
+  if (!output.bytes.empty()) {
+    taken_ = output.bytes.size();
+    add_piece(output.bytes);
+  }
+  if (output.ended) {
+    ended_ = true;
+    if (streams_ && chunked_) out_ += "0\r\n\r\n";
+  }
+  if (!out_.empty()) return write();
+  if (ended_) return finish_answer();
+  arm_ping();
+}
+
+void Connection::begin(Response head, bool streams) {
+  house_.site->add_fields(*exchange_, head);
+  const Head& asked = exchange_->head;
+  status_ = head.status;
+  streams_ = streams;
+  chunked_ = streams && asked.minor == 1;
+  if (streams && !chunked_) keep_ = false;
+  ping_seconds_ = head.ping_seconds;
+  out_ += fmt::format("HTTP/1.1 {} {}\r\n", head.status, reason_of(head.status));
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out_ += name;
+    out_ += ": ";
+    for (const char c : value)
+      if (static_cast<unsigned char>(c) >= ' ') out_ += c;
+    out_ += "\r\n";
+  };
+  if (head.status != 204) add("Content-Type", head.type);
+  if (chunked_)
+    add("Transfer-Encoding", "chunked");
+  else if (!streams && head.status != 204)
+    add("Content-Length", fmt::format("{}", head.body.size()));
+  if (!keep_)
+    add("Connection", "close");
+  else if (asked.minor == 0)
+    add("Connection", "keep-alive");
+  for (const Field& field : head.fields) add(field.name, field.value);
+  out_ += "\r\n";
+  if (streams || asked.method == "HEAD") return;
+  sent_bytes_ += head.body.size();
+  out_ += head.body;
+}
+
+void Connection::add_piece(std::string_view bytes) {
+  sent_bytes_ += bytes.size();
+  if (chunked_) out_ += fmt::format("{:x}\r\n", bytes.size());
+  out_ += bytes;
+  if (chunked_) out_ += "\r\n";
+}
+
+void Connection::write() {
+  writing_ = true;
+  const uint64_t stalls = ++stalls_;
+  ++pings_;
+  stall_.expires_after(milliseconds(house_.options.stall_ms));
+  stall_.async_wait(guarded([this, stalls](error_code error) {
+    if (!error && stalls == stalls_) close();
+  }));
+  socket_.async_write_some(asio::buffer(out_.data() + written_, out_.size() - written_),
+                           guarded([this](error_code error, size_t count) {
+                             if (phase_ == Phase::closed) return;
+                             error ? close() : wrote(count);
+                           }));
+}
+
+void Connection::wrote(size_t count) {
+  written_ += count;
+  if (written_ < out_.size()) return write();
+  writing_ = false;
+  ++stalls_;
+  stall_.cancel();
+  out_.clear();
+  if (out_.capacity() > 2 * limits::kUnsentBytes) out_.shrink_to_fit();
+  written_ = 0;
+  if (taken_ > 0) exchange_->answer->wrote(std::exchange(taken_, 0));
+  if (phase_ != Phase::answering) return;  // it was told to go on
+  ended_ ? finish_answer() : pump();
+}
+
+void Connection::arm_ping() {
+  if (!streams_ || ping_seconds_ <= 0) return;
+  const uint64_t pings = ++pings_;
+  ping_.expires_after(std::chrono::seconds(ping_seconds_));
+  ping_.async_wait(guarded([this, pings](error_code error) {
+    if (error || pings != pings_ || phase_ != Phase::answering || writing_ || ended_) return;
+    add_piece(": ping\n\n");
+    write();
+  }));
+}
+
+void Connection::report(bool whole) {
+  if (exchange_ && (status_ > 0 || !exchange_->head.method.empty()))
+    house_.site->finished(*exchange_, status_, sent_bytes_, whole);
+}
+
+void Connection::finish_answer() {
+  report(true);
+  exchange_.reset();
+  ended_ = streams_ = chunked_ = false;
+  status_ = 0;
+  sent_bytes_ = 0;
+  if (!keep_ || house_.draining) return discard();
+  phase_ = Phase::heading;
+  arm(reader_.has_begun() ? house_.options.header_ms : house_.options.idle_ms);
+  advance();
+}
+
+// Closing with bytes unread would reset the connection, and the answer might be lost with it.
+void Connection::discard() {
+  phase_ = Phase::discarding;
+  error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  arm(1000 * static_cast<int64_t>(limits::kDiscardSeconds));
+  read();
+}
+
+}  // namespace
+
+void Listener::Impl::forget(Connection* connection, const std::string& peer) {
+  if (const auto at = peers.find(peer); at != peers.end() && --at->second == 0) peers.erase(at);
+  connections.erase(connection);
+  count.store(static_cast<int64_t>(connections.size()));
+  if (draining && connections.empty()) io.stop();
+}
+
+void Listener::Impl::welcome(tcp::socket socket) {
+  error_code error;
+  const tcp::endpoint remote = socket.remote_endpoint(error);
+  if (error || connections.size() >= limits::kConnections) return;
+  const std::string peer = remote.address().to_string();
+  if (!remote.address().is_loopback()) {
+    uint64_t& of_peer = peers[peer];
+    if (of_peer >= limits::kPeerConnections) return;
+    ++of_peer;
+  }
+  socket.set_option(tcp::no_delay(true), error);
+  const unsigned stall = static_cast<unsigned>(options.stall_ms);
+  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof(stall));
+  const auto made = std::make_shared<Connection>(*this, std::move(socket), peer);
+  connections.emplace(made.get(), made);
+  count.store(static_cast<int64_t>(connections.size()));
+  made->start();
+}
+
+void Listener::Impl::accept() {
+  acceptor.async_accept([this](error_code error, tcp::socket socket) {
+    if (!acceptor.is_open()) return;
+    try {
+      if (!error) welcome(std::move(socket));
+      if (!error) return accept();
+      // No descriptors, most likely: they come back.
+      pause.expires_after(kTick);
+      pause.async_wait([this](error_code) {
+        if (acceptor.is_open()) accept();
+      });
+    } catch (const std::bad_alloc&) {
+      accept();
+    }
+  });
+}
+
+void Listener::Impl::tick(const std::function<bool()>& stop_asked,
+                          const std::function<void()>& overdue) {
+  if (stop_asked()) return drain(overdue);
+  timer.expires_after(kTick);
+  timer.async_wait([this, &stop_asked, &overdue](error_code) { tick(stop_asked, overdue); });
+}
+
+void Listener::Impl::drain(const std::function<void()>& overdue) {
+  draining = true;
+  error_code ignored;
+  acceptor.close(ignored);
+  std::vector<std::shared_ptr<Connection>> all;
+  for (const auto& [key, connection] : connections) all.push_back(connection);
+  for (const auto& connection : all) connection->drain();
+  if (connections.empty()) return io.stop();
+  timer.expires_after(milliseconds(options.drain_ms));
+  timer.async_wait([this, &overdue](error_code) {
+    overdue();
+    timer.expires_after(kLast);
+    timer.async_wait([this](error_code) { io.stop(); });
+  });
+}
+
+Result<bool> is_loopback(const std::string& host) {
+  if (host == "localhost") return true;
+  error_code error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error)
+    return fail(Code::argument, "{} is no address to listen at, such as 127.0.0.1, ::1 or 0.0.0.0",
+                escaped(host));
+  return address.is_loopback();
+}
+
+Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+// Connections that were cut off hold on to the house.
+Listener::~Listener() { impl_->connections.clear(); }
+
+Result<std::unique_ptr<Listener>> Listener::open(const ListenOptions& options) {
+  SK_TRY_STATUS(is_loopback(options.host));
+  auto impl = std::make_unique<Impl>(options);
+  error_code error;
+  const auto address =
+      asio::ip::make_address(options.host == "localhost" ? "127.0.0.1" : options.host, error);
+  const tcp::endpoint place(address, static_cast<uint16_t>(options.port));
+  tcp::acceptor& acceptor = impl->acceptor;
+  acceptor.open(place.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(place, error);
+  if (!error) acceptor.listen(1024, error);
+  if (error == asio::error::address_in_use)
+    return fail(Code::io,
+                "port {} of {} is taken; choose another one with --port, or --port 0 for any that "
+                "is free",
+                options.port, options.host);
+  if (error == asio::error::access_denied)
+    return fail(Code::io, "port {} is not yours to listen at; choose one above 1023 with --port",
+                options.port);
+  if (error)
+    return fail(Code::io, "cannot listen at port {} of {}: {}", options.port, options.host,
+                error.message());
+  return std::unique_ptr<Listener>(new Listener(std::move(impl)));
+}
+
+uint16_t Listener::port() const {
+  error_code ignored;
+  return impl_->acceptor.local_endpoint(ignored).port();
+}
+int64_t Listener::connections() const { return impl_->count.load(); }
+
+void Listener::run(Site& site, const std::function<bool()>& stop_asked,
+                   const std::function<void()>& overdue) {
+  impl_->site = &site;
+  impl_->accept();
+  impl_->tick(stop_asked, overdue);
+  while (!impl_->io.stopped()) {
+    try {
+      impl_->io.run();
+    } catch (const std::bad_alloc&) {  // of the tick or of a handler's own; the next one goes on
+    }
+  }
+}
+
+}  // namespace skein::server

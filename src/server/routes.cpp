@@ -1,0 +1,89 @@
+#include "server/routes.h"
+
+#include <optional>
+
+namespace skein::server {
+namespace {
+
+constexpr std::string_view kHealth = "Whether the server is ready; 503 when it is ending";
+constexpr std::string_view kModels = "The models that are served";
+constexpr std::string_view kModel = "One of them";
+constexpr std::string_view kChat = "An answer to a conversation, whole or as a stream";
+constexpr std::string_view kCompletion = "What follows a text, or how likely the text is";
+constexpr std::string_view kTokenize = "A text, or messages, as token ids";
+constexpr std::string_view kDetokenize = "Token ids as a text";
+constexpr std::string_view kInfo = "The special tokens of the vocabulary";
+constexpr std::string_view kTemplate = "Messages as the model sees them";
+constexpr std::string_view kMetrics = "Counters and gauges, for Prometheus";
+constexpr std::string_view kOpenApi = "This table, as an OpenAPI document";
+
+constexpr Route kRoutes[] = {
+    {"GET", "/health", Role::open, false, answer_health, kHealth},
+    {"GET", "/v1/health", Role::open, false, answer_health, kHealth},
+    {"GET", "/v1/models", Role::read, false, answer_models, kModels},
+    {"GET", "/models", Role::read, false, answer_models, kModels},
+    {"GET", "/v1/models/{id}", Role::read, false, answer_model, kModel},
+    {"GET", "/models/{id}", Role::read, false, answer_model, kModel},
+    {"POST", "/v1/chat/completions", Role::generate, true, answer_chat, kChat},
+    {"POST", "/chat/completions", Role::generate, true, answer_chat, kChat},
+    {"POST", "/v1/completions", Role::generate, true, answer_completion, kCompletion},
+    {"POST", "/completions", Role::generate, true, answer_completion, kCompletion},
+    {"POST", "/tokenize", Role::read, true, answer_tokenize, kTokenize},
+    {"POST", "/detokenize", Role::read, true, answer_detokenize, kDetokenize},
+    {"GET", "/tokenizer_info", Role::read, false, answer_tokenizer_info, kInfo},
+    {"POST", "/apply-template", Role::read, true, answer_apply_template, kTemplate},
+    {"GET", "/metrics", Role::read, false, answer_metrics, kMetrics},
+    {"GET", "/openapi.json", Role::open, false, answer_openapi, kOpenApi},
+};
+
+// %41 is A; nothing where a percent sign stands before anything else.
+std::optional<std::string> without_percents(std::string_view text) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+  };
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0)
+      return std::nullopt;
+    out += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+    i += 2;
+  }
+  return out;
+}
+
+std::optional<std::string> match(std::string_view pattern, std::string_view path) {
+  const size_t brace = pattern.find('{');
+  if (brace == std::string_view::npos)
+    return pattern == path ? std::optional(std::string()) : std::nullopt;
+  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) return std::nullopt;
+  return without_percents(path.substr(brace));
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+Match find_route(std::string_view method, std::string_view path) {
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  Match out;
+  for (const Route& route : kRoutes) {
+    auto parameter = match(route.path, path);
+    if (!parameter) continue;
+    if (!out.allowed.empty()) out.allowed += ", ";
+    out.allowed += route.method;
+    if (route.method == "GET") out.allowed += ", HEAD";
+    if (route.method != method && !(method == "HEAD" && route.method == "GET")) continue;
+    out.route = &route;
+    out.parameter = std::move(*parameter);
+  }
+  return out;
+}
+
+}  // namespace skein::server

@@ -1,0 +1,52 @@
+// What the server answers: one table. Documents, metrics and the check of keys read it too; a new
+// route is a row in routes.cpp.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "server/access.h"
+#include "server/site.h"
+
+namespace skein::server {
+
+class Service;
+
+// Answers the exchange now or later. Where `computes`, on a worker's thread.
+using Handler = void (*)(Service& service, const std::shared_ptr<Exchange>& exchange);
+
+struct Route {
+  std::string_view method;
+  std::string_view path;  // its last part may be "{id}"
+  Role role = Role::admin;
+  bool computes = false;
+  Handler handler = nullptr;
+  std::string_view summary;
+};
+
+std::span<const Route> routes();
+
+struct Match {
+  const Route* route = nullptr;  // null: none of this method
+  std::string parameter;         // of the path
+  std::string allowed;           // methods of this path, "GET, HEAD"; empty: there is no such path
+};
+// HEAD is served where GET is. A slash at the end does not count.
+Match find_route(std::string_view method, std::string_view path);
+
+// The handlers, by files.
+void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_models(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_model(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_chat(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_completion(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_tokenize(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_detokenize(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_tokenizer_info(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_apply_template(Service& service, const std::shared_ptr<Exchange>& exchange);
+
+}  // namespace skein::server

@@ -1,0 +1,206 @@
+#include "server/service.h"
+
+#include <algorithm>
+#include <new>
+#include <random>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+namespace skein::server {
+namespace {
+
+constexpr size_t kThreads = 2;
+
+bool is_visible(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+// "application/json; charset=utf-8" and its kind.
+bool is_json(std::string_view type) {
+  type = type.substr(0, type.find(';'));
+  while (type.ends_with(' ')) type.remove_suffix(1);
+  std::string small(type);
+  for (char& c : small)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return small == "application/json" ||
+         (small.starts_with("application/") && small.ends_with("+json"));
+}
+
+Response respond(int status, std::string message, std::string code = {}) {
+  return error_response({.status = status, .message = std::move(message), .code = std::move(code)});
+}
+
+}  // namespace
+
+Service::Service(ServiceOptions options)
+    : options_(std::move(options)), workers_(kThreads, limits::kWaitingRequests) {}
+
+void Service::close() {
+  for (Served& served : models_) served.host->close();
+}
+
+std::string Service::new_id(std::string_view beginning) {
+  std::random_device random;
+  return fmt::format("{}{:08x}{:08x}{:08x}", beginning, random(), random(), random());
+}
+
+// Whose request it is, as far as that can be seen before a key.
+std::optional<Response> Service::refuse_source(const Exchange& exchange) const {
+  const Head& head = exchange.head;
+  if (options_.hosts.allows(head.host)) return std::nullopt;
+  return respond(403,
+                 fmt::format("this server does not answer to the name {}; --allow-host {} lets "
+                             "it",
+                             escaped(head.host, 80), escaped(head.host, 80)));
+}
+
+Response Service::answer_options(const Exchange& exchange, const Match& match) const {
+  Response out{.status = 204};
+  const std::string allowed = match.allowed + (match.allowed.empty() ? "OPTIONS" : ", OPTIONS");
+  out.fields.push_back({"Allow", allowed});
+  const std::string* origin = exchange.head.find("origin");
+  if (!origin || !options_.origins.allows(*origin)) return out;
+  out.fields.push_back({"Access-Control-Allow-Methods", allowed});
+  out.fields.push_back({"Access-Control-Allow-Headers", "Authorization, *"});
+  out.fields.push_back({"Access-Control-Max-Age", "600"});
+  return out;
+}
+
+std::optional<Response> Service::refuse(Exchange& exchange) {
+  const Head& head = exchange.head;
+  const std::string* id = head.find("x-request-id");
+  exchange.id =
+      id && id->size() <= limits::kRequestIdBytes && is_visible(*id) ? *id : new_id("req_");
+  if (auto refusal = refuse_source(exchange)) return refusal;
+  std::string_view path = head.path;
+  if (!options_.prefix.empty()) {
+    if (!path.starts_with(options_.prefix)) path = {};
+    path.remove_prefix(std::min(options_.prefix.size(), path.size()));
+  }
+  Match match = find_route(head.method, path);
+  if (head.method == "OPTIONS") return answer_options(exchange, match);
+  if (match.allowed.empty())
+    return respond(404, fmt::format("there is no {} here", escaped(head.path, 200)));
+  if (!match.route) {
+    Response out = respond(405, fmt::format("{} takes {}", escaped(head.path, 200), match.allowed));
+    out.fields.push_back({"Allow", match.allowed});
+    return out;
+  }
+  exchange.route = match.route;
+  exchange.parameter = std::move(match.parameter);
+  if (!options_.keys.empty() && match.route->role != Role::open) {
+    const auto role = options_.keys.role_of(head);
+    if (!role) {
+      Response out = respond(401, "a key is missing or not known: Authorization: Bearer KEY",
+                             "invalid_api_key");
+      out.fields.push_back({"WWW-Authenticate", "Bearer"});
+      return out;
+    }
+    if (*role < match.route->role)
+      return respond(403,
+                     fmt::format("this key may only {}; {} asks for the role {}", role_name(*role),
+                                 escaped(head.path, 200), role_name(match.route->role)));
+  }
+  if (head.method == "POST") {
+    // What a form of another page may send without being asked is not taken for JSON.
+    const std::string* type = head.find("content-type");
+    if (type ? !is_json(*type) : head.find("origin") != nullptr)
+      return respond(415, "Content-Type has to be application/json");
+  }
+  if (leaving() && match.route->role != Role::open)
+    return error_response({.status = 503, .message = "the server is ending", .retry_seconds = 5});
+  return std::nullopt;
+}
+
+Response Service::refuse(const Refusal& refusal) {
+  return respond(refusal.status, refusal.message);
+}
+
+void Service::add_fields(const Exchange& exchange, Response& response) {
+  const std::string id = exchange.id.empty() ? new_id("req_") : exchange.id;
+  response.fields.push_back({"x-request-id", id});
+  response.fields.push_back({"request-id", id});
+  response.fields.push_back(
+      {"openai-processing-ms", fmt::format("{:.0f}", 1000 * seconds_since(exchange.began))});
+  const std::string* origin = exchange.head.find("origin");
+  if (!origin || !options_.origins.allows(*origin)) return;
+  response.fields.push_back({"Access-Control-Allow-Origin", *origin});
+  response.fields.push_back({"Access-Control-Expose-Headers", "x-request-id, retry-after"});
+  response.fields.push_back({"Vary", "Origin"});
+}
+
+void Service::serve(std::shared_ptr<Exchange> exchange) {
+  const auto handle = [this, exchange] {
+    if (exchange->answer->gone()) return;
+    try {
+      exchange->route->handler(*this, exchange);
+    } catch (const std::bad_alloc&) {
+      exchange->answer->send(error_response(api_error({Code::memory, ""})));
+    }
+  };
+  if (!exchange->route->computes) return handle();
+  if (workers_.push(handle)) return;
+  exchange->answer->send(error_response({.status = 429,
+                                         .message = "too many requests wait already",
+                                         .code = "rate_limit_exceeded",
+                                         .retry_seconds = 1}));
+}
+
+void Service::finished(const Exchange& exchange, int status, uint64_t bytes, bool whole) {
+  ++counts_[{exchange.route ? exchange.route->path : "other", status}];
+  if (!options_.log) return;
+  const Facts facts = exchange.answer->facts();
+  constexpr size_t kMost = limits::kLogFieldBytes;
+  options_.log({.id = exchange.id,
+                .peer = exchange.peer,
+                .method = escaped(exchange.head.method, kMost),
+                .path = escaped(exchange.head.path, kMost),
+                .model = facts.model,
+                .status = status,
+                .seconds = seconds_since(exchange.began),
+                .bytes = bytes,
+                .prompt_tokens = facts.prompt_tokens,
+                .tokens = facts.tokens,
+                .whole = whole});
+}
+
+Asked<Json> Service::body_of(const Exchange& exchange) const {
+  auto json = parse_json(exchange.body, options_.body_bytes);
+  if (!json)
+    return tl::unexpected(json.error().code == Code::memory
+                              ? api_error(json.error())
+                              : ApiError{.message = "the body is " + json.error().message});
+  if (!json->object()) return refused("the body is no JSON object");
+  return std::move(*json);
+}
+
+const Served* Service::find(std::string_view name) const {
+  for (const Served& served : models_)
+    if (served.host->name() == name) return &served;
+  return nullptr;
+}
+
+Asked<const Served*> Service::model_of(const Json& body) const {
+  const Json given = body.find("model");
+  const bool named = given && !given.is_null();
+  const auto name = given.string();
+  if (named && !name) return refused("model has to be a string", "model");
+  if (named)
+    if (const Served* served = find(*name)) return served;
+  // Programs have the names of other people's models built in.
+  if (models_.size() == 1 && !options_.defaults.strict_model) return &models_.front();
+  if (!named)
+    return refused("model is missing: there are several, GET /v1/models lists them", "model");
+  return tl::unexpected(ApiError{
+      .status = 404,
+      .message = fmt::format("there is no model {}; GET /v1/models lists them", escaped(*name, 80)),
+      .param = "model",
+      .code = "model_not_found"});
+}
+
+double Service::uptime() const { return seconds_since(began_); }
+
+}  // namespace skein::server

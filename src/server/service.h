@@ -1,0 +1,96 @@
+// What stands between the connections and the models: who may ask for what, which route a request
+// takes, who works on it, what is counted and logged.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/access.h"
+#include "server/routes.h"
+#include "server/served.h"
+#include "server/site.h"
+#include "server/workers.h"
+
+namespace skein::server {
+
+struct LogEntry {
+  std::string id, peer, method, path, model;
+  int status = 0;  // 0: the client left before there was one
+  double seconds = 0;
+  uint64_t bytes = 0;
+  int64_t prompt_tokens = 0;
+  int64_t tokens = 0;
+  bool whole = true;  // the answer left entirely
+};
+
+struct ServiceOptions {
+  Keys keys;
+  HostRule hosts;
+  OriginRule origins;
+  std::string prefix;  // of all paths, "/skein"
+  uint64_t body_bytes = 0;
+  Defaults defaults;
+  std::string version;
+  std::function<void(const LogEntry&)> log{};  // on the connections' thread
+};
+
+// Connections call it on their one thread, workers on theirs.
+class Service final : public Site {
+ public:
+  explicit Service(ServiceOptions options);
+
+  // Before the first request.
+  void add(Served served) { models_.push_back(std::move(served)); }
+  std::span<const Served> models() const { return models_; }
+  const ServiceOptions& options() const { return options_; }
+  // From now on requests are turned away, and /health says so.
+  void leave() { leaving_.store(true); }
+  bool leaving() const { return leaving_.load(); }
+  // Ends what is under way with an error.
+  void close();
+  // Where the listener's figure comes from.
+  void count_connections(std::function<int64_t()> count) { connections_ = std::move(count); }
+
+  std::optional<Response> refuse(Exchange& exchange) override;
+  Response refuse(const Refusal& refusal) override;
+  void add_fields(const Exchange& exchange, Response& response) override;
+  void serve(std::shared_ptr<Exchange> exchange) override;
+  void finished(const Exchange& exchange, int status, uint64_t bytes, bool whole) override;
+
+  // ---- Of the handlers.
+  // The body as a JSON object.
+  Asked<Json> body_of(const Exchange& exchange) const;
+  // The model that a body names.
+  Asked<const Served*> model_of(const Json& body) const;
+  const Served* find(std::string_view name) const;
+  // An id that nobody has had: "chatcmpl-..." with that beginning.
+  static std::string new_id(std::string_view beginning);
+
+  // Answers by route and status.
+  using Counts = std::map<std::pair<std::string_view, int>, uint64_t>;
+  const Counts& counts() const { return counts_; }
+  int64_t connections() const { return connections_ ? connections_() : 0; }
+  double uptime() const;
+
+ private:
+  std::optional<Response> refuse_source(const Exchange& exchange) const;
+  Response answer_options(const Exchange& exchange, const Match& match) const;
+
+  const ServiceOptions options_;
+  std::vector<Served> models_;
+  std::function<int64_t()> connections_;
+  std::atomic<bool> leaving_{false};
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  Counts counts_;
+  Workers workers_;  // last: they use all of it
+};
+
+}  // namespace skein::server

@@ -1,0 +1,45 @@
+// What a connection asks about a request, and whom it hands it to. It knows no socket, and whoever
+// implements it is called on the connections' thread and computes nothing there.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/answer.h"
+#include "server/http.h"
+
+namespace skein::server {
+
+struct Route;
+
+// A request and its answer. Belongs to the connection until serve(), and is only read afterwards.
+struct Exchange {
+  Head head;
+  std::string body;
+  std::string id;    // of the request
+  std::string peer;  // the address it came from
+  std::chrono::steady_clock::time_point began;
+  const Route* route = nullptr;
+  std::string parameter;  // of the path, "name" of /v1/models/name
+  std::shared_ptr<Answer> answer = std::make_shared<Answer>();
+};
+
+class Site {
+ public:
+  virtual ~Site() = default;
+
+  // Of a request whose body was not read: the answer, unless it may be read and served. Sets the
+  // exchange's id and route.
+  virtual std::optional<Response> refuse(Exchange& exchange) = 0;
+  // Of one that the gate refused.
+  virtual Response refuse(const Refusal& refusal) = 0;
+  // Fields that stand in each of its answers.
+  virtual void add_fields(const Exchange& exchange, Response& response) = 0;
+  virtual void serve(std::shared_ptr<Exchange> exchange) = 0;
+  // `status` of the answer, 0: it was not answered; `bytes` of its body. `whole`: all of it left.
+  virtual void finished(const Exchange& exchange, int status, uint64_t bytes, bool whole) = 0;
+};
+
+}  // namespace skein::server

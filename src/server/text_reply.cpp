@@ -1,0 +1,202 @@
+#include "server/text_reply.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+
+namespace skein::server {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool is_text(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t length = utf8_length(bytes);
+    if (length == 0) return false;
+    bytes.remove_prefix(length);
+  }
+  return true;
+}
+
+double ms_between(Clock::time_point from, Clock::time_point to) {
+  return std::max(0.0, std::chrono::duration<double, std::milli>(to - from).count());
+}
+
+double per_second(int64_t count, double ms) {
+  return ms > 0 ? static_cast<double>(count) * 1000 / ms : 0;
+}
+
+}  // namespace
+
+std::string token_label(const text::Tokenizer& tokenizer, int32_t id) {
+  const std::string_view bytes = tokenizer.bytes_of(id);
+  if (bytes.empty()) {
+    const std::string_view name = tokenizer.special_name(id);
+    return name.empty() ? fmt::format("token_id:{}", id) : std::string(name);
+  }
+  if (is_text(bytes)) return std::string(bytes);
+  std::string out = "bytes:";
+  for (const char byte : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+  return out;
+}
+
+std::string_view reason_name(Finish finish) {
+  return finish == Finish::stop || finish == Finish::end_of_text ? "stop" : "length";
+}
+
+TextReply::TextReply(ReplyPlan plan)
+    : plan_(std::move(plan)),
+      created_(std::chrono::duration_cast<std::chrono::seconds>(
+                   std::chrono::system_clock::now().time_since_epoch())
+                   .count()),
+      choices_(plan_.choices * plan_.prompts) {}
+
+void TextReply::accepted() {
+  accepted_at_ = last_at_ = Clock::now();
+  if (!plan_.stream) return;
+  answer().begin({.type = "text/event-stream",
+                  .fields = {{"Cache-Control", "no-cache"},
+                             {"X-Accel-Buffering", "no"},
+                             {"x-skein-model", plan_.host->name()}},
+                  .ping_seconds = plan_.ping_seconds});
+  write_opening();
+}
+
+void TextReply::read(const Order& order, std::vector<TokenScore> scores) {
+  read_at_ = last_at_ = Clock::now();
+  take_prompt(order, std::move(scores));
+}
+
+void TextReply::told(size_t index, const Event& event, const Generation& generation) {
+  Choice& one = choices_[index];
+  const bool thought = generation.thought_count() > one.thoughts;
+  one.tokens = generation.count();
+  one.thoughts = generation.thought_count();
+  one.finish = event.finish;
+  last_at_ = Clock::now();
+  const int32_t id = event.id >= 0 ? event.id : event.ending;
+  size_t fresh = 0;
+  if (id >= 0) {
+    one.logprobs += event.logprob;
+    if (keeps_entry(event, thought)) {
+      if (plan_.stream) one.entries.clear();
+      one.entries.push_back({id, event.logprob, event.top});
+      fresh = 1;
+    }
+  }
+  if (plan_.stream) return write_event(index, event, fresh);
+  one.text += event.text;
+  one.thinking += event.thinking;
+  kept_bytes_ += event.text.size() + event.thinking.size() +
+                 fresh * (sizeof(Entry) + event.top.size() * sizeof(TokenProbability));
+  if (kept_bytes_ <= limits::kAnswerBytes) return;
+  cut_ = true;
+  answer().send(error_response(
+      {.message = fmt::format("the answer grew beyond {} bytes; ask for it with stream",
+                              limits::kAnswerBytes),
+       .param = "max_tokens"}));
+}
+
+void TextReply::failed(const ApiError& error) {
+  note();
+  if (!plan_.stream) return answer().send(error_response(error));
+  answer().write("data: " + error_text(error) + "\n\n");
+  answer().end(/*closes=*/true);
+}
+
+void TextReply::finished() {
+  note();
+  if (plan_.stream) {
+    if (plan_.include_usage) {
+      JsonWriter json;
+      begin_object(json, true);
+      json.key("choices").begin_array().end_array();
+      write_usage(json);
+      write_timings(json);
+      send_chunk(json.end_object().text());
+    }
+    answer().write("data: [DONE]\n\n");
+    return answer().end();
+  }
+  JsonWriter json;
+  begin_object(json, false);
+  json.key("choices").begin_array();
+  size_t as = 0;
+  for (const size_t index : shown()) write_choice(json, index, as++);
+  json.end_array();
+  write_usage(json);
+  write_timings(json);
+  answer().send(
+      {.fields = {{"x-skein-model", plan_.host->name()}}, .body = json.end_object().text()});
+}
+
+// Of each prompt's choices the likeliest, token for token.
+std::vector<size_t> TextReply::shown() const {
+  std::vector<size_t> out;
+  for (size_t prompt = 0; prompt < plan_.prompts; ++prompt) {
+    std::vector<size_t> own(plan_.choices);
+    std::iota(own.begin(), own.end(), prompt * plan_.choices);
+    if (plan_.shown < plan_.choices) {
+      const auto mean = [&](size_t index) {
+        const Choice& one = choices_[index];
+        return one.logprobs / static_cast<double>(std::max<int64_t>(one.tokens, 1));
+      };
+      std::stable_sort(own.begin(), own.end(),
+                       [&](size_t a, size_t b) { return mean(a) > mean(b); });
+      own.resize(plan_.shown);
+    }
+    out.insert(out.end(), own.begin(), own.end());
+  }
+  return out;
+}
+
+void TextReply::begin_object(JsonWriter& json, bool chunk) const {
+  json.begin_object().member("id", plan_.id).member("object", object(chunk));
+  json.member("created", created_).member("model", plan_.host->name());
+  json.member("system_fingerprint",
+              "fp_" + hex(plan_.host->model().info().fingerprint).substr(0, 12));
+}
+
+void TextReply::send_chunk(const std::string& json) {
+  std::string piece;
+  piece.reserve(json.size() + 8);
+  piece += "data: ";
+  piece += json;
+  piece += "\n\n";
+  answer().write(piece);
+}
+
+void TextReply::write_usage(JsonWriter& json) const {
+  int64_t tokens = 0, thoughts = 0;
+  for (const Choice& one : choices_) tokens += one.tokens, thoughts += one.thoughts;
+  json.key("usage").begin_object().member("prompt_tokens", plan_.prompt_tokens);
+  json.member("completion_tokens", tokens).member("total_tokens", plan_.prompt_tokens + tokens);
+  json.key("prompt_tokens_details").begin_object().member("cached_tokens", 0).end_object();
+  json.key("completion_tokens_details").begin_object().member("reasoning_tokens", thoughts);
+  json.end_object().end_object();
+}
+
+// As llama-server has it, whose clients show it.
+void TextReply::write_timings(JsonWriter& json) const {
+  int64_t tokens = 0;
+  for (const Choice& one : choices_) tokens += one.tokens;
+  const double prompt_ms = ms_between(accepted_at_, read_at_);
+  const double ms = ms_between(read_at_, last_at_);
+  json.key("timings").begin_object().member("cache_n", 0).member("prompt_n", plan_.prompt_tokens);
+  json.member("prompt_ms", prompt_ms);
+  json.member("prompt_per_second", per_second(plan_.prompt_tokens, prompt_ms));
+  json.member("predicted_n", tokens).member("predicted_ms", ms);
+  json.member("predicted_per_second", per_second(tokens, ms)).end_object();
+}
+
+void TextReply::note() const {
+  Facts facts{.model = plan_.host->name(), .prompt_tokens = plan_.prompt_tokens};
+  for (const Choice& one : choices_) facts.tokens += one.tokens;
+  answer().note(std::move(facts));
+}
+
+}  // namespace skein::server

@@ -1,0 +1,116 @@
+// What the answers of OpenAI's chat and completions have in common: choices that grow token by
+// token, told at once at the end or as a stream of events, with usage and timings.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/host.h"
+#include "server/site.h"
+
+namespace skein::server {
+
+// How the answer to a request is to be written.
+struct ReplyPlan {
+  std::shared_ptr<Exchange> exchange;
+  const Host* host = nullptr;
+  std::string id;  // "chatcmpl-..."
+  bool stream = false;
+  bool include_usage = false;
+  int64_t ping_seconds = 0;
+  size_t choices = 1;  // that are made
+  size_t shown = 1;    // of each prompt's: the best of them
+  size_t prompts = 1;
+  int64_t prompt_tokens = 0;
+  bool logprobs = false;
+  size_t top = 0;
+  bool echo = false;
+  bool token_ids = false;
+};
+
+// A letter of its own for every token: its text where that is one, "bytes:\xNN" where it is none,
+// its name or number where it has no text.
+std::string token_label(const text::Tokenizer& tokenizer, int32_t id);
+// "stop" or "length".
+std::string_view reason_name(Finish finish);
+
+class TextReply : public Reply {
+ public:
+  explicit TextReply(ReplyPlan plan);
+
+  void accepted() override;
+  bool gone() const override { return cut_ || answer().gone(); }
+  bool full() const override { return plan_.stream && answer().full(); }
+  void read(const Order& order, std::vector<TokenScore> scores) override;
+  void told(size_t index, const Event& event, const Generation& generation) override;
+  void failed(const ApiError& error) override;
+  void finished() override;
+
+ protected:
+  struct Entry {  // of a token
+    int32_t id = 0;
+    std::optional<double> logprob;  // none: it is the first of a prompt
+    std::vector<TokenProbability> top;
+  };
+  struct Choice {
+    std::string text, thinking;
+    std::vector<Entry>
+        entries;  // with logprobs or ids: of its tokens, behind the prompt's if echoed
+    Finish finish = Finish::running;
+    int64_t tokens = 0, thoughts = 0;
+    double logprobs = 0;  // their sum
+  };
+
+  const ReplyPlan& plan() const { return plan_; }
+  Answer& answer() const { return *plan_.exchange->answer; }
+  const text::Tokenizer& tokenizer() const { return plan_.host->tokenizer(); }
+  const std::vector<Choice>& choices() const { return choices_; }
+  Choice& choice(size_t index) { return choices_[index]; }
+
+  // "chat.completion" or "text_completion", and the same of a stream.
+  virtual std::string_view object(bool chunk) const = 0;
+  // Chunks that begin each choice.
+  virtual void write_opening() {}
+  // What an event brought: `fresh` entries at the end of the choice's, `thought`: of a thought.
+  virtual void write_event(size_t index, const Event& event, size_t fresh) = 0;
+  virtual bool keeps_entry(const Event& event, bool thought) const = 0;
+  // A choice of an answer that is no stream.
+  virtual void write_choice(JsonWriter& json, size_t index, size_t shown_as) = 0;
+  // What a prompt that was read adds to each of its choices.
+  virtual void take_prompt(const Order&, std::vector<TokenScore>) {}
+
+  // A chunk with one choice, whose members `write` writes.
+  template <typename F>
+  void chunk(F write) {
+    JsonWriter json;
+    begin_object(json, true);
+    json.key("choices").begin_array();
+    write(json);
+    json.end_array();
+    if (plan_.include_usage) json.key("usage").null();
+    send_chunk(json.end_object().text());
+  }
+
+ private:
+  void begin_object(JsonWriter& json, bool chunk) const;
+  void send_chunk(const std::string& json);
+  void write_usage(JsonWriter& json) const;
+  void write_timings(JsonWriter& json) const;
+  std::vector<size_t> shown() const;
+  void note() const;
+
+  const ReplyPlan plan_;
+  const int64_t created_;
+  std::vector<Choice> choices_;
+  std::chrono::steady_clock::time_point accepted_at_{}, read_at_{}, last_at_{};
+  size_t kept_bytes_ = 0;
+  bool cut_ = false;
+};
+
+std::shared_ptr<Reply> make_chat_reply(ReplyPlan plan);
+std::shared_ptr<Reply> make_completion_reply(ReplyPlan plan);
+
+}  // namespace skein::server

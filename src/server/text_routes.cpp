@@ -1,0 +1,167 @@
+// Routes about texts and tokens, and the two that generate: on a worker's thread, up to where a
+// host takes over.
+#include <utility>
+
+#include "base/limits.h"
+#include "server/fields.h"
+#include "server/generation_request.h"
+#include "server/service.h"
+
+namespace skein::server {
+namespace {
+
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+struct Question {
+  Json body;
+  const Served* served = nullptr;
+};
+
+Asked<Question> question_of(const Service& service, const Exchange& exchange) {
+  auto body = service.body_of(exchange);
+  if (!body) return tl::unexpected(std::move(body).error());
+  auto served = service.model_of(*body);
+  if (!served) return tl::unexpected(std::move(served).error());
+  return Question{std::move(*body), *served};
+}
+
+// What stands for the end of a text where a vocabulary has no name of its own for it.
+std::string end_name(const text::Tokenizer& tokenizer) {
+  const std::string_view name = tokenizer.special_name(tokenizer.end_of_text());
+  return name.empty() ? "<|endoftext|>" : std::string(name);
+}
+
+void write_ids(JsonWriter& json, std::span<const int32_t> ids) {
+  json.begin_array();
+  for (const int32_t id : ids) json.value(static_cast<int64_t>(id));
+  json.end_array();
+}
+
+Asked<std::string> tokenize(const Question& asked) {
+  const text::Tokenizer& tokenizer = asked.served->host->tokenizer();
+  Fields fields(asked.body);
+  std::vector<int32_t> ids;
+  if (fields.find("messages")) {
+    auto chat = render_chat(*asked.served, asked.body);
+    if (!chat) return tl::unexpected(std::move(chat).error());
+    ids = std::move(chat->ids);
+  } else {
+    // Two servers have two names for it.
+    const bool old = !fields.find("prompt") && fields.find("content");
+    const std::string_view key = old ? "content" : "prompt";
+    const auto text = fields.string(key);
+    if (!text && !fields.error()) fields.refuse("prompt", "prompt is missing: the text to cut");
+    const bool special = fields.flag("parse_special", false);
+    if (fields.error()) return tl::unexpected(*fields.error());
+    // lm-evaluation-harness asks this way for the id that ends a text.
+    if (*text == end_name(tokenizer) && tokenizer.end_of_text() >= 0) {
+      ids = {tokenizer.end_of_text()};
+    } else {
+      auto cut =
+          tokenizer.encode(*text, special ? text::Special::as_token : text::Special::as_text);
+      if (!cut) return refused(cut.error().message, std::string(key));
+      ids = std::move(*cut);
+    }
+  }
+  JsonWriter json;
+  json.begin_object().member("count", static_cast<int64_t>(ids.size()));
+  json.key("tokens");
+  if (fields.flag("with_pieces", false)) {
+    json.begin_array();
+    for (const int32_t id : ids) {
+      json.begin_object().member("id", static_cast<int64_t>(id));
+      json.member("piece", token_label(tokenizer, id)).end_object();
+    }
+    json.end_array();
+  } else {
+    write_ids(json, ids);
+  }
+  if (fields.error()) return tl::unexpected(*fields.error());
+  return json.end_object().text();
+}
+
+Asked<std::string> detokenize(const Question& asked) {
+  const auto list = asked.body.find("tokens").array();
+  if (!list) return refused("tokens has to be a list of token ids", "tokens");
+  std::vector<int32_t> ids;
+  for (const Json& each : *list) {
+    int64_t id = 0;
+    if (!each.integer(id) || id < 0 || id > INT32_MAX)
+      return refused("tokens has to be a list of token ids", "tokens");
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  const auto text = asked.served->host->tokenizer().decode(ids);
+  if (!text) return refused(text.error().message, "tokens");
+  JsonWriter json;
+  return json.begin_object().member("prompt", *text).member("content", *text).end_object().text();
+}
+
+Asked<std::string> apply_template(const Question& asked) {
+  const auto chat = render_chat(*asked.served, asked.body);
+  if (!chat) return tl::unexpected(chat.error());
+  JsonWriter json;
+  json.begin_object();
+  json.member("prompt", chat->prompt.text + chat->opening);
+  json.key("tokens");
+  write_ids(json, chat->ids);
+  json.member("think", text::think_mode_name(chat->think));
+  return json.end_object().text();
+}
+
+void answer_with(Service& service, const ExchangePtr& exchange,
+                 Asked<std::string> (*make)(const Question&)) {
+  const auto asked = question_of(service, *exchange);
+  const auto text = asked ? make(*asked) : tl::unexpected(asked.error());
+  exchange->answer->send(text ? Response{.body = std::move(*text)} : error_response(text.error()));
+}
+
+void generate(Service& service, const ExchangePtr& exchange, std::string_view id,
+              Asked<GenerationRequest> (*read)(const Served&, const Defaults&, const Json&),
+              std::shared_ptr<Reply> (*make)(ReplyPlan)) {
+  const auto refuse = [&](const ApiError& error) { exchange->answer->send(error_response(error)); };
+  const auto asked = question_of(service, *exchange);
+  if (!asked) return refuse(asked.error());
+  Host& host = *asked->served->host;
+  auto request = read(*asked->served, service.options().defaults, asked->body);
+  if (!request) return refuse(request.error());
+  request->plan.exchange = exchange;
+  request->plan.host = &host;
+  request->plan.id = Service::new_id(id);
+  exchange->answer->on_change([&host] { host.wake(); });
+  if (auto taken = host.submit(std::move(request->orders), make(std::move(request->plan))); !taken)
+    refuse(taken.error());
+}
+
+}  // namespace
+
+void answer_tokenize(Service& service, const ExchangePtr& exchange) {
+  answer_with(service, exchange, tokenize);
+}
+void answer_detokenize(Service& service, const ExchangePtr& exchange) {
+  answer_with(service, exchange, detokenize);
+}
+void answer_apply_template(Service& service, const ExchangePtr& exchange) {
+  answer_with(service, exchange, apply_template);
+}
+
+// Of the first model: a request without a body names none.
+void answer_tokenizer_info(Service& service, const ExchangePtr& exchange) {
+  const text::Tokenizer& tokenizer = service.models().front().host->tokenizer();
+  const std::string end = end_name(tokenizer);
+  JsonWriter json;
+  json.begin_object().member("name", tokenizer.name());
+  json.member("vocab_size", static_cast<int64_t>(tokenizer.size()));
+  for (const char* key : {"eos_token", "bos_token", "pad_token"}) json.member(key, end);
+  json.member("eos_token_id", static_cast<int64_t>(tokenizer.end_of_text()));
+  json.key("chat_template").null().end_object();
+  exchange->answer->send({.body = json.text()});
+}
+
+void answer_chat(Service& service, const ExchangePtr& exchange) {
+  generate(service, exchange, "chatcmpl-", read_chat_request, make_chat_reply);
+}
+void answer_completion(Service& service, const ExchangePtr& exchange) {
+  generate(service, exchange, "cmpl-", read_completion_request, make_completion_reply);
+}
+
+}  // namespace skein::server

@@ -1,0 +1,44 @@
+#include "server/workers.h"
+
+#include <utility>
+
+namespace skein::server {
+
+Workers::Workers(size_t threads, size_t waiting) : waiting_(waiting) {
+  for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+}
+
+Workers::~Workers() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool Workers::push(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (work_.size() >= waiting_) return false;
+    work_.push_back(std::move(work));
+  }
+  changed_.notify_one();
+  return true;
+}
+
+void Workers::run() {
+  while (true) {
+    std::function<void()> work;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return closing_ || !work_.empty(); });
+      if (closing_) return;
+      work = std::move(work_.front());
+      work_.pop_front();
+    }
+    work();
+  }
+}
+
+}  // namespace skein::server

@@ -1,0 +1,36 @@
+// A few threads for what is too long for the connections' thread and no business of an engine's:
+// taking a body apart, making tokens of a text.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace skein::server {
+
+class Workers {
+ public:
+  Workers(size_t threads, size_t waiting);
+  // Work that has not begun is dropped.
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  // False: too much waits already.
+  bool push(std::function<void()> work);
+
+ private:
+  void run();
+
+  const size_t waiting_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> work_;
+  bool closing_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace skein::server

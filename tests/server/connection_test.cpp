@@ -1,0 +1,351 @@
+// What connections do, over real sockets: order, deadlines, refusals that arrive, keys, names,
+// ends.
+#include <gtest/gtest.h>
+
+#include "server/test_server.h"
+
+namespace skein::test {
+namespace {
+
+using server::ServerOptions;
+
+const std::string kLong =
+    R"({"prompt":"abc","max_tokens":-1,"ignore_eos":true,"stream":true,"seed":5})";
+
+ServerOptions with_keys() {
+  ServerOptions out;
+  for (const char* key : {"read:r-key", "generate:g-key", "a-key"})
+    EXPECT_TRUE(out.service.keys.add(key));
+  return out;
+}
+
+TEST(Connection, requests_of_one_connection_are_answered_in_order) {
+  TestServer server;
+  Client client(server.port());
+  std::string many;
+  for (int i = 0; i < 100; ++i)
+    many += fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", i % 2 ? "/health" : "/none");
+  ASSERT_TRUE(client.send(many));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(client.read().status, i % 2 ? 200 : 404) << i;
+}
+
+TEST(Connection, goes_on_after_a_stream) {
+  TestServer server;
+  Client client(server.port());
+  for (int i = 0; i < 3; ++i) {
+    client.request("POST", "/v1/completions", R"({"prompt":"ab","max_tokens":5,"stream":true})");
+    const Reply reply = client.read();
+    EXPECT_EQ(reply.fields.at("content-type"), "text/event-stream");
+    EXPECT_TRUE(Events(reply.body).done);
+  }
+  client.request("GET", "/health");
+  EXPECT_EQ(client.read().status, 200);
+}
+
+TEST(Connection, speaks_http_1_0_and_head_and_expect) {
+  TestServer server;
+  {
+    Client old(server.port());
+    old.send("GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    EXPECT_EQ(old.read().body, "{\"status\":\"ok\"}");
+    EXPECT_TRUE(old.ended());
+  }
+  {
+    Client old(server.port());
+    const std::string body = R"({"prompt":"ab","max_tokens":3,"stream":true})";
+    old.send(
+        fmt::format("POST /v1/completions HTTP/1.0\r\nHost: localhost\r\nContent-Type: "
+                    "application/json\r\nConnection: keep-alive\r\nContent-Length: {}\r\n\r\n{}",
+                    body.size(), body));
+    const Reply reply = old.read();
+    EXPECT_EQ(reply.fields.at("connection"), "close");
+    EXPECT_TRUE(Events(reply.body).done);
+  }
+  Client client(server.port());
+  client.request("HEAD", "/health");
+  const Reply head = client.read(/*has_body=*/false);
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.fields.at("content-length"), "15");
+  client.request("GET", "/health/");
+  EXPECT_EQ(client.read().body, "{\"status\":\"ok\"}");
+  Client expecting(server.port());
+  expecting.send(
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Expect: 100-continue\r\nContent-Length: 15\r\n\r\n");
+  EXPECT_EQ(expecting.read().status, 100);
+  expecting.send("{\"prompt\":\"ab\"}");
+  EXPECT_EQ(expecting.read().status, 200);
+}
+
+TEST(Connection, a_body_that_is_too_long_is_told_so) {
+  TestServer server;
+  const std::string body(3 << 20, ' ');
+  Client client(server.port());
+  client.request("POST", "/tokenize", body);  // all of it, before anything is read
+  const Reply reply = client.read();
+  EXPECT_EQ(reply.status, 413);
+  EXPECT_EQ(reply.error("type"), "invalid_request_error");
+  EXPECT_TRUE(client.ended());
+  // Who asks first is told without having sent it.
+  Client asking(server.port());
+  asking.send(
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Expect: 100-continue\r\nContent-Length: 3000000\r\n\r\n");
+  EXPECT_EQ(asking.read().status, 413);
+}
+
+TEST(Connection, nothing_behind_a_refused_request_is_answered) {
+  TestServer server;
+  const std::string second = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (const std::string first :
+       {"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n",
+        "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: Bearer a-key\r\n\r\n",
+        "GET /health HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\nHost: localhost\r\n x: y\r\n\r\n",
+        "\x16\x03\x01\x02", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
+    Client client(server.port());
+    client.send(first + second);
+    const Reply reply = client.read();
+    EXPECT_GE(reply.status, 400) << first;
+    EXPECT_FALSE(reply.error("message").empty()) << first;
+    EXPECT_TRUE(client.ended()) << first;
+  }
+  EXPECT_EQ(ask(server.port(), "GET", "/health").status, 200);
+}
+
+TEST(Connection, what_does_not_come_in_time_is_not_waited_for) {
+  ServerOptions options;
+  options.listen.header_ms = options.listen.body_ms = options.listen.idle_ms = 50;
+  TestServer server(options);
+  Client silent(server.port()), slow(server.port()), half(server.port()), idle(server.port());
+  slow.send("GET /health HTTP/1.1\r\nHo");
+  half.send(
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Content-Length: 10\r\n\r\n{");
+  idle.request("GET", "/health");
+  EXPECT_EQ(idle.read().status, 200);
+  EXPECT_TRUE(silent.ended());
+  EXPECT_EQ(slow.read().status, 408);
+  EXPECT_EQ(half.read().status, 408);
+  EXPECT_TRUE(idle.ended());
+}
+
+TEST(Connection, a_reader_that_takes_nothing_is_dropped_and_costs_nobody_else) {
+  ServerOptions options;
+  options.listen.stall_ms = 200;
+  TestServer server(options);
+  Client stalled(server.port(), 4096);
+  stalled.request(
+      "POST", "/v1/completions",
+      R"({"prompt":"abc","max_tokens":-1,"ignore_eos":true,"stream":true,"logprobs":20})");
+  ASSERT_TRUE(stalled.readable());
+  EXPECT_EQ(post(server.port(), "/v1/completions", R"({"prompt":"ab","max_tokens":3})").status,
+            200);
+  EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 0; }));
+}
+
+TEST(Answer, is_full_when_much_waits_and_tells_when_it_is_not) {
+  server::Answer answer;
+  int told = 0, changed = 0;
+  answer.on_output([&] { ++told; });
+  answer.on_change([&] { ++changed; });
+  answer.begin({});
+  const std::string piece(1024, 'x');
+  while (!answer.full()) answer.write(piece);
+  EXPECT_EQ(told, 1);  // once until it is taken
+  const auto output = answer.take();
+  EXPECT_EQ(output.bytes.size(), limits::kUnsentBytes);
+  EXPECT_TRUE(answer.full());
+  answer.wrote(output.bytes.size() / 4);
+  EXPECT_TRUE(answer.full());
+  answer.wrote(output.bytes.size() / 4);
+  EXPECT_FALSE(answer.full());
+  EXPECT_EQ(changed, 1);
+  answer.leave();
+  answer.leave();
+  EXPECT_TRUE(answer.gone());
+  EXPECT_EQ(changed, 2);
+}
+
+TEST(Connection, who_leaves_frees_what_he_had) {
+  server::HostOptions one;
+  one.parallel = 1;
+  TestServer server({}, one);
+  const auto idle = [&] {
+    return server.of_model("skein_sequences") == 0 &&
+           server.of_model("skein_requests_waiting") == 0;
+  };
+  // In the middle of an answer.
+  Client reading(server.port());
+  reading.request("POST", "/v1/completions", kLong);
+  ASSERT_TRUE(reading.readable());
+  // In the queue behind it.
+  Client waiting(server.port());
+  waiting.request("POST", "/v1/completions", kLong);
+  EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_requests_waiting") == 1; }));
+  waiting.close();
+  EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_requests_waiting") == 0; }));
+  reading.close();
+  EXPECT_TRUE(server.wait_until(idle));
+  // While a long prompt is read, and without a stream.
+  Client prompting(server.port());
+  prompting.request("POST", "/v1/completions",
+                    "{\"prompt\":\"" + std::string(500'000, 'a') + "\",\"max_tokens\":1}");
+  EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 1; }));
+  prompting.close();
+  EXPECT_TRUE(server.wait_until(idle));
+  EXPECT_EQ(post(server.port(), "/v1/completions", R"({"prompt":"ab","max_tokens":3})").status,
+            200);
+}
+
+TEST(Connection, who_comes_when_too_many_wait_is_told_when_to_come_again) {
+  server::HostOptions narrow;
+  narrow.parallel = narrow.waiting = 1;
+  TestServer server({}, narrow);
+  Client first(server.port()), second(server.port());
+  first.request("POST", "/v1/completions", kLong);
+  ASSERT_TRUE(first.readable());
+  EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 1; }));
+  second.request("POST", "/v1/completions", kLong);
+  ASSERT_TRUE(second.readable());  // the head comes before its turn does
+  const Reply third = post(server.port(), "/v1/completions", kLong);
+  EXPECT_EQ(third.status, 429);
+  EXPECT_EQ(third.error("type"), "rate_limit_error");
+  EXPECT_EQ(third.fields.at("retry-after"), "1");
+  EXPECT_EQ(third.fields.at("content-type"), "application/json");
+}
+
+TEST(Access, keys_have_roles) {
+  TestServer server(with_keys());
+  const auto status = [&](std::string_view path, std::string_view field) {
+    return ask(server.port(), path == "/v1/completions" ? "POST" : "GET", path,
+               R"({"prompt":"ab","max_tokens":2})", field)
+        .status;
+  };
+  EXPECT_EQ(status("/health", ""), 200);
+  EXPECT_EQ(status("/v1/models", ""), 401);
+  EXPECT_EQ(status("/v1/models", "Authorization: Bearer r-keys\r\n"), 401);
+  EXPECT_EQ(status("/v1/models", "Authorization: Basic r-key\r\n"), 401);
+  for (const char* field : {"Authorization: Bearer r-key\r\n", "authorization: bearer r-key\r\n",
+                            "x-api-key: r-key\r\n", "api-key: r-key\r\n",
+                            "Authorization: Bearer r-key\r\nx-api-key: wrong\r\n"})
+    EXPECT_EQ(status("/v1/models", field), 200) << field;
+  EXPECT_EQ(status("/v1/completions", "x-api-key: r-key\r\n"), 403);
+  EXPECT_EQ(status("/v1/completions", "x-api-key: g-key\r\n"), 200);
+  EXPECT_EQ(status("/v1/completions", "x-api-key: a-key\r\n"), 200);
+  const Reply refused = ask(server.port(), "GET", "/v1/models");
+  EXPECT_EQ(refused.error("type"), "authentication_error");
+  EXPECT_EQ(refused.error("code"), "invalid_api_key");
+  EXPECT_EQ(refused.fields.at("www-authenticate"), "Bearer");
+}
+
+TEST(Access, an_address_that_others_reach_needs_a_key) {
+  ServerOptions options;
+  options.listen.port = 0;
+  options.listen.host = "0.0.0.0";
+  const auto refused = server::Server::open(options);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("--api-key"), std::string::npos);
+  options.listen.host = "somewhere";
+  EXPECT_FALSE(server::Server::open(options));
+  EXPECT_FALSE(server::Keys().add(""));
+  EXPECT_FALSE(server::Keys().add("read:"));
+  EXPECT_FALSE(server::Keys().add("a b"));
+}
+
+TEST(Access, a_port_that_is_taken_is_told) {
+  ServerOptions options;
+  options.listen.port = 0;
+  const auto first = server::Server::open(options);
+  ASSERT_TRUE(first);
+  options.listen.port = (*first)->port();
+  const auto second = server::Server::open(options);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::io);
+  EXPECT_NE(second.error().message.find("--port"), std::string::npos);
+}
+
+TEST(Access, pages_elsewhere_reach_nothing) {
+  ServerOptions options;
+  options.service.hosts.allowed = {"skein.example"};
+  options.service.origins.allowed = {"https://chat.example"};
+  TestServer server(options);
+  const auto host = [&](std::string_view name) {
+    Client client(server.port());
+    client.send(fmt::format("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", name));
+    return client.read().status;
+  };
+  for (const char* name : {"localhost", "127.0.0.1:99", "[::1]:1", "skein.example"})
+    EXPECT_EQ(host(name), 200) << name;
+  for (const char* name : {"evil.example", "127.evil.example", "10.0.0.1"})
+    EXPECT_EQ(host(name), 403) << name;
+  // A form can send this without asking.
+  Client form(server.port());
+  form.send(
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+      "Content-Length: 15\r\n\r\n{\"prompt\":\"ab\"}");
+  EXPECT_EQ(form.read().status, 415);
+  const std::string listed = "Origin: https://chat.example\r\n";
+  const Reply friendly = ask(server.port(), "GET", "/health", "", listed);
+  EXPECT_EQ(friendly.fields.at("access-control-allow-origin"), "https://chat.example");
+  const Reply strange = ask(server.port(), "GET", "/health", "", "Origin: https://b.example\r\n");
+  EXPECT_EQ(strange.fields.count("access-control-allow-origin"), 0u);
+  const Reply asked = ask(server.port(), "OPTIONS", "/v1/chat/completions", "", listed);
+  EXPECT_EQ(asked.status, 204);
+  EXPECT_EQ(asked.fields.at("access-control-allow-methods"), "POST, OPTIONS");
+}
+
+TEST(Access, ids_of_requests_come_back_where_they_can) {
+  TestServer server;
+  const auto id = [&](std::string_view field) {
+    return ask(server.port(), "GET", "/health", "", field).fields.at("x-request-id");
+  };
+  EXPECT_EQ(id("x-request-id: abc-1\r\n"), "abc-1");
+  EXPECT_TRUE(id("x-request-id: a b\r\n").starts_with("req_"));
+  EXPECT_TRUE(id("x-request-id: " + std::string(129, 'a') + "\r\n").starts_with("req_"));
+  EXPECT_TRUE(id("").starts_with("req_"));
+}
+
+TEST(Drain, what_is_under_way_is_finished_and_nothing_else_begun) {
+  TestServer server;
+  Client idle(server.port()), busy(server.port());
+  idle.request("GET", "/health");
+  EXPECT_EQ(idle.read().status, 200);
+  busy.request("POST", "/v1/completions",
+               R"({"prompt":"abc","max_tokens":3000,"ignore_eos":true,"stream":true})");
+  ASSERT_TRUE(busy.readable());
+  server.ask_to_stop();
+  EXPECT_TRUE(idle.ended());
+  const Events events(busy.read().body);
+  EXPECT_TRUE(events.done);
+  EXPECT_EQ(events.data.back()
+                .find("choices")
+                .array()
+                ->front()
+                .find("finish_reason")
+                .string()
+                .value_or(""),
+            "length");
+  EXPECT_TRUE(busy.ended());
+  busy.close();
+  server.stop();
+  EXPECT_FALSE(Client(server.port()).connected());
+}
+
+TEST(Drain, what_takes_too_long_ends_with_an_error) {
+  ServerOptions options;
+  options.listen.drain_ms = 100;
+  TestServer server(options);
+  Client busy(server.port());
+  busy.request("POST", "/v1/completions", kLong);
+  ASSERT_TRUE(busy.readable());
+  server.ask_to_stop();
+  const Events events(busy.read().body);
+  EXPECT_FALSE(events.done);
+  EXPECT_EQ(events.data.back().find("error").find("type").string(), "unavailable_error");
+  EXPECT_TRUE(busy.ended());
+}
+
+}  // namespace
+}  // namespace skein::test
