@@ -19,6 +19,7 @@ CommandPtr make_pull();
 CommandPtr make_quantize();
 CommandPtr make_rm();
 CommandPtr make_run();
+CommandPtr make_serve();
 CommandPtr make_state_diff();
 CommandPtr make_state_export();
 CommandPtr make_state_import();
@@ -40,6 +41,7 @@ constexpr std::string_view kMachine = "This machine and this program";
 constexpr CommandEntry kCommands[] = {
     {"run", kText, "chat with a model, or one answer to a prompt or a pipe", make_run},
     {"complete", kText, "continue a text, without a template", make_complete},
+    {"serve", kText, "answer over HTTP, as OpenAI's API does", make_serve},
     {"pull", kModels, "fetch a model, or a vocabulary", make_pull},
     {"list", kModels, "list the models that are here, or that can be fetched", make_list},
     {"rm", kModels, "remove a model that was fetched", make_rm},

@@ -24,6 +24,11 @@ void ModelOptions::declare(Options& options) {
       .model();
   options.section("Model");
   options.stand_in("-m,--model", "MODEL", "FILE").set_elsewhere();
+  declare_settings(options);
+}
+
+void ModelOptions::declare_settings(Options& options) {
+  options.section("Model");
   options.value("-t,--threads", threads_, "N", "threads; 0: one for each physical core")
       .range(0, static_cast<double>(limits::kThreads));
   adapters_.declare(options);

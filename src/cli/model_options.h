@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cli/adapter_option.h"
 #include "cli/console.h"
@@ -19,6 +20,10 @@ class ModelOptions {
   // MODEL, -m, -t, --lora, --vocab, --chunk, --numerics, --sparse, --two-plane. Call it first, so
   // that MODEL is the first argument.
   void declare(Options& options);
+  // The same without MODEL, for a command that takes several: each is set_path() before it is
+  // looked at and loaded.
+  void declare_settings(Options& options);
+  void set_path(std::string path) { path_ = std::move(path); }
 
   // What the file is, from its header. Errors: those of Opening::look and Opening::fits; argument
   // (--lora).

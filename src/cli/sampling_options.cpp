@@ -169,9 +169,9 @@ Status SamplingOptions::set(std::string_view name, std::string_view value) {
   return {};
 }
 
-bool SamplingOptions::has_seed() const {
+bool SamplingOptions::has(std::string_view name) const {
   return std::any_of(given_.begin(), given_.end(),
-                     [](const auto& one) { return one.first->name == "seed"; });
+                     [&](const auto& one) { return one.first->name == name; });
 }
 
 Result<Sampling> SamplingOptions::sampling(const text::Profile& profile,

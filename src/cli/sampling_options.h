@@ -35,7 +35,8 @@ class SamplingOptions {
   // The profile's values for that way of thinking, and over them what was set. Without a seed one
   // is drawn from the system, another one each time.
   Result<Sampling> sampling(const text::Profile& profile, text::ThinkMode mode) const;
-  bool has_seed() const;
+  bool has_seed() const { return has("seed"); }
+  bool has(std::string_view name) const;
 
  private:
   std::vector<std::pair<const SamplingSetting*, std::string>> given_;

@@ -14,6 +14,20 @@ void Answer::tell() {
   if (output_) output_();
 }
 
+void Answer::on_change(std::function<void()> call) {
+  const std::lock_guard lock(mutex_);
+  changed_ = std::move(call);
+}
+
+void Answer::tell_change() {
+  std::function<void()> call;
+  {
+    const std::lock_guard lock(mutex_);
+    call = changed_;
+  }
+  if (call) call();
+}
+
 void Answer::send(Response whole) {
   {
     const std::lock_guard lock(mutex_);
@@ -67,12 +81,12 @@ void Answer::wrote(size_t bytes) {
     if (!full() || unsent_ > limits::kUnsentBytes / 2) return;
     full_.store(false, std::memory_order_release);
   }
-  if (changed_) changed_();
+  tell_change();
 }
 
 void Answer::leave() {
   if (gone_.exchange(true, std::memory_order_acq_rel)) return;
-  if (changed_) changed_();
+  tell_change();
 }
 
 void Answer::note(Facts facts) {
@@ -82,7 +96,9 @@ void Answer::note(Facts facts) {
 
 Facts Answer::facts() const {
   const std::lock_guard lock(mutex_);
-  return facts_;
+  Facts out = facts_;
+  out.tokens = tokens_.load(std::memory_order_relaxed);
+  return out;
 }
 
 }  // namespace skein::server

@@ -18,7 +18,7 @@ namespace skein::server {
 struct Facts {
   std::string model;
   int64_t prompt_tokens = 0;
-  int64_t tokens = 0;
+  int64_t tokens = 0;  // so far
 };
 
 class Answer {
@@ -34,13 +34,14 @@ class Answer {
   bool gone() const { return gone_.load(std::memory_order_acquire); }
   // So much waits to be read that nothing more should be written for now.
   bool full() const { return full_.load(std::memory_order_acquire); }
-  // Called, from the connection's thread, when gone() turns true or full() turns false. Set before
-  // anything is written.
-  void on_change(std::function<void()> call) { changed_ = std::move(call); }
+  // Called, from the connection's thread, when gone() turns true or full() turns false from now on.
+  void on_change(std::function<void()> call);
   void note(Facts facts);
+  void count_tokens(int64_t tokens) { tokens_.store(tokens, std::memory_order_relaxed); }
 
   // ---- Of the connection.
-  // Called, from any thread, when there is something to take and nothing was taken since.
+  // Called, from any thread, when there is something to take and nothing was taken since. Set
+  // before others have the answer.
   void on_output(std::function<void()> call) { output_ = std::move(call); }
   struct Output {
     std::optional<Response> head;
@@ -57,14 +58,17 @@ class Answer {
 
  private:
   void tell();
+  void tell_change();
 
   mutable std::mutex mutex_;
   Output pending_;
   bool told_ = false;
   size_t unsent_ = 0;
   Facts facts_;
+  std::function<void()> changed_;
   std::atomic<bool> gone_{false}, full_{false};
-  std::function<void()> changed_, output_;
+  std::atomic<int64_t> tokens_{0};
+  std::function<void()> output_;
 };
 
 }  // namespace skein::server

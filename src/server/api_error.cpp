@@ -33,7 +33,8 @@ Response error_response(const ApiError& error) {
   Response out{.status = error.status, .body = error_text(error)};
   if (error.retry_seconds > 0)
     out.fields.push_back({"Retry-After", fmt::format("{}", error.retry_seconds)});
-  if (!error.may_retry) out.fields.push_back({"x-should-retry", "false"});
+  // Clients repeat whatever begins with a 5.
+  if (!error.may_retry || error.status == 501) out.fields.push_back({"x-should-retry", "false"});
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/platform.h"
 
 namespace skein::server {
@@ -39,6 +40,7 @@ class Host::Job {
   Group& group() { return *group_; }
   int64_t sequences() const { return static_cast<int64_t>(std::max<size_t>(order_.choices, 1)); }
   int64_t bytes() const { return bytes_; }
+  uint64_t tokens() const { return order_.prompt.size(); }
   bool is_over() const { return over_; }
 
   // Whether anything moved.
@@ -199,8 +201,10 @@ bool Host::fits(const Job& job) const {
 Asked<void> Host::submit(std::vector<Order> orders, std::shared_ptr<Reply> reply) {
   const auto group = std::make_shared<Group>(Group{.reply = reply, .left = orders.size()});
   std::vector<std::unique_ptr<Job>> jobs;
+  uint64_t tokens = 0;
   for (Order& order : orders) {
     const int64_t bytes = bytes_of(order);
+    tokens += order.prompt.size();
     if (bytes > budget_)
       return refused(fmt::format("this takes {} bytes of memory for {} texts at once; there are {}",
                                  bytes, order.choices, budget_),
@@ -210,7 +214,8 @@ Asked<void> Host::submit(std::vector<Order> orders, std::shared_ptr<Reply> reply
   {
     const std::lock_guard lock(mutex_);
     if (closing_) return tl::unexpected(kLeaving);
-    if (waiting_groups_ >= options_.waiting)
+    const bool long_ones = waiting_groups_ > 0 && waiting_tokens_ + tokens > limits::kPromptTokens;
+    if (waiting_groups_ >= options_.waiting || long_ones)
       return tl::unexpected(ApiError{
           .status = 429,
           .message = fmt::format("{} requests wait for {} already", waiting_groups_, name_),
@@ -219,6 +224,7 @@ Asked<void> Host::submit(std::vector<Order> orders, std::shared_ptr<Reply> reply
     reply->accepted();
     for (auto& job : jobs) waiting_.push_back(std::move(job));
     ++waiting_groups_;
+    waiting_tokens_ += tokens;
     load_.waiting = waiting_groups_;
     woken_ = true;
   }
@@ -260,6 +266,7 @@ bool Host::admit() {
     const bool look = std::exchange(woken_, false);
     const auto leave = [&](std::unique_ptr<Job>& job) {
       if (!std::exchange(job->group().begun, true)) --waiting_groups_;
+      waiting_tokens_ -= job->tokens();
       return std::move(job);
     };
     if (look) {

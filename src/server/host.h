@@ -117,6 +117,7 @@ class Host {
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Job>> waiting_;
   int64_t waiting_groups_ = 0;
+  uint64_t waiting_tokens_ = 0;
   bool woken_ = false;
   bool closing_ = false;
   Load load_;

@@ -14,7 +14,8 @@ namespace skein::server {
 
 struct Route;
 
-// A request and its answer. Belongs to the connection until serve(), and is only read afterwards.
+// A request and its answer. Belongs to the connection until serve(); afterwards it is only read,
+// but for the body, which belongs to whoever serves.
 struct Exchange {
   Head head;
   std::string body;

@@ -57,6 +57,7 @@ TextReply::TextReply(ReplyPlan plan)
 
 void TextReply::accepted() {
   accepted_at_ = last_at_ = Clock::now();
+  answer().note({.model = plan_.host->name(), .prompt_tokens = plan_.prompt_tokens});
   if (!plan_.stream) return;
   answer().begin({.type = "text/event-stream",
                   .fields = {{"Cache-Control", "no-cache"},
@@ -74,7 +75,9 @@ void TextReply::read(const Order& order, std::vector<TokenScore> scores) {
 void TextReply::told(size_t index, const Event& event, const Generation& generation) {
   Choice& one = choices_[index];
   const bool thought = generation.thought_count() > one.thoughts;
+  total_ += generation.count() - one.tokens;
   one.tokens = generation.count();
+  answer().count_tokens(total_);
   one.thoughts = generation.thought_count();
   one.finish = event.finish;
   last_at_ = Clock::now();
@@ -102,14 +105,12 @@ void TextReply::told(size_t index, const Event& event, const Generation& generat
 }
 
 void TextReply::failed(const ApiError& error) {
-  note();
   if (!plan_.stream) return answer().send(error_response(error));
   answer().write("data: " + error_text(error) + "\n\n");
   answer().end(/*closes=*/true);
 }
 
 void TextReply::finished() {
-  note();
   if (plan_.stream) {
     if (plan_.include_usage) {
       JsonWriter json;
@@ -171,10 +172,10 @@ void TextReply::send_chunk(const std::string& json) {
 }
 
 void TextReply::write_usage(JsonWriter& json) const {
-  int64_t tokens = 0, thoughts = 0;
-  for (const Choice& one : choices_) tokens += one.tokens, thoughts += one.thoughts;
+  int64_t thoughts = 0;
+  for (const Choice& one : choices_) thoughts += one.thoughts;
   json.key("usage").begin_object().member("prompt_tokens", plan_.prompt_tokens);
-  json.member("completion_tokens", tokens).member("total_tokens", plan_.prompt_tokens + tokens);
+  json.member("completion_tokens", total_).member("total_tokens", plan_.prompt_tokens + total_);
   json.key("prompt_tokens_details").begin_object().member("cached_tokens", 0).end_object();
   json.key("completion_tokens_details").begin_object().member("reasoning_tokens", thoughts);
   json.end_object().end_object();
@@ -182,21 +183,13 @@ void TextReply::write_usage(JsonWriter& json) const {
 
 // As llama-server has it, whose clients show it.
 void TextReply::write_timings(JsonWriter& json) const {
-  int64_t tokens = 0;
-  for (const Choice& one : choices_) tokens += one.tokens;
   const double prompt_ms = ms_between(accepted_at_, read_at_);
   const double ms = ms_between(read_at_, last_at_);
   json.key("timings").begin_object().member("cache_n", 0).member("prompt_n", plan_.prompt_tokens);
   json.member("prompt_ms", prompt_ms);
   json.member("prompt_per_second", per_second(plan_.prompt_tokens, prompt_ms));
-  json.member("predicted_n", tokens).member("predicted_ms", ms);
-  json.member("predicted_per_second", per_second(tokens, ms)).end_object();
-}
-
-void TextReply::note() const {
-  Facts facts{.model = plan_.host->name(), .prompt_tokens = plan_.prompt_tokens};
-  for (const Choice& one : choices_) facts.tokens += one.tokens;
-  answer().note(std::move(facts));
+  json.member("predicted_n", total_).member("predicted_ms", ms);
+  json.member("predicted_per_second", per_second(total_, ms)).end_object();
 }
 
 }  // namespace skein::server

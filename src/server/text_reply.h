@@ -100,12 +100,12 @@ class TextReply : public Reply {
   void write_usage(JsonWriter& json) const;
   void write_timings(JsonWriter& json) const;
   std::vector<size_t> shown() const;
-  void note() const;
 
   const ReplyPlan plan_;
   const int64_t created_;
   std::vector<Choice> choices_;
   std::chrono::steady_clock::time_point accepted_at_{}, read_at_{}, last_at_{};
+  int64_t total_ = 0;  // tokens of all choices
   size_t kept_bytes_ = 0;
   bool cut_ = false;
 };

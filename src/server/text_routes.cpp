@@ -124,6 +124,7 @@ void generate(Service& service, const ExchangePtr& exchange, std::string_view id
   Host& host = *asked->served->host;
   auto request = read(*asked->served, service.options().defaults, asked->body);
   if (!request) return refuse(request.error());
+  exchange->body = {};  // the tokens are enough, for as long as this takes
   request->plan.exchange = exchange;
   request->plan.host = &host;
   request->plan.id = Service::new_id(id);

@@ -1,6 +1,7 @@
 // What the routes answer: the same text and numbers by every way, and errors that name a field.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <thread>
 
 #include "run/score.h"
@@ -287,7 +288,7 @@ TEST(Chat, answers_as_the_program_does) {
       post(port(), "/chat/completions",
            R"({"messages":[{"role":"user","content":"Reverse: garden"}],"temperature":0})");
   const Json message = choice(reply.json()).find("message");
-  EXPECT_EQ(text(message, "content"), "nedrag");
+  EXPECT_EQ(text(message, "content"), BUNDLED_REVERSED);
   EXPECT_EQ(text(message, "role"), "assistant");
   EXPECT_TRUE(message.find("refusal").is_null());
   EXPECT_TRUE(choice(reply.json()).find("logprobs").is_null());
@@ -457,6 +458,16 @@ TEST(Routes, unknown_ones_and_other_methods_are_told_apart) {
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.fields.at("allow"), "POST");
   EXPECT_EQ(ask(port(), "GET", "/v1/models/?a=b").status, 200);
+}
+
+TEST(Routes, the_page_about_serving_lists_them) {
+  std::ifstream file(std::string(SKEIN_SOURCE_DIR) + "/docs/serving.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  for (const server::Route& route : server::routes())
+    EXPECT_NE(page.find(fmt::format("| `{} {}` | {} | {} |\n", route.method, route.path,
+                                    role_name(route.role), route.summary)),
+              std::string::npos)
+        << route.path;
 }
 
 TEST(Routes, the_document_and_the_metrics_name_what_there_is) {

@@ -1,0 +1,253 @@
+// skein serve: models behind a port, with OpenAI's API.
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+#include "base/limits.h"
+#include "cli/commands.h"
+#include "cli/folders.h"
+#include "cli/interrupt.h"
+#include "cli/model_options.h"
+#include "cli/sampling_options.h"
+#include "run/vocabulary.h"
+#include "server/server.h"
+
+namespace skein::cli {
+namespace {
+
+constexpr uint64_t kKeyFileBytes = 1024 * 1024;
+
+int64_t seconds_since_1970() { return static_cast<int64_t>(std::time(nullptr)); }
+
+std::string time_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  char text[32];
+  ::gmtime_r(&now, &parts);
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+std::string log_text(const server::LogEntry& entry) {
+  std::string out = fmt::format("{} {} {} {} {} {:.0f} ms", time_text(), entry.peer, entry.method,
+                                entry.path, entry.status, 1000 * entry.seconds);
+  if (!entry.model.empty())
+    out += fmt::format(", {}: {}+{} tokens", entry.model, entry.prompt_tokens, entry.tokens);
+  if (!entry.whole) out += ", the client left";
+  return out + " " + entry.id;
+}
+
+std::string log_json(const server::LogEntry& entry) {
+  JsonWriter json;
+  json.begin_object().member("time", time_text()).member("id", entry.id);
+  json.member("peer", entry.peer).member("method", entry.method).member("path", entry.path);
+  json.member("status", entry.status).member("ms", 1000 * entry.seconds);
+  json.member("bytes", entry.bytes).member("whole", entry.whole);
+  if (!entry.model.empty())
+    json.member("model", entry.model)
+        .member("prompt_tokens", entry.prompt_tokens)
+        .member("completion_tokens", entry.tokens);
+  return json.end_object().text();
+}
+
+class Serve final : public Command {
+ public:
+  void declare(Options& options) override;
+  int run(Console& console) override;
+
+ private:
+  Result<server::ServerOptions> server_options(Console& console) const;
+  Status add(Console& console, server::Server& server, const std::string& given);
+  void welcome(Console& console, const server::Server& server) const;
+
+  std::vector<std::string> models_;
+  ModelOptions model_options_;
+  SamplingOptions sampling_options_;
+  std::string host_ = "127.0.0.1", prefix_, profile_name_, template_name_, key_file_;
+  std::string log_ = "text";
+  std::optional<std::string> think_;
+  std::vector<std::string> keys_, hosts_, origins_;
+  std::vector<std::string> names_;  // of the models
+  int64_t port_ = 8080, parallel_ = 32, queue_ = limits::kWaitingRequests, memory_ = 0;
+  int64_t body_ = static_cast<int64_t>(limits::kBodyBytes / limits::kMiB);
+  int64_t predict_ = 4096, ping_ = 15;
+  bool open_ = false, strict_ = false;
+};
+
+void Serve::declare(Options& options) {
+  options.argument("MODEL", models_,
+                   "models: files, folders or names of installed ones; NAME=FILE gives one a name");
+  options.stand_in("-m,--model", "MODEL", "FILE").set_elsewhere();
+  options.value("--host", host_, "ADDRESS", "where to listen: 127.0.0.1 is this machine alone");
+  options.value("--port", port_, "N", "the port; 0: any that is free").range(0, 65535);
+  options.value("--api-key", keys_, "[ROLE:]KEY",
+                "a key that requests must have; with a role (read, generate, state, admin) it may "
+                "do less than everything; may stand several times");
+  options.value("--api-key-file", key_file_, "FILE", "such keys, one a line").file();
+  options.flag("--allow-open", open_, "let everybody in who reaches an address without keys");
+  options.value("--allow-host", hosts_, "NAME",
+                "a name that requests may call this machine by; may stand several times");
+  options.value("--cors", origins_, "ORIGIN",
+                "pages whose scripts may ask: https://chat.example, or *; may stand several times");
+  options.value("--prefix", prefix_, "PATH", "what all paths begin with, behind a proxy: /skein");
+  options.flag("--strict-model", strict_, "refuse requests that name another model");
+  options.value("--parallel", parallel_, "N", "texts of a model that are generated at once")
+      .range(1, 4096);
+  options.value("--queue", queue_, "N", "requests that may wait for a model; then come 429s")
+      .range(0, 65536);
+  options
+      .value("--state-memory", memory_, "MIB",
+             "memory of the texts that a model generates; 0: half of what is free")
+      .range(0, 1 << 24);
+  options.value("--body-limit", body_, "MIB", "the longest body of a request")
+      .range(1, static_cast<double>(limits::kBodyBytesMost / limits::kMiB));
+  options
+      .value("-n,--predict", predict_, "N",
+             "tokens of a chat's answer where a request does not say; -1: no limit")
+      .range(-1, std::nullopt);
+  options
+      .value("--ping", ping_, "SECONDS", "how often a silent stream says that it lives; 0: never")
+      .range(0, 3600);
+  options.value("--think", think_, "MODE", "how to think where a request does not say")
+      .one_of({"none", "fake", "free", "bit", "think", "lot", "zh"});
+  std::vector<std::string> names;
+  for (const text::Profile& one : text::profiles()) names.emplace_back(one.name);
+  options
+      .value("--profile", profile_name_, "NAME",
+             "how models are talked to and sampled, instead of what their files suggest")
+      .one_of(names);
+  options.value("--template", template_name_, "NAME", "another profile's way of writing turns")
+      .one_of(names);
+  options
+      .value("--log", log_, "FORMAT",
+             "a line for each request on standard error: text, json or off")
+      .one_of({"text", "json", "off"});
+  model_options_.declare_settings(options);
+  sampling_options_.declare(options);
+}
+
+Result<server::ServerOptions> Serve::server_options(Console& console) const {
+  server::ServerOptions out;
+  out.listen.host = host_;
+  out.listen.port = port_;
+  out.listen.body_bytes = static_cast<uint64_t>(body_) * limits::kMiB;
+  out.allow_open = open_;
+  server::ServiceOptions& service = out.service;
+  for (const std::string& key : keys_) SK_TRY_STATUS(service.keys.add(key));
+  if (!key_file_.empty()) {
+    SK_TRY(const std::string text, read_text(key_file_, kKeyFileBytes));
+    SK_TRY_STATUS(service.keys.add_lines(text));
+    if (service.keys.empty()) return fail(Code::argument, "{} holds no key", escaped(key_file_));
+  }
+  service.hosts.allowed = hosts_;
+  service.origins.allowed = origins_;
+  service.prefix = prefix_;
+  while (service.prefix.ends_with('/')) service.prefix.pop_back();
+  if (!service.prefix.empty() && service.prefix.front() != '/')
+    return fail(Code::argument, "--prefix {} has to begin with a /", escaped(prefix_));
+  service.defaults = {.predict = predict_, .ping_seconds = ping_, .strict_model = strict_};
+  service.version = SKEIN_VERSION;
+  if (log_ != "off")
+    service.log = [&console, json = log_ == "json"](const server::LogEntry& entry) {
+      console.note(json ? log_json(entry) : log_text(entry));
+    };
+  return out;
+}
+
+Status Serve::add(Console& console, server::Server& server, const std::string& given) {
+  // NAME=FILE, unless that is a file's name.
+  std::string file = given, name;
+  std::error_code ignored;
+  const size_t mark = given.find('=');
+  if (mark != std::string::npos && mark > 0 && given.find('/') > mark &&
+      !std::filesystem::exists(given, ignored)) {
+    name = given.substr(0, mark);
+    file = given.substr(mark + 1);
+  }
+  SK_TRY(const std::string path, model_path(file));
+  if (name.empty()) {
+    auto place = std::filesystem::path(path);
+    if (!place.has_filename()) place = place.parent_path();
+    name = std::filesystem::is_directory(place, ignored) ? place.filename().string()
+                                                         : place.stem().string();
+  }
+  model_options_.set_path(path);
+  SK_TRY(Opening opening, model_options_.look(console));
+  SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(opening));
+  SK_TRY(std::shared_ptr<Model> model, model_options_.load(console, std::move(opening)));
+  server::Served served;
+  served.profile = profile_name_.empty() ? &find_profile(ModelText::of(*model), tokenizer.get())
+                                         : text::profile_by_name(profile_name_);
+  served.wording = template_name_.empty() ? served.profile : text::profile_by_name(template_name_);
+  served.think = think_ ? *text::think_mode_by_name(*think_) : served.wording->think;
+  served.created = seconds_since_1970();
+  // What clients of OpenAI's API mean by a temperature acts before top_p.
+  served.sampling = [this](const text::Profile& profile, text::ThinkMode mode) -> Result<Sampling> {
+    SK_TRY(Sampling sampling, sampling_options_.sampling(profile, mode));
+    if (!sampling_options_.has("order")) sampling.order = SampleOrder::openai;
+    return sampling;
+  };
+  // What is wrong with the server's own settings is told now and not to somebody who asks.
+  SK_TRY_STATUS(served.sampling(*served.profile, served.think));
+  names_.push_back(name);
+  return server.add({.name = std::move(name),
+                     .model = std::move(model),
+                     .tokenizer = std::move(tokenizer),
+                     .host = {.parallel = parallel_,
+                              .waiting = queue_,
+                              .memory = memory_ * static_cast<int64_t>(limits::kMiB)},
+                     .served = std::move(served)});
+}
+
+void Serve::welcome(Console& console, const server::Server& server) const {
+  const std::string url = server.url();
+  if (console.json()) {
+    JsonWriter json;
+    json.begin_object().member("url", url).member("port", static_cast<int64_t>(server.port()));
+    json.key("models").begin_array();
+    for (const std::string& name : names_) json.value(name);
+    json.end_array();
+    console.object(json.end_object());
+    return console.flush();
+  }
+  std::string models;
+  for (const std::string& name : names_) models += (models.empty() ? "" : ", ") + escaped(name);
+  console.line(fmt::format("Skein serves {} at {}", models, url));
+  if (!console.quiet()) {
+    const std::string key =
+        keys_.empty() && key_file_.empty() ? "" : " -H 'Authorization: Bearer KEY'";
+    const std::string post = " -H 'Content-Type: application/json'";
+    console.line("Try:");
+    console.line(fmt::format("  curl {}/v1/models{}", url, key));
+    console.line(
+        fmt::format("  curl {}/v1/chat/completions{}{} -d '{{\"messages\": [{{\"role\": "
+                    "\"user\", \"content\": \"What is 27+46?\"}}]}}'",
+                    url, key, post));
+    console.line(
+        fmt::format("  curl -N {}/v1/completions{}{} -d '{{\"prompt\": \"Once\", "
+                    "\"stream\": true}}'",
+                    url, key, post));
+    console.line("Ctrl-C ends it when the answers under way are done, a second one at once.");
+  }
+  console.flush();
+}
+
+int Serve::run(Console& console) {
+  const interrupt::Scope scope;
+  auto options = server_options(console);
+  if (!options) return console.error(options.error());
+  // Before the models, which may take long: a port that is taken is told at once.
+  auto server = server::Server::open(std::move(*options));
+  if (!server) return console.error(server.error());
+  for (const std::string& model : models_)
+    if (auto status = add(console, **server, model); !status) return console.error(status.error());
+  welcome(console, **server);
+  (*server)->run([] { return interrupt::requested(); });
+  console.detail("ended");
+  return kFine;
+}
+
+}  // namespace
+
+CommandPtr make_serve() { return std::make_unique<Serve>(); }
+
+}  // namespace skein::cli

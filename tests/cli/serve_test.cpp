@@ -1,0 +1,115 @@
+// skein serve as a program: what it prints, how it ends, and that it says what the others say.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "cli/process.h"
+#include "server/client.h"
+#include "support/bundled.h"
+#include "support/fixtures.h"
+
+namespace skein::test {
+namespace {
+
+const std::string kModel = std::string(SKEIN_SOURCE_DIR) + "/models/bundled-0.pth";
+
+// One that runs, at a port of its own choice.
+class Served {
+ public:
+  explicit Served(std::vector<std::string> more = {}, std::vector<std::string> environment = {})
+      : process_(words(std::move(more)), files_ / "out", files_ / "err", {},
+                 std::move(environment)) {
+    process_.wait_until([&] { return port() != 0 && out().find('\n') != std::string::npos; });
+  }
+  std::string out() const { return text_of_file(files_ / "out"); }
+  std::string err() const { return text_of_file(files_ / "err"); }
+  uint16_t port() const {
+    const std::string text = out();
+    const size_t at = text.find("127.0.0.1:");
+    int port = 0;
+    if (at != std::string::npos)
+      std::from_chars(text.data() + at + 10, text.data() + text.size(), port);
+    return static_cast<uint16_t>(port);
+  }
+  Process& process() { return process_; }
+
+ private:
+  static std::vector<std::string> words(std::vector<std::string> more) {
+    std::vector<std::string> out = {"serve", "tiny=" + kModel, "--port", "0"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+  const Folder files_;
+  Process process_;
+};
+
+TEST(Serve, says_where_it_is_answers_and_ends) {
+  Served served;
+  ASSERT_NE(served.port(), 0) << served.err();
+  EXPECT_TRUE(served.process().wait_until(
+      [&] { return served.out().find("Ctrl-C ends it") != std::string::npos; }));
+  const std::string out = served.out();
+  EXPECT_TRUE(out.starts_with("Skein serves tiny at http://127.0.0.1:")) << out;
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 6) << out;
+  const Reply reply =
+      post(served.port(), "/v1/chat/completions",
+           R"({"messages":[{"role":"user","content":"Reverse: garden"}],"temperature":0})");
+  EXPECT_NE(reply.body.find("\"content\":\"" BUNDLED_REVERSED "\""), std::string::npos)
+      << reply.body;
+  const std::string line = "POST /v1/chat/completions 200 ";
+  EXPECT_TRUE(served.process().wait_until([&] {
+    return served.err().find("tokens", served.err().find(line)) != std::string::npos;
+  })) << served.err();
+  served.process().send(SIGTERM);
+  EXPECT_EQ(served.process().finish(), 0);
+}
+
+TEST(Serve, says_what_complete_says_with_the_same_seed) {
+  const Ran ran = run({"complete", kModel, "--json", "--seed", "11", "--temp", "1.3", "--order",
+                       "openai", "-n", "50", "--ignore-eos", "User: Spell: garden"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Served served;
+  const Reply reply = post(
+      served.port(), "/v1/completions",
+      R"({"prompt":"User: Spell: garden","seed":11,"temperature":1.3,"max_tokens":50,"ignore_eos":true})");
+  EXPECT_EQ(reply.json().find("choices").array()->front().find("text").string(),
+            parse_json(ran.out, 1 << 20)->find("text").string());
+}
+
+TEST(Serve, takes_its_options_from_the_environment_and_logs_as_it_is_told) {
+  Served served({"--json"}, {"SKEIN_API_KEY=secret", "SKEIN_PREFIX=/skein"});
+  const auto first = parse_json(served.out(), 1 << 20);
+  ASSERT_TRUE(first) << served.out() << served.err();
+  EXPECT_TRUE(first->find("url").string()->ends_with("/skein"));
+  EXPECT_EQ(ask(served.port(), "GET", "/skein/v1/models").status, 401);
+  EXPECT_EQ(ask(served.port(), "GET", "/skein/v1/models", "", "x-api-key: secret\r\n").status, 200);
+  EXPECT_EQ(ask(served.port(), "GET", "/v1/models", "", "x-api-key: secret\r\n").status, 404);
+  Served other({"--log", "json"});
+  EXPECT_EQ(ask(other.port(), "GET", "/health").status, 200);
+  other.process().wait_until([&] { return !other.err().empty(); });
+  const std::string log = other.err();
+  const auto line = parse_json(log.substr(0, log.find('\n')), 1 << 20);
+  ASSERT_TRUE(line) << log;
+  EXPECT_EQ(line->find("path").string(), "/health");
+}
+
+TEST(Serve, what_keeps_it_from_beginning_is_one_sentence_with_a_remedy) {
+  const auto refused = [](std::vector<std::string> words, int code, std::string_view remedy) {
+    words.insert(words.begin(), "serve");
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.code, code) << ran.err;
+    EXPECT_NE(ran.err.find(remedy), std::string::npos) << ran.err;
+    EXPECT_EQ(ran.out, "");
+  };
+  refused({}, 2, "MODEL");
+  refused({kModel, "--host", "0.0.0.0", "--port", "0"}, 2, "--api-key");
+  refused({kModel, "--host", "here", "--port", "0"}, 2, "127.0.0.1");
+  refused({kModel, kModel, "--port", "0"}, 2, "NAME=FILE");
+  refused({kModel, "--prefix", "skein", "--port", "0"}, 2, "--prefix");
+  const Served first;
+  refused({kModel, "--port", fmt::format("{}", first.port())}, 1, "--port 0");
+}
+
+}  // namespace
+}  // namespace skein::test
