@@ -28,8 +28,11 @@ std::string time_text() {
 }
 
 std::string log_text(const server::LogEntry& entry) {
-  std::string out = fmt::format("{} {} {} {} {} {:.0f} ms", time_text(), entry.peer, entry.method,
-                                entry.path, entry.status, 1000 * entry.seconds);
+  // What was no request has neither.
+  const auto shown = [](const std::string& text) { return text.empty() ? "-" : text; };
+  std::string out =
+      fmt::format("{} {} {} {} {} {:.0f} ms", time_text(), entry.peer, shown(entry.method),
+                  shown(entry.path), entry.status, 1000 * entry.seconds);
   if (!entry.model.empty())
     out += fmt::format(", {}: {}+{} tokens", entry.model, entry.prompt_tokens, entry.tokens);
   if (!entry.whole) out += ", the client left";
@@ -138,7 +141,10 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
     SK_TRY_STATUS(service.keys.add_lines(text));
     if (service.keys.empty()) return fail(Code::argument, "{} holds no key", escaped(key_file_));
   }
-  service.hosts.allowed = hosts_;
+  for (std::string name : hosts_) {
+    for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    service.hosts.allowed.push_back(std::move(name));
+  }
   service.origins.allowed = origins_;
   service.prefix = prefix_;
   while (service.prefix.ends_with('/')) service.prefix.pop_back();

@@ -44,6 +44,7 @@ struct HostRule {
   std::vector<std::string> allowed;  // beside this machine's own names
   bool any_name = false;             // keys protect it
   bool any_address = false;          // listens elsewhere than on this machine
+  // A name in small letters, or an address.
   bool allows(const std::string& host) const;
 };
 

@@ -45,8 +45,9 @@ struct Listener::Impl {
   const ListenOptions options;
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
-  asio::steady_timer timer{io}, pause{io};
+  asio::steady_timer timer{io};
   Site* site = nullptr;
+  bool accepting = false;
   bool draining = false;
   std::map<std::string, uint64_t> peers;  // those elsewhere
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
@@ -447,28 +448,28 @@ void Listener::Impl::welcome(tcp::socket socket) {
   made->start();
 }
 
+// Where it fails (no descriptors, most likely, and they come back) the next tick begins again.
 void Listener::Impl::accept() {
   acceptor.async_accept([this](error_code error, tcp::socket socket) {
-    if (!acceptor.is_open()) return;
+    accepting = false;
+    if (error || !acceptor.is_open()) return;
     try {
-      if (!error) welcome(std::move(socket));
-      if (!error) return accept();
-      // No descriptors, most likely: they come back.
-      pause.expires_after(kTick);
-      pause.async_wait([this](error_code) {
-        if (acceptor.is_open()) accept();
-      });
+      welcome(std::move(socket));
     } catch (const std::bad_alloc&) {
-      accept();
     }
+    accept();
   });
+  accepting = true;
 }
 
 void Listener::Impl::tick(const std::function<bool()>& stop_asked,
                           const std::function<void()>& overdue) {
   if (stop_asked()) return drain(overdue);
   timer.expires_after(kTick);
-  timer.async_wait([this, &stop_asked, &overdue](error_code) { tick(stop_asked, overdue); });
+  timer.async_wait([this, &stop_asked, &overdue](error_code error) {
+    if (!error) tick(stop_asked, overdue);
+  });
+  if (!accepting) accept();
 }
 
 void Listener::Impl::drain(const std::function<void()>& overdue) {
@@ -480,7 +481,8 @@ void Listener::Impl::drain(const std::function<void()>& overdue) {
   for (const auto& connection : all) connection->drain();
   if (connections.empty()) return io.stop();
   timer.expires_after(milliseconds(options.drain_ms));
-  timer.async_wait([this, &overdue](error_code) {
+  timer.async_wait([this, &overdue](error_code error) {
+    if (error) return;
     overdue();
     timer.expires_after(kLast);
     timer.async_wait([this](error_code) { io.stop(); });
@@ -537,12 +539,12 @@ int64_t Listener::connections() const { return impl_->count.load(); }
 void Listener::run(Site& site, const std::function<bool()>& stop_asked,
                    const std::function<void()>& overdue) {
   impl_->site = &site;
-  impl_->accept();
-  impl_->tick(stop_asked, overdue);
+  // A handler of no connection that runs out of memory: the tick, which is begun again.
   while (!impl_->io.stopped()) {
     try {
+      impl_->tick(stop_asked, overdue);
       impl_->io.run();
-    } catch (const std::bad_alloc&) {  // of the tick or of a handler's own; the next one goes on
+    } catch (const std::bad_alloc&) {
     }
   }
 }

@@ -228,6 +228,22 @@ TEST(Completions, scores_are_exact_and_the_same_by_every_way) {
   EXPECT_TRUE(std::equal(then.begin(), then.end(), again.begin() + 4));
 }
 
+TEST(Completions, end_at_ids_and_heed_biases) {
+  const std::string fields =
+      R"("prompt":"User: Reverse: garden\n\nAssistant:","temperature":0,"logprobs":0)";
+  const Json ended = completion(fields + R"(,"max_tokens":20,"stop_token_ids":[11])");
+  EXPECT_EQ(text(choice(ended)), " " BUNDLED_REVERSED);
+  EXPECT_EQ(text(choice(ended), "finish_reason"), "stop");
+  // The token that ended it has a number and no text.
+  const Json logprobs = choice(ended).find("logprobs");
+  EXPECT_EQ(logprobs.find("tokens").array()->size(), 8u);
+  EXPECT_EQ(whole(ended.find("usage").find("completion_tokens")), 7);
+  const Json biased =
+      completion(fields + R"(,"logit_bias":[["n",false],[98,1000]],"max_tokens":3)");
+  EXPECT_EQ(text(choice(biased)), "aaa");
+  EXPECT_EQ(text(choice(completion(fields + R"(,"logit_bias":{"98":100},"max_tokens":3)"))), "aaa");
+}
+
 TEST(Completions, whether_a_token_was_the_likeliest_shows_in_equal_numbers) {
   // Every byte, most of which are no character.
   std::string ids = "0";

@@ -216,6 +216,23 @@ TEST(Connection, who_comes_when_too_many_wait_is_told_when_to_come_again) {
   EXPECT_EQ(third.fields.at("content-type"), "application/json");
 }
 
+TEST(Connection, a_stream_that_waits_says_that_it_lives) {
+  server::HostOptions one;
+  one.parallel = 1;
+  TestServer server({}, one);
+  Client first(server.port()), second(server.port());
+  first.request("POST", "/v1/completions", kLong);
+  ASSERT_TRUE(first.readable());
+  EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 1; }));
+  second.request("POST", "/v1/completions",
+                 R"({"prompt":"a","max_tokens":1,"stream":true,"sse_ping_interval":1})");
+  std::this_thread::sleep_for(std::chrono::milliseconds(1050));
+  first.close();
+  const Reply reply = second.read();
+  EXPECT_NE(reply.body.find(": ping\n\n"), std::string::npos);
+  EXPECT_TRUE(Events(reply.body).done);
+}
+
 TEST(Access, keys_have_roles) {
   TestServer server(with_keys());
   const auto status = [&](std::string_view path, std::string_view field) {
