@@ -23,8 +23,8 @@ struct Reply {
   std::string body;
 
   Json json() const { return parse_json(body, 1 << 26).value_or(Json()); }
-  std::string_view error(std::string_view key) const {
-    return json().find("error").find(key).string().value_or("");
+  std::string error(std::string_view key) const {
+    return std::string(json().find("error").find(key).string().value_or(""));
   }
 };
 
