@@ -108,7 +108,9 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
     // What a form of another page may send without being asked is not taken for JSON.
     const std::string* type = head.find("content-type");
     if (type ? !is_json(*type) : head.find("origin") != nullptr)
-      return respond(415, "Content-Type has to be application/json");
+      return respond(
+          415,
+          "Content-Type has to be application/json (curl -H 'Content-Type: application/json')");
   }
   if (leaving() && match.route->role != Role::open)
     return error_response({.status = 503, .message = "the server is ending", .retry_seconds = 5});

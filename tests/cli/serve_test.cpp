@@ -65,6 +65,19 @@ TEST(Serve, says_where_it_is_answers_and_ends) {
   EXPECT_EQ(served.process().finish(), 0);
 }
 
+TEST(Serve, lets_an_answer_finish_unless_it_is_told_twice) {
+  const std::string endless = R"({"prompt":"a","max_tokens":-1,"ignore_eos":true,"stream":true})";
+  Served served;
+  Client client(served.port());
+  client.request("POST", "/v1/completions", endless);
+  ASSERT_TRUE(client.readable());
+  served.process().send(SIGTERM);
+  EXPECT_TRUE(served.process().wait_until([&] { return !Client(served.port()).connected(); }));
+  EXPECT_TRUE(client.readable());
+  served.process().send(SIGTERM);
+  EXPECT_EQ(served.process().finish(), 143);
+}
+
 TEST(Serve, says_what_complete_says_with_the_same_seed) {
   const Ran ran = run({"complete", kModel, "--json", "--seed", "11", "--temp", "1.3", "--order",
                        "openai", "-n", "50", "--ignore-eos", "User: Spell: garden"});
