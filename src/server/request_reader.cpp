@@ -32,6 +32,7 @@ RequestReader::~RequestReader() = default;
 tl::expected<std::optional<Head>, Refusal> RequestReader::read_head() {
   // Some clients send a line end behind a body.
   while (bytes_.starts_with("\r\n")) bytes_.erase(0, 2);
+  if (bytes_ == "\r") return std::optional<Head>();
   auto end = end_of_head(bytes_);
   if (!end) return Refused(std::move(end).error());
   if (!*end) return std::optional<Head>();
