@@ -49,8 +49,8 @@ std::string post(std::string_view fields, std::string_view body = "abc",
 
 TEST(Gate, requests_are_read_however_they_are_cut) {
   const std::string bytes =
-      post("Content-Length: 3\r\n") +
-      "\r\n" + post("Transfer-Encoding: chunked\r\n", "2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n") + kSecond;
+      post("Content-Length: 3\r\n") + "\r\n" +
+      post("Transfer-Encoding: chunked\r\n", "2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n") + kSecond;
   for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{7}, size_t{64}}) {
     const Outcome out = read(bytes, piece);
     EXPECT_EQ(out.refused, 0);
