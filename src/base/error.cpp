@@ -25,9 +25,13 @@ std::string escaped(std::string_view bytes, size_t limit) {
   while (at < bytes.size() && out.size() < limit) {
     const size_t length = utf8_length(bytes.substr(at));
     const auto byte = static_cast<unsigned char>(bytes[at]);
-    if (length == 0 || byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-      at += 1;
+    // U+0080 to U+009F are orders to a terminal too.
+    const bool second =
+        length == 2 && byte == 0xc2 && static_cast<unsigned char>(bytes[at + 1]) < 0xa0;
+    if (length == 0 || byte < 0x20 || byte == 0x7f || second) {
+      for (size_t i = 0; i < (second ? 2 : 1); ++i)
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[at + i]));
+      at += second ? 2 : 1;
     } else {
       out += bytes.substr(at, length);
       at += length;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/chat_view.h"
 #include "cli/help.h"
+#include "cli/reply_view.h"
 #include "cli/suggest.h"
 #include "run/saved_state.h"
 
@@ -198,7 +199,8 @@ void ChatView::load(std::string_view arguments) {
 
 void ChatView::system_text(std::string_view arguments) {
   if (arguments.empty())
-    return say(chat_.system_text().empty() ? "there is no system text" : chat_.system_text());
+    return say(chat_.system_text().empty() ? "there is no system text"
+                                           : without_controls(chat_.system_text()));
   report(chat_.clear(std::string(arguments)), "a new conversation with this system text");
 }
 

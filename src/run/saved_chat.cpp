@@ -81,6 +81,9 @@ Result<SavedChat> parse_chat(std::span<const std::byte> bytes, std::string_view 
     if (closed > 1) return broken("has a turn that is neither open nor closed");
     if (turn.parent >= i) return broken("has a turn before the one that it follows");
     if (turn.parent >= 0 && !turn.state.empty()) return broken("has a state in its middle");
+    if (turn.parent < 0 && !turn.closed) return broken("has a beginning without an end");
+    if (turn.parent >= 0 && !out.turns[static_cast<size_t>(turn.parent)].closed)
+      return broken("goes on after a turn without an end");
     out.turns.push_back(std::move(turn));
   }
   const uint32_t branches = reader.u32();
@@ -104,8 +107,9 @@ Result<SavedChat> parse_chat(std::span<const std::byte> bytes, std::string_view 
 
 Status check_branch_name(const std::string& name) {
   constexpr size_t kLongest = 64;
-  const auto bad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
-  if (name.empty() || name.size() > kLongest || std::any_of(name.begin(), name.end(), bad))
+  // It is shown as it stands, so nothing in it may be an order to a terminal.
+  if (name.empty() || name.size() > kLongest || name.find(' ') != std::string::npos ||
+      escaped(name) != name)
     return fail(Code::argument, "a branch needs a name of 1 to {} characters without blanks",
                 kLongest);
   return {};

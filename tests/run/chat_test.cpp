@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <random>
+
 #include "base/file.h"
 #include "base/file_writer.h"
 #include "run/state_file.h"
@@ -324,6 +326,67 @@ TEST_F(ChatTest, a_conversation_that_is_not_what_its_state_has_read_is_refused) 
   refused("a state in the middle", [&](SavedChat& x) { x.turns[1].state = *bytes; });
   refused("a conversation inside", [&](SavedChat& x) { x.turns[0].state = *bytes; });
   refused("no state", [&](SavedChat& x) { x.turns[0].state.resize(100); });
+  refused("an open beginning", [](SavedChat& x) {
+    x.turns.push_back({.closed = false});
+    x.branches[1 - x.branch].turn = x.turns.size() - 1;
+  });
+  refused("a turn after an open one", [](SavedChat& x) {
+    SavedTurn turn = x.turns[1];
+    turn.closed = false;
+    x.turns.push_back(turn);
+    turn.parent = static_cast<int64_t>(x.turns.size()) - 1;
+    x.turns.push_back(turn);
+    x.branches[1 - x.branch].turn = x.turns.size() - 1;
+  });
+  std::filesystem::remove(file);
+}
+
+// What is accepted is a conversation: one can go on everywhere in it.
+TEST_F(ChatTest, whatever_conversation_is_loaded_can_be_gone_on_with) {
+  const std::string file = temporary("odd");
+  const auto c = chat();
+  say(*c, "Reverse: garden");
+  ASSERT_TRUE(c->fork("other"));
+  say(*c, "Reverse: apple");
+  ASSERT_TRUE(c->save(file));
+  const auto bytes = read_file(file, 1 << 24);
+  ASSERT_TRUE(bytes);
+  const auto saved = parse_saved_state(*bytes, "a.state");
+  ASSERT_TRUE(saved && saved->chat);
+  const State end = state(*c);
+  std::mt19937 random(7);
+  const auto any = [&](size_t count) { return random() % std::max<size_t>(count, 1); };
+  int loaded = 0;
+  for (int turn = 0; turn < 24; ++turn) {
+    SavedChat odd = *saved->chat;
+    // The present branch stays what the state has read; beside it there may be anything.
+    for (size_t added = 1 + any(3); added > 0; --added) {
+      SavedTurn more = odd.turns[any(odd.turns.size())];
+      more.parent = static_cast<int64_t>(any(odd.turns.size() + 1)) - 1;
+      more.closed = any(3) != 0;
+      more.state.clear();
+      if (any(3) == 0) more.prompt_ids.clear();
+      if (any(3) == 0) more.answer_ids.clear();
+      if (any(3) == 0) more.user.clear();
+      if (any(3) == 0) more.answer.clear();
+      odd.turns.push_back(more);
+      odd.branches.push_back({fmt::format("b{}", added), odd.turns.size() - 1});
+    }
+    const auto out = StateFile::make(end, saved->tokens, saved->text, &odd);
+    ASSERT_TRUE(out);
+    ASSERT_TRUE(write_file(file, out->pieces(), {}));
+    const auto later = chat();
+    if (!later->load(file)) continue;
+    ++loaded;
+    for (const std::string& branch : later->branches()) {
+      ASSERT_TRUE(later->switch_to(branch));
+      later->say("hi", {}).has_value();
+      later->alternative({}, nullptr).has_value();
+      while (later->turns() > 0) ASSERT_TRUE(later->undo(1));
+    }
+    EXPECT_TRUE(later->save(file));
+  }
+  EXPECT_GT(loaded, 5);
   std::filesystem::remove(file);
 }
 
