@@ -1,5 +1,7 @@
 #include "cli/interrupt.h"
 
+#include <cstring>
+
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@ std::atomic<int> scopes{0};
 std::atomic<int64_t> last_ms{0};
 termios first_mode;
 std::atomic<bool> has_mode{false};
+std::atomic<const char*> farewell{nullptr};
 
 constexpr int64_t kMomentMs = 1000;
 constexpr long kReminderNs = 20'000'000;
@@ -50,6 +53,7 @@ void on_reminder(int) {}
 [[noreturn]] void leave(int signal) {
   remove_leftovers();
   if (has_mode.load()) ::tcsetattr(STDIN_FILENO, TCSANOW, &first_mode);
+  if (const char* text = farewell.load()) (void)!::write(STDOUT_FILENO, text, std::strlen(text));
   if (::isatty(STDERR_FILENO) == 1) (void)!::write(STDERR_FILENO, "\n", 1);
   ::_exit(exit_code_of(signal));
 }
@@ -117,5 +121,7 @@ Scope::Scope() { scopes.fetch_add(1); }
 Scope::~Scope() {
   if (scopes.fetch_sub(1) == 1 && reminding.load()) leave(asked.load());
 }
+
+void set_farewell(const char* text) { farewell.store(text); }
 
 }  // namespace skein::cli::interrupt

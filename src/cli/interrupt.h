@@ -17,6 +17,10 @@ bool leaving();
 // 128 and the number of the signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 int exit_code();
 
+// What the terminal is told where a signal ends the program at once: text that lasts as long as the
+// program, or null for nothing.
+void set_farewell(const char* text);
+
 // While one lives, the first signal is a request; one more that comes while it is unanswered, or
 // within a second, ends the program, in the terminal mode in which it began and without
 // unfinished files (base/leftovers.h).

@@ -22,7 +22,8 @@ void on_resize(int) { resized.store(true); }
 void on_continue(int) { continued.store(true); }
 
 // A terminal marks what is pasted where it was asked to (bracketed paste).
-constexpr std::string_view kAskForMarks = "\033[?2004h", kNoMarks = "\033[?2004l";
+constexpr std::string_view kAskForMarks = "\033[?2004h";
+constexpr const char* kNoMarks = "\033[?2004l";
 
 void tell_terminal(std::string_view what) {
   (void)!::write(STDOUT_FILENO, what.data(), what.size());
@@ -55,11 +56,13 @@ LineDevice::LineDevice() {
   set_mode(false);
   // From now on, so that what is pasted while an answer comes has its marks, too.
   tell_terminal(kAskForMarks);
+  interrupt::set_farewell(kNoMarks);
 }
 
 LineDevice::~LineDevice() {
   if (!usable_) return;
   tell_terminal(kNoMarks);
+  interrupt::set_farewell(nullptr);
   ::tcsetattr(STDIN_FILENO, TCSANOW, &first_);
   ::sigaction(SIGWINCH, &resize_before_, nullptr);
   ::sigaction(SIGCONT, &continue_before_, nullptr);
