@@ -121,6 +121,12 @@ class Reader {
   std::optional<State> state_;
 };
 
+// Some tokens of a document whose predictions are compared.
+struct Piece {
+  const std::vector<int32_t>* document;
+  int64_t at, count;
+};
+
 class Comparer {
  public:
   Comparer(const ComparedModel& a, const ComparedModel* b, const Documents& documents,
@@ -134,13 +140,14 @@ class Comparer {
     SK_TRY(const int threads, thread_count(a.options.threads));
     pool_.emplace(threads);
     for (const auto& document : documents_) {
-      a_.begin();
-      if (b_) b_->begin();
-      SK_TRY_STATUS(read_prompt(document));
       const int64_t end = std::ssize(document) - 1;  // the last is read by nobody
-      for (int64_t at = options_.prompt; at < end; at += step_)
-        SK_TRY_STATUS(read(document, at, std::min(at + step_, end)));
+      for (int64_t at = options_.prompt; at < end; at += kRows) {
+        pieces_.push_back({&document, at, std::min(kRows, end - at)});
+        rows_ += pieces_.back().count;
+        if (rows_ + kRows > step_) SK_TRY_STATUS(compare());
+      }
     }
+    SK_TRY_STATUS(compare());
     Comparison out = std::move(tally_).result(b_.has_value());
     out.separately = separately_;
     return out;
@@ -193,40 +200,43 @@ class Comparer {
     return {};
   }
 
-  Status read_prompt(const std::vector<int32_t>& document) {
-    const auto prompt =
-        std::span(document).first(std::min(static_cast<size_t>(options_.prompt), document.size()));
-    if (prompt.empty()) return {};
-    SK_TRY_STATUS(open(a_, b_ ? &*b_ : nullptr));
-    SK_TRY_STATUS(a_.read(prompt, nullptr));
-    if (!b_) return {};
-    SK_TRY_STATUS(open(*b_, &a_));
-    return b_->read(prompt, nullptr);
+  // Predictions of the `count` tokens behind `at`.
+  Status read(Reader& one, const Piece& piece, float* logits) {
+    const std::span<const int32_t> document = *piece.document;
+    if (piece.at == options_.prompt) {
+      one.begin();
+      if (piece.at > 0)
+        SK_TRY_STATUS(one.read(document.first(static_cast<size_t>(piece.at)), nullptr));
+    }
+    SK_TRY_STATUS(one.read(
+        document.subspan(static_cast<size_t>(piece.at), static_cast<size_t>(piece.count)), logits));
+    done_ += piece.count;
+    return told(progress_, done_, (b_ ? 2 : 1) * total_);
   }
 
-  // Predictions of tokens [begin + 1, end + 1).
-  Status read(const std::vector<int32_t>& document, int64_t begin, int64_t end) {
+  // What has come together, by both.
+  Status compare() {
+    if (pieces_.empty()) return {};
     const auto row = static_cast<size_t>(vocab_);
-    const auto piece = [&](int64_t at) {
-      return std::span(document).subspan(static_cast<size_t>(at),
-                                         static_cast<size_t>(std::min(kRows, end - at)));
-    };
-    rows_a_.resize(static_cast<size_t>(end - begin) * row);
+    rows_a_.resize(static_cast<size_t>(rows_) * row);
     SK_TRY_STATUS(open(a_, b_ ? &*b_ : nullptr));
-    for (int64_t at = begin; at < end; at += kRows) {
-      SK_TRY_STATUS(a_.read(piece(at), rows_a_.data() + static_cast<size_t>(at - begin) * row));
-      SK_TRY_STATUS(step_done(std::ssize(piece(at))));
+    size_t first = 0;
+    for (const Piece& piece : pieces_) {
+      SK_TRY_STATUS(read(a_, piece, rows_a_.data() + first));
+      first += static_cast<size_t>(piece.count) * row;
     }
     if (b_) SK_TRY_STATUS(open(*b_, &a_));
-    for (int64_t at = begin; at < end; at += kRows) {
-      const auto ids = piece(at);
+    first = 0;
+    for (const Piece& piece : pieces_) {
       if (b_) {
-        rows_b_.resize(ids.size() * row);
-        SK_TRY_STATUS(b_->read(ids, rows_b_.data()));
-        SK_TRY_STATUS(step_done(std::ssize(ids)));
+        rows_b_.resize(static_cast<size_t>(piece.count) * row);
+        SK_TRY_STATUS(read(*b_, piece, rows_b_.data()));
       }
-      SK_TRY_STATUS(add(document, at, std::ssize(ids), static_cast<size_t>(at - begin) * row));
+      SK_TRY_STATUS(add(*piece.document, piece.at, piece.count, first));
+      first += static_cast<size_t>(piece.count) * row;
     }
+    pieces_.clear();
+    rows_ = 0;
     return {};
   }
 
@@ -246,18 +256,16 @@ class Comparer {
     return {};
   }
 
-  Status step_done(int64_t tokens) {
-    done_ += tokens;
-    return told(progress_, done_, (b_ ? 2 : 1) * total_);
-  }
-
   const Documents& documents_;
   const ComparisonOptions& options_;
   const ComparisonProgress& progress_;
   Reader a_;
   std::optional<Reader> b_;
   std::optional<Pool> pool_;
-  int64_t vocab_ = 0, total_ = 0, done_ = 0, step_ = kRows;
+  int64_t vocab_ = 0, total_ = 0, done_ = 0;
+  int64_t step_ = kRows;  // predictions between two openings
+  std::vector<Piece> pieces_;
+  int64_t rows_ = 0;  // theirs
   bool separately_ = false;
   std::vector<float> rows_a_, rows_b_;
   Tally tally_;
