@@ -110,9 +110,11 @@ uint64_t bytes_of(const OwnLimit& limit) {
 }  // namespace
 
 MemoryLimit memory_limit(const std::string& root) {
-  MemoryLimit out = {kilobytes_of(root + "/proc/meminfo", "MemTotal:"), "this machine"};
+  const std::string about = root + "/proc/meminfo";
+  MemoryLimit out = {kilobytes_of(about, "MemTotal:"), "this machine",
+                     kilobytes_of(about, "SwapTotal:")};
   const auto tighten = [&](uint64_t bytes, std::string_view what) {
-    if (out.bytes == 0 || bytes < out.bytes) out = {bytes, what};
+    if (out.bytes == 0 || bytes < out.bytes) out = {bytes, what, 0};
   };
   if (const uint64_t granted = granted_by_groups(root).memory) tighten(granted, "control group");
   for (const OwnLimit& limit : kOwnLimits)

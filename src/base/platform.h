@@ -27,6 +27,7 @@ std::string processor_name();
 struct MemoryLimit {
   uint64_t bytes = 0;          // 0: unknown
   std::string_view what = {};  // "this machine", "control group", "ulimit -v"
+  uint64_t swap = 0;           // on top of the machine's, where that is what bounds
 };
 // Of the machine's memory, the limits of its control groups and those of the process itself.
 // `root` stands before /proc and /sys, for tests.

@@ -1,5 +1,7 @@
 #include "cli/doctor_fits.h"
 
+#include "cli/fits.h"
+
 #include "arch/official_sizes.h"
 #include "backends/backends.h"
 #include "base/bytes_text.h"
@@ -15,18 +17,13 @@ namespace {
 // token. `skein bench --profile` shows the share of each.
 constexpr double kShareOfProducts = 0.85;
 
-bool has_room(int64_t peak) {
-  const uint64_t most = memory_total();
-  return most == 0 || static_cast<uint64_t>(peak) <= most;
-}
-
 Fit fit_of(const Prospect& prospect, double product_seconds) {
   Fit out = {.type = prospect.type,
              .tensor_bytes = prospect.tensor_bytes,
              .peak = prospect.memory.peak(),
              .bytes_per_token = prospect.bytes_per_token,
              .tokens_per_second = 0,
-             .fits = has_room(prospect.memory.peak())};
+             .fits = room_for(static_cast<uint64_t>(prospect.memory.peak())) != Room::too_little};
   if (out.fits && product_seconds > 0) out.tokens_per_second = kShareOfProducts / product_seconds;
   return out;
 }

@@ -65,7 +65,7 @@ void tell_needs(Console& console, const hub::Source& source, const hub::Remote& 
   console.note(fmt::format("to run it takes about {} of memory; {} free",
                            size_text(memory_for_file(*remote.bytes)),
                            size_text(memory_available())));
-  if (fit_of(memory_for_file(*remote.bytes)) == Fit::no)
+  if (room_for(memory_for_file(*remote.bytes)) == Room::too_little)
     console.warn(
         "as it is it will not fit the memory of this machine; `skein quantize` makes it smaller");
 }

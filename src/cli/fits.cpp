@@ -5,21 +5,21 @@
 
 namespace skein::cli {
 
-Fit fit_of(uint64_t bytes) {
+Room room_for(uint64_t bytes) {
   const uint64_t total = memory_total(), free = memory_available();
-  if (total > 0 && bytes > total) return Fit::no;
-  return free > 0 && bytes > free ? Fit::not_now : Fit::yes;
+  if (total > 0 && bytes > total) return Room::too_little;
+  return free > 0 && bytes > free ? Room::not_now : Room::enough;
 }
 
-const char* fit_name(Fit fit) {
-  switch (fit) {
-    case Fit::yes: return "fits";
-    case Fit::not_now: return "not now";
-    case Fit::no: return "too large";
+const char* room_name(Room room) {
+  switch (room) {
+    case Room::enough: return "fits";
+    case Room::not_now: return "not now";
+    case Room::too_little: return "too large";
   }
   return "";
 }
 
-uint64_t memory_for_file(uint64_t bytes) { return bytes + 16 * limits::kMiB; }
+uint64_t memory_for_file(uint64_t bytes) { return bytes + bytes / 40 + 40 * limits::kMiB; }
 
 }  // namespace skein::cli

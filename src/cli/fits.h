@@ -6,14 +6,14 @@
 
 namespace skein::cli {
 
-enum class Fit { yes, not_now, no };
+enum class Room { enough, not_now, too_little };
 
-// `no`: more than this process may have; `not_now`: more than is free at the moment.
-Fit fit_of(uint64_t bytes);
-const char* fit_name(Fit fit);  // "fits", "not now", "too large"
+// `too_little`: more than this process may have; `not_now`: more than is free at the moment.
+Room room_for(uint64_t bytes);
+const char* room_name(Room room);  // "fits", "not now", "too large"
 
-// About what a file of so many bytes will need when it runs, before anything of it can be read:
-// rather a little more, as the embedding stays in the file.
+// What a file of so many bytes will need at most when it runs, before anything of it can be read: a
+// fortieth and 40 MiB cover states, a step and the second plane of the sizes that are published.
 uint64_t memory_for_file(uint64_t bytes);
 
 }  // namespace skein::cli

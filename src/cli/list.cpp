@@ -100,8 +100,9 @@ class List final : public Command {
     auto rows = find();
     if (!rows) return console.error(rows.error());
     if (fits_)
-      std::erase_if(*rows,
-                    [](const Row& row) { return !row.needs || fit_of(*row.needs) == Fit::no; });
+      std::erase_if(*rows, [](const Row& row) {
+        return !row.needs || room_for(*row.needs) == Room::too_little;
+      });
     if (console.json())
       print_json(console, *rows);
     else
@@ -155,7 +156,7 @@ class List final : public Command {
       std::string line = fmt::format("{:<{}}  {:>8}  {:>8}  {:<9}", escaped(row.name), widest,
                                      row.bytes ? size_text(row.bytes) : "?",
                                      row.needs ? size_text(*row.needs) : "",
-                                     row.needs ? fit_name(fit_of(*row.needs)) : "");
+                                     row.needs ? room_name(room_for(*row.needs)) : "");
       if (types > 0) line += fmt::format("  {:<{}}", row.types, types);
       if (remote_) line += row.here ? "  here" : "      ";
       line += "  " + (console.verbose() ? escaped(row.file) : row.title);
@@ -188,7 +189,7 @@ class List final : public Command {
       if (!remote_) json.member("title", row.title).member("types", row.types);
       json.member("bytes", row.bytes).member("here", row.here);
       if (row.needs)
-        json.member("memory", *row.needs).member("fits", fit_of(*row.needs) != Fit::no);
+        json.member("memory", *row.needs).member("fits", room_for(*row.needs) != Room::too_little);
       json.end_object();
     }
     json.end_array();

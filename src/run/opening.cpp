@@ -178,11 +178,14 @@ Status Opening::fits() const {
                           return of_space(one, static_cast<uint64_t>(one.tensor_bytes)) <=
                                  space.limit;
                         });
-  const auto peak = [](const Prospect& one) { return static_cast<uint64_t>(one.memory.peak()); };
+  // Pages of the file can be read again and the machine's others swapped: slow, and no refusal.
   const MemoryLimit limit = memory_limit();
-  if (limit.bytes == 0 || peak(prospect_) <= limit.bytes) return {};
-  return does_not_fit(peak(prospect_), "", limit,
-                      [&](const Prospect& one) { return peak(one) <= limit.bytes; });
+  const auto fits = [&](const Prospect& one) {
+    const int64_t stays = one.memory.peak() - one.memory.host.mapped;
+    return limit.bytes == 0 || static_cast<uint64_t>(stays) <= limit.bytes + limit.swap;
+  };
+  if (fits(prospect_)) return {};
+  return does_not_fit(static_cast<uint64_t>(memory().peak()), "", limit, fits);
 }
 
 Status Opening::does_not_fit(uint64_t needs, std::string_view of, const MemoryLimit& limit,

@@ -52,7 +52,7 @@ Result<std::vector<QuantLoss>> compare_weights(
     return fail(Code::mismatch, "{} is no copy of {}", after.name(), before.name());
   int64_t total = 0, done = 0;
   for (const ops::WeightData& weight : before.weights)
-    if (weight.present) total += weight.tensor.shape.elements();
+    if (weight.present) total += bytes_of(weight.tensor.dtype, weight.tensor.shape.elements());
 
   SK_TRY(const int count, thread_count(threads));
   Pool pool(count);
@@ -88,7 +88,7 @@ Result<std::vector<QuantLoss>> compare_weights(
     sums[kind].add(all);
     before.files.drop(a.tensor.storage);
     after.files.drop(b.tensor.storage);
-    done += elements;
+    done += bytes_of(a.tensor.dtype, elements);
     if (progress && !progress(done, total)) return fail(Code::io, "interrupted");
   }
   std::vector<QuantLoss> out;

@@ -25,8 +25,8 @@ struct QuantLoss {
 };
 
 // By kind. `before` with its adapters merged; of one design and the same sizes. `progress` gets
-// parameters done and in all; false gives up. Errors: mismatch (another model), those of reading
-// numbers, io "interrupted".
+// bytes of the source done and in all; false gives up. Errors: mismatch (another model), those of
+// reading numbers, io "interrupted".
 Result<std::vector<QuantLoss>> compare_weights(
     const ModelSource& before, const ModelSource& after, int threads,
     const std::function<bool(int64_t, int64_t)>& progress);
