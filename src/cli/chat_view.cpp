@@ -86,7 +86,7 @@ bool ChatView::read_message(std::string& message, bool& leave) {
         interrupt::clear();
         console_.line("");
         if (interrupt::leaving()) return false;
-        if (!in_block_) say("Ctrl-C once more leaves, and so do Ctrl-D and /exit");
+        if (!in_block_) say("Ctrl-C twice leaves, and so do Ctrl-D and /exit");
         return false;
       case LineEditor::Got::line: break;
     }

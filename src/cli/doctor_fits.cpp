@@ -35,9 +35,9 @@ std::string speed_text(double tokens_per_second) {
 std::string size_text(int64_t bytes) { return bytes_text(static_cast<double>(bytes)); }
 
 std::string cell(const Fit& fit) {
-  return fit.fits ? fmt::format("{:>9}{:>11}", size_text(fit.peak),
+  return fit.fits ? fmt::format("{:>9} {:>11}", size_text(fit.peak),
                                 fit.tokens_per_second > 0 ? speed_text(fit.tokens_per_second) : "")
-                  : fmt::format("{:>9}{:>11}", size_text(fit.peak), "too large");
+                  : fmt::format("{:>9} {:>11}", size_text(fit.peak), "too large");
 }
 
 }  // namespace

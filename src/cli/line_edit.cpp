@@ -50,6 +50,7 @@ LineEdit::LineEdit(const LineHistory& history, const Complete& complete)
 LineEdit::Outcome LineEdit::press(const KeyPress& press) {
   if (searching_ && search(press)) return Outcome::going_on;
   switch (press.key) {
+    case Key::escape: break;
     case Key::text: buffer_.insert(press.text); break;
     case Key::paste: paste(press.text); break;
     case Key::enter: return Outcome::done;

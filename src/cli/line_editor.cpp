@@ -14,6 +14,8 @@ namespace {
 
 // The rest of a paste that Ctrl-C ended has come by then.
 constexpr int kPatienceMs = 1000;
+// What a key sends after its escape has come by then.
+constexpr int kEscapeMs = 100;
 
 int columns_of(const std::string& word) {
   int columns = 0;
@@ -65,7 +67,8 @@ class LineEditor::Reading {
     for (;;) {
       if (const auto got = take_keys()) return *got;
       write(drawn());
-      if (const auto got = take(device_.wait(keys_.dropping() ? kPatienceMs : -1))) return *got;
+      const int ms = keys_.dropping() ? kPatienceMs : keys_.undecided() ? kEscapeMs : -1;
+      if (const auto got = take(device_.wait(ms))) return *got;
       if (console_.closed()) return Got::end;
     }
   }
@@ -112,7 +115,12 @@ class LineEditor::Reading {
         view_.restart();
         write("\r\033[J");
         break;
-      case LineDevice::Event::quiet: keys_.stop_dropping(); break;
+      case LineDevice::Event::quiet:
+        if (keys_.dropping())
+          keys_.stop_dropping();
+        else
+          keys_.settle();
+        break;
       case LineDevice::Event::closed: return leave(""), Got::end;
     }
     return std::nullopt;

@@ -65,13 +65,17 @@ LineHistory::LineHistory(const std::filesystem::path& file) {
   const bool there = !file.empty() && ::stat(file.c_str(), &info) == 0;
   if (there && !S_ISREG(info.st_mode)) return;  // neither waited for nor written over
   file_ = file;
-  if (!there) return;
-  const auto bytes = read_file(file, kFileBytes);
+  read();
+}
+
+void LineHistory::read() {
+  const auto bytes = read_file(file_, kFileBytes);
   if (bytes) load({reinterpret_cast<const char*>(bytes->data()), bytes->size()});
 }
 
 void LineHistory::load(std::string_view text) {
   if (!text.starts_with(kMark)) return;
+  lines_.clear();
   text.remove_prefix(kMark.size());
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
@@ -85,6 +89,7 @@ void LineHistory::load(std::string_view text) {
 void LineHistory::add(std::string_view line) {
   if (line.empty() || line.size() > kLongestLine || line.find('\n') != std::string_view::npos)
     return;
+  if (!file_.empty()) read();  // with what another chat has added meanwhile
   if (lines_.empty() || lines_.back() != line) lines_.emplace_back(line);
   if (lines_.size() > kLines) lines_.erase(lines_.begin());
   if (!file_.empty()) save();

@@ -20,6 +20,7 @@ class LineHistory {
   void add(std::string_view line);
 
  private:
+  void read();
   void load(std::string_view text);
   void save() const;
 

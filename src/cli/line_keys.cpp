@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "base/utf8.h"
 #include "text/unicode.h"
@@ -110,7 +111,12 @@ KeyReader::Step KeyReader::read_character(size_t begin, KeyPress& press) {
 // An escape and what follows is one key. One that an escape follows is none.
 KeyReader::Step KeyReader::read_escape(KeyPress& press) {
   const size_t behind = at_ + 1;
-  if (behind == bytes_.size()) return Step::more;
+  if (behind == bytes_.size()) {
+    if (!std::exchange(alone_, false)) return Step::more;
+    at_ = behind;
+    press.key = Key::escape;
+    return Step::key;
+  }
   const char c = bytes_[behind];
   if (c == '\033') {
     ++at_;

@@ -8,6 +8,7 @@
 namespace skein::cli {
 
 enum class Key {
+  escape,
   text,   // a character, in `text`
   paste,  // all of one, in `text`, with its line ends as a text has them
   enter,
@@ -51,6 +52,11 @@ class KeyReader {
   // when it does not.
   void drop_paste() { dropping_ = in_paste_; }
   bool dropping() const { return dropping_; }
+  // Whether an escape stands there that may be a key or the beginning of one; settle() when nothing
+  // follows it.
+  bool undecided() const { return !in_paste_ && rest() == "\033"; }
+  void settle() { alone_ = undecided(); }
+
   void stop_dropping() { in_paste_ = dropping_ = false; }
 
  private:
@@ -67,6 +73,7 @@ class KeyReader {
   size_t at_ = 0;  // of them are done
   bool in_paste_ = false;
   bool dropping_ = false;
+  bool alone_ = false;  // an escape without anything behind it
   std::string paste_;
 };
 

@@ -19,6 +19,8 @@ std::string time_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
+constexpr int kWithBar = 80;  // columns, where the figures have room behind it
+
 }  // namespace
 
 Progress::Progress(Console& console, std::string label, Unit unit, int64_t before)
@@ -61,8 +63,8 @@ void Progress::update(int64_t done, int64_t total) {
   const auto wait = !terminal ? kPlain : drawn_ == began_ ? kPatience : kRedraw;
   if (now - drawn_ < wait) return;
   drawn_ = now;
-  const std::string line =
-      text(done, total, std::chrono::duration<double>(now - began_).count(), terminal);
+  const std::string line = text(done, total, std::chrono::duration<double>(now - began_).count(),
+                                terminal && console_.width() >= kWithBar);
   if (terminal)
     console_.status(line);
   else

@@ -72,8 +72,12 @@ double product_rate(const Kernels& kernels, Pool& pool, PanelType type, const Co
   constexpr int kPasses = 3;
   constexpr double kLeastSeconds = 0.05;
   const int64_t panel = quant::panel_bytes(type, codes, kWidth);
-  const int64_t bytes =
-      std::clamp(2 * static_cast<int64_t>(last_level_cache_bytes()), kLeast, kMost);
+  int64_t bytes = std::clamp(2 * static_cast<int64_t>(last_level_cache_bytes()), kLeast, kMost);
+  // Measuring is not what a small machine is to be filled with.
+  constexpr int64_t kTooLittle = int64_t{4} << 20;
+  if (const auto free = memory_available(); free > 0)
+    bytes = std::min(bytes, static_cast<int64_t>(std::min<uint64_t>(free / 4, INT64_MAX)));
+  if (bytes < kTooLittle) return 0;
   const int64_t panels = bytes / panel, rows = panels * kPanel;
   auto memory = Buffer::make(static_cast<size_t>(panels * panel));
   if (!memory) return 0;

@@ -408,9 +408,14 @@ std::vector<Chat::TreeLine> Chat::tree() const {
   for (const auto& [id, one] : nodes_) children[one.parent].push_back(id);
   std::vector<TreeLine> lines;
   std::vector<std::pair<int64_t, size_t>> open;  // and its depth
+  // One of several is a step further in than what it follows, and what follows it another: else it
+  // would stand among those beside it.
   const auto push_children = [&](int64_t id, size_t depth) {
     const auto found = children.find(id);
     if (found == children.end()) return;
+    const int64_t parent = id < 0 ? id : node(id).parent;
+    depth += found->second.size() > 1 ? 1 : 0;
+    depth += id >= 0 && children[parent].size() > 1 ? 1 : 0;
     for (auto child = found->second.rbegin(); child != found->second.rend(); ++child)
       open.emplace_back(*child, depth);
   };
@@ -427,8 +432,7 @@ std::vector<Chat::TreeLine> Chat::tree() const {
       if (end == id) line.branches.push_back(name);
     line.current = id == head();
     lines.push_back(std::move(line));
-    const auto found = children.find(id);
-    push_children(id, depth + (found != children.end() && found->second.size() > 1 ? 1 : 0));
+    push_children(id, depth);
   }
   return lines;
 }

@@ -608,7 +608,7 @@ TEST_F(ChatCommand, ctrl_c_drops_a_line_and_a_second_one_leaves) {
   Terminal terminal(endless());
   ASSERT_NE(terminal.wait_for(kPrompt), "");
   terminal.send("half a line\x03");
-  EXPECT_NE(terminal.wait_for("Ctrl-C once more leaves"), "");
+  EXPECT_NE(terminal.wait_for("Ctrl-C twice leaves"), "");
   terminal.send("\x03");
   std::string rest;
   EXPECT_EQ(terminal.finish(&rest), 130) << rest;

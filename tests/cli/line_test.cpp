@@ -338,6 +338,33 @@ TEST_F(Lines, the_history_is_a_private_file_that_older_programs_wrote_too) {
   EXPECT_TRUE(LineHistory(file).lines().empty());
 }
 
+TEST_F(Lines, chats_at_the_same_time_share_their_history) {
+  const auto file = folder_ / "shared";
+  LineHistory one(file), other(file);
+  one.add("of one");
+  other.add("of the other");
+  one.add("of one again");
+  const std::vector<std::string> all = {"of one", "of the other", "of one again"};
+  EXPECT_EQ(one.lines(), all);
+  EXPECT_EQ(LineHistory(file).lines(), all);
+}
+
+TEST_F(Lines, an_escape_that_nothing_follows_is_a_key) {
+  KeyReader keys;
+  keys.push("a\033");
+  EXPECT_EQ(keys.next()->text, "a");
+  EXPECT_FALSE(keys.next());
+  ASSERT_TRUE(keys.undecided());
+  keys.settle();
+  EXPECT_EQ(keys.next()->key, Key::escape);
+  EXPECT_FALSE(keys.undecided());
+  keys.settle();  // of nothing
+  keys.push("\033");
+  EXPECT_FALSE(keys.next());
+  keys.push("[A");
+  EXPECT_EQ(keys.next()->key, Key::up);
+}
+
 TEST_F(Lines, a_tab_extends_as_far_as_all_words_agree_and_then_lists_them) {
   const LineHistory history({});
   const Complete complete = [](std::string_view before) -> Choices {

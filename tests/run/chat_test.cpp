@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <map>
 #include <random>
 
 #include "base/file.h"
@@ -515,6 +516,23 @@ TEST_F(ChatTest, an_error_in_a_turn_leaves_the_conversation_as_it_was) {
   EXPECT_TRUE(state(*c) == before);
   c->settings().sampling.banned.clear();
   EXPECT_EQ(say(*c, "Reverse: apple").text, "elppa");
+}
+
+TEST_F(ChatTest, what_follows_one_of_several_turns_stands_further_in_than_those) {
+  const auto c = chat();
+  say(*c, "Reverse: a");
+  ASSERT_TRUE(c->fork("other"));
+  say(*c, "Reverse: b");
+  ASSERT_TRUE(c->switch_to("main"));
+  say(*c, "Reverse: c");
+  say(*c, "Reverse: d");
+  say(*c, "Reverse: e");
+  std::map<std::string, size_t> depth;
+  for (const Chat::TreeLine& line : c->tree()) depth[line.user] = line.depth;
+  EXPECT_GT(depth["Reverse: b"], depth["Reverse: a"]);
+  EXPECT_EQ(depth["Reverse: c"], depth["Reverse: b"]);
+  EXPECT_GT(depth["Reverse: d"], depth["Reverse: c"]);
+  EXPECT_EQ(depth["Reverse: e"], depth["Reverse: d"]);
 }
 
 TEST_F(ChatTest, the_tree_shows_every_turn_once) {

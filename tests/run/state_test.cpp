@@ -300,7 +300,7 @@ SavedChat small_chat() {
   SavedChat chat = {.system = "be kind", .turns = {}, .branches = {}, .branch = 1};
   for (const int64_t parent : {-1, 0, 1, 1})
     chat.turns.push_back({.parent = parent,
-                          .closed = parent != 0,
+                          .closed = parent != 1,
                           .attempt = 7,
                           .user = "who \xff",
                           .answer = "me",
@@ -321,7 +321,8 @@ TEST(SavedState, a_conversation_is_kept_beside_the_state_and_damage_is_seen) {
   EXPECT_EQ(saved->chat->system, "be kind");
   ASSERT_EQ(saved->chat->turns.size(), 4u);
   EXPECT_EQ(saved->chat->turns[3].parent, 1);
-  EXPECT_EQ(saved->chat->turns[1].closed, false);
+  EXPECT_EQ(saved->chat->turns[1].closed, true);
+  EXPECT_EQ(saved->chat->turns[3].closed, false);
   EXPECT_EQ(saved->chat->turns[2].user, "who \xff");
   EXPECT_EQ(saved->chat->turns[2].prompt_ids, (std::vector<int32_t>{4, -5}));
   EXPECT_EQ(saved->chat->turns_of(saved->chat->branches[0]), 2u);
