@@ -1,5 +1,9 @@
 // skein serve: models behind a port, with OpenAI's API.
+#include <poll.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <utility>
 
@@ -135,10 +139,16 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
   out.listen.body_bytes = static_cast<uint64_t>(body_) * limits::kMiB;
   out.allow_open = open_;
   server::ServiceOptions& service = out.service;
+  // A secret that was to be there and is not must not open the door.
+  for (const char* name : {"SKEIN_API_KEY", "SKEIN_API_KEY_FILE"})
+    if (const char* value = std::getenv(name);
+        value && !*value && keys_.empty() && key_file_.empty())
+      return fail(Code::argument, "{} is set and empty; unset it to serve without keys", name);
   for (const std::string& key : keys_) SK_TRY_STATUS(service.keys.add(key));
   if (!key_file_.empty()) {
     SK_TRY(const std::string text, read_text(key_file_, kKeyFileBytes));
-    SK_TRY_STATUS(service.keys.add_lines(text));
+    if (auto status = service.keys.add_lines(text); !status)
+      return fail(status.error().code, "{}: {}", escaped(key_file_), status.error().message);
     if (service.keys.empty()) return fail(Code::argument, "{} holds no key", escaped(key_file_));
   }
   for (std::string name : hosts_) {
@@ -153,7 +163,15 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
   service.defaults = {.predict = predict_, .ping_seconds = ping_, .strict_model = strict_};
   service.version = SKEIN_VERSION;
   if (log_ != "off")
-    service.log = [&console, json = log_ == "json"](const server::LogEntry& entry) {
+    service.log = [&console, json = log_ == "json",
+                   lost = std::make_shared<uint64_t>(0)](const server::LogEntry& entry) {
+      // Whoever reads the log may have stopped; connections are not to wait for him.
+      if (pollfd place = {STDERR_FILENO, POLLOUT, 0}; ::poll(&place, 1, 0) != 1) {
+        ++*lost;
+        return;
+      }
+      if (const uint64_t before = std::exchange(*lost, 0))
+        console.note(fmt::format("{} lines of the log were lost: nobody took them", before));
       console.note(json ? log_json(entry) : log_text(entry));
     };
   return out;

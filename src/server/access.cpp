@@ -53,25 +53,42 @@ std::string_view role_name(Role role) {
 
 Status Keys::add(std::string_view key) {
   Role role = Role::admin;
+  bool named = false;
   for (const auto& [name, one] : kRoles)
     if (key.size() > name.size() && key.starts_with(name) && key[name.size()] == ':') {
       role = one;
+      named = true;
       key.remove_prefix(name.size() + 1);
       break;
     }
-  if (key.empty() || !is_visible(key))
-    return fail(Code::argument, "a key has to be visible ASCII characters without blanks");
+  if (key.empty() || !is_visible(key) || key.find(',') != std::string_view::npos)
+    return fail(Code::argument,
+                "a key has to be visible ASCII characters without blanks and commas; several stand "
+                "in --api-key-file, one a line");
+  // A role with a slip in it would be a key for everything.
+  const size_t mark = key.find(':');
+  const bool is_word =
+      mark != std::string_view::npos && mark > 0 &&
+      std::all_of(key.begin(), key.begin() + static_cast<std::ptrdiff_t>(mark),
+                  [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+  if (role == Role::admin && is_word && !named)
+    return fail(Code::argument,
+                "{} is no role: there are read, generate, state and admin; admin:KEY lets a key "
+                "begin with a word and a colon",
+                key.substr(0, mark));
   keys_.push_back({digest_of(key), role});
   return {};
 }
 
 Status Keys::add_lines(std::string_view text) {
-  while (!text.empty()) {
+  for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-    if (!line.empty() && line.front() != '#') SK_TRY_STATUS(add(line));
+    if (line.empty() || line.front() == '#') continue;
+    if (auto status = add(line); !status)
+      return fail(status.error().code, "line {}: {}", number, status.error().message);
   }
   return {};
 }

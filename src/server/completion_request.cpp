@@ -126,7 +126,24 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
   if (fields.error()) return tl::unexpected(*fields.error());
   // The best is chosen by its probability.
   options.logprobs = options.logprobs || choices > common->choices;
+  if (plan.logprobs && echo) {
+    // What is told of a prompt's tokens stands in the answer once for each choice.
+    constexpr uint64_t kToken = 96, kTop = 64;  // bytes of one, about
+    uint64_t tokens = 0;
+    for (const auto& ids : prompts) tokens += ids.size();
+    const uint64_t bytes = tokens * plan.choices * (kToken + plan.top * kTop);
+    if (bytes > limits::kAnswerBytes)
+      fields.refuse("logprobs",
+                    fmt::format("the scores of {} tokens for {} choices would be some {} "
+                                "MiB, and an answer has at most {}",
+                                tokens, plan.choices, bytes / limits::kMiB,
+                                limits::kAnswerBytes / limits::kMiB));
+    if (fields.error()) return tl::unexpected(*fields.error());
+  }
   for (auto& ids : prompts) {
+    // Without a seed, equal prompts are told different things.
+    if (!common->seeded && !out.orders.empty())
+      common->sampling.seed = choice_seed(common->sampling.seed, plan.choices);
     plan.prompt_tokens += static_cast<int64_t>(ids.size());
     out.orders.push_back({.prompt = std::move(ids),
                           .first_choice = out.orders.size() * plan.choices,

@@ -68,7 +68,8 @@ void set(T& target, std::optional<T> value) {
   if (value) target = *value;
 }
 
-void read_sampler(Fields& fields, Sampling& sampling) {
+// Whether the request has a seed of its own.
+bool read_sampler(Fields& fields, Sampling& sampling) {
   set(sampling.temperature, fields.number("temperature", 0, 100));
   if (const auto top_p = fields.number("top_p", 0, 1)) {
     if (*top_p > 0)
@@ -92,8 +93,9 @@ void read_sampler(Fields& fields, Sampling& sampling) {
   }
   set(sampling.mirostat_tau, fields.number("mirostat_tau", 1e-6, 1e3));
   set(sampling.mirostat_eta, fields.number("mirostat_eta", 0, 1e3));
-  if (const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX); seed && *seed != -1)
-    sampling.seed = static_cast<uint64_t>(*seed);
+  const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX);
+  const bool seeded = seed && *seed != -1;
+  if (seeded) sampling.seed = static_cast<uint64_t>(*seed);
   if (const auto order = fields.string("sample_order")) {
     if (const auto parsed = parse_sample_order(*order))
       sampling.order = *parsed;
@@ -106,6 +108,7 @@ void read_sampler(Fields& fields, Sampling& sampling) {
     else
       fields.refuse("penalty_style", parsed.error().message);
   }
+  return seeded;
 }
 
 // {"id": bias} or [[id or text, bias or false], ...].
@@ -212,7 +215,7 @@ Asked<CommonFields> read_common_fields(const Served& served, const Defaults& def
   auto sampling = served.sampling(*profile, think);
   if (!sampling) return tl::unexpected(api_error(sampling.error()));
   out.sampling = std::move(*sampling);
-  read_sampler(fields, out.sampling);
+  out.seeded = read_sampler(fields, out.sampling);
   Biases(served, fields, out.sampling).read();
   if (fields.flag("ignore_eos", false)) {
     const auto ends = served.host->tokenizer().ends();

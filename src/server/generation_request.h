@@ -34,6 +34,7 @@ Asked<RenderedChat> render_chat(const Served& served, const Json& body);
 // not offered.
 struct CommonFields {
   Sampling sampling;
+  bool seeded = false;  // by the request
   GenerateOptions options;
   size_t choices = 1;
   bool stream = false;

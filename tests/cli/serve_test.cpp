@@ -107,6 +107,15 @@ TEST(Serve, takes_its_options_from_the_environment_and_logs_as_it_is_told) {
   EXPECT_EQ(line->find("path").string(), "/health");
 }
 
+TEST(Serve, a_secret_that_is_empty_opens_no_door) {
+  for (const char* name : {"SKEIN_API_KEY", "SKEIN_API_KEY_FILE"}) {
+    const Ran ran =
+        run({"serve", kModel, "--port", "0"}, {.environment = {std::string(name) + "="}});
+    EXPECT_EQ(ran.code, 2) << name;
+    EXPECT_NE(ran.err.find("is set and empty"), std::string::npos) << ran.err;
+  }
+}
+
 TEST(Serve, what_keeps_it_from_beginning_is_one_sentence_with_a_remedy) {
   const auto refused = [](std::vector<std::string> words, int code, std::string_view remedy) {
     words.insert(words.begin(), "serve");

@@ -228,6 +228,22 @@ TEST(Completions, scores_are_exact_and_the_same_by_every_way) {
   EXPECT_TRUE(std::equal(then.begin(), then.end(), again.begin() + 4));
 }
 
+TEST(Completions, scores_that_would_be_too_many_are_refused_before_they_are_computed) {
+  TestServer server;
+  std::string ids = "65";
+  for (int i = 1; i < 9000; ++i) ids += ",65";
+  const auto status = [&](const char* more) {
+    return post(server.port(), "/v1/completions",
+                "{\"prompt\":[" + ids + "],\"max_tokens\":0,\"echo\":true," + more + "}");
+  };
+  const Reply refused =
+      post(server.port(), "/v1/completions",
+           "{\"prompt\":[" + ids + "],\"max_tokens\":1,\"echo\":true,\"logprobs\":20,\"n\":8}");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.error("param"), "logprobs");
+  EXPECT_EQ(status("\"logprobs\":1").status, 200);
+}
+
 TEST(Completions, end_at_ids_and_heed_biases) {
   const std::string fields =
       R"("prompt":"User: Reverse: garden\n\nAssistant:","temperature":0,"logprobs":0)";

@@ -257,6 +257,17 @@ TEST(Access, keys_have_roles) {
   EXPECT_EQ(refused.fields.at("www-authenticate"), "Bearer");
 }
 
+TEST(Access, a_slip_in_a_key_is_no_key_for_everything) {
+  server::Keys keys;
+  for (const char* key : {"sk-a:b", "read:x", "admin:word:rest", "x1:y", ":z"})
+    EXPECT_TRUE(keys.add(key)) << key;
+  for (const char* key : {"genrate:k", "read:a,b", "", "read:", "a b"})
+    EXPECT_FALSE(keys.add(key)) << key;
+  const auto status = keys.add_lines("# keys\nread:a\ngenrate:b\n");
+  ASSERT_FALSE(status);
+  EXPECT_TRUE(status.error().message.starts_with("line 3: genrate")) << status.error().message;
+}
+
 TEST(Access, an_address_that_others_reach_needs_a_key) {
   ServerOptions options;
   options.listen.port = 0;
