@@ -113,7 +113,15 @@ std::string bash_values() {
 std::string bash_script() {
   std::string out = R"sh(# bash completion of skein; load it with: source <(skein completion bash)
 _skein_offer() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
-_skein_models() { _skein_offer -f -W "$(skein completion bash --installed 2>/dev/null)"; }
+# Names of files are foreign words, which compgen -W would expand: $(...) in them would be run.
+_skein_models() {
+  local name
+  _skein_offer -f
+  while IFS= read -r name; do
+    [[ $name == "${COMP_WORDS[COMP_CWORD]}"* ]] && COMPREPLY+=("$name")
+  done < <(skein completion bash --installed 2>/dev/null)
+  return 0
+}
 _skein() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= i
   for ((i = 1; i < COMP_CWORD; ++i)); do

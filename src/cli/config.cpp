@@ -108,6 +108,8 @@ Result<Config> Config::load() {
     SK_TRY(const auto bytes, read_file(file, kConfigBytes));
     SK_TRY(Config one, parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
                              escaped(file.string())));
+    if (file == files().front())
+      for (ConfigKey& key : one.keys_) key.project = true;
     std::move(one.keys_.begin(), one.keys_.end(), std::back_inserter(all.keys_));
   }
   SK_TRY_STATUS(check_config(all));
@@ -144,8 +146,16 @@ Status check_config(const Config& config) {
       GeneralOptions general;
       Options options;
       declare_all(*command, general, options);
-      for (const Option& option : options.all())
-        if (!option.argument && !option.only_here) known.push_back(option.name);
+      for (const Option& option : options.all()) {
+        if (option.argument || option.only_here) continue;
+        known.push_back(option.name);
+        // Whoever wrote what lies in a folder must not say where the user's token goes.
+        if (option.trusted && key.project && option.name == key.name)
+          return fail(Code::argument,
+                      "{}: {} is not for the file of a folder to say; your own config.toml, {} and "
+                      "--{} are heard",
+                      key.where, option.name, option.environment(), option.name);
+      }
     }
     if (std::find(known.begin(), known.end(), key.name) != known.end()) continue;
     return fail(Code::argument, "{}: unknown key {}{}{}", key.where, escaped(key.name, 60),

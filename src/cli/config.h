@@ -15,7 +15,8 @@ struct ConfigKey {
   std::string section;  // a command, "state export"; empty for all commands
   std::string name;     // an option, "threads"
   std::vector<std::string> values;
-  std::string where;  // "skein.toml:3"
+  std::string where;     // "skein.toml:3"
+  bool project = false;  // of the file in the current folder, which came with what lies there
 };
 
 class Config {
@@ -37,7 +38,8 @@ class Config {
   std::vector<ConfigKey> keys_;  // the project's first
 };
 
-// Error: argument, for a section that is no command or a key that is no option, with its line.
+// Error: argument, for a section that is no command, a key that is no option, or one that is not
+// for the current folder's file to say, with its line.
 Status check_config(const Config& config);
 
 }  // namespace skein::cli

@@ -222,7 +222,7 @@ void Console::warn(std::string_view text) {
     write_stderr(fmt::format("{} {}", styled_stderr(Style::yellow, "warning:"), text));
 }
 
-int Console::error(const Error& error) {
+int Console::error(const Error& error, const std::function<void(JsonWriter&)>& more) {
   // Ctrl-C is an answer and not a failure.
   if (interrupt::requested() && error.code == Code::io) {
     clear_status();
@@ -230,8 +230,9 @@ int Console::error(const Error& error) {
     JsonWriter json;
     json.begin_object().key("error").begin_object();
     json.member("code", "interrupted").member("message", "interrupted");
-    json.end_object().end_object();
-    return object(json), interrupt::exit_code();
+    json.end_object();
+    if (more) more(json);
+    return object(json.end_object()), interrupt::exit_code();
   }
   const int code = exit_code(error.code);
   const bool hint = !suggestion_.empty() && code == kBadFile;
@@ -240,8 +241,9 @@ int Console::error(const Error& error) {
     json.begin_object().key("error").begin_object();
     json.member("code", code_name(error.code)).member("message", error.message);
     if (hint) json.member("try", suggestion_);
-    json.end_object().end_object();
-    object(json);
+    json.end_object();
+    if (more) more(json);
+    object(json.end_object());
     return code;
   }
   write_stderr(fmt::format("{} {}", styled_stderr(Style::red, "error:"), error.message));

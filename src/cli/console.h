@@ -2,6 +2,7 @@
 // where somebody looks; one exit code for each kind of failure.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -68,8 +69,9 @@ class Console {
   void note(std::string_view text);    // statistics; not with -q or --json
   void detail(std::string_view text);  // with -v only
   void warn(std::string_view text);    // "warning: ..."; not with -q
-  // "error: ..." or, with --json, {"error":{"code","message"}} on stdout. Returns the exit code.
-  int error(const Error& error);
+  // "error: ..." or, with --json, {"error":{"code","message"}} on stdout, in whose object `more`
+  // may tell what was done before. Returns the exit code.
+  int error(const Error& error, const std::function<void(JsonWriter&)>& more = {});
   // What to say after an error about a file: "skein inspect FILE".
   void suggest(std::string command) { suggestion_ = std::move(command); }
 

@@ -8,6 +8,7 @@
 #include "base/platform.h"
 #include "cli/file_report.h"
 #include "cli/fits.h"
+#include "cli/folders.h"
 #include "cli/interrupt.h"
 #include "cli/model_store.h"
 #include "cli/progress.h"
@@ -53,12 +54,25 @@ Result<bool> is_there(Console& console, const hub::Remote& remote, const fs::pat
               remote.checksum.empty() ? "" : " and is another file");
 }
 
+// The folder, or where it would be made.
+fs::path nearest(fs::path folder) {
+  std::error_code ignored;
+  while (!fs::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
+  return folder.empty() ? fs::path(".") : folder;
+}
+
+Status make(const fs::path& folder) {
+  // The folder's own parent is the data folder, which may be new too.
+  if (make_folder(folder.parent_path()) && make_folder(folder)) return {};
+  return fail(Code::io, "{}: the folder cannot be made", escaped(folder.string()));
+}
+
 void tell_needs(Console& console, const hub::Source& source, const hub::Remote& remote,
                 const fs::path& folder, bool is_model) {
   std::string line = fmt::format("{} from {}: {}", escaped(source.file_name), source.shown(),
                                  remote.bytes ? size_text(*remote.bytes) : "nobody says how large");
   std::error_code error;
-  const fs::space_info space = fs::space(folder, error);
+  const fs::space_info space = fs::space(nearest(folder), error);
   if (!error) line += fmt::format("; {} free on the disk", size_text(space.available));
   console.note(line);
   if (!is_model || !remote.bytes || memory_available() == 0) return;
@@ -140,6 +154,7 @@ Result<Fetched> fetch_file(Console& console, hub::Http& http, const hub::Source&
     console.warn(source.shown() + " states no checksum, so only the size can be compared");
   if (options.only_look) return out;
 
+  SK_TRY_STATUS(make(target.parent_path()));
   Watch watch(console);
   auto part =
       hub::fetch(http, source, remote, target, options.token, options.tries, watch.events());

@@ -6,6 +6,7 @@
 #include "base/data_folders.h"
 #include "base/file.h"
 #include "hub/official.h"
+#include "io/model_endings.h"
 
 namespace skein::cli {
 namespace {
@@ -31,21 +32,32 @@ bool make_folder(const std::filesystem::path& folder) {
 
 std::filesystem::path config_folder() { return user_folder("XDG_CONFIG_HOME", ".config"); }
 
+std::filesystem::path stored_path(const std::string& name) {
+  std::error_code ignored;
+  if (name.empty() || name.find('/') != std::string::npos) return {};
+  for (const std::filesystem::path& data : data_folders()) {
+    const std::filesystem::path plain = data / "models" / name;
+    if (std::filesystem::exists(plain, ignored)) return plain;
+    for (const std::string_view ending : io::kModelEndings)
+      if (auto path = plain.string() + std::string(ending); std::filesystem::exists(path, ignored))
+        return path;
+  }
+  const hub::OfficialModel* official = hub::find_official(name);
+  if (!official) return {};
+  for (const std::filesystem::path& data : data_folders())
+    if (const auto names = names_in(data / "models", kMostNames))
+      if (const std::string file = hub::newest_of(*official, *names); !file.empty())
+        return data / "models" / file;
+  return {};
+}
+
 Result<std::string> model_path(const std::string& name) {
   std::error_code ignored;
   if (name.empty() || name.find('/') != std::string::npos || std::filesystem::exists(name, ignored))
     return name;
-  for (const std::filesystem::path& data : data_folders())
-    for (const char* ending : {"", ".skein", ".gguf", ".safetensors", ".st", ".pth", ".bin"})
-      if (const auto path = data / "models" / (name + ending);
-          std::filesystem::exists(path, ignored))
-        return path.string();
+  if (const std::filesystem::path path = stored_path(name); !path.empty()) return path.string();
   const hub::OfficialModel* official = hub::find_official(name);
   if (!official) return name;
-  for (const std::filesystem::path& data : data_folders())
-    if (const auto names = names_in(data / "models", kMostNames))
-      if (const std::string file = hub::newest_of(*official, *names); !file.empty())
-        return (data / "models" / file).string();
   return fail(Code::argument, "{0} is not here yet; `skein pull {0}` fetches it", official->name);
 }
 

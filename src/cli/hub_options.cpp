@@ -8,8 +8,10 @@
 namespace skein::cli {
 
 void HubOptions::declare(Options& options) {
-  options.value("--endpoint", endpoint_, "URL",
-                fmt::format("the hub or a mirror of it; else HF_ENDPOINT, or {}", hub::kHub));
+  options
+      .value("--endpoint", endpoint_, "URL",
+             fmt::format("the hub or a mirror of it; else HF_ENDPOINT, or {}", hub::kHub))
+      .set_by_user();
   options
       .value("--patience", patience_s_, "SECONDS",
              "give up a connection of which less than 1 KB/s comes for so long")

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/part_file.h"
 #include "hub/official.h"
-#include "hub/source.h"
+#include "io/model_endings.h"
 
 namespace skein::cli {
 namespace {
@@ -26,7 +26,7 @@ std::vector<std::string> sorted_names(const fs::path& folder) {
 bool is_model(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return fs::exists(path / "config.json", ignored);
-  return hub::has_model_ending(path.filename().string());
+  return !io::model_ending(path.filename().string()).empty();
 }
 
 uint64_t size_of(const fs::path& path) {
@@ -39,7 +39,7 @@ uint64_t size_of(const fs::path& path) {
 
 std::string StoredModel::short_name() const {
   const std::string file = path.filename().string();
-  return name == file && hub::has_model_ending(file) ? path.stem().string() : name;
+  return name == file && !io::model_ending(file).empty() ? path.stem().string() : name;
 }
 
 Result<fs::path> own_models_folder() {

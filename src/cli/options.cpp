@@ -138,6 +138,11 @@ Option& Option::set_elsewhere() {
   return *this;
 }
 
+Option& Option::set_by_user() {
+  trusted = true;
+  return *this;
+}
+
 Option& Option::unset_elsewhere() {
   only_here = true;
   return *this;

@@ -48,6 +48,7 @@ struct Option {
   bool names_file = false;
   bool names_model = false;
   bool only_here = false;              // on the command line, not in the environment or a file
+  bool trusted = false;                // not in the file of the current folder, which others wrote
   const Option* stands_for = nullptr;  // the argument that it gives
   std::optional<double> low, high;
   std::function<Status(std::string_view)> assign;
@@ -61,6 +62,7 @@ struct Option {
   Option& optional();         // an argument that may be missing
   Option& unset_elsewhere();  // only_here
   Option& set_elsewhere();    // not only_here, of a stand-in
+  Option& set_by_user();      // trusted
 
   bool is_flag() const { return placeholder.empty() && !argument; }
   std::string environment() const;  // SKEIN_TOP_P

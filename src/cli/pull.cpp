@@ -3,11 +3,9 @@
 #include <utility>
 
 #include "base/data_folders.h"
-#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/fetching.h"
 #include "cli/file_report.h"
-#include "cli/folders.h"
 #include "cli/hub_options.h"
 #include "cli/model_store.h"
 #include "cli/progress.h"
@@ -15,6 +13,7 @@
 #include "hub/official.h"
 #include "hub/tree.h"
 #include "hub/vocabularies.h"
+#include "io/model_endings.h"
 
 namespace skein::cli {
 namespace {
@@ -48,8 +47,13 @@ class Pull final : public Command {
   int run(Console& console) override {
     auto status = check();
     if (status) status = pull_all(console);
-    if (!status) return console.error(status.error());
-    if (console.json()) console.object(report());
+    const auto files = [this](JsonWriter& json) { report(json); };
+    if (!status) return console.error(status.error(), files);
+    if (!console.json()) return kFine;
+    JsonWriter json;
+    json.begin_object();
+    files(json);
+    console.object(json.end_object());
     return kFine;
   }
 
@@ -57,7 +61,12 @@ class Pull final : public Command {
   Status check() const {
     if (!as_.empty() && names_.size() > 1)
       return fail(Code::argument, "--as is for one file, and {} are asked for", names_.size());
-    return as_.empty() ? Status() : hub::check_file_name(as_);
+    if (as_.empty()) return {};
+    if (hub::find_vocabulary(names_[0]))
+      return fail(Code::argument,
+                  "{}: models look for a vocabulary by its own name, so --as is not for it",
+                  names_[0]);
+    return hub::check_file_name(as_);
   }
 
   Status pull_all(Console& console) {
@@ -67,7 +76,8 @@ class Pull final : public Command {
         SK_TRY_STATUS(pull_vocabulary(console, http, *vocabulary));
         continue;
       }
-      SK_TRY(const hub::Source source, source_of(http, name));
+      SK_TRY(hub::Source source, source_of(http, name));
+      SK_TRY_STATUS(name_file(source, name));
       SK_TRY_STATUS(pull_model(console, http, source));
     }
     return {};
@@ -90,6 +100,27 @@ class Pull final : public Command {
       return fail(Code::argument, "{0}: no such name; did you mean hf:{0}?", escaped(name, 200));
     return fail(Code::argument, "{}: no such name{}", escaped(name, 100),
                 hint.empty() ? "; `skein list --remote` shows them" : hint);
+  }
+
+  // What the file is called here: it has to be found by its ending again.
+  Status name_file(hub::Source& source, const std::string& name) const {
+    const std::string_view there =
+        source.path.empty() ? std::string_view(source.url).substr(0, source.url.find('?'))
+                            : std::string_view(source.path);
+    if (as_.empty() && source.file_name.empty())
+      return fail(Code::argument,
+                  "{}: names no file that could be called so here; --as says what to call it",
+                  escaped(name, 200));
+    if (!as_.empty()) source.file_name = as_;
+    if (!io::model_ending(source.file_name).empty()) return {};
+    if (!as_.empty()) source.file_name += io::model_ending(there);
+    if (!io::model_ending(source.file_name).empty()) return hub::check_file_name(source.file_name);
+    std::string known;
+    for (const std::string_view ending : io::kModelEndings)
+      known += (known.empty() ? "" : ", ") + std::string(ending);
+    return fail(Code::argument,
+                "{}: does not end like a model ({}); --as NAME says what to call it",
+                escaped(source.file_name, 200), known);
   }
 
   Result<hub::Source> official(hub::Http& http, const hub::OfficialModel& model) const {
@@ -138,20 +169,16 @@ class Pull final : public Command {
     return options;
   }
 
-  Status make(const fs::path& folder) const {
-    // The folder's own parent is the data folder, which may be new too.
-    if (make_folder(folder.parent_path()) && make_folder(folder)) return {};
-    return fail(Code::io, "{}: the folder cannot be made", escaped(folder.string()));
-  }
-
   Status pull_model(Console& console, hub::Http& http, const hub::Source& source) {
     SK_TRY(const fs::path folder, own_models_folder());
-    SK_TRY_STATUS(make(folder));
     SK_TRY(const FetchOptions options, options_for(source));
-    const std::string name = as_.empty() ? source.file_name : as_;
+    const std::string& name = source.file_name;
     SK_TRY(const Fetched fetched, fetch_file(console, http, source, folder / name, options));
     done_.push_back(fetched);
-    if (fetched.what == Fetched::What::looked) return {};
+    if (fetched.what == Fetched::What::looked) {
+      console.note("a vocabulary that it needs and that is not here yet would come too");
+      return {};
+    }
     const auto report = report_file(fetched.path, false, {});
     tell(console, fetched, report ? report->title : std::string());
     if (!report) {
@@ -172,7 +199,6 @@ class Pull final : public Command {
     const fs::path data = own_data_folder();
     if (data.empty())
       return fail(Code::io, "neither HOME nor SKEIN_HOME says in which folder vocabularies lie");
-    SK_TRY_STATUS(make(data / "vocab"));
     SK_TRY(const auto sources, hub::sources(vocabulary, hub_.endpoint()));
     Status last;
     for (const hub::Source& source : sources) {
@@ -205,9 +231,8 @@ class Pull final : public Command {
     console.line(line);
   }
 
-  JsonWriter report() const {
-    JsonWriter json;
-    json.begin_object().key("files").begin_array();
+  void report(JsonWriter& json) const {
+    json.key("files").begin_array();
     for (const Fetched& one : done_) {
       json.begin_object().member("file", one.path.string()).member("bytes", one.bytes);
       json.member("checksum", one.checksum);
@@ -216,8 +241,7 @@ class Pull final : public Command {
                                                                     : "not fetched");
       json.end_object();
     }
-    json.end_array().end_object();
-    return json;
+    json.end_array();
   }
 
   std::vector<std::string> names_;

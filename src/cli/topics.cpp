@@ -24,7 +24,8 @@ A file holds keys for all commands, then sections for single ones:
   [state.export]
   format = "time_state"
 
-A section or key that nobody knows is an error. skein doctor shows which files are read.
+A section or key that nobody knows is an error. endpoint, which says who gets the token of the hub, is
+not for ./skein.toml to say. skein doctor shows which files are read.
 )"},
     {"environment", "variables that Skein reads",
      R"(SKEIN_ISA          the instruction set to use: scalar; on x86-64 avx2, avx512 or
@@ -39,7 +40,7 @@ XDG_STATE_HOME     lines typed in chat are in its skein/history (~/.local/state)
 HF_ENDPOINT        the hub that pull and list --remote ask; before it --endpoint
 HF_TOKEN           a token of the hub, which no other host hears
 https_proxy, all_proxy, no_proxy
-                   proxies for connections
+                   proxies for connections to other machines
 NO_COLOR, CLICOLOR_FORCE, TERM=dumb
                    colour; --color decides before them
 )"},

@@ -218,13 +218,16 @@ struct Http::State {
     curl.easy_setopt(handle, option, value);
   }
 
-  void prepare(const Request& request, curl_slist* lines) {
+  void prepare(const Request& request, const Address& to, curl_slist* lines) {
     details[0] = '\0';
     curl.easy_reset(handle);  // keeps its connections
     set(CURLOPT_URL, request.url.c_str());
     set(CURLOPT_HTTPHEADER, lines);
     set(CURLOPT_HEADEROPT, long{CURLHEADER_SEPARATE});  // a proxy hears nothing of the token
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    // What goes to this machine is not encrypted, so no proxy may carry it, and its token,
+    // elsewhere.
+    if (is_loopback(to)) set(CURLOPT_NOPROXY, "*");
     if (request.last)
       set(CURLOPT_RANGE, fmt::format("{}-{}", request.from, *request.last).c_str());
     else if (request.from > 0)
@@ -338,7 +341,7 @@ Result<Answer> Http::get(const Request& request, const std::function<Status(cons
 
   const std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)> lines(
       state.header_lines(request), curl.slist_free_all);
-  state.prepare(request, lines.get());
+  state.prepare(request, to, lines.get());
   const CURLcode code = curl.easy_perform(state.handle);
   if (!state.failed) return tl::unexpected(state.failed.error());
   if (code == CURLE_ABORTED_BY_CALLBACK) return fail(Code::io, "interrupted");

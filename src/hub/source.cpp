@@ -11,9 +11,12 @@ namespace {
 
 constexpr size_t kNameBytes = 200;  // with what a part's name adds, below the 255 of a file system
 
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.' || c == '~';
+  return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
 }
 
 // Every byte but plain ones and, where they separate, slashes.
@@ -76,6 +79,20 @@ bool is_part(std::string_view text) {
          text.find('\\') == std::string_view::npos;
 }
 
+bool is_file_name(std::string_view name) {
+  return is_part(name) && name[0] != '.' && name[0] != '-' && name.size() <= kNameBytes &&
+         name.find('/') == std::string_view::npos && !target_of_part(name);
+}
+
+// A name that others chose, if nothing in it means anything to a shell or a terminal.
+std::string taken_name(std::string_view name) {
+  constexpr std::string_view kMore = "._+-%";
+  const bool plain = std::all_of(name.begin(), name.end(), [&](char c) {
+    return is_letter_or_digit(c) || kMore.find(c) != std::string_view::npos;
+  });
+  return plain && is_file_name(name) ? std::string(name) : std::string();
+}
+
 bool is_word(std::string_view text) {
   return is_part(text) && std::all_of(text.begin(), text.end(), is_plain);
 }
@@ -109,17 +126,8 @@ std::string Source::shown() const {
   return escaped(std::string(host) + "/" + repo);
 }
 
-bool has_model_ending(std::string_view name) {
-  constexpr std::string_view kEndings[] = {".pth",  ".safetensors", ".st",
-                                           ".gguf", ".bin",         ".skein"};
-  return std::any_of(std::begin(kEndings), std::end(kEndings),
-                     [&](std::string_view ending) { return name.ends_with(ending); });
-}
-
 Status check_file_name(std::string_view name) {
-  const bool good = is_part(name) && name[0] != '.' && name.size() <= kNameBytes &&
-                    name.find('/') == std::string_view::npos && !target_of_part(name);
-  if (good) return {};
+  if (is_file_name(name)) return {};
   return fail(Code::argument, "\"{}\" is no name for a file here", escaped(name, 100));
 }
 
@@ -145,8 +153,7 @@ Result<Source> hub_file(std::string_view endpoint, std::string_view repo, std::s
   out.repo = repo;
   out.revision = revision;
   out.path = path;
-  out.file_name = parts.back();
-  SK_TRY_STATUS(check_file_name(out.file_name));
+  out.file_name = taken_name(parts.back());
   out.url = fmt::format("{}/{}/resolve/{}/{}", endpoint, repo, percent_encoded(revision, false),
                         percent_encoded(path, true));
   return out;
@@ -168,9 +175,7 @@ Result<Source> at_address(std::string_view url) {
   }
   Source out;
   out.url = url.substr(0, url.find('#'));
-  out.file_name = percent_decoded(parts.back());
-  if (auto status = check_file_name(out.file_name); !status)
-    return fail(Code::argument, "{}: names no file; --as says what to call it", escaped(url, 200));
+  out.file_name = taken_name(percent_decoded(parts.back()));
   return out;
 }
 

@@ -16,9 +16,11 @@ struct Source {
   std::string url;
   std::string endpoint;              // of a hub's file "https://huggingface.co", else empty
   std::string repo, revision, path;  // "BlinkDL/rwkv7-g1", "main", "model.pth"; of a hub's file
-  std::string file_name;             // what it is called here
-  std::string sha256;                // if it is known beforehand, hexadecimal
-  uint64_t bytes = 0;                // likewise, 0 if not
+  // What it is called here. Of a name that others chose only letters, digits and ._+-% are taken;
+  // empty where it has anything else in it, or is no name for a file here.
+  std::string file_name;
+  std::string sha256;  // if it is known beforehand, hexadecimal
+  uint64_t bytes = 0;  // likewise, 0 if not
 
   std::string shown() const;  // "huggingface.co/BlinkDL/rwkv7-g1", for messages
 };
@@ -28,7 +30,7 @@ Result<Source> hub_file(std::string_view endpoint, std::string_view name);
 Result<Source> hub_file(std::string_view endpoint, std::string_view repo, std::string_view revision,
                         std::string_view path);
 // An address. The pages of a hub (/user/repository/blob/main/file) stand for the files that they
-// show. Error: argument (it names no file).
+// show. Error: argument (it is none).
 Result<Source> at_address(std::string_view url);
 
 // "user/repository", with "@revision" if there is one. Error: argument.
@@ -40,11 +42,8 @@ Result<Repository> repository(std::string_view name);
 // {endpoint}/api/models/{repository}/tree/{revision}, with what lies in folders.
 std::string tree_url(std::string_view endpoint, const Repository& repository);
 
-// Whether the name ends like that of a model.
-bool has_model_ending(std::string_view name);
-
-// Whether a file may have this name here: no folder, nothing hidden, no control characters, and not
-// what unfinished files are called. Error: argument.
+// Whether who is here may call a file so: no folder, nothing hidden, no control characters, no
+// option, and not what unfinished files are called. Error: argument.
 Status check_file_name(std::string_view name);
 
 }  // namespace skein::hub

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "hub/redirects.h"
+#include "io/model_endings.h"
 
 namespace skein::hub {
 tl::unexpected<Error> refusal(const Answer& answer, const std::string& place,
@@ -59,7 +60,7 @@ Result<std::vector<RemoteFile>> model_files(Http& http, std::string_view endpoin
     const auto type = entry.find("type").string();
     const auto path = entry.find("path").string();
     int64_t size = 0;
-    if (!type || *type != "file" || !path || !has_model_ending(*path)) continue;
+    if (!type || *type != "file" || !path || io::model_ending(*path).empty()) continue;
     if (!entry.find("size").integer(size) || size < 0) size = 0;
     out.push_back({std::string(*path), static_cast<uint64_t>(size)});
   }

@@ -13,6 +13,7 @@
 #include "io/container.h"
 #include "io/gguf.h"
 #include "io/hf_json.h"
+#include "io/model_endings.h"
 #include "io/wrappers.h"
 
 namespace skein::io {
@@ -26,9 +27,6 @@ constexpr std::string_view kConfig = "config.json";
 // What a folder is looked through for, in this order.
 constexpr std::string_view kFolderFiles[] = {"model.safetensors.index.json", "model.safetensors",
                                              "pytorch_model.bin.index.json", "pytorch_model.bin"};
-// What else a folder's only model may be called.
-constexpr std::string_view kModelEndings[] = {".safetensors", ".st",   ".pth",
-                                              ".bin",         ".gguf", ".skein"};
 constexpr int kFolderEntries = 10'000;  // that are looked at
 
 // A link that leads nowhere counts: what it was meant for is not silently left out.
@@ -91,11 +89,8 @@ Status check_part(const Container& part, std::string_view key, uint64_t value) {
 Result<fs::path> only_model(const fs::path& folder) {
   SK_TRY(const std::vector<std::string> names, names_in(folder, kFolderEntries));
   std::set<std::string> found;
-  for (const std::string& name : names) {
-    const bool model = std::any_of(std::begin(kModelEndings), std::end(kModelEndings),
-                                   [&name](auto ending) { return name.ends_with(ending); });
-    if (model) found.insert(name);
-  }
+  for (const std::string& name : names)
+    if (!model_ending(name).empty()) found.insert(name);
   if (found.empty())
     return fail(Code::unsupported,
                 "{}: no model in this folder: neither model.safetensors nor an index of shards nor "

@@ -8,6 +8,8 @@
 namespace skein::test {
 namespace {
 
+namespace fs = std::filesystem;
+
 class PullRefused : public HubTest {
  protected:
   void expect_refusal(const Ran& ran, int code, const std::string& says) const {
@@ -25,10 +27,26 @@ TEST_F(PullRefused, names_that_would_be_paths_are_refused_before_anything_is_ask
   const std::string address = hub_.endpoint();
   expect_refusal(skein({"pull", address + "/plain/%2e%2e%2fx.pth"}), 2, "--as");
   expect_refusal(skein({"pull", address + "/plain/"}), 2, "names no file");
-  for (const std::string as : {"../x", "a/b", ".x", "x.part", ""})
-    if (!as.empty())
-      expect_refusal(skein({"pull", "hf:a/b/c.pth", "--as", as}), 2, "no name for a file here");
+  for (const std::string as : {"../x", "a/b", ".x", "x.part", "-x"})
+    expect_refusal(skein({"pull", "hf:a/b/c.pth", "--as=" + as}), 2, "no name for a file here");
+  for (const std::string name : {"$(touch x).pth", "a b.pth", "a;b.pth", "模型.pth"})
+    expect_refusal(skein({"pull", "hf:a/b/" + name}), 2, "--as says what to call it");
   EXPECT_TRUE(hub_.seen().empty());
+  EXPECT_FALSE(fs::exists(models())) << "nothing came, so no folder is needed";
+}
+
+TEST_F(PullRefused, a_model_is_called_so_that_it_can_be_found_again) {
+  const std::string address = hub_.endpoint() + "/plain/download?id=1";
+  expect_refusal(skein({"pull", address}), 2, "does not end like a model (.skein, .gguf");
+  expect_refusal(skein({"pull", address, "--as", "mine"}), 2, "--as NAME says what to call it");
+  expect_refusal(skein({"pull", "hf:a/b/readme.md"}), 2, "does not end like a model");
+  expect_refusal(skein({"pull", "vocab", "--as", "x"}), 2, "--as is not for it");
+  EXPECT_TRUE(hub_.seen().empty());
+  hub_.put("someone/models", "deep/-a.bin", "content");
+  EXPECT_EQ(skein({"pull", "hf:someone/models/deep/-a.bin", "--as", "mine"}).code, 0);
+  EXPECT_EQ(names(), std::vector<std::string>{"mine.bin"});
+  EXPECT_EQ(skein({"rm", "mine", "-y"}).code, 0);
+  EXPECT_TRUE(names().empty());
 }
 
 TEST_F(PullRefused, unknown_names_say_what_would_be_known) {
@@ -44,7 +62,7 @@ TEST_F(PullRefused, only_encrypted_connections_leave_this_machine) {
   expect_refusal(skein({"pull", "g1-0.1b", "--endpoint", "http://127.0.0.1.example.org"}), 2,
                  "use https");
   expect_refusal(skein({"pull", "ftp://127.0.0.1/x.gguf"}), 2, "use https");
-  expect_refusal(skein({"pull", "file:///etc/passwd"}), 2, "use https");
+  expect_refusal(skein({"pull", "file:///etc/passwd.bin"}), 2, "use https");
   const Ran ran = skein({"pull", "https://me:secret@example.org/x.gguf"});
   expect_refusal(ran, 2, "a name or a password");
   EXPECT_FALSE(contains(ran.err, "secret")) << ran.err;
@@ -110,12 +128,47 @@ TEST_F(PullRefused, without_a_network_the_exit_code_is_5) {
   EXPECT_TRUE(contains(ran.out, R"({"error":{"code":"network")")) << ran.out;
 }
 
-TEST_F(PullRefused, a_proxy_of_the_environment_is_asked) {
+TEST_F(PullRefused, a_proxy_carries_only_what_is_encrypted) {
+  const std::string proxy = hub_.endpoint();
+  const Ran away = skein({"pull", "https://example.org/x.gguf", "--tries", "1"},
+                         {"https_proxy=" + proxy, "HF_TOKEN=t"});
+  EXPECT_EQ(away.code, 5) << away.err;
+  ASSERT_EQ(hub_.seen().size(), 1u);
+  EXPECT_EQ(hub_.seen()[0].target, "example.org:443");
+  EXPECT_FALSE(hub_.seen()[0].headers.contains("authorization"));
+  // This machine is asked itself, and no other hears its token.
   hub_.put("someone/models", "x.bin", "content");
-  const Ran ran = skein({"pull", "hf:someone/models/x.bin"}, {"http_proxy=" + hub_.endpoint()});
-  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (const std::string variable : {"http_proxy=", "all_proxy=", "ALL_PROXY="}) {
+    const Ran ran =
+        skein({"pull", "hf:someone/models/x.bin", "-f"}, {variable + proxy, "HF_TOKEN=t"});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+  }
   for (const Seen& seen : hub_.seen())
-    EXPECT_TRUE(seen.target.starts_with("http://127.0.0.1:")) << seen.target;
+    EXPECT_FALSE(seen.target.starts_with("http://")) << seen.target;
+}
+
+TEST_F(PullRefused, who_hears_the_token_is_not_for_a_folder_to_say) {
+  const fs::path here = home_ / "here", config = home_ / "skein" / "config.toml";
+  fs::create_directory(here);
+  hub_.put("someone/models", "x.bin", "content");
+  const auto pull_there = [&] {
+    return run({"pull", "hf:someone/models/x.bin", "-f"},
+               {.environment = environment({"HF_ENDPOINT=", "HF_TOKEN=t"}), .folder = here});
+  };
+  const std::string key = "[pull]\nendpoint = '" + hub_.endpoint() + "'\n";
+  write_text(here / "skein.toml", key);
+  const Ran ran = pull_there();
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(contains(ran.err, "skein.toml:2: endpoint is not for the file of a folder to say"))
+      << ran.err;
+  EXPECT_TRUE(hub_.seen().empty());
+  fs::rename(here / "skein.toml", config);
+  EXPECT_EQ(pull_there().code, 0) << "the user's own file";
+  fs::remove(config);
+  EXPECT_EQ(skein({"pull", "hf:someone/models/x.bin", "-f"},
+                  {"HF_ENDPOINT=", "SKEIN_ENDPOINT=" + hub_.endpoint()})
+                .code,
+            0);
 }
 
 TEST_F(PullRefused, without_libcurl_it_says_what_to_install) {

@@ -277,7 +277,20 @@ TEST_F(Pull, a_dry_run_fetches_nothing) {
   const Ran ran = skein({"pull", kName, "--dry-run"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_TRUE(contains(ran.err, "1.9 MiB")) << ran.err;
-  EXPECT_TRUE(names().empty());
+  EXPECT_TRUE(contains(ran.err, "free on the disk")) << ran.err;
+  EXPECT_TRUE(contains(ran.err, "a vocabulary that it needs")) << ran.err;
+  EXPECT_FALSE(fs::exists(models()));
+}
+
+TEST_F(Pull, what_came_before_a_failure_is_told) {
+  put_big();
+  const Ran ran = skein({"pull", kName, "hf:someone/models/none.bin", "--json"});
+  EXPECT_EQ(ran.code, 5);
+  const auto json = parse_json(ran.out, 1 << 20);
+  ASSERT_TRUE(json) << ran.out;
+  EXPECT_EQ(json->find("error").find("code").string(), "network");
+  ASSERT_EQ(json->find("files").array().size(), 1u) << ran.out;
+  EXPECT_EQ(json->find("files").array()[0].find("file").string(), model("big.bin").string());
 }
 
 TEST_F(Pull, a_repository_that_was_renamed_still_says_what_its_files_are) {

@@ -358,5 +358,29 @@ TEST(Completion, bash_completes_commands_options_and_values) {
   EXPECT_EQ(complete("skein run model.pth hello\\ wor"), "  \n");
 }
 
+TEST(Completion, names_of_models_are_offered_and_never_run) {
+  if (!std::filesystem::exists("/bin/bash")) GTEST_SKIP() << "SKIPPED: no bash";
+  const Folder folder;
+  const std::filesystem::path models = folder / "home" / "models";
+  std::filesystem::create_directories(models);
+  std::filesystem::create_directory(folder / "here");
+  std::filesystem::create_symlink(SKEIN_PROGRAM, folder / "skein");
+  for (const std::string name : {"$(touch pwned).pth", "`touch pwned`.pth", "mine.pth"})
+    write_text(models / name, "");
+  write_text(folder / "script", run({"completion", "bash"}).out);
+  const auto complete = [&](const std::string& word) {
+    const std::string test = "cd '" + (folder / "here").string() +
+                             "' && PATH=..:$PATH && source ../script; COMP_WORDS=(skein run '" +
+                             word + "'); COMP_CWORD=2; _skein; printf '%s|' \"${COMPREPLY[@]}\"";
+    return run({"-c", test}, {.environment = {"SKEIN_HOME=" + (folder / "home").string()},
+                              .program = "/bin/bash"})
+        .out;
+  };
+  EXPECT_EQ(complete("mi"), "mine|");
+  EXPECT_TRUE(contains(complete(""), "$(touch pwned)|")) << complete("");
+  EXPECT_EQ(complete("`"), "`touch pwned`|");
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "here"));
+}
+
 }  // namespace
 }  // namespace skein::test

@@ -9,10 +9,10 @@ namespace skein::hub {
 namespace {
 
 TEST(Sources, a_name_of_the_hub_becomes_an_address) {
-  const auto plain = hub_file(kHub, "user/repo/folder/a b%.gguf");
+  const auto plain = hub_file(kHub, "user/repo/a folder/a%b.gguf");
   ASSERT_TRUE(plain) << plain.error().message;
-  EXPECT_EQ(plain->url, "https://huggingface.co/user/repo/resolve/main/folder/a%20b%25.gguf");
-  EXPECT_EQ(plain->file_name, "a b%.gguf");
+  EXPECT_EQ(plain->url, "https://huggingface.co/user/repo/resolve/main/a%20folder/a%25b.gguf");
+  EXPECT_EQ(plain->file_name, "a%b.gguf");
   EXPECT_EQ(plain->shown(), "huggingface.co/user/repo");
   const auto branch = hub_file("https://mirror.example", "user/repo/f.pth@refs/pr/1");
   ASSERT_TRUE(branch) << branch.error().message;
@@ -43,13 +43,29 @@ TEST(Sources, what_would_be_a_path_is_no_file_name) {
   for (const std::string& name :
        {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string(".a"),
         std::string("a\\b"), std::string("a\nb"), std::string("a\xff"), std::string("a.part"),
-        std::string(201, 'a'), std::string("a\0b", 3)})
+        std::string("-a"), std::string(201, 'a'), std::string("a\0b", 3)})
     EXPECT_FALSE(check_file_name(name)) << name;
   for (const std::string name : {"a.gguf", "Eng99%-Other1%.pth", "模型.pth"})
     EXPECT_TRUE(check_file_name(name)) << name;
-  for (const char* address :
-       {"https://x", "https://x/", "https://x/a/..", "https://x/%2e%2e%2fa", "x.gguf", ""})
+  for (const char* address : {"https://x/", "https://x/a/..", "https://x/%2e%2e%2fa"}) {
+    const auto source = at_address(address);
+    ASSERT_TRUE(source) << address;
+    EXPECT_TRUE(source->file_name.empty()) << address;
+  }
+  for (const char* address : {"https://x", "x.gguf", ""})
     EXPECT_FALSE(at_address(address)) << address;
+}
+
+TEST(Sources, a_name_that_others_chose_means_nothing_to_a_shell) {
+  for (const std::string name :
+       {"$(touch x).pth", "`x`.pth", "a b.pth", "a;b.pth", "a'b.pth", "a\"b.pth", "~a.pth",
+        "-a.pth", "a&b.pth", "*.pth", "a|b.pth", ".a.pth", "模型.pth", "a.pth.part"}) {
+    const auto source = hub_file(kHub, "user/repo", "main", name);
+    ASSERT_TRUE(source) << name;
+    EXPECT_TRUE(source->file_name.empty()) << name;
+  }
+  const std::string good = "RWKV-4_a+b-Eng99%-Other1%.v2.pth";
+  EXPECT_EQ(hub_file(kHub, "user/repo", "main", good)->file_name, good);
 }
 
 TEST(Addresses, this_machine_is_told_from_others) {
