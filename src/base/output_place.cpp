@@ -106,6 +106,7 @@ Result<OutputPlace> find_output(const std::filesystem::path& path) {
   int from = AT_FDCWD;
   for (int links = 0; links <= kLinks; ++links) {
     place.name = rest.filename().string();
+    place.path = links == 0 ? rest : place.path.parent_path() / rest;
     if (place.name.empty() || place.name == "." || place.name == "..")
       return refuse(path, path.empty() ? "an output needs a name" : "is the name of a folder");
     const auto parent = rest.has_parent_path() ? rest.parent_path() : std::filesystem::path(".");

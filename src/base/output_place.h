@@ -23,6 +23,7 @@ struct OutputPlace {
   Kind kind = Kind::file;
   Descriptor folder;                // O_PATH: where the file lies or will lie
   std::string name;                 // in it, with all links followed
+  std::filesystem::path path;       // to it, likewise
   std::optional<struct stat> info;  // of what is there
   int descriptor = -1;
 };

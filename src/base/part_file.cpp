@@ -36,6 +36,26 @@ std::optional<std::string_view> target_of_part(std::string_view name) {
   return name;
 }
 
+Result<uint64_t> remove_part(const std::filesystem::path& part) {
+  const auto failed = [&](const char* what) {
+    return fail(Code::io, "{}: {}: {}", escaped(part.string()), what, std::strerror(errno));
+  };
+  // Opened as who fetches it opens it, whose lock we have to get.
+  const Descriptor file(::open(part.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat here {
+  }, there{};
+  if (!file || ::fstat(file.get(), &here) != 0) return failed("cannot be removed");
+  if (!S_ISREG(here.st_mode)) return fail(Code::io, "{}: is no file", escaped(part.string()));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    return fail(Code::io, "{}: another process is fetching it", escaped(part.string()));
+  // Whoever had it may have put it in its place or begun anew between our two calls.
+  if (::lstat(part.c_str(), &there) != 0 || there.st_dev != here.st_dev ||
+      there.st_ino != here.st_ino)
+    return fail(Code::io, "{}: another process has just taken it away", escaped(part.string()));
+  if (::unlink(part.c_str()) != 0) return failed("cannot be removed");
+  return static_cast<uint64_t>(here.st_size);
+}
+
 Result<PartFile> PartFile::open(const std::filesystem::path& target, std::string_view tag) {
   SK_TRY(OutputPlace place, find_output(target));
   if (place.kind != OutputPlace::Kind::file)
@@ -43,7 +63,7 @@ Result<PartFile> PartFile::open(const std::filesystem::path& target, std::string
   std::string name = place.name;
   if (!tag.empty()) name += "." + std::string(tag.substr(0, kTag));
   name += kEnding;
-  const std::filesystem::path path = target.parent_path() / name;
+  const std::filesystem::path path = place.path.parent_path() / name;
   PartFile out(path, std::move(place), std::move(name));
   SK_TRY_STATUS(out.lock());
   return out;

@@ -29,7 +29,7 @@ class PartFile {
   ~PartFile();  // one without a byte is removed
 
   uint64_t size() const { return size_; }
-  std::filesystem::path path() const { return path_; }
+  std::filesystem::path path() const { return path_; }  // where it really lies
   // Bytes that may still be written to its disk; nothing if unknown.
   std::optional<uint64_t> room() const;
 
@@ -49,12 +49,16 @@ class PartFile {
   Status lock();
   tl::unexpected<Error> error(const char* what) const;
 
-  std::filesystem::path path_;  // of the part, for messages
+  std::filesystem::path path_;  // of the part
   OutputPlace place_;           // of the target
   std::string name_;            // of the part, in the same folder
   Descriptor file_;
   uint64_t size_ = 0;
 };
+
+// Removes a part, which nobody may be fetching. How many bytes that frees. Error: io (another
+// process has it; it cannot be removed).
+Result<uint64_t> remove_part(const std::filesystem::path& part);
 
 // Of "model.pth.3f09a1b2c4d5e6f7.part" and "model.pth.part" the target's name; of other names
 // nothing.

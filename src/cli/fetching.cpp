@@ -146,7 +146,7 @@ Result<Fetched> fetch_file(Console& console, hub::Http& http, const hub::Source&
   SK_TRY(const bool there, is_there(console, remote, target, options.force));
   if (there) {
     out.what = Fetched::What::was_there;
-    remove_unfinished(target.parent_path(), target.filename().string());
+    remove_unfinished(target);
     return out;
   }
   tell_needs(console, source, remote, target.parent_path(), options.is_model);
@@ -163,12 +163,13 @@ Result<Fetched> fetch_file(Console& console, hub::Http& http, const hub::Source&
   out.bytes = part->size();
   if (options.is_model && remote.kind() == hub::Checksum::Kind::none) {
     if (auto status = check_content(*part, source); !status) {
-      part->remove();
+      // A disk that cannot be read says nothing of what came.
+      if (status.error().code != Code::io) part->remove();
       return tl::unexpected(std::move(status).error());
     }
   }
   SK_TRY_STATUS(part->commit(options.force));
-  remove_unfinished(target.parent_path(), target.filename().string());
+  remove_unfinished(target);
   return out;
 }
 

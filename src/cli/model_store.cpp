@@ -5,6 +5,7 @@
 
 #include "base/data_folders.h"
 #include "base/file.h"
+#include "base/output_place.h"
 #include "base/part_file.h"
 #include "hub/official.h"
 #include "io/model_endings.h"
@@ -76,15 +77,13 @@ std::vector<UnfinishedModel> unfinished_models() {
   return out;
 }
 
-uint64_t remove_unfinished(const fs::path& folder, std::string_view file_name) {
-  uint64_t freed = 0;
-  std::error_code ignored;
-  for (const std::string& name : sorted_names(folder)) {
-    if (target_of_part(name) != file_name) continue;
-    const uint64_t bytes = size_of(folder / name);
-    if (fs::remove(folder / name, ignored)) freed += bytes;
-  }
-  return freed;
+void remove_unfinished(const fs::path& target) {
+  // Where a link leads the parts lie, and are called as what it leads to.
+  const auto place = find_output(target);
+  if (!place) return;
+  const fs::path folder = place->path.parent_path();
+  for (const std::string& name : sorted_names(folder.empty() ? "." : folder))
+    if (target_of_part(name) == place->name) (void)remove_part(folder / name);
 }
 
 }  // namespace skein::cli

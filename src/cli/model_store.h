@@ -35,7 +35,7 @@ Result<std::filesystem::path> own_models_folder();
 std::vector<StoredModel> stored_models();
 std::vector<UnfinishedModel> unfinished_models();
 
-// Removes what pulls of this file have left. How many bytes that frees.
-uint64_t remove_unfinished(const std::filesystem::path& folder, std::string_view file_name);
+// Removes what pulls of this file have left, but for what another process is fetching.
+void remove_unfinished(const std::filesystem::path& target);
 
 }  // namespace skein::cli

@@ -4,12 +4,13 @@
 #include <string>
 #include <utility>
 
+#include "base/part_file.h"
 #include "cli/commands.h"
+#include "cli/folders.h"
 #include "cli/model_store.h"
 #include "cli/progress.h"
 #include "cli/suggest.h"
 #include "hub/official.h"
-#include "hub/source.h"
 
 namespace skein::cli {
 namespace {
@@ -18,9 +19,23 @@ namespace fs = std::filesystem;
 
 // What goes when a name is removed: a file, what a pull has left of it, or both.
 struct Removal {
-  fs::path path;  // empty: there is only what was left
-  std::string file_name;
+  fs::path path;                // empty: there is only what was left
+  std::vector<fs::path> parts;  // what was left
+  std::vector<std::string> file_names;
   uint64_t bytes = 0;
+
+  void add(const UnfinishedModel& one) {
+    parts.push_back(one.path);
+    bytes += one.bytes;
+    if (std::find(file_names.begin(), file_names.end(), one.file_name) == file_names.end())
+      file_names.push_back(one.file_name);
+  }
+  bool is_same(const Removal& other) const { return path == other.path && parts == other.parts; }
+  std::string shown() const {
+    std::string out;
+    for (const std::string& name : file_names) out += (out.empty() ? "" : ", ") + escaped(name);
+    return out;
+  }
 };
 
 class Remove final : public Command {
@@ -40,7 +55,10 @@ class Remove final : public Command {
     for (const std::string& name : names_) {
       auto found = find(name);
       if (!found) return console.error(found.error());
-      removals.push_back(std::move(*found));
+      // Two names may mean one model.
+      const bool known = std::any_of(removals.begin(), removals.end(),
+                                     [&](const Removal& one) { return one.is_same(*found); });
+      if (!known) removals.push_back(std::move(*found));
     }
     for (const Removal& one : removals) {
       const auto sure = is_wanted(console, one);
@@ -49,9 +67,9 @@ class Remove final : public Command {
       const auto bytes = remove(one);
       if (!bytes) return console.error(bytes.error());
       freed += *bytes;
-      json.value(one.file_name);
+      for (const std::string& name : one.file_names) json.value(name);
       if (!console.json())
-        console.line(fmt::format("removed {}: {} freed", escaped(one.file_name),
+        console.line(fmt::format("removed {}: {} freed", one.shown(),
                                  bytes_text(static_cast<double>(*bytes))));
     }
     if (console.json()) console.object(json.end_array().member("bytes", freed).end_object());
@@ -62,29 +80,20 @@ class Remove final : public Command {
   static Result<Removal> find(const std::string& name) {
     SK_TRY(const fs::path folder, own_models_folder());
     const std::vector<StoredModel> models = stored_models();
-    const hub::OfficialModel* official = hub::find_official(name);
-    const auto is_meant = [&](const std::string& called, const std::string& file_name) {
-      return name == called || name == file_name || name == fs::path(file_name).stem().string() ||
-             (official && called == official->name);
-    };
+    // The very file that `skein run NAME` would open.
+    const fs::path meant = stored_path(name);
+    const auto stored = std::find_if(models.begin(), models.end(),
+                                     [&](const StoredModel& one) { return one.path == meant; });
     Removal out;
-    bool elsewhere = false;
-    for (const StoredModel& model : models) {
-      if (!out.path.empty() || !is_meant(model.name, model.path.filename().string())) continue;
-      elsewhere = elsewhere || !model.own;
-      if (model.own) out.path = model.path;
+    if (stored != models.end() && stored->own) {
+      out.path = meant;
+      out.file_names.push_back(meant.filename().string());
     }
-    out.file_name = out.path.filename().string();
-    for (const UnfinishedModel& one : unfinished_models()) {
-      const bool meant = out.path.empty()
-                             ? is_meant("", one.file_name) ||
-                                   (official && hub::official_of(one.file_name) == official)
-                             : one.file_name == out.file_name;
-      if (!meant) continue;
-      out.file_name = one.file_name;
-      out.bytes += one.bytes;
-    }
-    if (out.file_name.empty()) return missing(name, folder, models, elsewhere);
+    for (const UnfinishedModel& one : unfinished_models())
+      if (out.path.empty() ? is_meant(name, one.file_name) : one.file_name == out.path.filename())
+        out.add(one);
+    if (out.file_names.empty())
+      return missing(name, folder, models, stored != models.end() && !stored->own);
     std::error_code error;
     if (fs::is_directory(out.path, error))
       return fail(Code::argument, "{} is a folder, which is not removed here",
@@ -92,6 +101,13 @@ class Remove final : public Command {
     if (!out.path.empty())
       if (const uintmax_t size = fs::file_size(out.path, error); !error) out.bytes += size;
     return out;
+  }
+
+  // Of a model that is unfinished.
+  static bool is_meant(const std::string& name, const std::string& file_name) {
+    const hub::OfficialModel* official = hub::find_official(name);
+    return name == file_name || name == fs::path(file_name).stem().string() ||
+           (official && hub::official_of(file_name) == official);
   }
 
   static tl::unexpected<Error> missing(const std::string& name, const fs::path& folder,
@@ -109,7 +125,7 @@ class Remove final : public Command {
   Result<bool> is_wanted(Console& console, const Removal& one) const {
     if (yes_) return true;
     const std::string what =
-        fmt::format("{} ({})", escaped(one.file_name), bytes_text(static_cast<double>(one.bytes)));
+        fmt::format("{} ({})", one.shown(), bytes_text(static_cast<double>(one.bytes)));
     if (!console.stdin_is_terminal() || !console.stderr_is_terminal() || console.json())
       return fail(Code::argument, "{} is removed with --yes, as nobody can be asked here", what);
     console.status(fmt::format("remove {}? [y/N] ", what));
@@ -119,8 +135,12 @@ class Remove final : public Command {
   }
 
   static Result<uint64_t> remove(const Removal& one) {
-    SK_TRY(const fs::path folder, own_models_folder());
     uint64_t freed = 0;
+    // First, as nothing goes of what another process is fetching.
+    for (const fs::path& part : one.parts) {
+      SK_TRY(const uint64_t bytes, remove_part(part));
+      freed += bytes;
+    }
     if (!one.path.empty()) {
       std::error_code error;
       const bool link = fs::is_symlink(one.path, error);
@@ -131,7 +151,7 @@ class Remove final : public Command {
                     error.message());
       freed += size;
     }
-    return freed + remove_unfinished(folder, one.file_name);
+    return freed;
   }
 
   std::vector<std::string> names_;

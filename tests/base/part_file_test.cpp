@@ -85,6 +85,41 @@ TEST_F(PartFiles, one_at_a_time_has_it) {
   EXPECT_TRUE(PartFile::open(target, "fedcba9876543210")) << "another file";
 }
 
+TEST_F(PartFiles, what_somebody_fetches_is_not_removed) {
+  fs::path path;
+  {
+    auto part = PartFile::open(folder_ / "model.pth", kTag);
+    ASSERT_TRUE(part);
+    EXPECT_TRUE(part->append(bytes("xyz")));
+    path = part->path();
+    const auto held = remove_part(path);
+    ASSERT_FALSE(held);
+    EXPECT_NE(held.error().message.find("another process is fetching it"), std::string::npos);
+    EXPECT_EQ(text_of(path), "xyz");
+  }
+  const auto freed = remove_part(path);
+  ASSERT_TRUE(freed) << freed.error().message;
+  EXPECT_EQ(*freed, 3u);
+  EXPECT_TRUE(names().empty());
+  EXPECT_FALSE(remove_part(path));
+  fs::create_symlink(folder_ / "other", path);
+  std::ofstream(folder_ / "other") << "x";
+  EXPECT_FALSE(remove_part(path)) << "a link";
+  EXPECT_EQ(text_of(folder_ / "other"), "x");
+}
+
+TEST_F(PartFiles, links_are_followed_from_where_they_lie) {
+  fs::create_directories(folder_ / "a" / "b");
+  fs::create_symlink("../c.pth", folder_ / "a" / "b" / "model.pth");
+  fs::create_symlink("a/b/model.pth", folder_ / "model.pth");
+  auto part = PartFile::open(folder_ / "model.pth", kTag);
+  ASSERT_TRUE(part) << part.error().message;
+  EXPECT_TRUE(part->append(bytes("x")));
+  EXPECT_EQ(text_of(part->path()), "x");
+  EXPECT_TRUE(part->commit(false));
+  EXPECT_EQ(text_of(folder_ / "a" / "c.pth"), "x");
+}
+
 TEST_F(PartFiles, a_file_that_is_there_stays_unless_it_is_to_be_replaced) {
   const fs::path target = folder_ / "model.pth";
   std::ofstream(target) << "old";
@@ -104,6 +139,8 @@ TEST_F(PartFiles, a_link_is_followed_and_stays) {
   auto part = PartFile::open(folder_ / "model.pth", kTag);
   ASSERT_TRUE(part) << part.error().message;
   EXPECT_TRUE(part->append(bytes("x")));
+  EXPECT_EQ(part->path(), folder_ / "disk" / "far.pth.0123456789abcdef.part");
+  EXPECT_EQ(text_of(part->path()), "x");
   EXPECT_TRUE(part->commit(false));
   EXPECT_TRUE(fs::is_symlink(folder_ / "model.pth"));
   EXPECT_EQ(text_of(folder_ / "disk" / "far.pth"), "x");

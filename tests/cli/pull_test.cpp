@@ -263,6 +263,40 @@ TEST_F(Pull, a_small_file_is_compared_by_the_name_that_git_gives_it) {
   EXPECT_TRUE(contains(ran.err, "it cannot be read")) << ran.err;
 }
 
+TEST_F(Pull, a_link_to_another_disk_is_filled_there) {
+  const std::string content = text_of_file(fs::path(SKEIN_SOURCE_DIR) / "models/bundled-0.pth");
+  hub_.put_plain("x.pth", content);
+  const fs::path disk = home_ / "disk";
+  fs::create_directory(disk);
+  fs::create_directories(models());
+  fs::create_symlink(disk / "far.pth", model("x.pth"));
+  write_text(disk / "far.pth.fedcba9876543210.part", "of an older one");
+  const Ran ran = skein({"pull", hub_.endpoint() + "/plain/x.pth"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(fs::is_symlink(model("x.pth")));
+  EXPECT_TRUE(text_of_file(disk / "far.pth") == content);
+  EXPECT_FALSE(fs::exists(disk / "far.pth.fedcba9876543210.part"));
+}
+
+TEST_F(Pull, what_is_being_fetched_is_not_removed) {
+  put_big();
+  hub_.set({.cut_after = 1'000'000, .stalls = true});
+  Process process = start({"pull", kName});
+  ASSERT_TRUE(process.wait_until([&] { return part_size() >= 1'000'000; }));
+  const Ran removed = skein({"rm", "big.bin", "-y"});
+  EXPECT_EQ(removed.code, 1);
+  EXPECT_TRUE(contains(removed.err, "another process is fetching it")) << removed.err;
+  // Another pull, which ends with another file of this name.
+  hub_.set({});
+  put_big(2);
+  EXPECT_EQ(skein({"pull", kName}).code, 0);
+  EXPECT_EQ(part_size(), 1'000'000u);
+  process.send(SIGINT);
+  EXPECT_EQ(process.finish(), 130);
+  EXPECT_EQ(skein({"rm", "big", "-y"}).code, 0);
+  EXPECT_TRUE(names().empty());
+}
+
 TEST_F(Pull, what_no_checksum_vouches_for_has_to_be_a_model) {
   hub_.put_plain("x.pth", "<!DOCTYPE html><html>Sign in</html>");
   const Ran ran = skein({"pull", hub_.endpoint() + "/plain/x.pth"});

@@ -98,6 +98,39 @@ TEST_F(Store, a_name_that_is_half_fetched_is_removed) {
   EXPECT_TRUE(names().empty());
 }
 
+TEST_F(Store, all_that_is_half_fetched_of_a_line_is_named_and_removed) {
+  write_text(model("rwkv7-g1d-0.1b-20260129-ctx8192.pth.0123456789abcdef.part"), "abc");
+  write_text(model("rwkv7-g1e-0.1b-20260329-ctx8192.pth.0123456789abcdef.part"), "defg");
+  const Ran ran = skein({"rm", "g1-0.1b", "-y"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(contains(ran.out,
+                       "removed rwkv7-g1d-0.1b-20260129-ctx8192.pth, "
+                       "rwkv7-g1e-0.1b-20260329-ctx8192.pth: 7 B freed"))
+      << ran.out;
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(Store, a_name_means_the_file_that_would_be_run) {
+  put_here("x.gguf");
+  put_here("x.bin");
+  put_here("x.skein");
+  const std::string opened = skein({"inspect", "x", "--json"}).out;
+  EXPECT_TRUE(contains(opened, "x.skein")) << opened;
+  const Ran ran = skein({"rm", "x", "-y"});
+  EXPECT_TRUE(contains(ran.out, "removed x.skein")) << ran.out;
+  EXPECT_FALSE(fs::exists(model("x.skein")));
+  EXPECT_EQ(names().size(), 2u);
+}
+
+TEST_F(Store, two_names_of_one_model_are_one) {
+  put_here("x.pth");
+  put_here("rwkv7-g1d-0.1b-20260129-ctx8192.pth");
+  const Ran ran = skein({"rm", "x.pth", "x", "x.pth", "g1-0.1b", "G1-0.1B",
+                         "rwkv7-g1d-0.1b-20260129-ctx8192.pth", "-y"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(names().empty());
+}
+
 TEST_F(Store, nothing_else_is_removed) {
   put_here("mine.pth");
   const fs::path outside = home_ / "outside.pth";
