@@ -16,6 +16,9 @@ namespace {
 
 constexpr uint64_t kProgress = 64 * 1024;  // a connection that brought less has failed
 constexpr int kLongestWaitS = 30;
+// Of a file whose size nobody says the disk is asked so often, and not filled to its end.
+constexpr uint64_t kRoomEvery = 16 * 1024 * 1024;
+constexpr uint64_t kRoomLeft = 64 * 1024 * 1024;
 
 std::optional<uint64_t> number_in(std::string_view text) {
   uint64_t value = 0;
@@ -75,6 +78,9 @@ Result<Remote> remote_of(const Source& source, const Answers& answers) {
                   source.shown(), escaped(source.file_name), out.checksum, source.sha256);
     out.checksum = source.sha256;
   }
+  if (source.bytes > 0 && out.bytes && *out.bytes != source.bytes)
+    return fail(Code::network, "{}: says that {} has {} bytes, and the one known here has {}",
+                source.shown(), escaped(source.file_name), *out.bytes, source.bytes);
   if (!etag.empty() && !etag.starts_with("W/"))
     out.validator = etag;
   else
@@ -179,6 +185,9 @@ Status Download::look_at_part(bool resumable) {
 
 Status Download::check_room() const {
   const auto room = part_.room();
+  if (room && !remote_.bytes && *room < kRoomLeft)
+    return fail(Code::io, "{}: nobody says how much comes, and the disk has {} bytes free",
+                escaped(part_.path().string()), *room);
   if (!room || !remote_.bytes || *remote_.bytes - part_.size() <= *room) return {};
   return fail(Code::io, "{}: needs {} bytes more, and the disk has {} free",
               escaped(part_.path().string()), *remote_.bytes - part_.size(), *room);
@@ -208,7 +217,10 @@ Result<bool> Download::take(std::span<const std::byte> bytes) {
   if (remote_.bytes && bytes.size() > *remote_.bytes - part_.size())
     return fail(Code::network, "{}: sends more of {} than the {} bytes that it spoke of",
                 source_.shown(), escaped(source_.file_name), *remote_.bytes);
+  const uint64_t there = part_.size();
   SK_TRY_STATUS(part_.append(bytes));
+  if (!remote_.bytes && there / kRoomEvery != part_.size() / kRoomEvery)
+    SK_TRY_STATUS(check_room());
   sum_.update(bytes);
   events_.fetching(part_.size(), remote_.bytes, before_);
   return true;

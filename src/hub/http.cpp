@@ -15,7 +15,7 @@ namespace {
 
 constexpr long kSlow = 1000;  // bytes a second
 constexpr size_t kHeaderBytes = 128 * 1024;
-constexpr size_t kTextBytes = 16 * 1024;
+constexpr size_t kRefusedBytes = 16 * 1024;
 constexpr const char* kLibraries[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
 
 // What is used of it. The functions' types are the header's.
@@ -121,7 +121,7 @@ struct Http::State {
 
   // Of the request that is under way.
   Answer answer;
-  size_t header_bytes = 0;
+  size_t header_bytes = 0, refused_bytes = 0;
   bool begun = false, enough = false;
   Status failed;
   const std::function<Status(const Answer&)>* begin = nullptr;
@@ -161,8 +161,9 @@ struct Http::State {
   bool body(std::span<const std::byte> bytes) {
     if (!begin_once()) return false;
     if (!answer.is_success()) {
-      answer.text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      enough = answer.text.size() > kTextBytes;
+      // Of what comes with an error so much is waited for, to keep the connection.
+      refused_bytes += bytes.size();
+      enough = refused_bytes > kRefusedBytes;
       return !enough;
     }
     const Result<bool> more = (*take)(bytes);
@@ -333,7 +334,7 @@ Result<Answer> Http::get(const Request& request, const std::function<Status(cons
   state.passes = false;
   SK_TRY(const Address to, address(request.url));
   state.answer = {};
-  state.header_bytes = 0;
+  state.header_bytes = state.refused_bytes = 0;
   state.begun = state.enough = false;
   state.failed = {};
   state.begin = &begin;

@@ -30,7 +30,6 @@ struct Answer {
   int status = 0;
   std::string location;                        // of a redirect, as a whole address
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string text;                            // the beginning of what came with an error
 
   // Empty if there is no such header.
   std::string_view header(std::string_view lower_case_name) const;

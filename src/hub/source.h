@@ -20,7 +20,7 @@ struct Source {
   // empty where it has anything else in it, or is no name for a file here.
   std::string file_name;
   std::string sha256;  // if it is known beforehand, hexadecimal
-  uint64_t bytes = 0;  // likewise, 0 if not
+  uint64_t bytes = 0;  // likewise, else 0; another size is refused
 
   std::string shown() const;  // "huggingface.co/BlinkDL/rwkv7-g1", for messages
 };

@@ -9,9 +9,9 @@ namespace skein::hub {
 namespace {
 
 constexpr Vocabulary kVocabularies[] = {
-    {"vocab", 65536, "World", 1093733,
+    {vocabulary_name(kWorldRows), kWorldRows, "World", 1093733,
      "e6dee3d4e31b4d5c40ac99508ac6c701ceef4bed681bf2167ce9a908552bca89"},
-    {"vocab-20b", 50277, "20B", 2467981,
+    {vocabulary_name(k20bRows), k20bRows, "20B", 2467981,
      "56ac4821e129d2c520fdaba60abd920fa852ada51b45c0dd52bbb6bd8c985ade"},
 };
 
@@ -22,9 +22,9 @@ struct Place {
   std::string_view address;  // anywhere
 };
 constexpr Place kPlaces[] = {
-    {65536, "RWKV/v5-Eagle-7B-HF", ""},
-    {65536, "", "https://raw.githubusercontent.com/BlinkDL/ChatRWKV/main/tokenizer/"},
-    {50277, "", "https://raw.githubusercontent.com/BlinkDL/ChatRWKV/main/"},
+    {kWorldRows, "RWKV/v5-Eagle-7B-HF", ""},
+    {kWorldRows, "", "https://raw.githubusercontent.com/BlinkDL/ChatRWKV/main/tokenizer/"},
+    {k20bRows, "", "https://raw.githubusercontent.com/BlinkDL/ChatRWKV/main/"},
 };
 
 }  // namespace

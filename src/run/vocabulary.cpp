@@ -15,8 +15,6 @@
 namespace skein {
 namespace {
 
-constexpr int32_t kWorldRows = 65536;
-constexpr int32_t k20bRows = 50277;
 constexpr const char* kHuggingFace = "tokenizer.json";
 
 std::span<const char* const> file_names(int64_t rows) {
@@ -254,7 +252,7 @@ Result<text::TokenizerPtr> find_tokenizer(const ModelText& model, const std::str
                 "{}: its vocabulary was not found; `skein pull {}` fetches it, or put {} (from {}) "
                 "into {}, "
                 "or name it with --vocab",
-                file, model.rows == kWorldRows ? "vocab" : "vocab-20b", names[0],
+                file, vocabulary_name(model.rows), names[0],
                 model.rows == kWorldRows ? "https://github.com/BlinkDL/ChatRWKV, folder tokenizer"
                                          : "https://github.com/BlinkDL/ChatRWKV",
                 places);

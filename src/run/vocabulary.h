@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "run/model.h"
@@ -14,6 +15,14 @@ namespace skein {
 // Where a vocabulary file is looked for, in order: beside the model (inside, if it is a folder), in
 // `vocab` of each of data_folders(), in an installed pip package `rwkv`.
 std::vector<std::filesystem::path> vocabulary_folders(const std::filesystem::path& model);
+
+// Of the models that share a vocabulary.
+inline constexpr int64_t kWorldRows = 65536, k20bRows = 50277;
+
+// What `skein pull` calls it; empty where models of so many rows share none.
+constexpr std::string_view vocabulary_name(int64_t rows) {
+  return rows == kWorldRows ? "vocab" : rows == k20bRows ? "vocab-20b" : "";
+}
 
 // The file that models of so many rows share: "rwkv_vocab_v20230424.txt"; empty where they share
 // none.

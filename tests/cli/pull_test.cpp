@@ -67,6 +67,15 @@ TEST_F(Pull, a_hub_cannot_pass_another_file_off_as_an_official_one) {
   EXPECT_TRUE(names().empty());
 }
 
+TEST_F(Pull, another_size_than_the_known_one_is_refused_before_the_bytes_come) {
+  hub_.put("BlinkDL/rwkv-7-world", "RWKV-x070-World-0.1B-v2.8-20241210-ctx4096.pth", "poison");
+  hub_.set({.no_checksum = true});
+  const Ran ran = skein({"pull", "world7-0.1b"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_TRUE(contains(ran.err, "has 6 bytes, and the one known here has")) << ran.err;
+  EXPECT_FALSE(fs::exists(models()));
+}
+
 TEST_F(Pull, killed_twenty_times_it_ends_with_the_same_bytes) {
   put_big();
   constexpr size_t kPiece = kSize / 21;
@@ -191,6 +200,19 @@ TEST_F(Pull, what_a_disk_has_no_room_for_is_not_begun) {
       << ran.err;
   EXPECT_TRUE(contains(ran.err, "will not fit the memory")) << ran.err;
   EXPECT_TRUE(names().empty());
+}
+
+TEST_F(Pull, a_file_whose_size_nobody_says_does_not_fill_the_disk) {
+  if (kAddressSanitizer || kThreadSanitizer)
+    GTEST_SKIP() << "SKIPPED: a sanitizer wants to be loaded first";
+  hub_.put_plain("x.gguf", std::string(20'000'000, 'x'));
+  hub_.set({.ignores_ranges = true, .no_length = true});
+  const Ran ran = skein({"pull", hub_.endpoint() + "/plain/x.gguf", "--tries", "1"},
+                        {"LD_PRELOAD=" SKEIN_SMALL_DISK});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_TRUE(contains(ran.err, "nobody says how much comes, and the disk has")) << ran.err;
+  EXPECT_FALSE(fs::exists(model("x.gguf")));
+  EXPECT_LT(part_size(), 17u << 20);
 }
 
 TEST_F(Pull, a_disk_that_fills_up_keeps_what_came) {

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/program.h"
+#include "run/vocabulary.h"
 #include "support/fixtures.h"
 
 namespace skein::test {
@@ -58,6 +59,9 @@ TEST(Usage, topics_are_explained) {
   EXPECT_TRUE(contains(run({"help", "config"}).out, "skein.toml"));
   EXPECT_TRUE(contains(run({"help", "exit-codes"}).out, "130"));
   EXPECT_TRUE(contains(run({"help", "state"}).out, "state export"));
+  for (const int64_t rows : {kWorldRows, k20bRows})
+    EXPECT_TRUE(
+        contains(run({"help", "models"}).out, " skein pull " + std::string(vocabulary_name(rows))));
   EXPECT_EQ(run({"help", "sampling"}).out, run({"help", "run"}).out);
   const Ran wrong = run({"help", "confg"});
   EXPECT_EQ(wrong.code, 2);
