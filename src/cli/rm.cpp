@@ -41,7 +41,8 @@ struct Removal {
 class Remove final : public Command {
  public:
   void declare(Options& options) override {
-    options.argument("NAME", names_, "a model of `skein list`, or a file's name there");
+    options.argument("NAME", names_, "a model of `skein list`, or a file's name there")
+        .names_model = true;  // for completion; it is no path
     options.section("Options");
     options.flag("-y,--yes", yes_, "do not ask").unset_elsewhere();
   }
@@ -143,8 +144,9 @@ class Remove final : public Command {
     }
     if (!one.path.empty()) {
       std::error_code error;
-      const bool link = fs::is_symlink(one.path, error);
-      const uintmax_t size = link ? 0 : fs::file_size(one.path, error);
+      // Neither a link nor a pipe takes room.
+      const bool file = fs::symlink_status(one.path, error).type() == fs::file_type::regular;
+      const uintmax_t size = file ? fs::file_size(one.path, error) : 0;
       // Of a link the link; what it leads to is not in our folder.
       if (!fs::remove(one.path, error))
         return fail(Code::io, "{}: cannot be removed: {}", escaped(one.path.string()),

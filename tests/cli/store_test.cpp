@@ -145,6 +145,8 @@ TEST_F(Store, nothing_else_is_removed) {
   // All or nothing.
   EXPECT_EQ(skein({"rm", "mine", "nope", "--yes"}).code, 2);
   EXPECT_TRUE(fs::exists(model("mine.pth")));
+  ASSERT_EQ(::mkfifo(model("pipe.pth").c_str(), 0600), 0);
+  EXPECT_TRUE(contains(skein({"rm", "pipe.pth", "--yes"}).out, "removed pipe.pth: 0 B freed"));
   EXPECT_EQ(skein({"rm", "link", "--yes"}).code, 0);
   EXPECT_TRUE(fs::exists(outside));
 }
