@@ -1,5 +1,6 @@
 #include "server/answer.h"
 
+#include <new>
 #include <utility>
 
 #include "base/limits.h"
@@ -11,7 +12,14 @@ void Answer::tell() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(told_, true)) return;
   }
-  if (output_) output_();
+  if (!output_) return;
+  try {
+    output_();
+  } catch (const std::bad_alloc&) {  // whoever tells more tells of this too
+    const std::lock_guard lock(mutex_);
+    told_ = false;
+    throw;
+  }
 }
 
 void Answer::on_change(std::function<void()> call) {

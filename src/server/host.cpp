@@ -1,6 +1,7 @@
 #include "server/host.h"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <utility>
 
@@ -12,6 +13,12 @@ namespace {
 
 const ApiError kLeaving = {
     .status = 503, .message = "the server is ending", .code = "server_ending", .retry_seconds = 5};
+// Made before there is none.
+const ApiError kNoMemory = api_error({Code::memory, ""});
+// Before what failed for want of memory is tried again, unless something else moves.
+constexpr auto kPause = std::chrono::milliseconds(50);
+// Steps in a row that may fail for want of memory.
+constexpr int kStepTries = 3;
 
 }  // namespace
 
@@ -21,9 +28,31 @@ struct Host::Group {
   size_t left = 0;     // orders that have not ended
   bool begun = false;  // one of them is active or was
   bool over = false;   // failed, or nobody listens
+  bool owed = false;   // there was no memory to say that it failed
 
-  void fail(const ApiError& error) {
-    if (!std::exchange(over, true)) reply->failed(error);
+  void fail(const ApiError& error) noexcept {
+    if (!std::exchange(over, true)) owed = !tell([&] { reply->failed(error); });
+  }
+
+  // Says the last word, where it is to be said now. False: there was no memory for it.
+  bool settle() noexcept {
+    if (!over && left == 0) {
+      over = true;
+      owed = !tell([&] { reply->finished(); });
+    }
+    if (owed) owed = !reply->gone() && !tell([&] { reply->failed(kNoMemory); });
+    return !owed;
+  }
+
+ private:
+  template <typename F>
+  static bool tell(F call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
   }
 };
 
@@ -44,7 +73,7 @@ class Host::Job {
   bool is_over() const { return over_; }
 
   // Whether anything moved.
-  bool advance() {
+  bool advance() noexcept try {
     if (group_->over || group_->reply->gone()) {
       group_->over = over_ = true;
       drop();
@@ -56,12 +85,15 @@ class Host::Job {
                                                        : take_events();
     if (!status) fail(status.error());
     return moved_;
+  } catch (const std::bad_alloc&) {
+    end(kNoMemory);
+    return true;
   }
 
-  void fail(const Error& error) {
-    group_->fail(api_error(error));
-    over_ = true;
-    drop();
+  void fail(const Error& error) noexcept try {
+    end(api_error(error));
+  } catch (const std::bad_alloc&) {
+    end(kNoMemory);
   }
 
  private:
@@ -80,7 +112,14 @@ class Host::Job {
     return host_->engine_.submit(reading_);
   }
 
-  void drop() {
+  // Gives back first what it had: the words may need it.
+  void end(const ApiError& error) noexcept {
+    over_ = true;
+    drop();
+    group_->fail(error);
+  }
+
+  void drop() noexcept {
     if (reading_ && reading_->active()) host_->engine_.forget(reading_);
     for (Choice& choice : choices_)
       if (choice.generation && choice.generation->active())
@@ -193,6 +232,16 @@ int64_t Host::bytes_of(const Order& order) const {
   return sequences * (2 * model_->info().state_bytes + 2 * row) + rows * row;
 }
 
+namespace {
+
+// So that one more than `count` need no memory any more.
+template <typename T>
+void reserve_one(std::vector<T>& list, size_t count) {
+  if (list.capacity() <= count) list.reserve(2 * count + 1);
+}
+
+}  // namespace
+
 bool Host::fits(const Job& job) const {
   return active_.empty() ||
          (sequences_ + job.sequences() <= options_.parallel && bytes_ + job.bytes() <= budget_);
@@ -221,8 +270,15 @@ Asked<void> Host::submit(std::vector<Order> orders, std::shared_ptr<Reply> reply
           .message = fmt::format("{} requests wait for {} already", waiting_groups_, name_),
           .code = "rate_limit_exceeded",
           .retry_seconds = 1});
-    reply->accepted();
-    for (auto& job : jobs) waiting_.push_back(std::move(job));
+    const size_t before = waiting_.size();
+    try {
+      for (size_t i = 0; i < jobs.size(); ++i) waiting_.emplace_back();
+      reply->accepted();
+    } catch (const std::bad_alloc&) {
+      waiting_.resize(before);
+      throw;
+    }
+    std::move(jobs.begin(), jobs.end(), waiting_.begin() + static_cast<std::ptrdiff_t>(before));
     ++waiting_groups_;
     waiting_tokens_ += tokens;
     load_.waiting = waiting_groups_;
@@ -254,72 +310,94 @@ Load Host::load() const {
 }
 
 // Takes what there is room for, first come, first served. False: it is over.
-bool Host::admit() {
+bool Host::admit() noexcept try {
   std::vector<std::unique_ptr<Job>> gone;  // dropped without the lock
-  {
-    std::unique_lock lock(mutex_);
-    load_.active = static_cast<int64_t>(active_.size());
-    load_.sequences = sequences_;
-    load_.bytes = bytes_;
-    if (idle_) changed_.wait(lock, [&] { return woken_ || closing_; });
-    if (closing_) return false;
-    const bool look = std::exchange(woken_, false);
-    const auto leave = [&](std::unique_ptr<Job>& job) {
-      if (!std::exchange(job->group().begun, true)) --waiting_groups_;
-      waiting_tokens_ -= job->tokens();
-      return std::move(job);
-    };
-    if (look) {
-      for (auto& job : waiting_)
-        if (job->group().over || job->group().reply->gone()) gone.push_back(leave(job));
-      std::erase(waiting_, nullptr);
-    }
-    while (!waiting_.empty() && fits(*waiting_.front())) {
-      Job& next = *waiting_.front();
-      sequences_ += next.sequences();
-      bytes_ += next.bytes();
-      active_.push_back(leave(waiting_.front()));
-      waiting_.pop_front();
-    }
-    load_.waiting = waiting_groups_;
+  std::unique_lock lock(mutex_);
+  load_.active = static_cast<int64_t>(active_.size());
+  load_.sequences = sequences_;
+  load_.bytes = bytes_;
+  if (idle_ && short_)
+    changed_.wait_for(lock, kPause, [&] { return closing_; });
+  else if (idle_)
+    changed_.wait(lock, [&] { return woken_ || closing_; });
+  short_ = false;
+  if (closing_) return false;
+  const auto leave = [&](std::unique_ptr<Job>& job) {
+    if (!std::exchange(job->group().begun, true)) --waiting_groups_;
+    waiting_tokens_ -= job->tokens();
+    return std::move(job);
+  };
+  // What takes memory comes before anything changes.
+  if (woken_) {
+    gone.reserve(waiting_.size());
+    woken_ = false;
+    for (auto& job : waiting_)
+      if (job->group().over || job->group().reply->gone()) gone.push_back(leave(job));
+    std::erase(waiting_, nullptr);
   }
+  while (!waiting_.empty() && fits(*waiting_.front())) {
+    reserve_one(active_, active_.size());
+    reserve_one(ended_, ended_.size() + active_.size());
+    Job& next = *waiting_.front();
+    sequences_ += next.sequences();
+    bytes_ += next.bytes();
+    active_.push_back(leave(waiting_.front()));
+    waiting_.pop_front();
+  }
+  load_.waiting = waiting_groups_;
+  return true;
+} catch (const std::bad_alloc&) {
+  short_ = true;
   return true;
 }
 
 // Whether anything came of it.
-bool Host::advance() {
+bool Host::advance() noexcept {
   bool moved = false;
-  for (auto& job : active_) {
-    try {
-      moved = job->advance() || moved;
-    } catch (const std::bad_alloc&) {
-      job->fail({Code::memory, "out of memory"});
-      moved = true;
-    }
-  }
-  std::erase_if(active_, [&](std::unique_ptr<Job>& job) {
-    if (!job->is_over()) return false;
-    sequences_ -= job->sequences();
-    bytes_ -= job->bytes();
-    Group& group = job->group();
-    if (--group.left == 0 && !group.over) group.reply->finished();
-    return true;
-  });
+  for (auto& job : active_) moved = job->advance() || moved;
+  retire();
   return moved;
 }
 
+// What has ended leaves the list and the counts before anybody is told, and nothing of that takes
+// memory: ended_ has room for all of them.
+void Host::retire() noexcept {
+  for (auto& job : active_) {
+    if (!job->is_over()) continue;
+    sequences_ -= job->sequences();
+    bytes_ -= job->bytes();
+    --job->group().left;
+    ended_.push_back(std::move(job));
+  }
+  std::erase(active_, nullptr);
+  std::erase_if(ended_, [](const auto& job) { return job->group().settle(); });
+  short_ = short_ || !ended_.empty();
+}
+
+// Whether anything came of it.
+bool Host::step() noexcept try {
+  const auto stepped = engine_.step();
+  if (stepped) {
+    failed_steps_ = 0;
+    if (*stepped) ++steps_;
+    return *stepped;
+  }
+  if (active_.empty()) return false;
+  // It changed nothing, and is nobody's fault.
+  short_ = true;
+  if (stepped.error().code == Code::memory && ++failed_steps_ < kStepTries) return false;
+  failed_steps_ = 0;
+  for (auto& job : active_) job->fail(stepped.error());
+  return true;
+} catch (const std::bad_alloc&) {
+  short_ = true;
+  return false;
+}
+
 void Host::run() {
-  while (true) {
-    try {
-      if (!admit()) break;
-      const bool moved = advance();
-      const auto stepped = engine_.step();
-      if (!stepped && !active_.empty()) active_.back()->fail(stepped.error());
-      if (stepped && *stepped) ++steps_;
-      idle_ = !moved && stepped && !*stepped;
-    } catch (const std::bad_alloc&) {
-      if (!active_.empty()) active_.back()->fail({Code::memory, "out of memory"});
-    }
+  while (admit()) {
+    const bool moved = advance();
+    idle_ = !step() && !moved;
   }
   fail_all();
 }
@@ -327,12 +405,10 @@ void Host::run() {
 void Host::fail_all() {
   for (auto& job : active_) job->group().fail(kLeaving);
   active_.clear();
-  std::deque<std::unique_ptr<Job>> rest;
-  {
-    const std::lock_guard lock(mutex_);
-    rest.swap(waiting_);
-  }
-  for (auto& job : rest) job->group().fail(kLeaving);
+  ended_.clear();
+  const std::lock_guard lock(mutex_);
+  for (auto& job : waiting_) job->group().fail(kLeaving);
+  waiting_.clear();
 }
 
 }  // namespace skein::server

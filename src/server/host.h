@@ -99,8 +99,10 @@ class Host {
   class Job;
 
   void run();
-  bool admit();
-  bool advance();
+  bool admit() noexcept;
+  bool advance() noexcept;
+  void retire() noexcept;
+  bool step() noexcept;
   bool fits(const Job& job) const;
   void fail_all();
   int64_t bytes_of(const Order& order) const;
@@ -124,8 +126,11 @@ class Host {
 
   // Of the thread.
   std::vector<std::unique_ptr<Job>> active_;
+  std::vector<std::unique_ptr<Job>> ended_;  // counted no more; some are to be told of yet
   int64_t sequences_ = 0, bytes_ = 0;
   bool idle_ = true;
+  bool short_ = false;  // something is to be tried again, for which there was no memory
+  int failed_steps_ = 0;
 
   std::atomic<uint64_t> prompt_tokens_{0}, tokens_{0}, steps_{0};
   std::thread thread_;
