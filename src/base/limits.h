@@ -52,10 +52,13 @@ inline constexpr uint64_t kHeaderFields = 64;
 inline constexpr uint64_t kRequestIdBytes = 128;
 inline constexpr uint64_t kBodyBytes = 2 * kMiB;        // unless the server is told otherwise
 inline constexpr uint64_t kBodyBytesMost = 64 * kMiB;   // that it may be told
+inline constexpr uint64_t kBodiesBytes = 256 * kMiB;    // of all that are not whole yet
 inline constexpr uint64_t kBodyBytesPerSecond = 16384;  // at least
 inline constexpr uint64_t kHeaderSeconds = 10;          // in all, also for the first byte
 inline constexpr uint64_t kBodySeconds = 30;
 inline constexpr uint64_t kIdleSeconds = 60;  // between two requests
+inline constexpr uint64_t kAheadSeconds =
+    1;  // that a header section's bytes may wait for an answer
 inline constexpr uint64_t kConnectionRequests = 1000;
 inline constexpr uint64_t kConnections = 1024;
 inline constexpr uint64_t kPeerConnections = 64;      // of one address that is not this machine

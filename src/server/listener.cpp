@@ -52,6 +52,7 @@ struct Listener::Impl {
   std::map<std::string, uint64_t> peers;  // those elsewhere
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   std::atomic<int64_t> count{0};
+  uint64_t bodies = 0;  // bytes of those that are not whole
 };
 
 namespace {
@@ -65,6 +66,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         deadline_(house.io),
         stall_(house.io),
         ping_(house.io),
+        ahead_(house.io),
         peer_(std::move(peer)) {}
 
   void start() {
@@ -107,11 +109,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_deadline();
 
   void read();
+  void read_ahead();
   void received(size_t count);
   void lost();
   void advance();
   bool read_head();
   bool read_body();
+  bool hold(size_t count);
+  void release() { house_.bodies -= std::exchange(held_, 0); }
   void serve();
   void refuse(const Refusal& refusal);
 
@@ -127,7 +132,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Listener::Impl& house_;
   tcp::socket socket_;
-  asio::steady_timer deadline_, stall_, ping_;
+  asio::steady_timer deadline_, stall_, ping_, ahead_;
   uint64_t armed_ = 0, stalls_ = 0, pings_ = 0;
   const std::string peer_;
   RequestReader reader_;
@@ -137,6 +142,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool begun_ = false;  // some of a later request's header is there
   uint64_t requests_ = 0;
   uint64_t discarded_ = 0;
+  uint64_t held_ = 0;  // of house_.bodies
 
   std::shared_ptr<Exchange> exchange_;  // that is read or answered
   bool keep_ = true;                    // the connection may go on after this answer
@@ -161,7 +167,8 @@ void Connection::close() {
   if (exchange_) exchange_->answer->leave();
   error_code ignored;
   socket_.close(ignored);
-  for (asio::steady_timer* timer : {&deadline_, &stall_, &ping_}) timer->cancel();
+  release();
+  for (asio::steady_timer* timer : {&deadline_, &stall_, &ping_, &ahead_}) timer->cancel();
   house_.forget(this, peer_);
 }
 
@@ -184,15 +191,36 @@ void Connection::read() {
                           }));
 }
 
+// While an answer is under way. Whoever sends more before he has read it is not listened to for a
+// while; but only who reads notices that the other side has left, so what still comes is thrown
+// away then, and the connection ends with the answer.
+void Connection::read_ahead() {
+  if (!keep_ || reader_.waiting() < limits::kHeaderSectionBytes) return read();
+  ahead_.expires_after(milliseconds(house_.options.ahead_ms));
+  ahead_.async_wait(guarded([this, request = requests_](error_code error) {
+    if (error || phase_ != Phase::answering || request != requests_) return;
+    keep_ = false;
+    read();
+  }));
+}
+
 void Connection::received(size_t count) {
-  if (phase_ == Phase::discarding) {
+  // Of the latter nothing will be a request.
+  if (phase_ == Phase::discarding || (phase_ == Phase::answering && !keep_)) {
     discarded_ += count;
     return discarded_ > limits::kDiscardBytes ? close() : read();
   }
+  if (phase_ == Phase::body && !hold(count))
+    return refuse({503, "the bodies that are under way fill the memory for them; come again"});
   reader_.feed({in_.data(), count});
-  if (phase_ != Phase::answering) return advance();
-  // Whoever sends more before he has read this is not listened to for so long.
-  if (reader_.waiting() < limits::kHeaderSectionBytes) read();
+  phase_ == Phase::answering ? read_ahead() : advance();
+}
+
+bool Connection::hold(size_t count) {
+  if (house_.bodies + count > house_.options.bodies_bytes) return false;
+  house_.bodies += count;
+  held_ += count;
+  return true;
 }
 
 // The other side sends nothing any more, which is how clients give up.
@@ -253,7 +281,7 @@ bool Connection::read_head() {
     phase_ = Phase::answering;
     disarm();
     exchange_->answer->send(std::move(*refusal));
-    read();
+    read_ahead();
     return false;
   }
   if (!is.has_body()) return serve(), false;
@@ -279,8 +307,9 @@ bool Connection::read_body() {
 void Connection::serve() {
   phase_ = Phase::answering;
   disarm();
+  release();
   house_.site->serve(exchange_);
-  if (phase_ == Phase::answering && reader_.waiting() < limits::kHeaderSectionBytes) read();
+  if (phase_ == Phase::answering) read_ahead();
 }
 
 // Of what is no request: nothing that follows can be one.
@@ -291,6 +320,8 @@ void Connection::refuse(const Refusal& refusal) {
   keep_ = false;
   phase_ = Phase::answering;
   disarm();
+  reader_.drop();
+  release();
   exchange_->answer->on_output({});
   exchange_->answer->send(house_.site->refuse(refusal));
   pump();

@@ -17,10 +17,12 @@ struct ListenOptions {
   std::string host = "127.0.0.1";  // an address, or "localhost"
   int64_t port = 8080;             // 0: any that is free
   uint64_t body_bytes = limits::kBodyBytes;
+  uint64_t bodies_bytes = limits::kBodiesBytes;
   // Shorter ones for tests.
   int64_t header_ms = 1000 * limits::kHeaderSeconds;
   int64_t body_ms = 1000 * limits::kBodySeconds;
   int64_t idle_ms = 1000 * limits::kIdleSeconds;
+  int64_t ahead_ms = 1000 * limits::kAheadSeconds;
   int64_t stall_ms = 1000 * limits::kStallSeconds;
   int64_t drain_ms = 1000 * limits::kDrainSeconds;
 };

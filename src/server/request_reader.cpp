@@ -29,6 +29,11 @@ struct RequestReader::Body {
 RequestReader::RequestReader() = default;
 RequestReader::~RequestReader() = default;
 
+void RequestReader::drop() {
+  std::string().swap(bytes_);
+  body_.reset();
+}
+
 tl::expected<std::optional<Head>, Refusal> RequestReader::read_head() {
   // Some clients send a line end behind a body.
   while (bytes_.starts_with("\r\n")) bytes_.erase(0, 2);

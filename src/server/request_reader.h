@@ -31,6 +31,8 @@ class RequestReader {
   // After a header: its body, or nothing before all of it is there. Refused: 413 where it is longer
   // than `limit_bytes`, 400 for chunks that are none and for fields behind them.
   tl::expected<std::optional<std::string>, Refusal> read_body(uint64_t limit_bytes);
+  // Gives back what was fed, once nothing of it is a request.
+  void drop();
 
  private:
   struct Body;

@@ -118,7 +118,9 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
 }
 
 Response Service::refuse(const Refusal& refusal) {
-  return respond(refusal.status, refusal.message);
+  return error_response({.status = refusal.status,
+                         .message = refusal.message,
+                         .retry_seconds = refusal.status == 503 ? 1 : 0});
 }
 
 void Service::add_fields(const Exchange& exchange, Response& response) {

@@ -199,6 +199,54 @@ TEST(Connection, who_leaves_frees_what_he_had) {
             200);
 }
 
+TEST(Connection, who_leaves_is_missed_whatever_he_sent_ahead) {
+  ServerOptions options;
+  options.listen.ahead_ms = 20;
+  TestServer server(options);
+  for (const size_t ahead : {size_t{20'000}, size_t{1} << 20}) {
+    Client client(server.port());
+    client.request("POST", "/v1/completions",
+                   R"({"prompt":"abc","max_tokens":-1,"ignore_eos":true})");
+    ASSERT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 1; }));
+    ASSERT_TRUE(client.send(std::string(ahead, 'x')));
+    client.close();
+    EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 0; }));
+  }
+  // Who stays has his answer, and then an end.
+  Client client(server.port());
+  client.request("POST", "/v1/completions",
+                 R"({"prompt":"abc","max_tokens":3000,"ignore_eos":true,"stream":true})");
+  ASSERT_TRUE(client.readable());
+  ASSERT_TRUE(client.send(std::string(100'000, 'x')));
+  EXPECT_TRUE(Events(client.read().body).done);
+  EXPECT_TRUE(client.ended());
+}
+
+TEST(Connection, half_bodies_have_a_bound_in_all) {
+  ServerOptions options;
+  options.listen.bodies_bytes = 100'000;
+  TestServer server(options);
+  const std::string body = "{\"prompt\":\"" + std::string(59'986, 'a') + "\"}";
+  const std::string head = fmt::format(
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Content-Length: {}\r\n\r\n",
+      body.size());
+  const std::string_view half = std::string_view(body).substr(0, body.size() - 1);
+  Client first(server.port()), second(server.port());
+  ASSERT_TRUE(first.send(head) && first.send(half));
+  // Meanwhile the one thread reads all of that.
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(ask(server.port(), "GET", "/health").status, 200);
+  ASSERT_TRUE(second.send(head) && second.send(half));
+  const Reply refused = second.read();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.fields.at("retry-after"), "1");
+  EXPECT_TRUE(second.ended());
+  ASSERT_TRUE(first.send("}"));
+  EXPECT_EQ(first.read().status, 200);
+  // What they held is free again.
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(post(server.port(), "/tokenize", body).status, 200);
+}
+
 TEST(Connection, who_comes_when_too_many_wait_is_told_when_to_come_again) {
   server::HostOptions narrow;
   narrow.parallel = narrow.waiting = 1;
