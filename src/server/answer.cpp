@@ -1,6 +1,5 @@
 #include "server/answer.h"
 
-#include <new>
 #include <utility>
 
 #include "base/limits.h"
@@ -13,13 +12,18 @@ void Answer::tell() {
     if (std::exchange(told_, true)) return;
   }
   if (!output_) return;
-  try {
-    output_();
-  } catch (const std::bad_alloc&) {  // whoever tells more tells of this too
-    const std::lock_guard lock(mutex_);
-    told_ = false;
-    throw;
-  }
+  // Without memory for the call, whoever tells more tells of this too.
+  struct Call {
+    Answer& answer;
+    bool made = false;
+    ~Call() {
+      if (made) return;
+      const std::lock_guard lock(answer.mutex_);
+      answer.told_ = false;
+    }
+  } call{*this};
+  output_();
+  call.made = true;
 }
 
 void Answer::on_change(std::function<void()> call) {

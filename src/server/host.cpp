@@ -270,15 +270,15 @@ Asked<void> Host::submit(std::vector<Order> orders, std::shared_ptr<Reply> reply
           .message = fmt::format("{} requests wait for {} already", waiting_groups_, name_),
           .code = "rate_limit_exceeded",
           .retry_seconds = 1});
-    const size_t before = waiting_.size();
-    try {
-      for (size_t i = 0; i < jobs.size(); ++i) waiting_.emplace_back();
-      reply->accepted();
-    } catch (const std::bad_alloc&) {
-      waiting_.resize(before);
-      throw;
-    }
-    std::move(jobs.begin(), jobs.end(), waiting_.begin() + static_cast<std::ptrdiff_t>(before));
+    // Places first: what is accepted must not find that there is no memory for one.
+    struct Places {
+      std::deque<std::unique_ptr<Job>>& list;
+      ~Places() { std::erase(list, nullptr); }
+    } const places{waiting_};
+    const auto before = static_cast<std::ptrdiff_t>(waiting_.size());
+    for (size_t i = 0; i < jobs.size(); ++i) waiting_.emplace_back();
+    reply->accepted();
+    std::move(jobs.begin(), jobs.end(), waiting_.begin() + before);
     ++waiting_groups_;
     waiting_tokens_ += tokens;
     load_.waiting = waiting_groups_;

@@ -29,6 +29,10 @@ using std::chrono::milliseconds;
 constexpr auto kTick = milliseconds(100);
 constexpr auto kLast = milliseconds(1000);  // after a drain that took too long
 
+Refusal bodies_full() {
+  return {503, "the bodies that are under way fill the memory for them; come again"};
+}
+
 class Connection;
 
 }  // namespace
@@ -210,8 +214,7 @@ void Connection::received(size_t count) {
     discarded_ += count;
     return discarded_ > limits::kDiscardBytes ? close() : read();
   }
-  if (phase_ == Phase::body && !hold(count))
-    return refuse({503, "the bodies that are under way fill the memory for them; come again"});
+  if (phase_ == Phase::body && !hold(count)) return refuse(bodies_full());
   reader_.feed({in_.data(), count});
   phase_ == Phase::answering ? read_ahead() : advance();
 }
@@ -285,6 +288,7 @@ bool Connection::read_head() {
     return false;
   }
   if (!is.has_body()) return serve(), false;
+  if (!hold(reader_.waiting())) return refuse(bodies_full()), false;
   phase_ = Phase::body;
   const auto longest = static_cast<int64_t>(1000 * is.length / limits::kBodyBytesPerSecond);
   arm(std::max(house_.options.body_ms, longest));
