@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/program.h"
+#include "cli/report.h"
 #include "cli/svg.h"
 #include "support/fixtures.h"
 
@@ -19,20 +20,6 @@ Ran bench(std::vector<std::string> more) {
   std::vector<std::string> args = {"bench", kModel, "-p", "4", "-n", "2", "-r", "1"};
   args.insert(args.end(), more.begin(), more.end());
   return run(args);
-}
-
-Json json_of(const Ran& ran) {
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  auto json = parse_json(ran.out, 1 << 20);
-  EXPECT_TRUE(json) << ran.out;
-  return json ? std::move(*json) : Json();
-}
-
-double number(const Json& json, std::string_view key) {
-  double value = -1;
-  const Json member = json.find(key);
-  EXPECT_TRUE(member && member->number(value)) << key;
-  return value;
 }
 
 std::string text(const Json& json, std::string_view key) {

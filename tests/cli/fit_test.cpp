@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "cli/program.h"
+#include "cli/report.h"
 #include "support/fixtures.h"
 #include "support/make_model.h"
 #include "support/sanitizers.h"
@@ -14,19 +15,6 @@ constexpr double kMiB = 1 << 20;
 
 const std::string kBundled =
     (std::filesystem::path(SKEIN_SOURCE_DIR) / "models/bundled-0.pth").string();
-
-Json json_of(const Ran& ran) {
-  auto json = parse_json(ran.out, 1 << 20);
-  EXPECT_TRUE(json) << ran.out << ran.err;
-  return json ? std::move(*json) : Json();
-}
-
-double number(const Json& json, std::string_view key) {
-  double value = -1;
-  const Json member = json.find(key);
-  EXPECT_TRUE(member && member->number(value)) << key;
-  return value;
-}
 
 // A model whose head, embedding and matrices are large enough to count: 40 MB in F32.
 class Fit : public testing::Test {
@@ -53,7 +41,8 @@ void expect_the_peak(const std::string& model, const std::vector<std::string>& m
 }
 
 TEST_F(Fit, what_is_announced_is_the_peak) {
-  if (kAddressSanitizer || kThreadSanitizer) GTEST_SKIP() << "a sanitizer takes memory of its own";
+  if (kAddressSanitizer || kThreadSanitizer)
+    GTEST_SKIP() << "SKIPPED: a sanitizer takes memory of its own";
   const Folder folder;
   const std::string model = large_model(folder);
   expect_the_peak(kBundled, {});
@@ -84,7 +73,7 @@ TEST_F(Fit, everybody_announces_the_same) {
 
 TEST_F(Fit, what_does_not_fit_is_refused_with_what_would) {
   if (kAddressSanitizer || kThreadSanitizer)
-    GTEST_SKIP() << "a sanitizer takes address space of its own";
+    GTEST_SKIP() << "SKIPPED: a sanitizer takes address space of its own";
   const Folder folder;
   const std::string model = large_model(folder);
   const How small = {.space_limit = rlim_t{90} << 20};

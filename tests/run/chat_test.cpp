@@ -58,6 +58,21 @@ class ChatTest : public testing::Test {
     return (std::filesystem::temp_directory_path() / fmt::format("chat-{}-{}", name, ::getpid()))
         .string();
   }
+  // A file of a conversation with a branch, and what is in it.
+  static void save_two_branches(Chat& chat, const std::string& file, std::vector<std::byte>& bytes,
+                                SavedState& saved) {
+    say(chat, "Reverse: garden");
+    ASSERT_TRUE(chat.fork("other"));
+    say(chat, "Reverse: apple");
+    ASSERT_TRUE(chat.save(file));
+    auto read = read_file(file, 1 << 24);
+    ASSERT_TRUE(read);
+    bytes = std::move(*read);
+    auto parsed = parse_saved_state(bytes, "a.state");
+    ASSERT_TRUE(parsed && parsed->chat);
+    saved = std::move(*parsed);
+  }
+
   // Reads a text from the beginning, as nothing but the text says.
   static State state_of_text(const std::string& text) {
     std::vector<int32_t> ids = *text::byte_tokenizer_257()->encode(text);
@@ -286,19 +301,14 @@ TEST_F(ChatTest, a_conversation_that_began_with_a_state_can_be_undone_to_it) {
 TEST_F(ChatTest, a_conversation_that_is_not_what_its_state_has_read_is_refused) {
   const std::string file = temporary("lies");
   const auto c = chat();
-  say(*c, "Reverse: garden");
-  ASSERT_TRUE(c->fork("other"));
-  say(*c, "Reverse: apple");
-  ASSERT_TRUE(c->save(file));
-  const auto bytes = read_file(file, 1 << 24);
-  ASSERT_TRUE(bytes);
-  const auto saved = parse_saved_state(*bytes, "a.state");
-  ASSERT_TRUE(saved && saved->chat);
+  std::vector<std::byte> bytes;
+  SavedState saved;
+  ASSERT_NO_FATAL_FAILURE(save_two_branches(*c, file, bytes, saved));
   const State end = state(*c);
   const auto refused = [&](const char* what, const std::function<void(SavedChat&)>& change) {
-    SavedChat chat_with = *saved->chat;
+    SavedChat chat_with = *saved.chat;
     change(chat_with);
-    const auto out = StateFile::make(end, saved->tokens, saved->text, &chat_with);
+    const auto out = StateFile::make(end, saved.tokens, saved.text, &chat_with);
     ASSERT_TRUE(out);
     ASSERT_TRUE(write_file(file, out->pieces(), {}));
     const auto later = chat();
@@ -324,8 +334,8 @@ TEST_F(ChatTest, a_conversation_that_is_not_what_its_state_has_read_is_refused) 
   refused("a bad name", [](SavedChat& x) { x.branches[0].name = "a b"; });
   refused("an end nowhere", [](SavedChat& x) { x.branches[0].turn = 3; });
   refused("a present one nowhere", [](SavedChat& x) { x.branch = 2; });
-  refused("a state in the middle", [&](SavedChat& x) { x.turns[1].state = *bytes; });
-  refused("a conversation inside", [&](SavedChat& x) { x.turns[0].state = *bytes; });
+  refused("a state in the middle", [&](SavedChat& x) { x.turns[1].state = bytes; });
+  refused("a conversation inside", [&](SavedChat& x) { x.turns[0].state = bytes; });
   refused("no state", [&](SavedChat& x) { x.turns[0].state.resize(100); });
   refused("an open beginning", [](SavedChat& x) {
     x.turns.push_back({.closed = false});
@@ -346,20 +356,15 @@ TEST_F(ChatTest, a_conversation_that_is_not_what_its_state_has_read_is_refused) 
 TEST_F(ChatTest, whatever_conversation_is_loaded_can_be_gone_on_with) {
   const std::string file = temporary("odd");
   const auto c = chat();
-  say(*c, "Reverse: garden");
-  ASSERT_TRUE(c->fork("other"));
-  say(*c, "Reverse: apple");
-  ASSERT_TRUE(c->save(file));
-  const auto bytes = read_file(file, 1 << 24);
-  ASSERT_TRUE(bytes);
-  const auto saved = parse_saved_state(*bytes, "a.state");
-  ASSERT_TRUE(saved && saved->chat);
+  std::vector<std::byte> bytes;
+  SavedState saved;
+  ASSERT_NO_FATAL_FAILURE(save_two_branches(*c, file, bytes, saved));
   const State end = state(*c);
   std::mt19937 random(7);
   const auto any = [&](size_t count) { return random() % std::max<size_t>(count, 1); };
   int loaded = 0;
   for (int turn = 0; turn < 24; ++turn) {
-    SavedChat odd = *saved->chat;
+    SavedChat odd = *saved.chat;
     // The present branch stays what the state has read; beside it there may be anything.
     for (size_t added = 1 + any(3); added > 0; --added) {
       SavedTurn more = odd.turns[any(odd.turns.size())];
@@ -373,7 +378,7 @@ TEST_F(ChatTest, whatever_conversation_is_loaded_can_be_gone_on_with) {
       odd.turns.push_back(more);
       odd.branches.push_back({fmt::format("b{}", added), odd.turns.size() - 1});
     }
-    const auto out = StateFile::make(end, saved->tokens, saved->text, &odd);
+    const auto out = StateFile::make(end, saved.tokens, saved.text, &odd);
     ASSERT_TRUE(out);
     ASSERT_TRUE(write_file(file, out->pieces(), {}));
     const auto later = chat();
