@@ -27,12 +27,13 @@ uint32_t Turn::Count::in(uint32_t generation) const {
   return now.generation == generation ? now.count : 0;
 }
 
-void Turn::Count::add(uint32_t generation, int change) {
-  Value now = value_.load(), then;
-  do {
+uint32_t Turn::Count::add(uint32_t generation, int change) {
+  Value now = value_.load();
+  for (;;) {
     const uint32_t count = now.generation == generation ? now.count : 0;
-    then = {generation, count + static_cast<uint32_t>(change)};
-  } while (!value_.compare_exchange_weak(now, then));
+    const Value then = {generation, count + static_cast<uint32_t>(change)};
+    if (value_.compare_exchange_weak(now, then)) return count;
+  }
 }
 
 // 0 when it is held by a thread that is not in this process.
@@ -41,12 +42,12 @@ uint32_t Turn::wait(bool seize) {
   constexpr auto kPatience = std::chrono::microseconds(200);
   const uint32_t here = process_generation();
   std::optional<Clock::time_point> since;  // it waits
-  bool impatient = false;
+  std::optional<uint32_t> ticket;          // it has waited long
   uint32_t got = 0;
   for (;;) {
     const uint32_t changes = changes_.load();
     uint32_t holder = holder_.load();
-    const bool may = impatient || impatient_.in(here) == 0;
+    const bool may = ticket ? *ticket == served_.in(here) : !has_impatient(here);
     const bool absent = holder != 0 && holder != here;
     if (absent && !seize) break;
     if ((holder == 0 && may) || absent) {
@@ -59,16 +60,14 @@ uint32_t Turn::wait(bool seize) {
       waiting_.add(here, +1);
       continue;
     }
-    if (!impatient && Clock::now() - *since > kPatience) {
-      impatient = true;
-      impatient_.add(here, +1);
+    if (!ticket && Clock::now() - *since > kPatience) {
+      ticket = tickets_.add(here, +1);
       continue;
     }
     changes_.wait(changes);
   }
   if (since) waiting_.add(here, -1);
-  if (impatient) impatient_.add(here, -1);
-  if (impatient && got == 0) ring();  // those who let it go first
+  if (ticket) served_.add(here, +1);
   return got;
 }
 
@@ -95,8 +94,8 @@ void Turn::give_back(uint32_t generation) {
 
 void Turn::ring() {
   changes_.fetch_add(1);
-  // Those who let the impatient go first wait for no one in particular.
-  impatient_.in(process_generation()) > 0 ? changes_.notify_all() : changes_.notify_one();
+  // It is somebody's in particular, and who is woken first may be another.
+  has_impatient(process_generation()) ? changes_.notify_all() : changes_.notify_one();
 }
 
 }  // namespace skein

@@ -14,7 +14,8 @@ uint32_t process_generation();
 
 // A mutex whose holder may have stayed behind in another process, and who comes then is told so
 // instead of waiting for ever. Whoever comes at the right moment has it, which is fast; but who has
-// waited for more than a fifth of a millisecond comes before those who have not.
+// waited for more than a fifth of a millisecond comes before those who have not, and of several
+// such the first one.
 class Turn {
  public:
   // Gives the turn back at its end.
@@ -55,7 +56,8 @@ class Turn {
   class Count {
    public:
     uint32_t in(uint32_t generation) const;
-    void add(uint32_t generation, int change);
+    // What it was before.
+    uint32_t add(uint32_t generation, int change);
 
    private:
     struct Value {
@@ -66,13 +68,19 @@ class Turn {
   };
 
   uint32_t wait(bool seize);
+  bool has_impatient(uint32_t generation) const {
+    return tickets_.in(generation) != served_.in(generation);
+  }
   void give_back(uint32_t generation);
   void ring();
 
   std::atomic<uint32_t> holder_{0};   // the generation of the process that holds it
   std::atomic<uint32_t> changes_{0};  // how often it was given back: what is waited for
   Count waiting_;
-  Count impatient_;  // of them those who have waited long
+  // Who has waited long takes a ticket, and nobody with one leaves before it was served: whoever
+  // finds the holder in another process finds it so at once, since this process has no other way
+  // to such a holder than to begin with it.
+  Count tickets_, served_;
 };
 
 }  // namespace skein
