@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/host.h"
+#include "text/template.h"
 
 namespace skein::server {
 
