@@ -59,7 +59,9 @@ int64_t PackedWeights::widest_unpacked(std::span<const ops::WeightData> weights)
 }
 
 int64_t PackedWeights::resident_bytes(std::span<const ops::WeightData> weights) {
-  return sum_of_bytes(packings_of(weights)) + mapped_bytes(weights);
+  int64_t bytes = mapped_bytes(weights);
+  for (const ops::WeightData& weight : weights) bytes += ops::likely_packing(weight).bytes;
+  return bytes;
 }
 
 int64_t PackedWeights::mapped_bytes(std::span<const ops::WeightData> weights) {
@@ -73,7 +75,7 @@ int64_t PackedWeights::bytes_read(std::span<const ops::WeightData> weights) {
   int64_t bytes = 0;
   for (const ops::WeightData& weight : weights) {
     if (!weight.present || weight.use == ops::WeightUse::table) continue;
-    const Packing packing = packing_of(weight);
+    const Packing packing = ops::likely_packing(weight);
     bytes += packing.bytes + static_cast<int64_t>(packing.mapped.size());
   }
   return bytes;

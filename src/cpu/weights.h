@@ -46,11 +46,11 @@ class PackedWeights {
   static Result<PackedWeights> pack(std::span<const ops::WeightData> weights, Pool& pool,
                                     const std::function<void(const ops::WeightData&)>& done,
                                     const std::function<bool(int64_t)>& progress);
-  // What stays at most, buffer and file, and what packing needs on top for the largest weight. Less
-  // stays of F32 that turns out to be halves.
+  // What stays, buffer and file, and what packing needs on top for the largest weight. Of F32 that
+  // turns out to be halves only those stay: here its first row says whether.
   static int64_t resident_bytes(std::span<const ops::WeightData> weights);
   static int64_t mapped_bytes(std::span<const ops::WeightData> weights);
-  // What a decode step reads of them, of F32 that may turn out to be halves at most.
+  // What a decode step reads of them.
   static int64_t bytes_read(std::span<const ops::WeightData> weights);
   static int64_t scratch_bytes(std::span<const ops::WeightData> weights);
 

@@ -163,12 +163,16 @@ bool are_bf16(std::span<const float> numbers) {
   return (bits & 0xffff) == 0;
 }
 
+bool may_be_halves(const StoredTensor& tensor) {
+  return tensor.dtype == DType::f32 && !tensor.computed;
+}
+
 // How a matrix is packed. F32 whose numbers all are those of a half type, as converters write what
 // was one, becomes that again: the same products, half the bytes. What is computed while it is read
 // would be computed twice, and stays. `whole`: its rows if they were read already.
 Result<PanelType> narrowest(const StoredTensor& tensor, const Packing& packing,
                             std::span<const float> whole, Pool& pool) {
-  if (tensor.dtype != DType::f32 || tensor.computed) return packing.type;
+  if (!may_be_halves(tensor)) return packing.type;
   const auto width = static_cast<size_t>(tensor.shape[1]);
   std::atomic<bool> f16 = true, bf16 = true;
   const auto look = [&](Range rows) -> Status {
@@ -190,6 +194,21 @@ Result<PanelType> narrowest(const StoredTensor& tensor, const Packing& packing,
 }
 
 }  // namespace
+
+Packing likely_packing(const WeightData& weight) {
+  Packing packing = packing_of(weight);
+  const StoredTensor& tensor = weight.tensor;
+  // A row of a transposed matrix lies in as many pages as the whole of it.
+  const bool looks = packing.source == Packing::Source::numbers &&
+                     weight.use == WeightUse::matrix && may_be_halves(tensor) &&
+                     tensor.shape[0] > 0 && tensor.strides == tensor.shape.contiguous_strides();
+  if (!looks) return packing;
+  std::vector<float> row(static_cast<size_t>(tensor.shape[1]));
+  if (!quant::read_rows_f32(tensor, 0, 1, row)) return packing;  // pack_matrix() will say it
+  packing.type = are_bf16(row) ? PanelType::bf16 : are_f16(row) ? PanelType::f16 : packing.type;
+  packing.bytes = buffer_bytes(packing.type, packing.codes, tensor.shape[0], tensor.shape[1]);
+  return packing;
+}
 
 // Rows of blocks can hold scales that are no numbers, and F64 what is too large for F32; a step
 // must not be the first to find out.

@@ -12,6 +12,10 @@ namespace skein::ops {
 Result<quant::PanelType> pack_matrix(const StoredTensor& tensor, const Packing& packing, Pool& pool,
                                      std::byte* out);
 
+// packing_of() with the type that a matrix of F32 will probably get, as its first row says: nearly
+// always all of them are halves or hardly any. For estimates.
+Packing likely_packing(const WeightData& weight);
+
 // What stays in the file is looked at, so that a step is not the first to find what is wrong: a
 // table's rows, and a matrix's panels (Packing::mapped). Error: corrupt.
 Status check_table(const StoredTensor& table, Pool& pool);
