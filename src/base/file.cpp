@@ -92,7 +92,7 @@ File::~File() = default;
 
 std::span<const std::byte> File::bytes() const { return {mapping_->data, mapping_->size}; }
 const std::filesystem::path& File::path() const { return mapping_->path; }
-std::string File::name() const { return escaped(mapping_->path.filename().string()); }
+std::string File::name() const { return escaped(mapping_->path.string()); }
 
 bool File::intact() const { return mapping_->guard.intact(); }
 
@@ -109,6 +109,8 @@ void advise(std::span<const std::byte> part, int advice) {
 }  // namespace
 
 void File::drop(std::span<const std::byte> part) const { advise(part, MADV_DONTNEED); }
+
+void File::read_often() const { advise(bytes(), MADV_HUGEPAGE); }
 
 void File::read_in_places(std::span<const std::byte> part) const { advise(part, MADV_NOHUGEPAGE); }
 

@@ -25,7 +25,7 @@ class File {
 
   std::span<const std::byte> bytes() const;
   const std::filesystem::path& path() const;
-  std::string name() const;  // last part of the path, escaped, for messages
+  std::string name() const;  // the path as it was given, escaped, for messages
 
   // False once the file was seen to be shorter than when it was mapped.
   bool intact() const;
@@ -33,6 +33,10 @@ class File {
   // Tells the kernel that `part` (a piece of bytes()) will not be read again soon, so that a
   // load's peak memory is the packed weights and not those plus the whole file.
   void drop(std::span<const std::byte> part) const;
+
+  // Tells it that all of the file is read again and again, which is fastest from huge pages. To be
+  // said before anything is read: what is in memory already stays as it is.
+  void read_often() const;
 
   // Tells it that single places of `part` are read, which are not to bring two megabytes each with
   // them, as they do where the page cache holds huge pages.

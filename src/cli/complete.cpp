@@ -236,7 +236,7 @@ Status Complete::open(Console& console) {
 Result<State> Complete::first_state() {
   if (state_file_.empty()) return model_->new_state();
   SK_TRY(const auto bytes, read_file(state_file_, limits::kStateFileBytes));
-  const std::string name = escaped(std::filesystem::path(state_file_).filename().string());
+  const std::string name = escaped(state_file_);
   if (!is_saved_state(bytes)) {
     start_.known = false;
     return import_state(bytes, name, model_->state_layout());
@@ -264,7 +264,11 @@ Status Complete::read_prompt(Console& console) {
     const bool typed = file_.empty() && console.stdin_is_terminal();
     if (typed) console.note("type the text to continue; Ctrl-D at the beginning of a line ends it");
     SK_TRY(prompt_text_, read_text(file_.empty() ? "-" : file_, kTextBytes));
-    if (typed && prompt_text_.empty()) return fail(Code::argument, "no text was typed");
+    if (prompt_text_.empty())
+      return fail(Code::argument, "{}",
+                  typed ? "no text was typed"
+                        : (file_.empty() || file_ == "-" ? "standard input" : escaped(file_)) +
+                              " is empty: to begin with nothing, say -p \"\"");
     drop_last_line_end(prompt_text_);
   }
   const text::PromptFacts facts = text::inspect_prompt(prompt_text_);

@@ -162,9 +162,12 @@ void look_at_vocabularies(std::vector<Finding>& out) {
   }
   if (!any)
     out.push_back({"vocabulary",
-                   fmt::format("none in {}; models without one of their own look there, and beside "
-                               "themselves",
-                               escaped(folder.string())),
+                   own_data_folder().empty()
+                       ? "no folder of your own: set HOME, XDG_DATA_HOME or SKEIN_HOME; models "
+                         "without a vocabulary look beside themselves"
+                       : fmt::format("none in {}; models without one look there, and beside "
+                                     "themselves; skein pull vocab fetches them",
+                                     escaped(folder.string())),
                    Health::remark});
 }
 

@@ -4,6 +4,7 @@
 #include <new>
 #include <vector>
 
+#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/help.h"
@@ -87,6 +88,14 @@ int run_command(const CommandEntry& entry, std::span<const std::string> args,
                    .quiet = general.quiet,
                    .verbose = general.verbose,
                    .color = general.color});
+  // What the library has to say of what it takes nevertheless.
+  const auto heard = [](int level, const char* text, void* user) {
+    if (level == static_cast<int>(LogLevel::warning)) static_cast<Console*>(user)->warn(text);
+  };
+  set_log_sink({heard, &console});
+  struct Silence {
+    ~Silence() { set_log_sink({}); }
+  } const silence;
   try {
     return console.finish(command->run(console));
   } catch (const std::bad_alloc&) {

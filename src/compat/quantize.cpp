@@ -27,7 +27,9 @@ Outcome<DType> wanted_type(std::string_view name) {
     known += (known.empty() ? "" : ", ") + std::string(dtype_name(type));
   }
   return failure(RWKV_ERROR_ARGS | RWKV_ERROR_DATA_TYPE,
-                 fmt::format("the format \"{}\" is not one of {}", escaped(name), known));
+                 fmt::format("the format \"{}\" is not one of {}, which rwkv.cpp has; the program "
+                             "skein quantize has others",
+                             escaped(name), known));
 }
 
 // rwkv.cpp's rule, which looks for parts of names. It leaves alone what costs quality and saves
@@ -49,7 +51,9 @@ int32_t head_number(const Container& container, const char* key) {
 Outcome<Container> read_source(const char* path, const File& file) {
   if (!io::is_ggmf(file.bytes()))
     return failure(RWKV_ERROR_FILE | RWKV_ERROR_FILE_MAGIC,
-                   fmt::format("{}: only rwkv.cpp's .bin can be quantised here", escaped(path)));
+                   fmt::format("{}: only rwkv.cpp's .bin can be quantised here; the program skein "
+                               "quantize takes other files",
+                               escaped(path)));
   auto container = io::read_container(file.bytes(), file.name());
   if (!container) return tl::unexpected(opening_failure(path, std::move(container).error()));
   const auto type = io::ggmf_dtype(head_number(*container, "data_type"));

@@ -150,7 +150,7 @@ Status ModelFiles::add(const fs::path& file, Result<Container> (*read)(const Fil
   } else {
     if (part.format != container_.format || part.list != container_.list)
       return fail(Code::mismatch, "{}: {}, where {} is {}", file_name, format_name(part.format),
-                  files_[0].name(), format_name(container_.format));
+                  escaped(files_[0].path().filename().string()), format_name(container_.format));
     std::move(part.tensors.begin(), part.tensors.end(), std::back_inserter(container_.tensors));
     container_.metadata.merge(part.metadata);  // of keys that stand twice the first is kept
     for (std::string& note : part.notes)
@@ -234,11 +234,7 @@ Status ModelFiles::read_config() {
   return {};
 }
 
-std::string ModelFiles::name() const {
-  const fs::path path = path_.lexically_normal();
-  const fs::path last = path.has_filename() ? path.filename() : path.parent_path().filename();
-  return escaped(last.string());
-}
+std::string ModelFiles::name() const { return escaped(path_.string()); }
 
 std::string ModelFiles::description() const {
   const std::string_view format = format_name(container_.format);

@@ -35,7 +35,7 @@ class ModelFiles {
   const Container& container() const { return container_; }
 
   const std::filesystem::path& path() const { return path_; }  // as it was given
-  std::string name() const;         // last part of the path, escaped, for messages
+  std::string name() const;         // the path as it was given, escaped, for messages
   std::string description() const;  // "GGUF", "safetensors, 3 shards"
   // Where config.json and tokenizer.json of this model lie; empty for a single file.
   const std::filesystem::path& folder() const { return folder_; }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "ops/operation.h"
 #include "ops/program.h"
 #include "ops/states.h"
+#include "quant/panel_type.h"
 #include "tensor/stored.h"
 
 namespace skein::ops {
@@ -28,6 +30,9 @@ struct WeightData {
   WeightUse use = WeightUse::matrix;
   StoredTensor tensor;
   bool present = true;  // false: an optional weight the program does not read
+  // Of a file that is only thought of, whose bytes nobody must look at: how a matrix of numbers
+  // would be packed.
+  std::optional<quant::PanelType> thought{};
 };
 
 // One sequence's share of a step: tokens [begin, end) of the step, and its state, updated in place.

@@ -203,9 +203,13 @@ Packing likely_packing(const WeightData& weight) {
                      weight.use == WeightUse::matrix && may_be_halves(tensor) &&
                      tensor.shape[0] > 0 && tensor.strides == tensor.shape.contiguous_strides();
   if (!looks) return packing;
-  std::vector<float> row(static_cast<size_t>(tensor.shape[1]));
-  if (!quant::read_rows_f32(tensor, 0, 1, row)) return packing;  // pack_matrix() will say it
-  packing.type = are_bf16(row) ? PanelType::bf16 : are_f16(row) ? PanelType::f16 : packing.type;
+  if (weight.thought) {
+    packing.type = *weight.thought;
+  } else {
+    std::vector<float> row(static_cast<size_t>(tensor.shape[1]));
+    if (!quant::read_rows_f32(tensor, 0, 1, row)) return packing;  // pack_matrix() will say it
+    packing.type = are_bf16(row) ? PanelType::bf16 : are_f16(row) ? PanelType::f16 : packing.type;
+  }
   packing.bytes = buffer_bytes(packing.type, packing.codes, tensor.shape[0], tensor.shape[1]);
   return packing;
 }

@@ -21,6 +21,12 @@
 namespace skein {
 namespace {
 
+// A file's or folder's own name.
+std::filesystem::path last_part(const std::filesystem::path& path) {
+  const std::filesystem::path normal = path.lexically_normal();
+  return normal.has_filename() ? normal.filename() : normal.parent_path().filename();
+}
+
 // The number after "ctx" in a released file's name: "RWKV-x070-World-0.1B-...-ctx4096.pth".
 int64_t trained_context(std::string_view name) {
   const size_t at = name.rfind("ctx");
@@ -133,7 +139,7 @@ Opening::Opening(ModelSource source, ModelOptions options, std::unique_ptr<ops::
   info_.device = backend_->describe();
   info_.dimensions = source_.architecture->dimensions();
   info_.parameters = source_.what.parameters;
-  info_.trained_context = trained_context(source_.name());
+  info_.trained_context = trained_context(last_part(source_.files.path()).string());
   info_.notes = source_.container().notes;
   info_.state_bytes = program_.state_bytes();
   auto unknown = arch::unknown_tensors(*source_.architecture, source_.model.tensors);
@@ -241,6 +247,9 @@ Result<std::shared_ptr<Model>> Opening::load(const LoadProgress& progress) && {
   const std::string name = source_.name();
   SK_TRY_STATUS(fits());
   SK_TRY(const int threads, thread_count(options_.threads));
+  // Whose matrices are computed with where they lie.
+  if (source_.container().format == Format::packed)
+    for (const File& file : source_.files.files()) file.read_often();
   for (const ops::WeightData& weight : source_.weights)
     if (weight.present && weight.use == ops::WeightUse::table)
       source_.files.read_in_places(weight.tensor.storage);

@@ -4,6 +4,7 @@
 
 #include "arch/quant_policy.h"
 #include "base/platform.h"
+#include "ops/pack.h"
 #include "run/sampler.h"
 
 namespace skein {
@@ -58,6 +59,10 @@ Result<std::vector<ops::WeightData>> weights_as(const arch::Architecture& archit
     if (!weight.present) continue;
     const auto spec = specs.find(weight.name.substr(0, weight.name.find('[')));  // "att.w1[2]"
     if (spec == specs.end()) continue;
+    if (const ops::Packing now = ops::likely_packing(weight); quant::holds_numbers(now.type))
+      weight.thought = now.type;  // F32 keeps what the numbers are
+    else
+      weight.thought = quant::PanelType::f32;
     StoredTensor tensor;
     tensor.name = weight.name;
     tensor.shape = weight.tensor.shape;

@@ -11,6 +11,7 @@
 #include "base/inputs.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 
 namespace skein {
 namespace {
@@ -31,8 +32,16 @@ Result<text::TokenizerPtr> checked(Result<text::TokenizerPtr> tokenizer, const M
     return fail(Code::mismatch,
                 "{}: the {} vocabulary has {} ids, but the model only {} rows; name the right file "
                 "with --vocab",
-                escaped(model.path.filename().string()), (*tokenizer)->name(), (*tokenizer)->size(),
+                escaped(model.path.string()), (*tokenizer)->name(), (*tokenizer)->size(),
                 model.rows);
+  // Rows are rounded up, by few.
+  if (10 * static_cast<int64_t>((*tokenizer)->size()) < 9 * static_cast<int64_t>(model.rows))
+    log_line(
+        LogLevel::warning,
+        fmt::format("{}: the {} vocabulary has {} ids and the model {} rows; it may be another "
+                    "model's",
+                    escaped(model.path.string()), (*tokenizer)->name(), (*tokenizer)->size(),
+                    model.rows));
   return tokenizer;
 }
 
@@ -107,7 +116,7 @@ Result<text::TokenizerPtr> from_metadata(const ModelText& model) {
   const Metadata& metadata = *model.metadata;
   const MetaValue* kind = find(metadata, "tokenizer.ggml.model");
   if (!find(metadata, "tokenizer.ggml.tokens") || !kind) return text::TokenizerPtr();
-  const std::string name = escaped(model.path.filename().string());
+  const std::string name = escaped(model.path.string());
   const auto* kind_text = std::get_if<std::string>(kind);
   if (!kind_text || (*kind_text != "rwkv" && *kind_text != "gpt2"))
     return fail(Code::unsupported,

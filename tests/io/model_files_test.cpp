@@ -55,7 +55,7 @@ void expect_folder_refused(const fs::path& path, Code code, std::string_view fil
 TEST(ModelFiles, a_single_file_is_what_its_reader_makes_of_it) {
   const auto files = io::ModelFiles::open(fixture("models/tiny_v7.gguf"));
   ASSERT_TRUE(files) << files.error().message;
-  EXPECT_EQ(files->name(), "tiny_v7.gguf");
+  EXPECT_EQ(files->name(), fixture("models/tiny_v7.gguf").string());
   EXPECT_EQ(files->description(), "GGUF");
   EXPECT_EQ(files->total_bytes(), fs::file_size(fixture("models/tiny_v7.gguf")));
   EXPECT_TRUE(files->folder().empty());
