@@ -45,6 +45,14 @@ inline constexpr uint64_t kChatBranches = 1024;
 inline constexpr uint64_t kStateFileBytes = 1024 * kMiB;
 inline constexpr double kStateMagnitude = 1e6;  // |x| of any number in a state
 
+// What a store keeps.
+inline constexpr uint64_t kStoreNameBytes = 128;             // of a state or a document's id
+inline constexpr uint64_t kStoreSessionBytes = 256;          // a session's name
+inline constexpr uint64_t kStoreNoteBytes = 64 * 1024;       // beside a state
+inline constexpr uint64_t kStoreDocumentBytes = 128 * kMiB;  // a response with its input
+inline constexpr uint64_t kStoreDepth = uint64_t{1} << 17;   // states before a state
+inline constexpr uint64_t kStorePage = 1000;                 // rows of a list
+
 // Requests over HTTP.
 inline constexpr uint64_t kRequestLineBytes = 8 * 1024;
 inline constexpr uint64_t kHeaderSectionBytes = 16 * 1024;

@@ -84,7 +84,7 @@ struct Node {
   uint64_t own_tokens = 0, tokens = 0;  // behind the parent's, and with those of its path
   uint64_t own_text = 0;                // bytes behind the parent's
   uint64_t snapshot_bytes = 0;          // 0: there is none
-  uint64_t hits = 0;                    // how often it was gone on from
+  uint64_t hits = 0;                    // how often beginning() gave its snapshot
   std::string extra;                    // the caller's own notes, JSON
 };
 
@@ -194,7 +194,7 @@ struct NodeChange {
   std::optional<std::string> extra;
 };
 
-// Newest first. `after` is the `next` of the page before.
+// Newest first. `after` is the `next` of the page before. A page of large documents is shorter.
 struct Query {
   std::string after;
   size_t limit = 100;  // at most limits::kStorePage
@@ -262,7 +262,7 @@ class Store {
   // The last whole snapshot on the path to `id`, which counts as a use; nothing: it is to be read
   // from the beginning.
   virtual Stored<std::optional<Beginning>> beginning(const Tenant& tenant, std::string_view id) = 0;
-  // One that turned out to be of no use. An origin stays.
+  // One that turned out to be of no use. Error: invalid (an origin).
   virtual Stored<void> drop_snapshot(const Tenant& tenant, std::string_view id) = 0;
 
   virtual Stored<Session> session(const Tenant& tenant, std::string_view name) = 0;

@@ -1,0 +1,16 @@
+// Snapshots as files of a folder, one each, named by their nodes' ids:
+//   "SkeinIm1"  the id  u64 length  the image  32 bytes SHA-256 of everything before
+// A file that is cut, damaged or another node's is found out; nothing else is trusted to say so.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "store/tables.h"
+
+namespace skein::store {
+
+// The folder is made when it is not there. Error: io.
+Result<std::unique_ptr<Images>> image_folder(const std::filesystem::path& folder);
+
+}  // namespace skein::store

@@ -1,0 +1,115 @@
+// The rules of a store over any place that keeps rows (Tables) and snapshots (Images): who sees
+// what, what a commit has to agree with, what goes when there is no room.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "store/tables.h"
+#include "store/write_behind.h"
+
+namespace skein::store {
+
+class TableStore : public Store {
+ public:
+  TableStore(std::unique_ptr<Tables> tables, std::unique_ptr<Images> images, Options options);
+  // Before anything else: what a process that was killed left half done is cut or gone.
+  Stored<void> start();
+
+  Stored<Committed> commit(const Tenant& tenant, Changes changes) override;
+  Stored<std::vector<size_t>> append(std::span<const Growth> growths) override;
+
+  Stored<Node> node(const Tenant& tenant, std::string_view id_or_name) override;
+  Stored<std::vector<Node>> nodes(const Tenant& tenant, std::span<const std::string> ids) override;
+  Stored<Page<Node>> list(const Tenant& tenant, const Query& query) override;
+  Stored<Path> path(const Tenant& tenant, std::string_view id) override;
+  Stored<Node> change(const Tenant& tenant, std::string_view id, const NodeChange& change) override;
+  Stored<void> remove(const Tenant& tenant, std::string_view id) override;
+
+  Stored<void> keep_snapshot(const Tenant& tenant, std::string_view id, Image image) override;
+  Stored<std::optional<Beginning>> beginning(const Tenant& tenant, std::string_view id) override;
+  Stored<void> drop_snapshot(const Tenant& tenant, std::string_view id) override;
+
+  Stored<Session> session(const Tenant& tenant, std::string_view name) override;
+  Stored<Page<Session>> sessions(const Tenant& tenant, const Query& query) override;
+  Stored<void> remove_session(const Tenant& tenant, std::string_view name,
+                              std::optional<uint64_t> expected) override;
+
+  Stored<Document> document(const Tenant& tenant, std::string_view kind,
+                            std::string_view id) override;
+  Stored<Page<Document>> documents(const Tenant& tenant, std::string_view kind,
+                                   const Query& query) override;
+  Stored<void> remove_document(const Tenant& tenant, std::string_view kind,
+                               std::string_view id) override;
+
+  Stored<void> erase(const Tenant& tenant) override;
+  Stored<Usage> usage(const Tenant* tenant) override;
+  Stored<void> sweep() override;
+  Stored<void> flush() override;
+
+ protected:
+  Tables& tables() { return *tables_; }
+  std::mutex& mutex() { return mutex_; }
+
+ private:
+  // A transaction; when the disk is full it is tried once more without some snapshots. Where it
+  // fails nothing has changed. `mutex_` is held.
+  template <typename Work>
+  std::invoke_result_t<const Work&> transact(const Work& work);
+  template <typename Work>
+  std::invoke_result_t<const Work&> attempt(const Work& work);
+  Stored<std::vector<std::string>> free_disk();
+  Stored<void> forget_images(const std::vector<std::string>& ids);
+
+  int64_t now_ms() const;
+  int64_t next_moment();
+  Stored<bool> seen(const NodeRow& row);
+  bool seen(const SessionRow& row) const;
+  bool seen(const DocumentRow& row) const;
+  // A node that the tenant sees. Error: missing.
+  Stored<NodeRow> seen_node(const Tenant& tenant, std::string_view id);
+  Stored<Node> shown(NodeRow row);
+  Stored<void> check_room(const Changes& changes) const;
+
+  // Inside a transaction.
+  Stored<void> put(const NodeRow& before, const NodeRow& row);
+  Stored<void> add(const Tenant& tenant, const NodeDraft& draft, uint64_t origin_bytes);
+  Stored<void> finish(const Tenant& tenant, const Finish& finish);
+  Stored<uint64_t> move(const Tenant& tenant, const SessionMove& move);
+  Stored<void> write(const Tenant& tenant, const DocumentDraft& draft);
+  Stored<void> free_name(const Tenant& tenant, std::string_view name, std::string_view id);
+  Stored<void> remove_row(NodeRow row);
+  Stored<void> erase_row(const NodeRow& row);
+  Stored<void> drop_row(const DocumentRow& row);
+  Stored<void> drop_image(NodeRow row);
+  Stored<void> sweep_rows();
+
+  // Origins of a commit, before it. Their images are dropped again when it fails.
+  Stored<std::vector<uint64_t>> put_origins(const Changes& changes);
+  Stored<std::vector<std::string>> least_valuable(int64_t bytes);
+  Stored<void> make_room(int64_t bytes);
+  void write_image(const WriteBehind::Job& job);
+  Stored<void> write_image_bytes(const Tenant& tenant, std::string_view id,
+                                 std::vector<std::byte> image);
+  Stored<uint64_t> gap_of(const NodeRow& row);
+
+  const Options options_;
+  const std::unique_ptr<Tables> tables_;
+  const std::unique_ptr<Images> images_;
+  std::mutex mutex_;
+  int64_t last_moment_ = 0, last_sweep_ms_ = 0;
+  struct Totals {
+    int64_t log_bytes = 0, snapshot_bytes = 0;
+  };
+  Totals totals_;
+  // Of the transaction under way: what it adds, and the images that are unwanted after it.
+  Totals added_;
+  std::vector<std::string> unwanted_;
+  int64_t evicted_ = 0, refused_ = 0, damaged_ = 0;
+  // Last: its thread uses all of the above.
+  WriteBehind writer_;
+};
+
+}  // namespace skein::store
+
+#include "store/transact.h"

@@ -1,0 +1,43 @@
+// TableStore's transactions, which several of its files make.
+#pragma once
+
+#include "store/table_store.h"
+
+namespace skein::store {
+
+template <typename Work>
+std::invoke_result_t<const Work&> TableStore::attempt(const Work& work) {
+  // Whatever ends it early, memory that runs out too.
+  struct Open {
+    Tables* tables;
+    ~Open() {
+      if (tables) tables->rollback();
+    }
+  };
+  added_ = {};
+  unwanted_.clear();
+  SK_TRY_STATUS(tables_->begin());
+  Open open{tables_.get()};
+  auto outcome = work();
+  if (!outcome) return outcome;
+  SK_TRY_STATUS(tables_->commit());
+  open.tables = nullptr;
+  totals_.log_bytes += added_.log_bytes;
+  totals_.snapshot_bytes += added_.snapshot_bytes;
+  for (const std::string& id : unwanted_) images_->drop(id);
+  return outcome;
+}
+
+template <typename Work>
+std::invoke_result_t<const Work&> TableStore::transact(const Work& work) {
+  auto outcome = attempt(work);
+  if (outcome || outcome.error().trouble != Trouble::full) return outcome;
+  const auto freed = free_disk();
+  if (!freed || freed->empty()) return outcome;
+  outcome = attempt(work);
+  // Where this fails, beginning() will find that they are gone.
+  (void)attempt([&] { return forget_images(*freed); });
+  return outcome;
+}
+
+}  // namespace skein::store
