@@ -9,7 +9,7 @@
 namespace skein::store {
 namespace {
 
-constexpr int kPatienceMs = 1000;        // for a process that is about to end
+constexpr int kPatienceMs = 250;       // for a process that is about to end
 constexpr int kColumnBytes = 512 << 20;  // of one value
 constexpr uint64_t kWholeCheckBytes = uint64_t{256} << 20;
 
@@ -31,8 +31,21 @@ struct Database::Impl {
 
   std::string name() const { return escaped(path.string()); }
 
+  // What the system said last of the database or of what is written ahead: the library forgets it
+  // where it failed to write.
+  int system_error() {
+    int last = sqlite3_system_errno(handle);
+    if (last == 0) sqlite3_file_control(handle, "main", SQLITE_FCNTL_LAST_ERRNO, &last);
+    sqlite3_file* ahead = nullptr;
+    if (last == 0 &&
+        sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &ahead) == SQLITE_OK &&
+        ahead && ahead->pMethods)
+      ahead->pMethods->xFileControl(ahead, SQLITE_FCNTL_LAST_ERRNO, &last);
+    return last;
+  }
+
   StoreError error(int code) {
-    const int system = sqlite3_system_errno(handle);
+    const int system = system_error();
     if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) lost = true;
     if (lost)
       return {
@@ -63,7 +76,7 @@ struct Database::Impl {
 
   // What opening is told; the messages say what to do then.
   tl::unexpected<Error> opening_error(int code) {
-    const int system = sqlite3_system_errno(handle);
+    const int system = system_error();
     if (is_no_room(code, system))
       return fail(Code::io, "{}: the disk is full, make room and start again", name());
     switch (code & 0xff) {

@@ -89,122 +89,122 @@ struct Node {
 };
 
 struct NodeDraft {
-  std::string id;        // new_id(), once
-  std::string parent;    // a whole or cut node of this tenant, or one before this in `Changes`
+  std::string id{};      // new_id(), once
+  std::string parent{};  // a whole or cut node of this tenant, or one before this in `Changes`
   Digest fingerprint{};  // of all that decides the numbers: the parent's, where there is one
-  std::string name;      // empty, or of nobody else
-  std::vector<int32_t> tokens;  // behind the parent's
-  std::string text;             // their bytes
-  std::string extra;
+  std::string name{};    // empty, or of nobody else
+  std::vector<int32_t> tokens{};  // behind the parent's
+  std::string text{};             // their bytes
+  std::string extra{};
   bool growing = false;
   bool pinned = false;
   int64_t ttl_ms = 0;
   // A state that no reading of tokens makes, as one from a file: then there is no parent, `tokens`
   // are what is known of its history, and the image is acknowledged with the node and never
   // dropped.
-  std::optional<Image> origin;
+  std::optional<Image> origin{};
 };
 
 // Tokens behind those of a growing node.
 struct Growth {
   Tenant tenant{};
-  std::string id;
-  std::vector<int32_t> tokens;
-  std::string text;
+  std::string id{};
+  std::vector<int32_t> tokens{};
+  std::string text{};
 };
 
 // The last of them: the node is whole.
 struct Finish {
-  std::string id;
-  std::vector<int32_t> tokens;
-  std::string text;
-  std::string extra;  // empty: as it was
+  std::string id{};
+  std::vector<int32_t> tokens{};
+  std::string text{};
+  std::string extra{};  // empty: as it was
 };
 
 // A name that moves from node to node.
 struct Session {
-  std::string name;
-  std::string node;
+  std::string name{};
+  std::string node{};
   uint64_t version = 0;  // 1 at first, and one more with each move
   int64_t created_ms = 0, used_ms = 0;
   int64_t ttl_ms = 0;  // after its last move; 0: for ever
 };
 
 struct SessionMove {
-  std::string name;
-  std::string node;
+  std::string name{};
+  std::string node{};
   // The version that it has now: 0 where there must be none, nothing where that does not matter.
-  std::optional<uint64_t> expected;
+  std::optional<uint64_t> expected{};
   int64_t ttl_ms = 0;
 };
 
 // Text by kind and id, as a program that has a protocol keeps its own objects.
 struct Document {
-  std::string kind, id;
-  std::string json;  // never looked into
+  std::string kind{}, id{};
+  std::string json{};  // never looked into
   int64_t created_ms = 0;
   int64_t ttl_ms = 0;  // after it was written; 0: for ever
 };
 
 struct DocumentDraft {
-  std::string kind, id;
-  std::string json;
+  std::string kind{}, id{};
+  std::string json{};
   bool replace = false;  // otherwise one that is there is a conflict
   int64_t ttl_ms = 0;
 };
 
 // All of it or nothing.
 struct Changes {
-  std::vector<NodeDraft> nodes;
-  std::vector<Finish> finished;
-  std::vector<SessionMove> sessions;
-  std::vector<DocumentDraft> documents;
+  std::vector<NodeDraft> nodes{};
+  std::vector<Finish> finished{};
+  std::vector<SessionMove> sessions{};
+  std::vector<DocumentDraft> documents{};
 };
 
 struct Committed {
-  std::vector<uint64_t> versions;  // of `sessions`
+  std::vector<uint64_t> versions{};  // of `sessions`
 };
 
 // A stretch of a path. That of a removed node is there as long as something stands behind it.
 struct Step {
-  std::string id;
+  std::string id{};
   bool removed = false;
   int64_t created_ms = 0;
   uint64_t tokens = 0, text = 0;  // of its own
 };
 
 struct Path {
-  std::vector<Step> steps;  // from the root to the node
-  std::vector<int32_t> tokens;
-  std::string text;
+  std::vector<Step> steps{};  // from the root to the node
+  std::vector<int32_t> tokens{};
+  std::string text{};
 };
 
 // Where to begin reading a path.
 struct Beginning {
-  std::string node;     // whose snapshot it is
+  std::string node{};   // whose snapshot it is
   uint64_t tokens = 0;  // of the path that it has read
   bool origin = false;
-  std::vector<std::byte> image;
+  std::vector<std::byte> image{};
 };
 
 struct NodeChange {
-  std::optional<std::string> name;  // empty: none
-  std::optional<bool> pinned;
-  std::optional<int64_t> ttl_ms;
-  std::optional<std::string> extra;
+  std::optional<std::string> name{};  // empty: none
+  std::optional<bool> pinned{};
+  std::optional<int64_t> ttl_ms{};
+  std::optional<std::string> extra{};
 };
 
 // Newest first. `after` is the `next` of the page before. A page of large documents is shorter.
 struct Query {
-  std::string after;
-  size_t limit = 100;  // at most limits::kStorePage
-  std::string parent;  // only of nodes: those behind this one
+  std::string after{};
+  size_t limit = 100;    // at most limits::kStorePage
+  std::string parent{};  // only of nodes: those behind this one
 };
 
 template <typename T>
 struct Page {
-  std::vector<T> items;
-  std::string next;  // empty: this was the last
+  std::vector<T> items{};
+  std::string next{};  // empty: this was the last
 };
 
 struct Usage {
@@ -226,9 +226,9 @@ struct Budget {
 };
 
 struct Options {
-  Budget budget;
+  Budget budget{};
   // Milliseconds since 1970. For tests.
-  std::function<int64_t()> clock;
+  std::function<int64_t()> clock{};
 };
 
 class Store {

@@ -36,7 +36,7 @@ TableStore::TableStore(std::unique_ptr<Tables> tables, std::unique_ptr<Images> i
 Stored<void> TableStore::start() {
   const std::lock_guard lock(mutex_);
   SK_TRY(const std::vector<NodeRow> growing, tables_->growing_nodes());
-  SK_TRY_STATUS(attempt([&]() -> Stored<void> {
+  const auto cut = [&]() -> Stored<void> {
     for (const NodeRow& before : growing) {
       NodeRow row = before;
       SK_TRY(const Piece log, tables_->read_log(row.node.id));
@@ -48,7 +48,8 @@ Stored<void> TableStore::start() {
       SK_TRY_STATUS(tables_->put_node(row));
     }
     return {};
-  }));
+  };
+  SK_TRY_STATUS(attempt(cut));
   SK_TRY(const Usage found, tables_->usage(nullptr));
   totals_ = {found.log_bytes, found.snapshot_bytes};
   SK_TRY(const std::vector<std::string> ids, tables_->images());
