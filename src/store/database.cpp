@@ -9,7 +9,7 @@
 namespace skein::store {
 namespace {
 
-constexpr int kPatienceMs = 250;       // for a process that is about to end
+constexpr int kPatienceMs = 250;         // for a process that is about to end
 constexpr int kColumnBytes = 512 << 20;  // of one value
 constexpr uint64_t kWholeCheckBytes = uint64_t{256} << 20;
 

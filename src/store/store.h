@@ -80,7 +80,9 @@ struct Node {
   bool origin = false;  // begins with a snapshot that no tokens replace, see NodeDraft
   bool pinned = false;  // never expires, and its snapshot is never dropped
   int64_t created_ms = 0, used_ms = 0;  // since 1970
-  int64_t ttl_ms = 0;                   // after its last use; 0: for ever
+  // After its last use, which is a commit behind it, a session's move to it, beginning() or
+  // change(); 0: for ever. What is pinned, grows, or a session stands at, stays.
+  int64_t ttl_ms = 0;
   uint64_t own_tokens = 0, tokens = 0;  // behind the parent's, and with those of its path
   uint64_t own_text = 0;                // bytes behind the parent's
   uint64_t snapshot_bytes = 0;          // 0: there is none
@@ -233,7 +235,7 @@ struct Options {
 
 class Store {
  public:
-  virtual ~Store() = default;
+  virtual ~Store() = default;  // snapshots that wait are dropped: flush() first
 
   // Errors: invalid, missing (a parent, a node of a session), conflict (an id or a name that is
   // taken, a session's version), full, unavailable, broken; nothing has changed then.

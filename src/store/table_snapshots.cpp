@@ -171,51 +171,55 @@ Stored<void> TableStore::write_image_bytes(const Tenant& tenant, std::string_vie
   return outcome;
 }
 
+// That something was of use is worth no error.
+void TableStore::note_use(std::string_view id, bool hit) {
+  const std::lock_guard lock(mutex_);
+  (void)attempt([&]() -> Stored<void> {
+    SK_TRY(std::optional<NodeRow> row, tables_->node(id));
+    if (!row) return {};
+    row->node.used_ms = now_ms();
+    row->node.hits += hit;
+    return tables_->put_node(*row);
+  });
+}
+
 Stored<std::optional<Beginning>> TableStore::beginning(const Tenant& tenant, std::string_view id) {
-  std::string at(id);
-  bool first = true;
-  while (true) {
-    NodeRow row;
-    {
-      const std::lock_guard lock(mutex_);
-      if (first) {
-        SK_TRY(row, seen_node(tenant, at));
-      } else {
-        SK_TRY(std::optional<NodeRow> before, tables_->node(at));
-        if (!before || before->tenant != tenant) return std::nullopt;
-        row = std::move(*before);
-      }
-    }
-    first = false;
-    if (row.node.snapshot_bytes > 0) {
-      auto image = images_->get(at);
-      const std::lock_guard lock(mutex_);
-      if (image && *image) {
-        // That it was of use is worth no error.
-        (void)attempt([&]() -> Stored<void> {
-          SK_TRY(std::optional<NodeRow> still, tables_->node(at));
-          if (!still) return {};
-          still->node.used_ms = now_ms();
-          ++still->node.hits;
-          return tables_->put_node(*still);
-        });
-        return Beginning{at, row.node.tokens, row.node.origin, std::move(**image)};
-      }
-      if (!image && image.error().trouble != Trouble::broken)
-        return tl::unexpected(std::move(image).error());
-      SK_TRY(const std::optional<NodeRow> still, tables_->node(at));
-      // Otherwise it was dropped meanwhile.
-      if (still && still->node.snapshot_bytes > 0) {
-        ++damaged_;
-        if (still->node.origin)
-          return refuse(Trouble::broken,
-                        "state {} came from elsewhere, and what was kept of it is damaged", at);
-        (void)attempt([&] { return drop_image(*still); });
-      }
-    }
-    if (row.node.parent.empty()) return std::nullopt;
-    at = row.node.parent;
+  NodeRow row;
+  {
+    const std::lock_guard lock(mutex_);
+    SK_TRY(row, seen_node(tenant, id));
   }
+  note_use(id, false);
+  while (true) {
+    SK_TRY(std::optional<Beginning> found, begin_at(row));
+    if (found || row.node.parent.empty()) return found;
+    const std::lock_guard lock(mutex_);
+    SK_TRY(std::optional<NodeRow> before, tables_->node(row.node.parent));
+    if (!before || before->tenant != tenant) return std::nullopt;
+    row = std::move(*before);
+  }
+}
+
+// The snapshot of this node, if it is whole.
+Stored<std::optional<Beginning>> TableStore::begin_at(const NodeRow& row) {
+  const std::string& id = row.node.id;
+  if (row.node.snapshot_bytes == 0) return std::nullopt;
+  auto image = images_->get(id);  // may take a while
+  if (!image && image.error().trouble != Trouble::broken)
+    return tl::unexpected(std::move(image).error());
+  if (image && *image) {
+    note_use(id, true);
+    return Beginning{id, row.node.tokens, row.node.origin, std::move(**image)};
+  }
+  const std::lock_guard lock(mutex_);
+  SK_TRY(const std::optional<NodeRow> still, tables_->node(id));
+  if (!still || still->node.snapshot_bytes == 0) return std::nullopt;  // it was dropped meanwhile
+  ++damaged_;
+  if (still->node.origin)
+    return refuse(Trouble::broken,
+                  "state {} came from elsewhere, and what was kept of it is damaged", id);
+  (void)attempt([&] { return drop_image(*still); });
+  return std::nullopt;
 }
 
 Stored<void> TableStore::drop_snapshot(const Tenant& tenant, std::string_view id) {

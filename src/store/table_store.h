@@ -91,6 +91,8 @@ class TableStore : public Store {
   void write_image(const WriteBehind::Job& job);
   Stored<void> write_image_bytes(const Tenant& tenant, std::string_view id,
                                  std::vector<std::byte> image);
+  Stored<std::optional<Beginning>> begin_at(const NodeRow& row);
+  void note_use(std::string_view id, bool hit);
   Stored<uint64_t> gap_of(const NodeRow& row);
 
   const Options options_;

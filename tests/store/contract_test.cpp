@@ -263,7 +263,8 @@ TEST_P(Store, what_was_not_used_for_its_time_is_gone_unless_something_holds_it) 
     node.ttl_ms = 1000;
     return node;
   };
-  const std::string idle = put(brief("")), used = put(brief("")), held = put(brief(""));
+  const std::string idle = put(brief("")), used = put(brief("")), held = put(brief("")),
+                    begun = put(brief(""));
   store::NodeDraft pinned_draft = brief(""), growing_draft = brief(""), named_draft = brief("");
   pinned_draft.pinned = growing_draft.growing = true;
   named_draft.name = "x";
@@ -277,16 +278,17 @@ TEST_P(Store, what_was_not_used_for_its_time_is_gone_unless_something_holds_it) 
   ASSERT_EQ(outcome(store().commit(kMine, brief_document)), "done");
   clock_.ms += 600;
   ASSERT_EQ(outcome(store().change(kMine, used, {.extra = "1"})), "done");
+  EXPECT_EQ(begins(begun), "none");
   EXPECT_EQ(outcome(store().session(kMine, "brief")), "missing");
   EXPECT_EQ(outcome(store().document(kMine, "r", "d")), "missing");
   clock_.ms += 600;
   for (const int swept : {0, 1}) {
     EXPECT_EQ(seen(idle), "missing") << swept;
-    for (const std::string& id : {used, held, pinned, growing, child})
+    for (const std::string& id : {used, held, begun, pinned, growing, child})
       EXPECT_EQ(seen(id), "done") << swept;
     EXPECT_EQ(seen(parent), "missing");
     EXPECT_EQ(store().path(kMine, child)->text, "ab");
-    EXPECT_EQ(store().list(kMine, {})->items.size(), 5u);
+    EXPECT_EQ(store().list(kMine, {})->items.size(), 6u);
     if (swept) continue;
     named_draft.id = store::new_id();
     EXPECT_EQ(put(named_draft), named_draft.id) << "its name is free before it is swept";
@@ -296,7 +298,7 @@ TEST_P(Store, what_was_not_used_for_its_time_is_gone_unless_something_holds_it) 
   }
   EXPECT_EQ(store().usage()->documents, 0);
   EXPECT_EQ(store().usage()->sessions, 1);
-  EXPECT_EQ(store().usage()->nodes, 5);
+  EXPECT_EQ(store().usage()->nodes, 6);
 }
 
 TEST_P(Store, a_session_that_expired_begins_anew) {
