@@ -278,7 +278,13 @@ bool Engine::read_roughly() {
 void Engine::read_together() {
   const auto vocab = static_cast<size_t>(model_->vocab());
   const bool alone = stepped_.size() == 1;
+  // A pass gives logits or what they are computed from: two passes where both are wanted.
+  const auto logits_end = std::partition(stepped_.begin(), stepped_.end(), [](const Entry* entry) {
+    return entry->reading.hidden.empty();
+  });
+  const auto with_logits = static_cast<size_t>(logits_end - stepped_.begin());
   jobs_.clear();
+  failed_.reserve(stepped_.size());  // the second pass must not fail for want of it
   if (!alone) rows_.resize(stepped_.size() * vocab);
   size_t row = 0, tokens = 0;
   for (Entry* const entry : stepped_) {
@@ -292,6 +298,9 @@ void Engine::read_together() {
       job.want = Want::all;
       job.logits = reading.rows.data();
       job.first = reading.first;
+    } else if (!reading.hidden.empty()) {
+      job.want = Want::all;
+      job.logits = reading.hidden.data();
     } else if (entry->count == reading.tokens.size()) {
       const std::span<float> place =
           alone ? reading.session->begin_reading() : std::span(rows_).subspan(row++ * vocab, vocab);
@@ -304,7 +313,8 @@ void Engine::read_together() {
     jobs_.push_back(job);
   }
   const double start = now();
-  evaluate();
+  evaluate(0, with_logits);
+  evaluate(with_logits, jobs_.size());
   const double seconds = now() - start;
   Entry& only = *stepped_[0];
   if (alone) {
@@ -318,23 +328,27 @@ void Engine::read_together() {
   }
 }
 
-void Engine::evaluate() {
-  failed_.assign(jobs_.size(), 0);
-  const auto eval = [this](std::span<const Job> jobs, std::span<uint8_t> not_finite) -> Status {
+// The jobs from `begin` to `end`, which want the same.
+void Engine::evaluate(size_t begin, size_t end) {
+  if (begin == end) return;
+  const std::span<const Job> all = std::span(jobs_).subspan(begin, end - begin);
+  const bool hidden = !stepped_[begin]->reading.hidden.empty();
+  failed_.assign(all.size(), 0);
+  const auto eval = [&](std::span<const Job> jobs, std::span<uint8_t> not_finite) -> Status {
     try {
-      return model_->eval(jobs, not_finite);
+      return hidden ? model_->eval_hidden(jobs, not_finite) : model_->eval(jobs, not_finite);
     } catch (const std::bad_alloc&) {
       return no_memory();
     }
   };
-  const Status status = eval(jobs_, failed_);
+  const Status status = eval(all, failed_);
   if (status) return;
   const Code code = status.error().code;
-  for (size_t i = 0; i < jobs_.size(); ++i) {
-    Status& of_job = stepped_[i]->done.status;
-    if (jobs_.size() > 1 && is_of_one_job(code))
-      of_job = eval({&jobs_[i], 1}, {});
-    else if (code != Code::corrupt || jobs_.size() == 1)
+  for (size_t i = 0; i < all.size(); ++i) {
+    Status& of_job = stepped_[begin + i]->done.status;
+    if (all.size() > 1 && is_of_one_job(code))
+      of_job = eval(all.subspan(i, 1), {});
+    else if (code != Code::corrupt || all.size() == 1)
       of_job = status;
     else if (failed_[i])
       of_job = model_->not_finite();

@@ -97,7 +97,7 @@ class Engine {
   void choose_counts();
   bool read_roughly();
   void read_together();
-  void evaluate();
+  void evaluate(size_t begin, size_t end);
 
   std::shared_ptr<Model> model_;
   const EngineOptions options_;

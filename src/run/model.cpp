@@ -243,9 +243,13 @@ Status Model::eval(State& state, std::span<const int32_t> tokens, Want want, flo
 
 Status Model::eval_hidden(State& state, std::span<const int32_t> tokens, Want want, float* hidden) {
   const Job job = {&state, tokens, want, hidden};
-  SK_TRY_STATUS(check({&job, 1}));
+  return eval_hidden({&job, 1});
+}
+
+Status Model::eval_hidden(std::span<const Job> jobs, std::span<uint8_t> not_finite) {
+  SK_TRY_STATUS(check(jobs));
   SK_TRY(Turn::Held turn, turn_.take("the model"));
-  return run({&job, 1}, {.hidden = true}, turn);
+  return run(jobs, {.not_finite = not_finite, .hidden = true}, turn);
 }
 
 Result<LogitBounds> Model::logit_bounds() {

@@ -133,6 +133,7 @@ class Model {
   // The same, but what comes out is what the logits would be computed from: the last layer's result
   // after the last norm, [1 or tokens, width]. For embeddings. Errors: as above.
   Status eval_hidden(State& state, std::span<const int32_t> tokens, Want want, float* hidden);
+  Status eval_hidden(std::span<const Job> jobs, std::span<uint8_t> not_finite = {});
 
   // What eval() says of one job with such numbers.
   Status not_finite() const { return not_finite_in(1, 1); }

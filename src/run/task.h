@@ -23,6 +23,10 @@ struct Reading {
   // are those after the last token, and many tokens may be read in several steps.
   std::span<float> rows{};
   size_t first = 0;
+  // Where what the logits after each token would be computed from goes instead, [tokens, width]
+  // (Model::eval_hidden()). Many tokens may be read in several steps, each filling its tokens'
+  // rows. Exact, also where prompts are fast.
+  std::span<float> hidden{};
   // As tokens that are read one by one, with their exact bits also where prompts are fast, and in
   // one step. Implied by `rows`.
   bool exact = false;
@@ -35,8 +39,8 @@ struct Done {
   // Where it failed, Model::eval() says what the state is.
   Status status;
   size_t tokens = 0;  // how many were read: fewer than were wanted where they had no room in a step
-  // After the last of them, [vocab], if all were read and no rows were wanted. Overwritten by the
-  // next step, unless it is the session's own row (Session::keep_logits()).
+  // After the last of them, [vocab], if all were read and neither rows nor `hidden` were wanted.
+  // Overwritten by the next step, unless it is the session's own row (Session::keep_logits()).
   std::span<const float> logits{};
   bool rough = false;  // the logits are bounds instead: Session::rough_logits()
   // Of the pass, if nothing but this was read in it.
