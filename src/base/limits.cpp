@@ -63,6 +63,7 @@ constexpr Limit kTable[] = {
     {"drain_time", kDrainSeconds, "s", "for answers under way when the server is to end"},
     {"waiting", kWaitingRequests, "", "requests that wait for a model"},
     {"prompts", kPrompts, "", "prompts of one request"},
+    {"inputs", kInputs, "", "texts to embed, documents to rank, of one request"},
     {"choices", kChoices, "", "answers to one prompt"},
     {"top_logprobs", kTopLogprobs, "", "likeliest tokens that are told"},
     {"answer", kAnswerBytes, "bytes", "an answer that is not streamed"},

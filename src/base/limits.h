@@ -77,6 +77,7 @@ inline constexpr uint64_t kDiscardSeconds = 2;
 inline constexpr uint64_t kDrainSeconds = 10;
 inline constexpr uint64_t kWaitingRequests = 256;
 inline constexpr uint64_t kPrompts = 256;  // in one request
+inline constexpr uint64_t kInputs = 2048;  // of one request, to be read and not gone on with
 inline constexpr uint64_t kChoices = 8;    // of one prompt
 inline constexpr uint64_t kTopLogprobs = 20;
 inline constexpr uint64_t kAnswerBytes = 64 * kMiB;  // that is not streamed

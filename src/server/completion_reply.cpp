@@ -38,8 +38,8 @@ class CompletionReply final : public TextReply {
         entry.top = std::move(scores[i - 1].top);
       }
     }
-    // Without choices the prompt is all there is.
-    for (size_t i = 0; i < std::max<size_t>(order.choices, 1); ++i) {
+    // Where nothing is generated the prompt is all there is.
+    for (size_t i = 0; i < plan().choices; ++i) {
       Choice& one = choice(order.first_choice + i);
       one.entries = entries;
       const Finish finish = order.choices == 0 ? Finish::length : Finish::running;

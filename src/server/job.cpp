@@ -30,13 +30,12 @@ Runtime::Runtime(std::shared_ptr<Model> the_model, text::TokenizerPtr the_tokeni
       engine(model) {}
 
 // Each sequence has its state, one to go back to, a row of logits and what its sampler remembers;
-// a prompt's scores need rows.
+// a prompt that something is to be found out about needs rows.
 int64_t memory_of(const Model& model, const Order& order) {
   const int64_t row = model.vocab() * static_cast<int64_t>(sizeof(float));
   const auto sequences = static_cast<int64_t>(std::max<size_t>(order.choices, 1));
-  const auto rows =
-      static_cast<int64_t>(order.scored ? std::min(PromptReading::kRows, order.prompt.size()) : 0);
-  return sequences * (2 * model.info().state_bytes + 2 * row) + rows * row;
+  return sequences * (2 * model.info().state_bytes + 2 * row) +
+         PromptReading::bytes(model, order.prompt.size(), order.wanted);
 }
 
 Job::Job(Runtime& runtime, Order order, std::shared_ptr<Group> group)
@@ -85,7 +84,7 @@ Status Job::begin() {
   SK_TRY(State state, State::make(runtime_->model->state_layout()));
   first_ = std::make_unique<Session>(runtime_->model, std::move(state));
   SK_TRY_STATUS(first_->check(order_.prompt));
-  reading_ = std::make_shared<PromptReading>(*first_, order_.prompt, order_.scored, order_.top);
+  reading_ = std::make_shared<PromptReading>(*first_, order_.prompt, order_.wanted);
   return runtime_->engine.submit(reading_);
 }
 
@@ -111,7 +110,7 @@ Status Job::after_reading() {
   moved_ = true;
   SK_TRY_STATUS(reading_->status());
   runtime_->prompt_tokens += order_.prompt.size();
-  group_->reply->read(order_, std::move(reading_->scores()));
+  group_->reply->read(order_, std::move(reading_->findings()));
   reading_.reset();
   choices_.resize(order_.choices);
   // The last one takes what was read, the others a copy.
@@ -145,8 +144,8 @@ Status Job::take_events() {
     moved_ = true;
     const bool ended = choice.event.finish != Finish::running;
     if (ended) SK_TRY_STATUS(choice.generation->status());
-    runtime_->tokens += static_cast<uint64_t>(choice.generation->count() - choice.counted);
-    choice.counted = choice.generation->count();
+    const int64_t count = choice.generation->count() + (choice.event.ending >= 0 ? 1 : 0);
+    runtime_->tokens += static_cast<uint64_t>(count - std::exchange(choice.counted, count));
     group_->reply->told(order_.first_choice + i, choice.event, *choice.generation);
     if (!ended) continue;
     if (choice.generation->active()) runtime_->engine.forget(choice.generation);

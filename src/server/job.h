@@ -20,8 +20,7 @@ struct Order {
   std::vector<int32_t> prompt;
   size_t first_choice = 0;
   size_t choices = 1;  // 0: it is only read
-  bool scored = false;
-  size_t top = 0;     // likeliest tokens in the place of each of the prompt's
+  Wanted wanted{};    // to be found out about the prompt
   Sampling sampling;  // choice i draws with choice_seed(seed, i)
   GenerateOptions options;
 };
@@ -40,7 +39,7 @@ class Reply {
   virtual bool gone() const = 0;
   // Nothing should be told for now.
   virtual bool full() const = 0;
-  virtual void read(const Order& order, std::vector<TokenScore> scores) = 0;
+  virtual void read(const Order& order, Findings findings) = 0;
   virtual void told(size_t choice, const Event& event, const Generation& generation) = 0;
   // Instead of what was to come; the last call.
   virtual void failed(const ApiError& error) = 0;

@@ -1,4 +1,5 @@
-// Reads a prompt and, where that is wanted, says of each of its tokens how likely it was.
+// Reads a prompt and finds out about it what is wanted: how likely each of its tokens was, how
+// likely some are that may follow, or a vector that stands for the whole.
 #pragma once
 
 #include <span>
@@ -14,30 +15,48 @@ struct TokenScore {
   std::vector<TokenProbability> top;  // the likeliest in its place, best first
 };
 
-// A task of an engine. Afterwards the session has the logits of what comes next.
+// What is wanted beside the state.
+struct Wanted {
+  bool scores = false;               // of each token but the first
+  size_t top = 0;                    // with scores: likeliest tokens in the place of each
+  std::vector<int32_t> following{};  // ids whose probability behind the prompt is asked for
+  bool mean = false;                 // instead of all of these, and then no logits are left
+};
+
+struct Findings {
+  std::vector<TokenScore> scores;  // of each token but the first
+  std::vector<double> following;   // natural logarithms, by Wanted::following
+  std::vector<float> mean;  // of what the logits behind each token are computed from, [width]
+};
+
+// A task of an engine. Afterwards the session has the logits of what comes next, unless a mean was
+// wanted.
 class PromptReading final : public Task {
  public:
-  // `scored`: scores() has one for each of `ids` but the first, with `top` likeliest tokens.
-  PromptReading(Session& session, std::span<const int32_t> ids, bool scored, size_t top);
+  PromptReading(Session& session, std::span<const int32_t> ids, Wanted wanted);
 
   const Status& status() const { return status_; }
-  std::vector<TokenScore>& scores() { return scores_; }
+  Findings& findings() { return findings_; }
 
   Next next(Scratch& scratch) override;
   Reading reading() override;
   Next took(Done done, Scratch& scratch) override;
   void abandon() noexcept override { status_ = no_memory(); }
 
-  // Tokens that are scored together: their logits are what scoring takes of memory.
-  static constexpr size_t kRows = 64;
+  // Bytes that reading so many tokens takes beside their sequence.
+  static int64_t bytes(const Model& model, size_t tokens, const Wanted& wanted);
 
  private:
+  size_t row_size() const;
+  void take_scores(size_t tokens);
+  void take_mean(size_t tokens);
+
   Session* session_;
   const std::vector<int32_t> ids_;
-  const size_t top_;
-  const size_t vocab_;
-  std::vector<float> rows_;  // none: not scored
-  std::vector<TokenScore> scores_;
+  const Wanted wanted_;
+  std::vector<float> rows_;  // of scores or of a mean
+  std::vector<double> sums_;
+  Findings findings_;
   size_t read_ = 0;
   Status status_;
 };

@@ -10,6 +10,8 @@ constexpr std::string_view kModels = "The models that are served";
 constexpr std::string_view kModel = "One of them";
 constexpr std::string_view kChat = "An answer to a conversation, whole or as a stream";
 constexpr std::string_view kCompletion = "What follows a text, or how likely the text is";
+constexpr std::string_view kEmbeddings = "Texts as vectors (experimental)";
+constexpr std::string_view kRerank = "Which documents answer a query, the likeliest first";
 constexpr std::string_view kTokenize = "A text, or messages, as token ids";
 constexpr std::string_view kDetokenize = "Token ids as a text";
 constexpr std::string_view kInfo = "The special tokens of the vocabulary";
@@ -28,6 +30,12 @@ constexpr Route kRoutes[] = {
     {"POST", "/chat/completions", Role::generate, true, answer_chat, kChat},
     {"POST", "/v1/completions", Role::generate, true, answer_completion, kCompletion},
     {"POST", "/completions", Role::generate, true, answer_completion, kCompletion},
+    {"POST", "/v1/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
+    {"POST", "/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
+    {"POST", "/v1/rerank", Role::generate, true, answer_rerank, kRerank},
+    {"POST", "/rerank", Role::generate, true, answer_rerank, kRerank},
+    {"POST", "/v1/reranking", Role::generate, true, answer_rerank, kRerank},
+    {"POST", "/reranking", Role::generate, true, answer_rerank, kRerank},
     {"POST", "/tokenize", Role::read, true, answer_tokenize, kTokenize},
     {"POST", "/detokenize", Role::read, true, answer_detokenize, kDetokenize},
     {"GET", "/tokenizer_info", Role::read, false, answer_tokenizer_info, kInfo},

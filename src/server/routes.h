@@ -44,6 +44,8 @@ void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange)
 void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_chat(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_completion(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_embeddings(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_rerank(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_tokenize(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_detokenize(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_tokenizer_info(Service& service, const std::shared_ptr<Exchange>& exchange);

@@ -38,6 +38,9 @@ Response respond(int status, std::string message, std::string code = {}) {
 Service::Service(ServiceOptions options)
     : options_(std::move(options)), workers_(kThreads, limits::kWaitingRequests) {}
 
+// What workers do uses all of it.
+Service::~Service() { workers_.stop(); }
+
 void Service::close() {
   for (Served& served : models_) served.host->close();
 }

@@ -46,6 +46,7 @@ struct ServiceOptions {
 class Service final : public Site {
  public:
   explicit Service(ServiceOptions options);
+  ~Service() override;
 
   // Before the first request.
   void add(Served served) { models_.push_back(std::move(served)); }
@@ -73,6 +74,7 @@ class Service final : public Site {
   const Served* find(std::string_view name) const;
   // An id that nobody has had: "chatcmpl-..." with that beginning.
   static std::string new_id(std::string_view beginning);
+  Workers& workers() { return workers_; }
 
   // Answers by route and status.
   using Counts = std::map<std::pair<std::string_view, int>, uint64_t>;
@@ -85,12 +87,12 @@ class Service final : public Site {
   Response answer_options(const Exchange& exchange, const Match& match) const;
 
   const ServiceOptions options_;
+  Workers workers_;  // hosts owe it their answers until they have ended
   std::vector<Served> models_;
   std::function<int64_t()> connections_;
   std::atomic<bool> leaving_{false};
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   Counts counts_;
-  Workers workers_;  // last: they use all of it
 };
 
 }  // namespace skein::server

@@ -1,6 +1,7 @@
 #include "server/text_reply.h"
 
 #include <algorithm>
+#include <new>
 #include <numeric>
 #include <utility>
 
@@ -67,16 +68,16 @@ void TextReply::accepted() {
   write_opening();
 }
 
-void TextReply::read(const Order& order, std::vector<TokenScore> scores) {
+void TextReply::read(const Order& order, Findings findings) {
   read_at_ = last_at_ = Clock::now();
-  take_prompt(order, std::move(scores));
+  take_prompt(order, std::move(findings.scores));
 }
 
 void TextReply::told(size_t index, const Event& event, const Generation& generation) {
   Choice& one = choices_[index];
   const bool thought = generation.thought_count() > one.thoughts;
-  total_ += generation.count() - one.tokens;
-  one.tokens = generation.count();
+  const int64_t tokens = generation.count() + (event.ending >= 0 ? 1 : 0);
+  total_ += tokens - std::exchange(one.tokens, tokens);
   answer().count_tokens(total_);
   one.thoughts = generation.thought_count();
   one.finish = event.finish;
@@ -86,43 +87,62 @@ void TextReply::told(size_t index, const Event& event, const Generation& generat
   if (id >= 0) {
     one.logprobs += event.logprob;
     if (keeps_entry(event, thought)) {
-      if (plan_.stream) one.entries.clear();
+      if (!keeps_all()) one.entries.clear();
       one.entries.push_back({id, event.logprob, event.top});
       fresh = 1;
     }
   }
-  if (plan_.stream) return write_event(index, event, fresh);
+  if (plan_.stream) write_event(index, event, fresh);
+  if (!keeps_all()) return;
   one.text += event.text;
   one.thinking += event.thinking;
   kept_bytes_ += event.text.size() + event.thinking.size() +
                  fresh * (sizeof(Entry) + event.top.size() * sizeof(TokenProbability));
   if (kept_bytes_ <= limits::kAnswerBytes) return;
   cut_ = true;
-  answer().send(error_response(
-      {.message = fmt::format("the answer grew beyond {} bytes; ask for it with stream",
-                              limits::kAnswerBytes),
-       .param = "max_tokens"}));
+  failed({.message = fmt::format("the answer grew beyond {} bytes", limits::kAnswerBytes),
+          .param = "max_tokens"});
 }
 
 void TextReply::failed(const ApiError& error) {
   if (!plan_.stream) return answer().send(error_response(error));
-  answer().write("data: " + error_text(error) + "\n\n");
+  write_failure(error);
   answer().end(/*closes=*/true);
 }
 
+// What is long is made by a worker: the engine's thread has others to serve.
 void TextReply::finished() {
-  if (plan_.stream) {
-    if (plan_.include_usage) {
-      JsonWriter json;
-      begin_object(json, true);
-      json.key("choices").begin_array().end_array();
-      write_usage(json);
-      write_timings(json);
-      send_chunk(json.end_object().text());
-    }
-    answer().write("data: [DONE]\n\n");
-    return answer().end();
+  if (!keeps_all()) return write_end();
+  plan_.workers->owe([self = shared_from_this()] { self->conclude(); });
+}
+
+void TextReply::conclude() {
+  try {
+    if (plan_.stream) return write_end();
+    answer().send({.fields = {{"x-skein-model", plan_.host->name()}}, .body = whole()});
+  } catch (const std::bad_alloc&) {
+    failed(api_error({Code::memory, ""}));
   }
+}
+
+void TextReply::write_failure(const ApiError& error) {
+  answer().write("data: " + error_text(error) + "\n\n");
+}
+
+void TextReply::write_end() {
+  if (plan_.include_usage) {
+    JsonWriter json;
+    begin_object(json, true);
+    json.key("choices").begin_array().end_array();
+    write_usage(json);
+    write_timings(json);
+    send_chunk(json.end_object().text());
+  }
+  answer().write("data: [DONE]\n\n");
+  answer().end();
+}
+
+std::string TextReply::whole() {
   JsonWriter json;
   begin_object(json, false);
   json.key("choices").begin_array();
@@ -131,8 +151,13 @@ void TextReply::finished() {
   json.end_array();
   write_usage(json);
   write_timings(json);
-  answer().send(
-      {.fields = {{"x-skein-model", plan_.host->name()}}, .body = json.end_object().text()});
+  return json.end_object().text();
+}
+
+int64_t TextReply::thoughts() const {
+  int64_t out = 0;
+  for (const Choice& one : choices_) out += one.thoughts;
+  return out;
 }
 
 // Of each prompt's choices the likeliest, token for token.
@@ -172,12 +197,10 @@ void TextReply::send_chunk(const std::string& json) {
 }
 
 void TextReply::write_usage(JsonWriter& json) const {
-  int64_t thoughts = 0;
-  for (const Choice& one : choices_) thoughts += one.thoughts;
   json.key("usage").begin_object().member("prompt_tokens", plan_.prompt_tokens);
   json.member("completion_tokens", total_).member("total_tokens", plan_.prompt_tokens + total_);
   json.key("prompt_tokens_details").begin_object().member("cached_tokens", 0).end_object();
-  json.key("completion_tokens_details").begin_object().member("reasoning_tokens", thoughts);
+  json.key("completion_tokens_details").begin_object().member("reasoning_tokens", thoughts());
   json.end_object().end_object();
 }
 

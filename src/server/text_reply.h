@@ -10,6 +10,7 @@
 
 #include "server/host.h"
 #include "server/site.h"
+#include "server/workers.h"
 
 namespace skein::server {
 
@@ -17,7 +18,8 @@ namespace skein::server {
 struct ReplyPlan {
   std::shared_ptr<Exchange> exchange;
   const Host* host = nullptr;
-  std::string id;  // "chatcmpl-..."
+  Workers* workers = nullptr;  // who writes what is long
+  std::string id;              // "chatcmpl-..."
   bool stream = false;
   bool include_usage = false;
   int64_t ping_seconds = 0;
@@ -37,14 +39,14 @@ std::string token_label(const text::Tokenizer& tokenizer, int32_t id);
 // "stop" or "length".
 std::string_view reason_name(Finish finish);
 
-class TextReply : public Reply {
+class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
  public:
   explicit TextReply(ReplyPlan plan);
 
   void accepted() override;
   bool gone() const override { return cut_ || answer().gone(); }
   bool full() const override { return plan_.stream && answer().full(); }
-  void read(const Order& order, std::vector<TokenScore> scores) override;
+  void read(const Order& order, Findings findings) override;
   void told(size_t index, const Event& event, const Generation& generation) override;
   void failed(const ApiError& error) override;
   void finished() override;
@@ -60,8 +62,8 @@ class TextReply : public Reply {
     std::vector<Entry>
         entries;  // with logprobs or ids: of its tokens, behind the prompt's if echoed
     Finish finish = Finish::running;
-    int64_t tokens = 0, thoughts = 0;
-    double logprobs = 0;  // their sum
+    int64_t tokens = 0, thoughts = 0;  // with the one that ended it
+    double logprobs = 0;               // their sum
   };
 
   const ReplyPlan& plan() const { return plan_; }
@@ -78,9 +80,17 @@ class TextReply : public Reply {
   virtual void write_event(size_t index, const Event& event, size_t fresh) = 0;
   virtual bool keeps_entry(const Event& event, bool thought) const = 0;
   // A choice of an answer that is no stream.
-  virtual void write_choice(JsonWriter& json, size_t index, size_t shown_as) = 0;
+  virtual void write_choice(JsonWriter&, size_t, size_t) {}
   // What a prompt that was read adds to each of its choices.
   virtual void take_prompt(const Order&, std::vector<TokenScore>) {}
+  // Whether choices have all of their text and entries; of a stream otherwise only what is new.
+  virtual bool keeps_all() const { return !plan_.stream; }
+
+  // Where all of it is kept, on a worker's thread: the answer, or the end of a stream.
+  virtual std::string whole();
+  virtual void write_end();
+  // In a stream, before it is closed.
+  virtual void write_failure(const ApiError& error);
 
   // A chunk with one choice, whose members `write` writes.
   template <typename F>
@@ -94,7 +104,12 @@ class TextReply : public Reply {
     send_chunk(json.end_object().text());
   }
 
+  int64_t created() const { return created_; }
+  int64_t tokens() const { return total_; }
+  int64_t thoughts() const;
+
  private:
+  void conclude();
   void begin_object(JsonWriter& json, bool chunk) const;
   void send_chunk(const std::string& json);
   void write_usage(JsonWriter& json) const;

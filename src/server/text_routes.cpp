@@ -5,25 +5,10 @@
 #include "base/limits.h"
 #include "server/fields.h"
 #include "server/generation_request.h"
-#include "server/service.h"
+#include "server/question.h"
 
 namespace skein::server {
 namespace {
-
-using ExchangePtr = std::shared_ptr<Exchange>;
-
-struct Question {
-  Json body;
-  const Served* served = nullptr;
-};
-
-Asked<Question> question_of(const Service& service, const Exchange& exchange) {
-  auto body = service.body_of(exchange);
-  if (!body) return tl::unexpected(std::move(body).error());
-  auto served = service.model_of(*body);
-  if (!served) return tl::unexpected(std::move(served).error());
-  return Question{std::move(*body), *served};
-}
 
 // What stands for the end of a text where a vocabulary has no name of its own for it.
 std::string end_name(const text::Tokenizer& tokenizer) {
@@ -118,19 +103,16 @@ void answer_with(Service& service, const ExchangePtr& exchange,
 void generate(Service& service, const ExchangePtr& exchange, std::string_view id,
               Asked<GenerationRequest> (*read)(const Served&, const Defaults&, const Json&),
               std::shared_ptr<Reply> (*make)(ReplyPlan)) {
-  const auto refuse = [&](const ApiError& error) { exchange->answer->send(error_response(error)); };
   const auto asked = question_of(service, *exchange);
-  if (!asked) return refuse(asked.error());
+  if (!asked) return answer_error(exchange, asked.error());
   Host& host = *asked->served->host;
   auto request = read(*asked->served, service.options().defaults, asked->body);
-  if (!request) return refuse(request.error());
-  exchange->body = {};  // the tokens are enough, for as long as this takes
+  if (!request) return answer_error(exchange, request.error());
   request->plan.exchange = exchange;
   request->plan.host = &host;
+  request->plan.workers = &service.workers();
   request->plan.id = Service::new_id(id);
-  exchange->answer->on_change([&host] { host.wake(); });
-  if (auto taken = host.submit(std::move(request->orders), make(std::move(request->plan))); !taken)
-    refuse(taken.error());
+  submit(exchange, host, std::move(request->orders), make(std::move(request->plan)));
 }
 
 }  // namespace

@@ -8,13 +8,14 @@ Workers::Workers(size_t threads, size_t waiting) : waiting_(waiting) {
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
-Workers::~Workers() {
+void Workers::stop() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 bool Workers::push(std::function<void()> work) {
@@ -25,6 +26,15 @@ bool Workers::push(std::function<void()> work) {
   }
   changed_.notify_one();
   return true;
+}
+
+void Workers::owe(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closing_) work_.push_back(std::exchange(work, nullptr));
+  }
+  if (work) return work();
+  changed_.notify_one();
 }
 
 void Workers::run() {

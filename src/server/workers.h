@@ -1,5 +1,5 @@
 // A few threads for what is too long for the connections' thread and no business of an engine's:
-// taking a body apart, making tokens of a text.
+// taking a body apart, making tokens of a text, writing a long answer.
 #pragma once
 
 #include <condition_variable>
@@ -14,13 +14,17 @@ namespace skein::server {
 class Workers {
  public:
   Workers(size_t threads, size_t waiting);
-  // Work that has not begun is dropped.
-  ~Workers();
+  ~Workers() { stop(); }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
   // False: too much waits already.
   bool push(std::function<void()> work);
+  // Work without which somebody who was accepted gets no answer: it is taken however much waits,
+  // and done at once, by the caller, where the threads have ended.
+  void owe(std::function<void()> work);
+  // Ends the threads. Work that has not begun is dropped.
+  void stop();
 
  private:
   void run();

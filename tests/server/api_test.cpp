@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "run/score.h"
+#include "server/answers.h"
 #include "server/test_server.h"
 #include "support/bundled.h"
 
@@ -15,26 +16,6 @@ namespace {
 uint16_t port() {
   static TestServer server;
   return server.port();
-}
-
-Json choice(const Json& json, size_t index = 0) { return (*json.find("choices").array())[index]; }
-std::string text(const Json& json, std::string_view key = "text") {
-  return std::string(json.find(key).string().value_or("?"));
-}
-int64_t whole(const Json& json) {
-  int64_t out = -1;
-  json.integer(out);
-  return out;
-}
-double number(const Json& json) {
-  double out = -1;
-  json.number(out);
-  return out;
-}
-std::vector<double> numbers(const Json& json) {
-  std::vector<double> out;
-  for (const Json& each : *json.array()) out.push_back(each.is_null() ? 0 : number(each));
-  return out;
 }
 
 Json completion(const std::string& fields) {
@@ -125,7 +106,7 @@ TEST(Completions, a_reply_is_a_function_of_prompt_parameters_and_seed_in_any_com
   std::vector<std::string> alone;
   const auto fields = [](int i) {
     return fmt::format(
-        R"("prompt":"User: Spell: {}\n\nAssistant:","max_tokens":40,"seed":{},"temperature":0.9,"top_p":0.8,"ignore_eos":true)",
+        R"("prompt":"User: Spell: {}\n\nAssistant:","prepend_eod":true,"max_tokens":40,"seed":{},"temperature":0.9,"top_p":0.8,"ignore_eos":true)",
         std::string(static_cast<size_t>(1 + i * 17), static_cast<char>('a' + i)), i);
   };
   for (int i = 0; i < 8; ++i) {
@@ -164,11 +145,20 @@ TEST(Completions, several_prompts_and_choices_are_numbered_through) {
       completion(R"("prompt":"cd","max_tokens":8,"seed":3,"temperature":2,"top_p":1)");
   EXPECT_EQ(text(choice(one, 3)), text(choice(alone)));
   EXPECT_NE(text(choice(one, 4)), text(choice(one, 3)));
-  // Ids are the same as the text that they stand for, with the id that begins it.
+  // Ids are the same as the text that they stand for.
   const Json ids = completion(
-      R"("prompt":[[0,98,99],[0,100,101]],"max_tokens":8,"seed":3,"temperature":2,"top_p":1)");
+      R"("prompt":[[98,99],[100,101]],"max_tokens":8,"seed":3,"temperature":2,"top_p":1)");
   EXPECT_EQ(text(choice(ids, 1)), text(choice(alone)));
-  EXPECT_EQ(whole(one.find("usage").find("prompt_tokens")), 6);
+  EXPECT_EQ(whole(one.find("usage").find("prompt_tokens")), 4);
+  // The id that ends a text stands before one where that is asked for, or where there is nothing.
+  for (const char* name : {"prepend_eod", "add_bos"})
+    EXPECT_EQ(text(choice(completion(fmt::format(
+                  R"("prompt":"cd","max_tokens":8,"seed":3,"temperature":2,"top_p":1,"{}":true)",
+                  name)))),
+              text(choice(completion(
+                  R"("prompt":[0,100,101],"max_tokens":8,"seed":3,"temperature":2,"top_p":1)"))));
+  EXPECT_EQ(whole(completion(R"("prompt":"","max_tokens":1)").find("usage").find("prompt_tokens")),
+            1);
 }
 
 TEST(Completions, the_best_of_several_is_the_likeliest) {
@@ -200,8 +190,7 @@ TEST(Completions, scores_are_exact_and_the_same_by_every_way) {
             .find("token_logprobs"));
   };
   const std::vector<double> read = scored(R"(,"max_tokens":0)");
-  std::vector<int32_t> ids = bundled().tokenizer->encode(words).value();
-  ids.insert(ids.begin(), 0);
+  const std::vector<int32_t> ids = bundled().tokenizer->encode(words).value();
   ASSERT_EQ(read.size(), ids.size());
   Engine engine(bundled().model);
   Session session(bundled().model);
@@ -224,8 +213,8 @@ TEST(Completions, scores_are_exact_and_the_same_by_every_way) {
           .find("logprobs")
           .find("token_logprobs"));
   const std::vector<double> then = numbers(choice(made).find("logprobs").find("token_logprobs"));
-  ASSERT_EQ(again.size(), 4 + then.size());
-  EXPECT_TRUE(std::equal(then.begin(), then.end(), again.begin() + 4));
+  ASSERT_EQ(again.size(), 3 + then.size());
+  EXPECT_TRUE(std::equal(then.begin(), then.end(), again.begin() + 3));
 }
 
 TEST(Completions, scores_that_would_be_too_many_are_refused_before_they_are_computed) {
@@ -253,7 +242,7 @@ TEST(Completions, end_at_ids_and_heed_biases) {
   // The token that ended it has a number and no text.
   const Json logprobs = choice(ended).find("logprobs");
   EXPECT_EQ(logprobs.find("tokens").array()->size(), 8u);
-  EXPECT_EQ(whole(ended.find("usage").find("completion_tokens")), 7);
+  EXPECT_EQ(whole(ended.find("usage").find("completion_tokens")), 8);
   const Json biased =
       completion(fields + R"(,"logit_bias":[["n",false],[98,1000]],"max_tokens":3)");
   EXPECT_EQ(text(choice(biased)), "aaa");

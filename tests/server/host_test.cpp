@@ -54,7 +54,7 @@ class Listening : public server::Reply {
   void accepted() override {}
   bool gone() const override { return false; }
   bool full() const override { return false; }
-  void read(const Order&, std::vector<server::TokenScore>) override { allocate(); }
+  void read(const Order&, server::Findings) override { allocate(); }
   void told(size_t, const Event&, const Generation&) override {
     if (told_throws-- > 0) throw std::bad_alloc();
     if (allowed_after_first < 0) return;
