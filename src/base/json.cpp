@@ -317,6 +317,33 @@ JsonWriter& JsonWriter::value(uint64_t number) {
   return *this;
 }
 
+JsonWriter& JsonWriter::raw(std::string_view json) {
+  before_value();
+  out_ += json;
+  comma_ = true;
+  return *this;
+}
+
+JsonWriter& JsonWriter::value(const Json& other) {
+  if (const auto text = other.string()) return value(*text);
+  if (const auto flag = other.boolean()) return value(*flag);
+  int64_t whole = 0;
+  double number = 0;
+  if (other.integer(whole)) return value(whole);
+  if (other.number(number)) return value(number);
+  if (const auto array = other.array()) {
+    begin_array();
+    for (const Json& each : *array) value(each);
+    return end_array();
+  }
+  if (const auto object = other.object()) {
+    begin_object();
+    for (const auto& [name, each] : *object) member(name, each);
+    return end_object();
+  }
+  return null();
+}
+
 JsonWriter& JsonWriter::null() {
   before_value();
   out_ += "null";

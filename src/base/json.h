@@ -149,6 +149,11 @@ class JsonWriter {
   JsonWriter& value(int number) { return value(static_cast<int64_t>(number)); }
   JsonWriter& null();
 
+  // As it stands in another text.
+  JsonWriter& value(const Json& other);
+  // A value that another writer wrote.
+  JsonWriter& raw(std::string_view json);
+
   template <typename T>
   JsonWriter& member(std::string_view name, T&& v) {
     key(name);

@@ -80,7 +80,12 @@ inline constexpr uint64_t kPrompts = 256;  // in one request
 inline constexpr uint64_t kInputs = 2048;  // of one request, to be read and not gone on with
 inline constexpr uint64_t kChoices = 8;    // of one prompt
 inline constexpr uint64_t kTopLogprobs = 20;
-inline constexpr uint64_t kAnswerBytes = 64 * kMiB;  // that is not streamed
+inline constexpr uint64_t kMetadata = 16;  // of a response: names, and bytes of each and its value
+inline constexpr uint64_t kMetadataNameBytes = 64;
+inline constexpr uint64_t kMetadataBytes = 512;
+inline constexpr uint64_t kResponsesBytes = 256 * kMiB;       // that are kept, of all keys
+inline constexpr uint64_t kTenantResponsesBytes = 64 * kMiB;  // and of one
+inline constexpr uint64_t kAnswerBytes = 64 * kMiB;           // that is not streamed
 inline constexpr uint64_t kLogFieldBytes = 256;
 
 // The machine.

@@ -103,6 +103,24 @@ std::optional<Role> Keys::role_of(const Head& head) const {
   return best;
 }
 
+Digest Keys::tenant_of(const Head& head) const {
+  Digest out{};
+  std::optional<Role> best;
+  for (const std::string_view given : keys_in(head)) {
+    const Digest digest = digest_of(given);
+    for (const Key& key : keys_) {
+      if (!equal_digests(key.digest, digest) || best >= key.role) continue;
+      best = key.role;
+      // Not the key's own digest: a tenant's name may stand where others read it.
+      Sha256 hash;
+      hash.update("skein tenant ");
+      hash.update(digest);
+      out = hash.finish();
+    }
+  }
+  return out;
+}
+
 bool HostRule::allows(const std::string& host) const {
   if (any_name || host == "localhost" || host == "[::1]") return true;
   const auto is_number = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };

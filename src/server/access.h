@@ -30,6 +30,8 @@ class Keys {
   bool empty() const { return keys_.empty(); }
   // The role of a request's key; nothing: it has none, or one that is not known.
   std::optional<Role> role_of(const Head& head) const;
+  // Whose texts and states a request sees: those of its key. Without keys all are one.
+  Digest tenant_of(const Head& head) const;
 
  private:
   struct Key {

@@ -83,14 +83,6 @@ class ChatReply final : public TextReply {
     }
     json.end_array().key("refusal").null().end_object();
   }
-
-  void write_token(JsonWriter& json, int32_t id, double logprob) const {
-    json.member("token", token_label(tokenizer(), id)).member("logprob", logprob);
-    json.key("bytes").begin_array();
-    for (const char byte : tokenizer().bytes_of(id))
-      json.value(static_cast<int64_t>(static_cast<unsigned char>(byte)));
-    json.end_array();
-  }
 };
 
 }  // namespace

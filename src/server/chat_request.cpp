@@ -12,6 +12,10 @@ using text::ThinkMode;
 
 constexpr size_t kParts = 1024;
 
+ThinkMode mode_of(bool thinks) { return thinks ? ThinkMode::free : ThinkMode::fake; }
+
+}  // namespace
+
 std::optional<ThinkMode> mode_of_effort(std::string_view effort) {
   if (effort == "none" || effort == "minimal") return ThinkMode::fake;
   if (effort == "low") return ThinkMode::bit;
@@ -20,9 +24,6 @@ std::optional<ThinkMode> mode_of_effort(std::string_view effort) {
   return std::nullopt;
 }
 
-ThinkMode mode_of(bool thinks) { return thinks ? ThinkMode::free : ThinkMode::fake; }
-
-// The way of thinking that a request asks for, by any of the names that there are for it.
 ThinkMode read_think(Fields& fields, ThinkMode otherwise) {
   ThinkMode mode = otherwise;
   if (const Json more = fields.find("chat_template_kwargs")) {
@@ -78,41 +79,76 @@ Asked<std::string> read_content(const Json& content, const std::string& where) {
   return out;
 }
 
-Asked<text::Message> read_message(const Json& json, const std::string& where) {
+std::optional<text::Role> role_by_name(std::string_view name) {
+  if (name == "system" || name == "developer") return text::Role::system;
+  if (name == "user") return text::Role::user;
+  if (name == "assistant") return text::Role::assistant;
+  return std::nullopt;
+}
+
+namespace {
+
+// Functions that an answer of the history calls, as the model writes calls.
+Asked<std::string> read_calls(const text::Profile& profile, const Json& message,
+                              const std::string& where) {
+  std::string out;
+  const auto add = [&](const Json& function) {
+    const auto name = function.find("name").string();
+    const auto arguments = function.find("arguments").string();
+    if (!name || !arguments) return false;
+    if (!out.empty()) out += '\n';
+    out += text::render_call(profile, *name, *arguments);
+    return true;
+  };
+  bool right = true;
+  if (const Json calls = message.find("tool_calls"); calls && !calls.is_null()) {
+    const auto list = calls.array();
+    right = static_cast<bool>(list);
+    for (size_t i = 0; right && i < list->size(); ++i) right = add((*list)[i].find("function"));
+  }
+  if (const Json old = message.find("function_call"); old && !old.is_null())
+    right = add(old) && right;
+  if (!right)
+    return refused("a call has to be a function with a name and arguments, a string each",
+                   where + ".tool_calls");
+  return out;
+}
+
+Asked<text::Message> read_message(const text::Profile& profile, const Json& json,
+                                  const std::string& where) {
   if (!json.object()) return refused("a message has to be an object", where);
   const auto role = json.find("role").string();
   if (!role) return refused("a message has no role", where + ".role");
   text::Message out;
-  if (*role == "system" || *role == "developer")
-    out.role = text::Role::system;
-  else if (*role == "user")
-    out.role = text::Role::user;
-  else if (*role == "assistant")
-    out.role = text::Role::assistant;
-  else if (*role == "tool" || *role == "function")
+  if (*role == "tool" || *role == "function")
     out.role = text::Role::tool;
+  else if (const auto found = role_by_name(*role))
+    out.role = *found;
   else
     return refused(fmt::format("the role \"{}\" is none of system, developer, user, assistant, "
                                "tool and function",
                                escaped(*role, 40)),
                    where + ".role");
-  const auto calls = json.find("tool_calls").array();
-  if ((calls && !calls->empty()) || json.find("function_call").object())
-    return tl::unexpected(ApiError{
-        .status = 501, .message = "tools are not offered yet", .param = where + ".tool_calls"});
-  auto text = read_content(json.find("content"), where + ".content");
-  if (!text) return tl::unexpected(std::move(text).error());
-  out.text = std::move(*text);
+  auto calls = read_calls(profile, json, where);
+  if (!calls) return tl::unexpected(std::move(calls).error());
+  const Json content = json.find("content");
+  if (calls->empty() || (content && !content.is_null())) {
+    auto text = read_content(content, where + ".content");
+    if (!text) return tl::unexpected(std::move(text).error());
+    out.text = std::move(*text);
+  }
+  if (!out.text.empty() && !calls->empty()) out.text += '\n';
+  out.text += *calls;
   return out;
 }
 
-Asked<std::vector<text::Message>> read_messages(const Json& body) {
+Asked<std::vector<text::Message>> read_messages(const text::Profile& profile, const Json& body) {
   const auto list = body.find("messages").array();
   if (!list) return refused("messages has to be a list", "messages");
   if (list->empty()) return refused("messages is empty: there is nothing to answer", "messages");
   std::vector<text::Message> out;
   for (const Json& each : *list) {
-    auto message = read_message(each, fmt::format("messages[{}]", out.size()));
+    auto message = read_message(profile, each, fmt::format("messages[{}]", out.size()));
     if (!message) return tl::unexpected(std::move(message).error());
     out.push_back(std::move(*message));
   }
@@ -120,7 +156,7 @@ Asked<std::vector<text::Message>> read_messages(const Json& body) {
 }
 
 Asked<RenderedChat> render(const Served& served, Fields& fields, const Json& body) {
-  auto messages = read_messages(body);
+  auto messages = read_messages(*served.wording, body);
   if (!messages) return tl::unexpected(std::move(messages).error());
   const bool goes_on = messages->back().role == text::Role::assistant;
   if (!fields.flag("add_generation_prompt", true) && !goes_on)
@@ -129,45 +165,73 @@ Asked<RenderedChat> render(const Served& served, Fields& fields, const Json& bod
   if (goes_on && !fields.flag("continue_final_message", true))
     fields.decline("continue_final_message",
                    "a last message of the assistant is gone on with; another turn is not offered");
+  const ThinkMode think = read_think(fields, served.think);
+  if (fields.error()) return tl::unexpected(*fields.error());
+  return render_messages(served, *messages, think, "messages");
+}
+
+}  // namespace
+
+Asked<RenderedChat> render_messages(const Served& served, std::span<const text::Message> messages,
+                                    ThinkMode think, const std::string& param) {
   const text::Profile& profile = *served.wording;
   RenderedChat out;
-  out.think = read_think(fields, served.think);
-  if (fields.error()) return tl::unexpected(*fields.error());
-  if (!profile.supports(out.think)) out.think = ThinkMode::none;
-  out.prompt = text::render(profile, *messages, out.think);
+  out.goes_on = messages.back().role == text::Role::assistant;
+  out.think = profile.supports(think) ? think : ThinkMode::none;
+  out.prompt = text::render(profile, messages, out.think);
   // What the answer begins with is read by itself, as a chat does that keeps the state before it.
-  if (!goes_on) {
+  if (!out.goes_on) {
     out.opening = text::render_turn(profile, "", false, out.think).opening;
     out.prompt.text.resize(out.prompt.text.size() - out.opening.size());
   }
   const text::Tokenizer& tokenizer = served.host->tokenizer();
   auto ids = text::encode_prompt(tokenizer, profile, out.prompt, true);
   auto more = tokenizer.encode(out.opening);
-  if (!ids || !more) return refused((ids ? more.error() : ids.error()).message, "messages");
+  if (!ids || !more) return refused((ids ? more.error() : ids.error()).message, param);
   out.ids = std::move(*ids);
   out.ids.insert(out.ids.end(), more->begin(), more->end());
-  if (out.ids.empty()) return refused("there is nothing to answer", "messages");
+  if (out.ids.empty()) return refused("there is nothing to answer", param);
   if (out.ids.size() > limits::kPromptTokens)
     return tl::unexpected(ApiError{
         .message = fmt::format("{} tokens are more than {}", out.ids.size(), limits::kPromptTokens),
-        .param = "messages",
+        .param = param,
         .code = "context_length_exceeded"});
-  out.goes_on = goes_on;
   return out;
 }
 
-int64_t read_limit(Fields& fields, int64_t otherwise) {
+int64_t read_think_budget(Fields& fields) {
   constexpr auto kMost = static_cast<int64_t>(limits::kPromptTokens);
-  int64_t limit = otherwise;
-  for (const std::string_view name : {"max_tokens", "max_completion_tokens"}) {
-    const auto given = fields.integer(name, -1, kMost);
-    if (given == 0) fields.refuse(name, fmt::format("{} has to be at least 1, or -1", name));
-    if (given) limit = *given;
-  }
-  return limit;
+  return fields.integer("reasoning_budget", -1, kMost).value_or(-1);
 }
 
-}  // namespace
+int64_t read_token_limit(Fields& fields, std::string_view name, int64_t otherwise) {
+  const auto given = fields.integer(name, -1, static_cast<int64_t>(limits::kPromptTokens));
+  if (given == 0) fields.refuse(name, fmt::format("{} has to be at least 1, or -1", name));
+  return given.value_or(otherwise);
+}
+
+GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common) {
+  const text::Profile& profile = *served.wording;
+  GenerateOptions& options = common.options;
+  options.stops.policy = profile.stop;
+  options.stops.role_words = profile.role_words;
+  // An answer that is gone on with is past its thought, and its blanks are its own.
+  options.stops.chat = profile.has_template() && !chat.goes_on;
+  options.stops.opening = chat.opening;
+  options.profile = &profile;
+  GenerationRequest out;
+  out.plan.stream = common.stream;
+  out.plan.include_usage = common.include_usage;
+  out.plan.ping_seconds = common.ping_seconds;
+  out.plan.choices = out.plan.shown = common.choices;
+  out.plan.prompt_tokens = static_cast<int64_t>(chat.ids.size());
+  out.plan.logprobs = options.logprobs;
+  out.orders.push_back({.prompt = std::move(chat.ids),
+                        .choices = common.choices,
+                        .sampling = std::move(common.sampling),
+                        .options = std::move(options)});
+  return out;
+}
 
 Asked<RenderedChat> render_chat(const Served& served, const Json& body) {
   Fields fields(body);
@@ -181,35 +245,17 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
   if (!chat) return tl::unexpected(std::move(chat).error());
   auto common = read_common_fields(served, defaults, chat->think, fields);
   if (!common) return tl::unexpected(std::move(common).error());
-  const text::Profile& profile = *served.wording;
   GenerateOptions& options = common->options;
-  options.max_tokens = read_limit(fields, defaults.predict);
-  options.stops.policy = profile.stop;
-  options.stops.role_words = profile.role_words;
-  // An answer that is gone on with is past its thought, and its blanks are its own.
-  options.stops.chat = profile.has_template() && !chat->goes_on;
-  options.stops.opening = chat->opening;
-  options.profile = &profile;
-  constexpr auto kMost = static_cast<int64_t>(limits::kPromptTokens);
-  options.think_budget = fields.integer("reasoning_budget", -1, kMost).value_or(-1);
+  options.max_tokens = read_token_limit(fields, "max_tokens", defaults.predict);
+  options.max_tokens = read_token_limit(fields, "max_completion_tokens", options.max_tokens);
+  options.think_budget = read_think_budget(fields);
   options.logprobs = fields.flag("logprobs", false);
   options.top_logprobs = static_cast<int32_t>(
       fields.integer("top_logprobs", 0, static_cast<int64_t>(limits::kTopLogprobs)).value_or(0));
   if (options.top_logprobs > 0 && !options.logprobs)
     fields.refuse("top_logprobs", "top_logprobs needs logprobs: true");
   if (fields.error()) return tl::unexpected(*fields.error());
-  GenerationRequest out;
-  out.plan.stream = common->stream;
-  out.plan.include_usage = common->include_usage;
-  out.plan.ping_seconds = common->ping_seconds;
-  out.plan.choices = out.plan.shown = common->choices;
-  out.plan.prompt_tokens = static_cast<int64_t>(chat->ids.size());
-  out.plan.logprobs = options.logprobs;
-  out.orders.push_back({.prompt = std::move(chat->ids),
-                        .choices = common->choices,
-                        .sampling = std::move(common->sampling),
-                        .options = std::move(options)});
-  return out;
+  return chat_generation(served, std::move(*chat), std::move(*common));
 }
 
 }  // namespace skein::server

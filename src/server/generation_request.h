@@ -2,6 +2,10 @@
 // wrong with a request is found here, before the first byte of an answer.
 #pragma once
 
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/fields.h"
@@ -43,5 +47,20 @@ struct CommonFields {
 };
 Asked<CommonFields> read_common_fields(const Served& served, const Defaults& defaults,
                                        text::ThinkMode think, Fields& fields);
+
+// ---- What other protocols have of a chat.
+std::optional<text::ThinkMode> mode_of_effort(std::string_view effort);
+// The way of thinking that a request asks for, by any of the names that there are for it.
+text::ThinkMode read_think(Fields& fields, text::ThinkMode otherwise);
+int64_t read_think_budget(Fields& fields);
+int64_t read_token_limit(Fields& fields, std::string_view name, int64_t otherwise);
+// system (also called developer), user, assistant.
+std::optional<text::Role> role_by_name(std::string_view name);
+// A string, or a list of text parts. `where` names the field in a refusal.
+Asked<std::string> read_content(const Json& content, const std::string& where);
+// At least one message. `param` is the field that they stand in.
+Asked<RenderedChat> render_messages(const Served& served, std::span<const text::Message> messages,
+                                    text::ThinkMode think, const std::string& param);
+GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common);
 
 }  // namespace skein::server

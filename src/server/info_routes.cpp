@@ -147,6 +147,12 @@ void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange)
   exchange->answer->send({.type = "text/plain; version=0.0.4; charset=utf-8", .body = out.take()});
 }
 
+std::string operation_name(const Route& route) {
+  std::string out(route.method);
+  for (char& c : out) c = static_cast<char>(c | 0x20);
+  return out;
+}
+
 void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange) {
   std::map<std::string_view, std::vector<const Route*>> paths;
   for (const Route& route : routes()) paths[route.path].push_back(&route);
@@ -159,9 +165,9 @@ void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange)
   for (const auto& [path, methods] : paths) {
     json.key(path).begin_object();
     for (const Route* route : methods) {
-      json.key(route->method == "GET" ? "get" : "post").begin_object();
+      json.key(operation_name(*route)).begin_object();
       json.member("summary", route->summary);
-      if (path.ends_with("{id}")) {
+      if (path.find("{id}") != std::string_view::npos) {
         json.key("parameters").begin_array().begin_object().member("name", "id");
         json.member("in", "path").member("required", true).key("schema").begin_object();
         json.member("type", "string").end_object().end_object().end_array();

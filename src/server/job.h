@@ -20,8 +20,8 @@ struct Order {
   std::vector<int32_t> prompt;
   size_t first_choice = 0;
   size_t choices = 1;  // 0: it is only read
-  Wanted wanted{};    // to be found out about the prompt
-  Sampling sampling;  // choice i draws with choice_seed(seed, i)
+  Wanted wanted{};     // to be found out about the prompt
+  Sampling sampling;   // choice i draws with choice_seed(seed, i)
   GenerateOptions options;
 };
 

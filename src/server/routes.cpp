@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "server/query.h"
+
 namespace skein::server {
 namespace {
 
@@ -10,6 +12,10 @@ constexpr std::string_view kModels = "The models that are served";
 constexpr std::string_view kModel = "One of them";
 constexpr std::string_view kChat = "An answer to a conversation, whole or as a stream";
 constexpr std::string_view kCompletion = "What follows a text, or how likely the text is";
+constexpr std::string_view kResponse = "An answer that is kept and can be gone on from";
+constexpr std::string_view kStored = "A response that was kept";
+constexpr std::string_view kInput = "What it was asked, in pages";
+constexpr std::string_view kDeletion = "Forgets it";
 constexpr std::string_view kEmbeddings = "Texts as vectors (experimental)";
 constexpr std::string_view kRerank = "Which documents answer a query, the likeliest first";
 constexpr std::string_view kTokenize = "A text, or messages, as token ids";
@@ -30,6 +36,14 @@ constexpr Route kRoutes[] = {
     {"POST", "/chat/completions", Role::generate, true, answer_chat, kChat},
     {"POST", "/v1/completions", Role::generate, true, answer_completion, kCompletion},
     {"POST", "/completions", Role::generate, true, answer_completion, kCompletion},
+    {"POST", "/v1/responses", Role::generate, true, answer_response, kResponse},
+    {"POST", "/responses", Role::generate, true, answer_response, kResponse},
+    {"GET", "/v1/responses/{id}/input_items", Role::generate, true, answer_input_items, kInput},
+    {"GET", "/responses/{id}/input_items", Role::generate, true, answer_input_items, kInput},
+    {"GET", "/v1/responses/{id}", Role::generate, true, answer_stored_response, kStored},
+    {"GET", "/responses/{id}", Role::generate, true, answer_stored_response, kStored},
+    {"DELETE", "/v1/responses/{id}", Role::generate, true, answer_deletion, kDeletion},
+    {"DELETE", "/responses/{id}", Role::generate, true, answer_deletion, kDeletion},
     {"POST", "/v1/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
     {"POST", "/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
     {"POST", "/v1/rerank", Role::generate, true, answer_rerank, kRerank},
@@ -44,34 +58,16 @@ constexpr Route kRoutes[] = {
     {"GET", "/openapi.json", Role::open, false, answer_openapi, kOpenApi},
 };
 
-// %41 is A; nothing where a percent sign stands before anything else.
-std::optional<std::string> without_percents(std::string_view text) {
-  const auto digit = [](char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-  };
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0)
-      return std::nullopt;
-    out += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
-    i += 2;
-  }
-  return out;
-}
-
+// What stands in the place of {id}, or "" where a pattern has none.
 std::optional<std::string> match(std::string_view pattern, std::string_view path) {
   const size_t brace = pattern.find('{');
   if (brace == std::string_view::npos)
     return pattern == path ? std::optional(std::string()) : std::nullopt;
-  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) return std::nullopt;
-  return without_percents(path.substr(brace));
+  const std::string_view behind = pattern.substr(pattern.find('}') + 1);
+  if (!path.starts_with(pattern.substr(0, brace)) || !path.ends_with(behind) ||
+      path.size() <= brace + behind.size())
+    return std::nullopt;
+  return without_percents(path.substr(brace, path.size() - brace - behind.size()));
 }
 
 }  // namespace
@@ -81,9 +77,12 @@ std::span<const Route> routes() { return kRoutes; }
 Match find_route(std::string_view method, std::string_view path) {
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   Match out;
+  std::string_view pattern;  // the first that fits
   for (const Route& route : kRoutes) {
+    if (!pattern.empty() && route.path != pattern) continue;
     auto parameter = match(route.path, path);
     if (!parameter) continue;
+    pattern = route.path;
     if (!out.allowed.empty()) out.allowed += ", ";
     out.allowed += route.method;
     if (route.method == "GET") out.allowed += ", HEAD";

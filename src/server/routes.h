@@ -19,7 +19,7 @@ using Handler = void (*)(Service& service, const std::shared_ptr<Exchange>& exch
 
 struct Route {
   std::string_view method;
-  std::string_view path;  // its last part may be "{id}"
+  std::string_view path;  // one part may be "{id}"; of two that fit the first counts
   Role role = Role::admin;
   bool computes = false;
   Handler handler = nullptr;
@@ -27,6 +27,8 @@ struct Route {
 };
 
 std::span<const Route> routes();
+// As an OpenAPI document calls it, "get".
+std::string operation_name(const Route& route);
 
 struct Match {
   const Route* route = nullptr;  // null: none of this method
@@ -44,6 +46,10 @@ void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange)
 void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_chat(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_completion(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_response(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_stored_response(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_input_items(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_deletion(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_embeddings(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_rerank(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_tokenize(Service& service, const std::shared_ptr<Exchange>& exchange);

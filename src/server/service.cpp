@@ -36,7 +36,12 @@ Response respond(int status, std::string message, std::string code = {}) {
 }  // namespace
 
 Service::Service(ServiceOptions options)
-    : options_(std::move(options)), workers_(kThreads, limits::kWaitingRequests) {}
+    : options_(std::move(options)),
+      responses_(options_.responses
+                     ? options_.responses
+                     : responses_in_memory({.bytes = limits::kResponsesBytes,
+                                            .tenant_bytes = limits::kTenantResponsesBytes})),
+      workers_(kThreads, limits::kWaitingRequests) {}
 
 // What workers do uses all of it.
 Service::~Service() { workers_.stop(); }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/access.h"
+#include "server/response_store.h"
 #include "server/routes.h"
 #include "server/served.h"
 #include "server/site.h"
@@ -38,6 +39,7 @@ struct ServiceOptions {
   std::string prefix;  // of all paths, "/skein"
   uint64_t body_bytes = 0;
   Defaults defaults;
+  std::shared_ptr<ResponseStore> responses{};  // null: in memory
   std::string version;
   std::function<void(const LogEntry&)> log{};  // on the connections' thread
 };
@@ -75,6 +77,7 @@ class Service final : public Site {
   // An id that nobody has had: "chatcmpl-..." with that beginning.
   static std::string new_id(std::string_view beginning);
   Workers& workers() { return workers_; }
+  ResponseStore& responses() { return *responses_; }
 
   // Answers by route and status.
   using Counts = std::map<std::pair<std::string_view, int>, uint64_t>;
@@ -87,6 +90,7 @@ class Service final : public Site {
   Response answer_options(const Exchange& exchange, const Match& match) const;
 
   const ServiceOptions options_;
+  const std::shared_ptr<ResponseStore> responses_;
   Workers workers_;  // hosts owe it their answers until they have ended
   std::vector<Served> models_;
   std::function<int64_t()> connections_;

@@ -154,9 +154,9 @@ std::string TextReply::whole() {
   return json.end_object().text();
 }
 
-int64_t TextReply::thoughts() const {
-  int64_t out = 0;
-  for (const Choice& one : choices_) out += one.thoughts;
+TextReply::Spent TextReply::spent() const {
+  Spent out{.prompt = plan_.prompt_tokens, .tokens = total_};
+  for (const Choice& one : choices_) out.thoughts += one.thoughts;
   return out;
 }
 
@@ -197,11 +197,20 @@ void TextReply::send_chunk(const std::string& json) {
 }
 
 void TextReply::write_usage(JsonWriter& json) const {
-  json.key("usage").begin_object().member("prompt_tokens", plan_.prompt_tokens);
-  json.member("completion_tokens", total_).member("total_tokens", plan_.prompt_tokens + total_);
-  json.key("prompt_tokens_details").begin_object().member("cached_tokens", 0).end_object();
-  json.key("completion_tokens_details").begin_object().member("reasoning_tokens", thoughts());
-  json.end_object().end_object();
+  const Spent used = spent();
+  json.key("usage").begin_object().member("prompt_tokens", used.prompt);
+  json.member("completion_tokens", used.tokens).member("total_tokens", used.prompt + used.tokens);
+  json.key("prompt_tokens_details").begin_object().member("cached_tokens", used.cached);
+  json.end_object().key("completion_tokens_details").begin_object();
+  json.member("reasoning_tokens", used.thoughts).end_object().end_object();
+}
+
+void TextReply::write_token(JsonWriter& json, int32_t id, double logprob) const {
+  json.member("token", token_label(tokenizer(), id)).member("logprob", logprob);
+  json.key("bytes").begin_array();
+  for (const char byte : tokenizer().bytes_of(id))
+    json.value(static_cast<int64_t>(static_cast<unsigned char>(byte)));
+  json.end_array();
 }
 
 // As llama-server has it, whose clients show it.

@@ -105,8 +105,12 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   }
 
   int64_t created() const { return created_; }
-  int64_t tokens() const { return total_; }
-  int64_t thoughts() const;
+  struct Spent {  // tokens
+    int64_t prompt = 0, cached = 0, tokens = 0, thoughts = 0;
+  };
+  Spent spent() const;
+  // Its label, probability and bytes, as members.
+  void write_token(JsonWriter& json, int32_t id, double logprob) const;
 
  private:
   void conclude();

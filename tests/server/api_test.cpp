@@ -494,9 +494,7 @@ TEST(Routes, the_page_about_serving_lists_them) {
 TEST(Routes, the_document_and_the_metrics_name_what_there_is) {
   const Json document = ask(port(), "GET", "/openapi.json").json();
   for (const server::Route& route : server::routes())
-    EXPECT_TRUE(
-        document.find("paths").find(route.path).find(route.method == "GET" ? "get" : "post"))
-        << route.path;
+    EXPECT_TRUE(document.find("paths").find(route.path).find(operation_name(route))) << route.path;
   completion(R"("prompt":"ab","max_tokens":2)");
   const std::string metrics = ask(port(), "GET", "/metrics").body;
   for (const char* line :
