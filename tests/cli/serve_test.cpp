@@ -65,6 +65,25 @@ TEST(Serve, says_where_it_is_answers_and_ends) {
   EXPECT_EQ(served.process().finish(), 0);
 }
 
+TEST(Serve, keeps_responses_embeds_and_ranks) {
+  Served served;
+  const auto id_of = [](const Reply& reply) {
+    return std::string(reply.json().find("id").string().value_or("?"));
+  };
+  const Reply first =
+      post(served.port(), "/v1/responses", R"({"input":"Reverse: garden","temperature":0})");
+  EXPECT_NE(first.body.find("\"text\":\"" BUNDLED_REVERSED "\""), std::string::npos) << first.body;
+  const Reply next = post(
+      served.port(), "/v1/responses",
+      R"({"input":"Reverse: river","stream":true,"previous_response_id":")" + id_of(first) + "\"}");
+  EXPECT_NE(next.body.find("event: response.completed\n"), std::string::npos) << next.body;
+  EXPECT_EQ(ask(served.port(), "GET", "/v1/responses/" + id_of(first)).body, first.body);
+  EXPECT_EQ(post(served.port(), "/v1/embeddings", R"({"input":["a","b"]})").status, 200);
+  EXPECT_EQ(post(served.port(), "/v1/rerank", R"({"query":"a","documents":["b"]})").status, 200);
+  served.process().send(SIGTERM);
+  EXPECT_EQ(served.process().finish(), 0);
+}
+
 TEST(Serve, lets_an_answer_finish_unless_it_is_told_twice) {
   const std::string endless = R"({"prompt":"a","max_tokens":-1,"ignore_eos":true,"stream":true})";
   Served served;

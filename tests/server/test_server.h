@@ -33,13 +33,15 @@ inline const Bundled& bundled() {
 class TestServer {
  public:
   explicit TestServer(server::ServerOptions options = {}, server::HostOptions host = {},
-                      std::vector<std::string> names = {"bundled"}) {
+                      std::vector<std::string> names = {"bundled"},
+                      const text::Profile* wording = bundled().profile) {
     options.listen.port = 0;
     server_ = server::Server::open(std::move(options)).value();
     for (const std::string& name : names) {
       server::Served served;
-      served.profile = served.wording = bundled().profile;
-      served.think = bundled().profile->think;
+      served.profile = bundled().profile;
+      served.wording = wording;
+      served.think = wording->think;
       served.sampling = [](const text::Profile& profile, text::ThinkMode mode) {
         Sampling sampling = sampling_of(profile.sampler_for(mode));
         sampling.order = SampleOrder::openai;
