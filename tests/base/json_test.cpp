@@ -117,6 +117,16 @@ TEST(JsonWriter, is_read_back_equal) {
   }
 }
 
+TEST(JsonWriter, another_text_s_values_are_copied_as_they_stand) {
+  const std::string text =
+      R"({"a":[1,-2,0.5,true,false,null,"x\"\u0000",[],{}],"b":{"c":9007199254740993}})";
+  const auto json = parse_json(text, 1'000);
+  ASSERT_TRUE(json);
+  JsonWriter out;
+  out.begin_array().value(*json).value(json->find("none")).raw("[1]").raw("2").end_array();
+  EXPECT_EQ(out.text(), "[" + text + ",null,[1],2]");
+}
+
 TEST(JsonWriter, what_is_not_utf8_or_not_finite_still_gives_json) {
   JsonWriter json;
   json.begin_array().value("a\xff").value(INFINITY).value(std::nanf("")).end_array();

@@ -76,6 +76,9 @@ TEST_P(PromptReadings, a_mean_is_that_of_its_tokens_one_by_one) {
     EXPECT_TRUE(same_bits(mean, mean_of(*model, text))) << count;
     EXPECT_LE(relative_error(mean, mean_of(*reference, text)), 1e-5) << count;
   }
+  // A text of any length takes what a chunk takes.
+  EXPECT_EQ(PromptReading::bytes(*model, 1'000'000, {.mean = true}),
+            PromptReading::bytes(*model, 32, {.mean = true}));
 }
 
 TEST_P(PromptReadings, company_changes_nothing) {

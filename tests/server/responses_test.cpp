@@ -1,7 +1,11 @@
 // /v1/responses: the life of a response, and events in the order of the API's clients.
 #include <gtest/gtest.h>
 
+#include <future>
+#include <thread>
+
 #include "server/answers.h"
+#include "server/response_reply.h"
 #include "server/stored_response.h"
 #include "server/test_server.h"
 #include "support/bundled.h"
@@ -467,6 +471,50 @@ TEST(ResponseStore, an_answer_that_could_not_be_kept_is_given_and_says_so) {
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.json().find("store").boolean(), false);
   EXPECT_EQ(ask(server.port(), "GET", "/v1/responses/resp_1").status, 500);
+}
+
+TEST(Responses, an_error_in_a_stream_is_told_twice_and_ends_it) {
+  const Bundled& with = bundled();
+  server::Host host("bundled", with.model, with.tokenizer, {});
+  server::Workers workers(1, 1);
+  const auto store = server::responses_in_memory({.bytes = 1 << 20, .tenant_bytes = 1 << 20});
+  const auto exchange = std::make_shared<server::Exchange>();
+  server::ReplyPlan plan;
+  plan.exchange = exchange;
+  plan.host = &host;
+  plan.workers = &workers;
+  plan.stream = true;
+  server::ResponsePlan response;
+  response.id = "resp_1";
+  const auto reply = server::make_response_reply(std::move(plan), std::move(response),
+                                                 server::Responses(*store, {}));
+  reply->accepted();
+  reply->failed({.status = 503, .message = "the server is ending", .code = "server_ending"});
+  const server::Answer::Output output = exchange->answer->take();
+  EXPECT_TRUE(output.ended && output.closes);
+  const std::vector<Told> events = told_in(output.bytes);
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[2].name, "error");
+  EXPECT_EQ(text(events[2].data, "code"), "server_ending");
+  EXPECT_EQ(text(events[2].data, "message"), "the server is ending");
+  EXPECT_TRUE(events[2].data.find("param").is_null());
+  EXPECT_EQ(events[3].name, "response.failed");
+  const Json object = events[3].data.find("response");
+  EXPECT_EQ(text(object, "status"), "failed");
+  EXPECT_EQ(text(object.find("error"), "message"), "the server is ending");
+  EXPECT_FALSE(store->get({}, "resp_1").value());
+}
+
+TEST(Workers, do_what_is_owed_however_much_waits_and_even_when_they_have_ended) {
+  server::Workers workers(1, 0);
+  EXPECT_FALSE(workers.push([] {}));
+  std::promise<std::thread::id> first;
+  workers.owe([&] { first.set_value(std::this_thread::get_id()); });
+  EXPECT_NE(first.get_future().get(), std::this_thread::get_id());
+  workers.stop();
+  std::thread::id second;
+  workers.owe([&] { second = std::this_thread::get_id(); });
+  EXPECT_EQ(second, std::this_thread::get_id());
 }
 
 // The bundled model was never taught to think: talked to like one that was, it does so until its
