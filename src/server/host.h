@@ -1,19 +1,17 @@
-// A model that serves: the one thread that steps its engine, and the queue before it. It never
-// touches a socket; what comes of an order it tells a Reply, which writes into an Answer.
+// A model that serves: a desk for its orders, the one thread that steps its engine, and the door
+// to both. It never touches a socket; what comes of an order it tells a Reply, which writes into an
+// Answer.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "server/job.h"
+#include "server/desk.h"
 
 namespace skein::server {
 
@@ -21,13 +19,19 @@ struct HostOptions {
   int64_t parallel = 32;  // sequences at once
   int64_t waiting = 256;  // requests that wait; beyond it they are turned away
   int64_t memory = 0;     // bytes of the sequences; 0: half of what is free
+  // Seconds after which one makes room for others that wait, and that a request may wait.
+  double turn_seconds = 2;
+  double wait_seconds = 600;
 };
 
 struct Load {
-  int64_t active = 0;   // orders that are read or answered
-  int64_t waiting = 0;  // requests
-  int64_t sequences = 0;
-  int64_t bytes = 0;  // of those
+  int64_t active = 0;     // orders that are read or answered, or have made room for others
+  int64_t waiting = 0;    // requests
+  int64_t sequences = 0;  // of active orders
+  int64_t parked = 0;     // of those, that have made room
+  int64_t stalled = 0;    // of all, what nobody takes
+  int64_t bytes = 0;
+  ScheduleCounts counts;
 };
 
 class Host {
@@ -44,9 +48,11 @@ class Host {
   const TokenTraits& traits() const { return runtime_.traits; }
   int64_t budget() const { return budget_; }
 
-  // From any thread. Refused: 429 (too many wait), 400 (one order alone takes more memory than
-  // there is for all), 503 (the server ends).
-  Asked<void> submit(std::vector<Order> orders, std::shared_ptr<Reply> reply);
+  // From any thread. Refused: 429 (too many wait, of all or of the same source), 400 (one order
+  // alone takes more memory than there is for all), 503 (the server ends). Who is let in is told
+  // 503 if his turn does not come in time.
+  Asked<void> submit(std::vector<Order> orders, std::shared_ptr<Reply> reply,
+                     const Source& source = {});
   // From any thread: some reply is gone, or not full any more.
   void wake();
   // Ends what is under way with an error, and everything that comes.
@@ -56,40 +62,21 @@ class Host {
   // Since the beginning.
   uint64_t prompt_tokens() const { return runtime_.prompt_tokens.load(); }
   uint64_t tokens() const { return runtime_.tokens.load(); }
-  uint64_t steps() const { return steps_.load(); }
+  uint64_t steps() const { return desk_.steps(); }
 
  private:
   void run();
-  bool admit() noexcept;
-  bool advance() noexcept;
-  void retire() noexcept;
-  bool step() noexcept;
-  bool fits(const Job& job) const;
-  void fail_all();
 
   const std::string name_;
-  const HostOptions options_;
   const int64_t budget_;
   Runtime runtime_;
 
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // of what follows, and of the desk where it says so
   std::condition_variable changed_;
-  std::deque<std::unique_ptr<Job>> waiting_;
-  int64_t waiting_groups_ = 0;
-  uint64_t waiting_tokens_ = 0;
   bool woken_ = false;
   bool closing_ = false;
-  Load load_;
+  Desk desk_;
 
-  // Of the thread.
-  std::vector<std::unique_ptr<Job>> active_;
-  std::vector<std::unique_ptr<Job>> ended_;  // counted no more; some are to be told of yet
-  int64_t sequences_ = 0, bytes_ = 0;
-  bool idle_ = true;
-  bool short_ = false;  // something is to be tried again, for which there was no memory
-  int failed_steps_ = 0;
-
-  std::atomic<uint64_t> steps_{0};
   std::thread thread_;
 };
 

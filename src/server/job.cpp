@@ -3,6 +3,8 @@
 #include <new>
 #include <utility>
 
+#include "server/schedule.h"
+
 namespace skein::server {
 namespace {
 
@@ -21,13 +23,14 @@ bool tell(F call) noexcept {
 
 }  // namespace
 
-Runtime::Runtime(std::shared_ptr<Model> the_model, text::TokenizerPtr the_tokenizer)
+Runtime::Runtime(std::shared_ptr<Model> the_model, text::TokenizerPtr the_tokenizer,
+                 EngineOptions options)
     : model(std::move(the_model)),
       tokenizer(std::move(the_tokenizer)),
       traits(token_traits(
           model->vocab(), [this](int32_t id) { return tokenizer->bytes_of(id); },
           tokenizer->ends())),
-      engine(model) {}
+      engine(model, std::move(options)) {}
 
 // Each sequence has its state, one to go back to, a row of logits and what its sampler remembers;
 // a prompt that something is to be found out about needs rows.
@@ -58,7 +61,7 @@ bool Group::settle() noexcept {
 }
 
 bool Job::advance() noexcept try {
-  if (group_->over || group_->reply->gone()) {
+  if (is_unwanted()) {
     group_->over = over_ = true;
     drop();
     return true;
@@ -96,19 +99,39 @@ void Job::end(const ApiError& error) noexcept {
 }
 
 void Job::drop() noexcept {
+  park();
+  reading_.reset();
+  choices_.clear();
+  first_.reset();
+}
+
+int64_t Job::units() noexcept {
+  if (reading_) prompt_read_ = reading_->count();
+  return Schedule::kPromptUnits * prompt_read_ + Schedule::kTokenUnits * generated_;
+}
+
+void Job::park() noexcept {
   if (reading_ && reading_->active()) runtime_->engine.forget(reading_);
   for (Choice& choice : choices_)
     if (choice.generation && choice.generation->active())
       runtime_->engine.forget(choice.generation);
-  reading_.reset();
-  choices_.clear();
-  first_.reset();
+}
+
+bool Job::resume() noexcept {
+  return tell([&] {
+    const auto take_up = [&](const std::shared_ptr<Task>& task) {
+      if (task && !task->active() && !runtime_->engine.submit(task)) throw std::bad_alloc();
+    };
+    take_up(reading_);
+    for (Choice& choice : choices_) take_up(choice.generation);
+  });
 }
 
 Status Job::after_reading() {
   if (reading_->active()) return {};
   moved_ = true;
   SK_TRY_STATUS(reading_->status());
+  prompt_read_ = reading_->count();
   runtime_->prompt_tokens += order_.prompt.size();
   group_->reply->read(order_, std::move(reading_->findings()));
   reading_.reset();
@@ -145,7 +168,9 @@ Status Job::take_events() {
     const bool ended = choice.event.finish != Finish::running;
     if (ended) SK_TRY_STATUS(choice.generation->status());
     const int64_t count = choice.generation->count() + (choice.event.ending >= 0 ? 1 : 0);
-    runtime_->tokens += static_cast<uint64_t>(count - std::exchange(choice.counted, count));
+    const int64_t fresh = count - std::exchange(choice.counted, count);
+    runtime_->tokens += static_cast<uint64_t>(fresh);
+    generated_ += fresh;
     group_->reply->told(order_.first_choice + i, choice.event, *choice.generation);
     if (!ended) continue;
     if (choice.generation->active()) runtime_->engine.forget(choice.generation);

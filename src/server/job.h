@@ -49,7 +49,7 @@ class Reply {
 
 // A model as its jobs see it.
 struct Runtime {
-  Runtime(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer);
+  Runtime(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, EngineOptions options = {});
 
   const std::shared_ptr<Model> model;
   const text::TokenizerPtr tokenizer;
@@ -63,7 +63,6 @@ struct Runtime {
 struct Group {
   std::shared_ptr<Reply> reply;
   size_t left = 0;     // orders that have not ended
-  bool begun = false;  // one of them is active or was
   bool over = false;   // failed, or nobody listens
   bool owed = false;   // there was no memory to say that it failed
 
@@ -88,6 +87,16 @@ class Job {
   int64_t bytes() const { return bytes_; }
   uint64_t tokens() const { return order_.prompt.size(); }
   bool is_over() const { return over_; }
+  // Nobody takes what it has to tell.
+  bool is_stalled() const { return begun_ && !reading_ && group_->reply->full(); }
+  bool is_unwanted() const { return group_->over || group_->reply->gone(); }
+  // What it got so far, in units of Schedule.
+  int64_t units() noexcept;
+
+  // Makes room for others: nothing of it is computed, and what it is stays as it is, until
+  // resume(), which says whether there was memory for that.
+  void park() noexcept;
+  bool resume() noexcept;
 
   // Whether anything moved.
   bool advance() noexcept;
@@ -115,6 +124,7 @@ class Job {
   std::shared_ptr<PromptReading> reading_;
   std::vector<Choice> choices_;
   size_t left_ = 0;
+  int64_t prompt_read_ = 0, generated_ = 0;  // tokens
   bool begun_ = false;
   bool moved_ = false;
   bool over_ = false;

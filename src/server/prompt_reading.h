@@ -37,6 +37,7 @@ class PromptReading final : public Task {
 
   const Status& status() const { return status_; }
   Findings& findings() { return findings_; }
+  int64_t count() const { return static_cast<int64_t>(read_); }  // tokens read
 
   Next next(Scratch& scratch) override;
   Reading reading() override;
