@@ -1,0 +1,401 @@
+// A world around a desk: requests that arrive, give up, read slowly or not at all, in a time that
+// only a seed decides. Everything behind the desk is real but small; nothing of it is a thread.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/desk.h"
+#include "server/memory_failures.h"
+#include "support/make_model.h"
+#include "support/models.h"
+
+namespace skein::test {
+
+// An order, and what comes of it where it is alone.
+struct Wish {
+  server::Order order;
+  struct Text {
+    std::vector<int32_t> ids;
+    std::string text;
+  };
+  std::vector<Text> texts;  // of its choices
+  bool fails = false;       // its numbers are not finite at some point
+};
+
+// Whose embedding is no number.
+inline constexpr int32_t kPoison = 256;
+
+inline std::shared_ptr<Model> simulated_model() {
+  const ModelSizes sizes = {.layers = 1,
+                            .width = 64,
+                            .heads = 1,
+                            .inner = 32,
+                            .vocab = 257,
+                            .rank_w = 8,
+                            .rank_a = 8,
+                            .rank_v = 8,
+                            .rank_g = 8};
+  ModelData data = random_model(sizes);
+  auto& embedding = data["emb.weight"].data;
+  std::fill_n(embedding.begin() + kPoison * sizes.width, sizes.width, std::nanf(""));
+  const auto path =
+      std::filesystem::temp_directory_path() / fmt::format("skein_simulation_{}.st", getpid());
+  write_model(path, data, hints_of(sizes));
+  auto model = open_model(path, {.threads = 1, .chunk = 64});
+  std::filesystem::remove(path);
+  return model;
+}
+
+class Wishes {
+ public:
+  explicit Wishes(size_t count) : model_(simulated_model()) {
+    Random random(1);
+    server::Runtime runtime(model_, tokenizer_);
+    for (size_t i = 0; i < count; ++i) all_.push_back(make(random, runtime));
+  }
+  const std::shared_ptr<Model>& model() const { return model_; }
+  const text::TokenizerPtr& tokenizer() const { return tokenizer_; }
+  const Wish& any(Random& random) const { return all_[random.below(all_.size())]; }
+
+ private:
+  static size_t spread(Random& random, double most) {
+    return static_cast<size_t>(std::pow(most, static_cast<double>(random.below(1001)) / 1000));
+  }
+  Wish make(Random& random, server::Runtime& runtime) const {
+    Wish out;
+    server::Order& order = out.order;
+    order.prompt.resize(spread(random, 150));
+    for (int32_t& id : order.prompt) id = 1 + static_cast<int32_t>(random.below(255));
+    if (random.below(12) == 0) order.prompt[random.below(order.prompt.size())] = kPoison;
+    order.choices = random.below(8) ? 1 : random.below(4);
+    order.scored = random.below(10) == 0;
+    order.sampling.seed = random.next();
+    order.sampling.temperature = random.below(4) ? 1 : 0;
+    order.options.max_tokens = static_cast<int64_t>(spread(random, 60));
+    if (random.below(2)) order.options.stops.stop_strings = {"e", "abcd"};
+    order.options.fingerprint = false;
+    // Alone, without a job.
+    Session session(model_);
+    std::vector<float> logits(static_cast<size_t>(model_->vocab()));
+    State state = model_->new_state();
+    if (!model_->eval(state, order.prompt, Want::last, logits.data())) {
+      out.fails = true;
+      out.texts.resize(order.choices);
+      return out;
+    }
+    for (size_t i = 0; i < order.choices; ++i) {
+      session.restore({state, logits});
+      Sampling sampling = order.sampling;
+      sampling.seed = server::choice_seed(sampling.seed, i);
+      auto generation =
+          Generation::start(session, tokenizer_.get(),
+                            Sampler::create(sampling, runtime.traits).value(), order.options)
+              .value();
+      Wish::Text& text = out.texts.emplace_back();
+      Event event;
+      do {
+        if (!runtime.engine.next(generation, event)) out.fails = true;
+        if (event.id >= 0) text.ids.push_back(event.id);
+        text.text += event.text;
+      } while (event.finish == Finish::running);
+    }
+    return out;
+  }
+
+  std::shared_ptr<Model> model_;
+  const text::TokenizerPtr tokenizer_ = text::byte_tokenizer_257();
+  std::vector<Wish> all_;
+};
+
+// A client, and what it has heard.
+class Listener final : public server::Reply {
+ public:
+  std::vector<const Wish*> wishes;
+  std::string owner;
+  double came = 0;
+  bool left = false;        // gone, without a word
+  bool slow = false;        // reads now and then
+  int64_t unread = 0;       // tokens
+  bool unlucky = false;     // memory failed while it was there
+  int ends = 0, status = 0;
+  bool accepted_ = false, wrong = false;
+  std::vector<Wish::Text> heard;
+
+  static constexpr int64_t kRoom = 4;
+
+  void accepted() override { accepted_ = true; }
+  bool gone() const override { return left; }
+  bool full() const override { return slow && unread >= kRoom; }
+  void read(const server::Order&, std::vector<server::TokenScore>) override { expect_open(); }
+  void told(size_t choice, const Event& event, const Generation&) override {
+    expect_open();
+    wrong = wrong || full();
+    if (event.id >= 0) heard[choice].ids.push_back(event.id);
+    heard[choice].text += event.text;
+    ++unread;
+  }
+  void failed(const server::ApiError& error) override {
+    expect_open();
+    ++ends;
+    status = error.status;
+  }
+  void finished() override {
+    expect_open();
+    ++ends;
+    status = 200;
+  }
+
+  // Whether what it heard is a beginning of what it was to hear, or all of it.
+  bool heard_right() const {
+    size_t at = 0;
+    bool right = !wrong && ends <= 1;
+    for (const Wish* wish : wishes)
+      for (const Wish::Text& text : wish->texts) {
+        const Wish::Text& mine = heard[at++];
+        right = right && mine.ids.size() <= text.ids.size() &&
+                std::equal(mine.ids.begin(), mine.ids.end(), text.ids.begin()) &&
+                text.text.starts_with(mine.text);
+        if (ends == 1 && status == 200)
+          right = right && mine.ids == text.ids && mine.text == text.text && !wish->fails;
+      }
+    return right;
+  }
+
+ private:
+  void expect_open() { wrong = wrong || ends > 0 || !accepted_; }
+};
+
+// What is told of a seed that went wrong.
+struct Wrong {
+  std::string what;
+};
+
+class World {
+ public:
+  World(const Wishes& wishes, uint64_t seed, int rounds)
+      : wishes_(wishes),
+        random_(seed),
+        rounds_(rounds),
+        options_(choose()),
+        runtime_(wishes.model(), wishes.tokenizer(), {.clock = [this] { return now_ += 1e-5; }}),
+        before_(pool().usage().bytes),
+        desk_(runtime_, "small", options_, [this] { return now_; }) {}
+
+  // Nothing, or what is wrong.
+  std::string run() {
+    try {
+      for (int i = 0; i < rounds_; ++i) {
+        happen();
+        round();
+      }
+      end();
+    } catch (const Wrong& wrong) {
+      const server::Schedule& schedule = desk_.schedule();
+      return fmt::format(
+          "{} (round {}, at {:.3f} s; {} of {} places, {} parked, {} of {} wait, {} of {} bytes, "
+          "turns of {} s, waits of {} s, {} clients)",
+          wrong.what, round_, now_, schedule.running(), options_.parallel, schedule.parked(),
+          schedule.waiting(), options_.waiting, schedule.bytes(), options_.memory,
+          options_.turn_seconds, options_.wait_seconds, here_.size());
+    }
+    return {};
+  }
+  const server::ScheduleCounts& counts() const { return desk_.schedule().counts(); }
+  uint64_t refused() const { return refused_; }
+  uint64_t numeric() const { return numeric_; }
+  uint64_t failed_allocations() const { return failures_; }
+
+ private:
+  ops::StatePool& pool() const { return *wishes_.model()->state_layout()->pool; }
+  template <typename T>
+  T one_of(std::initializer_list<T> of) {
+    return of.begin()[random_.below(of.size())];
+  }
+
+  server::ScheduleOptions choose() {
+    const server::Order one;
+    const int64_t bytes = server::memory_of(*wishes_.model(), one);
+    constexpr double kNever = std::numeric_limits<double>::infinity();
+    calm_ = random_.below(3) == 0;
+    owners_ = 1 + random_.below(4);
+    users_ = 1 + random_.below(3);
+    return {.parallel = one_of<int64_t>({1, 2, 3, 5}),
+            .waiting = one_of<int64_t>({0, 1, 4, 10, 30}),
+            .memory = bytes * one_of<int64_t>({20, 30, 60, 1000}),
+            .turn_seconds = one_of({0.0, 0.02, 0.1, kNever}),
+            .wait_seconds = one_of({0.3, 2.0, kNever})};
+  }
+
+  void happen() {
+    now_ += 0.001 * static_cast<double>(1 + random_.below(10));
+    if (random_.below(100) < 25) arrive();
+    for (auto& one : here_) {
+      if (calm_) break;
+      if (random_.below(300) == 0) leave(*one);
+      if (one->slow && random_.below(12) == 0) drink(*one);
+    }
+  }
+  void leave(Listener& one) {
+    one.left = true;
+    woken_ = true;
+  }
+  void drink(Listener& one) {
+    one.unread = 0;
+    woken_ = true;
+  }
+
+  void arrive() {
+    auto reply = std::make_shared<Listener>();
+    const size_t orders = random_.below(6) ? 1 : 1 + random_.below(3);
+    std::vector<server::Order> all;
+    for (size_t i = 0; i < orders; ++i) {
+      const Wish& wish = wishes_.any(random_);
+      reply->wishes.push_back(&wish);
+      all.push_back(wish.order);
+      all.back().first_choice = reply->heard.size();
+      reply->heard.resize(reply->heard.size() + wish.order.choices);
+    }
+    // The first owner wants as much as all others.
+    reply->owner = fmt::format("owner {}", random_.below(2) ? 0 : random_.below(owners_));
+    const std::string user = users_ > 1 ? fmt::format("user {}", random_.below(users_)) : "";
+    reply->slow = !calm_ && random_.below(5) == 0;
+    reply->came = now_;
+    auto request = desk_.prepare(std::move(all), reply);
+    if (!request) throw Wrong{"a request that fits was refused: " + request.error().message};
+    const int64_t waiting = desk_.schedule().waiting();
+    try {
+      const auto failing = maybe_fail(*reply);
+      const auto entered = desk_.enter(**request, {reply->owner, user});
+      if (!entered) {
+        ++refused_;
+        expect(entered.error().status == 429, "a refusal that is no 429");
+        expect(entered.error().retry_seconds >= 1 && entered.error().retry_seconds <= 600,
+               "a Retry-After that nobody can follow");
+        expect(waiting > 0 || options_.waiting == 0 || desk_.schedule().running() > 0,
+               "refused, and nobody was there");
+        return;
+      }
+    } catch (const std::bad_alloc&) {
+      ++failures_;
+      expect(desk_.schedule().waiting() == waiting, "who could not come in is counted");
+      return;
+    }
+    woken_ = true;
+    here_.push_back(std::move(reply));
+  }
+
+  // For as long as it lives some allocation may fail.
+  MemoryFailures maybe_fail() {
+    if (calm_ || random_.below(25)) return MemoryFailures();
+    for (auto& one : here_) one->unlucky = true;
+    return MemoryFailures(static_cast<long>(random_.below(30)), one_of<long>({1, 1, 4}));
+  }
+  MemoryFailures maybe_fail(Listener& own) {
+    own.unlucky = true;
+    return maybe_fail();
+  }
+
+  void round() {
+    ++round_;
+    bool moved = false;
+    {
+      const auto failing = maybe_fail();
+      desk_.plan(std::exchange(woken_, false));
+      expect_bounds();
+      desk_.advance();
+      desk_.account();
+      moved = desk_.step();
+      failures_ += failing.happened();
+    }
+    check();
+    if (moved) return;
+    const double sleep = desk_.seconds_to_sleep();
+    if (std::isfinite(sleep)) now_ += sleep;
+  }
+
+  void expect(bool holds, std::string_view what) const {
+    if (!holds) throw Wrong{std::string(what)};
+  }
+
+  void expect_bounds() const {
+    const server::Schedule& schedule = desk_.schedule();
+    expect(schedule.bytes() <= options_.memory, "more memory than there is");
+    expect(schedule.running() <= options_.parallel || schedule.running() <= 3,
+           "more texts at once than there are places");
+    expect(schedule.waiting() <= options_.waiting, "more wait than may");
+    expect(schedule.next_overdue() > now_, "somebody waits longer than he may");
+  }
+
+  void check() {
+    const server::Schedule& schedule = desk_.schedule();
+    // Two states each at most.
+    const int64_t sequences = schedule.running() + schedule.parked();
+    expect(pool().usage().bytes - before_ <= 2 * sequences * pool().bytes_each(),
+           "states that nobody counts");
+    std::erase_if(here_, [&](const std::shared_ptr<Listener>& one) {
+      expect(one->heard_right(), "something else was told than alone");
+      if (one->left) return true;
+      if (one->ends == 0) return false;
+      expect_end(*one);
+      return true;
+    });
+  }
+
+  void expect_end(const Listener& one) {
+    const bool fails = std::any_of(one.wishes.begin(), one.wishes.end(),
+                                   [](const Wish* wish) { return wish->fails; });
+    if (one.status == 200) return expect(!fails, "an answer of numbers that are none");
+    if (fails && one.status != 503) {
+      ++numeric_;
+      return;
+    }
+    const bool late = now_ - one.came >= options_.wait_seconds;
+    expect(one.status == 503 && (late || one.unlucky),
+           fmt::format("a request ended with {} for no reason", one.status));
+  }
+
+  // Nobody comes any more, and everybody reads.
+  void end() {
+    calm_ = true;
+    for (int i = 0; i < 20'000 && !here_.empty(); ++i) {
+      now_ += 0.001;
+      for (auto& one : here_)
+        if (one->full()) drink(*one);
+      round();
+    }
+    expect(here_.empty(), "some requests never end");
+    woken_ = true;
+    round();
+    const server::Schedule& schedule = desk_.schedule();
+    expect(schedule.orders() == 0 && schedule.waiting() == 0 && schedule.running() == 0 &&
+               schedule.parked() == 0 && schedule.bytes() == 0,
+           "figures that are not zero where nobody is");
+    expect(runtime_.engine.active().value_or(1) == 0, "the engine has tasks of nobody");
+    expect(pool().usage().bytes == before_, "states that nobody has");
+  }
+
+  const Wishes& wishes_;
+  Random random_;
+  const int rounds_;
+  bool calm_ = false;  // no memory fails, all read, nobody leaves
+  uint64_t owners_ = 1, users_ = 1;
+  const server::ScheduleOptions options_;
+  double now_ = 100;
+  server::Runtime runtime_;
+  const int64_t before_;
+  server::Desk desk_;
+  std::vector<std::shared_ptr<Listener>> here_;
+  bool woken_ = false;
+  int round_ = 0;
+  uint64_t refused_ = 0, numeric_ = 0, failures_ = 0;
+};
+
+}  // namespace skein::test
