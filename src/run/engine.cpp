@@ -46,6 +46,15 @@ class Reader final : public Task {
 
 bool may_be_cut(const Reading& reading) { return !reading.exact && reading.rows.empty(); }
 
+// States may have changed by now, so it goes on without memory for the words.
+Error copy_of(const Error& error) noexcept {
+  try {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return {error.code, "out of memory"};
+  }
+}
+
 // Where one job of several is at fault, the others can do without it.
 bool is_of_one_job(Code code) {
   return code == Code::argument || code == Code::mismatch || code == Code::memory;
@@ -344,12 +353,15 @@ void Engine::evaluate(size_t begin, size_t end) {
   const Status status = eval(all, failed_);
   if (status) return;
   const Code code = status.error().code;
+  // A state that was lost before: nobody has read anything.
+  const bool none_read = code == Code::corrupt && all.size() > 1 &&
+                         std::find(failed_.begin(), failed_.end(), 1) == failed_.end();
   for (size_t i = 0; i < all.size(); ++i) {
     Status& of_job = stepped_[begin + i]->done.status;
-    if (all.size() > 1 && is_of_one_job(code))
+    if (all.size() > 1 && (none_read || is_of_one_job(code)))
       of_job = eval(all.subspan(i, 1), {});
     else if (code != Code::corrupt || all.size() == 1)
-      of_job = status;
+      of_job = tl::unexpected(copy_of(status.error()));
     else if (failed_[i])
       of_job = model_->not_finite();
   }

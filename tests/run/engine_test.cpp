@@ -305,15 +305,16 @@ TEST(Engine, what_goes_wrong_with_one_is_told_to_that_one) {
   for (int step = 0; step < 400; ++step) {
     ASSERT_TRUE(engine.step());
     for (auto& speaker : speakers) speaker->hear();
-    // As an overflow in it would leave it, and one of another model.
+    // As an overflow in it would leave it, one of another model, and one that a step lost.
     if (step == 10) test::set_number(speakers[2]->session.change_state(), 5, std::nanf(""));
     if (step == 12) speakers[4]->session.change_state() = small_model(1, 2)->new_state();
+    if (step == 14) speakers[1]->session.change_state().lose();
   }
   for (size_t i = 0; i < speakers.size(); ++i) {
     const Status& status = speakers[i]->generation->status();
-    if (i == 2 || i == 4) {
+    if (i == 1 || i == 2 || i == 4) {
       ASSERT_FALSE(status) << i;
-      EXPECT_EQ(status.error().code, i == 2 ? Code::corrupt : Code::mismatch);
+      EXPECT_EQ(status.error().code, i == 4 ? Code::mismatch : Code::corrupt);
       EXPECT_EQ(speakers[i]->finish, Finish::interrupted);
     } else {
       EXPECT_TRUE(status) << i << ": " << status.error().message;
