@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <limits>
 #include <utility>
 
 #include "base/limits.h"
@@ -20,6 +21,7 @@ namespace skein::cli {
 namespace {
 
 constexpr uint64_t kKeyFileBytes = 1024 * 1024;
+constexpr double kNever = std::numeric_limits<double>::infinity();
 
 int64_t seconds_since_1970() { return static_cast<int64_t>(std::time(nullptr)); }
 
@@ -77,6 +79,7 @@ class Serve final : public Command {
   int64_t port_ = 8080, parallel_ = 32, queue_ = limits::kWaitingRequests, memory_ = 0;
   int64_t body_ = static_cast<int64_t>(limits::kBodyBytes / limits::kMiB);
   int64_t predict_ = 4096, ping_ = 15;
+  double turn_ = 2, wait_ = 600;
   bool open_ = false, strict_ = false;
 };
 
@@ -101,6 +104,15 @@ void Serve::declare(Options& options) {
       .range(1, 4096);
   options.value("--queue", queue_, "N", "requests that may wait for a model; then come 429s")
       .range(0, 65536);
+  options
+      .value("--turn", turn_, "SECONDS",
+             "for how long a text is generated before it makes room for others that wait; 0: to "
+             "its end")
+      .range(0, 86400);
+  options
+      .value("--wait", wait_, "SECONDS",
+             "how long a request may wait for its turn before it is told 503; 0: for ever")
+      .range(0, 86400);
   options
       .value("--state-memory", memory_, "MIB",
              "memory of the texts that a model generates; 0: half of what is free")
@@ -218,7 +230,9 @@ Status Serve::add(Console& console, server::Server& server, const std::string& g
                      .tokenizer = std::move(tokenizer),
                      .host = {.parallel = parallel_,
                               .waiting = queue_,
-                              .memory = memory_ * static_cast<int64_t>(limits::kMiB)},
+                              .memory = memory_ * static_cast<int64_t>(limits::kMiB),
+                              .turn_seconds = turn_ > 0 ? turn_ : kNever,
+                              .wait_seconds = wait_ > 0 ? wait_ : kNever},
                      .served = std::move(served)});
 }
 

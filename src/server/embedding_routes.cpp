@@ -120,7 +120,7 @@ void answer_embeddings(Service& service, const ExchangePtr& exchange) {
        .write = [plan = std::move(request->plan)](const std::vector<Findings>& found) {
          return embeddings_text(plan, found);
        }});
-  submit(exchange, host, std::move(orders), std::move(reply));
+  submit(exchange, *asked, std::move(orders), std::move(reply));
 }
 
 }  // namespace skein::server

@@ -76,11 +76,60 @@ constexpr OfModel kOfModel[] = {
      [](const Host&, const Load& load) { return static_cast<double>(load.sequences); }},
     {"skein_requests_waiting", "gauge", "Requests that wait for the model",
      [](const Host&, const Load& load) { return static_cast<double>(load.waiting); }},
+    {"skein_sequences_parked", "gauge", "Sequences that have made room for others",
+     [](const Host&, const Load& load) { return static_cast<double>(load.parked); }},
+    {"skein_sequences_unread", "gauge", "Sequences that nobody reads, running or parked",
+     [](const Host&, const Load& load) { return static_cast<double>(load.stalled); }},
+    {"skein_requests_overdue_total", "counter", "Requests that waited longer than they may",
+     [](const Host&, const Load& load) { return static_cast<double>(load.counts.overdue); }},
+    {"skein_requests_abandoned_total", "counter", "Requests whose clients left before their turn",
+     [](const Host&, const Load& load) { return static_cast<double>(load.counts.abandoned); }},
     {"skein_sequence_bytes", "gauge", "Memory of the sequences",
      [](const Host&, const Load& load) { return static_cast<double>(load.bytes); }},
     {"skein_sequence_bytes_limit", "gauge", "What it may be at most",
      [](const Host& host, const Load&) { return static_cast<double>(host.budget()); }},
 };
+
+// What has a label beside the model's.
+struct Reason {
+  std::string_view name, help, reason;
+  uint64_t ScheduleCounts::* count;
+};
+constexpr Reason kReasons[] = {
+    {"skein_requests_refused_total", "Requests turned away with 429", "queue",
+     &ScheduleCounts::full},
+    {"skein_requests_refused_total", "", "share", &ScheduleCounts::share},
+    {"skein_preemptions_total", "How often somebody made room for others", "turn",
+     &ScheduleCounts::turns},
+    {"skein_preemptions_total", "", "reader", &ScheduleCounts::readers},
+};
+
+void write_reasons(Metrics& out, std::span<const Served> models) {
+  for (const Reason& one : kReasons) {
+    if (!one.help.empty()) out.head(one.name, "counter", one.help);
+    for (const Served& served : models)
+      out.line(one.name, label("model", served.host->name()) + "," + label("reason", one.reason),
+               served.host->load().counts.*one.count);
+  }
+}
+
+void write_waits(Metrics& out, std::span<const Served> models) {
+  constexpr std::string_view kName = "skein_wait_seconds";
+  out.head(kName, "histogram", "How long requests waited before they began");
+  for (const Served& served : models) {
+    const ScheduleCounts counts = served.host->load().counts;
+    const std::string model = label("model", served.host->name());
+    uint64_t sum = 0;
+    for (size_t i = 0; i < counts.waits.size(); ++i) {
+      sum += counts.waits[i];
+      const std::string bound =
+          i < kWaitBounds.size() ? fmt::format("{}", kWaitBounds[i]) : std::string("+Inf");
+      out.line(fmt::format("{}_bucket", kName), model + "," + label("le", bound), sum);
+    }
+    out.line(fmt::format("{}_sum", kName), model, counts.waited);
+    out.line(fmt::format("{}_count", kName), model, sum);
+  }
+}
 
 }  // namespace
 
@@ -131,6 +180,8 @@ void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange)
       out.line(metric.name, label("model", served.host->name()),
                metric.value(*served.host, served.host->load()));
   }
+  write_reasons(out, service.models());
+  write_waits(out, service.models());
   // The names that dashboards of llama-server look for.
   double prompt = 0, tokens = 0, active = 0, waiting = 0;
   for (const Served& served : service.models()) {

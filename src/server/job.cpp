@@ -21,6 +21,12 @@ bool tell(F call) noexcept {
   }
 }
 
+// A copy of the library's own ends the program where there is no memory for the words.
+Status copy_of(const Status& status) {
+  if (status) return {};
+  return tl::unexpected(Error(status.error()));
+}
+
 }  // namespace
 
 Runtime::Runtime(std::shared_ptr<Model> the_model, text::TokenizerPtr the_tokenizer,
@@ -130,7 +136,7 @@ bool Job::resume() noexcept {
 Status Job::after_reading() {
   if (reading_->active()) return {};
   moved_ = true;
-  SK_TRY_STATUS(reading_->status());
+  SK_TRY_STATUS(copy_of(reading_->status()));
   prompt_read_ = reading_->count();
   runtime_->prompt_tokens += order_.prompt.size();
   group_->reply->read(order_, std::move(reading_->findings()));
@@ -166,7 +172,7 @@ Status Job::take_events() {
     if (!choice.generation->take(choice.event)) continue;
     moved_ = true;
     const bool ended = choice.event.finish != Finish::running;
-    if (ended) SK_TRY_STATUS(choice.generation->status());
+    if (ended) SK_TRY_STATUS(copy_of(choice.generation->status()));
     const int64_t count = choice.generation->count() + (choice.event.ending >= 0 ? 1 : 0);
     const int64_t fresh = count - std::exchange(choice.counted, count);
     runtime_->tokens += static_cast<uint64_t>(fresh);

@@ -3,24 +3,44 @@
 #include <utility>
 
 namespace skein::server {
+namespace {
+
+// Open WebUI says in a field of the head for which of its users it asks, others in the body.
+Asked<Source> source_of(const Exchange& exchange, const Json& body) {
+  Source out{.owner = exchange.owner, .user = {}};
+  if (const std::string* user = exchange.head.find("x-openwebui-user-id")) {
+    out.user = *user;
+  } else if (const Json given = body.find("user"); given && !given.is_null()) {
+    const auto name = given.string();
+    if (!name) return refused("user has to be a string", "user");
+    out.user = *name;
+  }
+  out.user.resize(std::min<size_t>(out.user.size(), limits::kLogFieldBytes));
+  return out;
+}
+
+}  // namespace
 
 Asked<Question> question_of(const Service& service, const Exchange& exchange) {
   auto body = service.body_of(exchange);
   if (!body) return tl::unexpected(std::move(body).error());
   auto served = service.model_of(*body);
   if (!served) return tl::unexpected(std::move(served).error());
-  return Question{std::move(*body), *served};
+  auto source = source_of(exchange, *body);
+  if (!source) return tl::unexpected(std::move(source).error());
+  return Question{std::move(*body), *served, std::move(*source)};
 }
 
 void answer_error(const ExchangePtr& exchange, const ApiError& error) {
   exchange->answer->send(error_response(error));
 }
 
-void submit(const ExchangePtr& exchange, Host& host, std::vector<Order> orders,
+void submit(const ExchangePtr& exchange, const Question& asked, std::vector<Order> orders,
             std::shared_ptr<Reply> reply) {
+  Host& host = *asked.served->host;
   exchange->body = {};  // the tokens are enough, for as long as this takes
   exchange->answer->on_change([&host] { host.wake(); });
-  if (const auto taken = host.submit(std::move(orders), std::move(reply)); !taken)
+  if (const auto taken = host.submit(std::move(orders), std::move(reply), asked.source); !taken)
     answer_error(exchange, taken.error());
 }
 

@@ -145,7 +145,7 @@ void answer_rerank(Service& service, const ExchangePtr& exchange) {
        .write = [plan = std::move(request->plan)](const std::vector<Findings>& found) {
          return results_text(plan, found);
        }});
-  submit(exchange, host, std::move(orders), std::move(reply));
+  submit(exchange, *asked, std::move(orders), std::move(reply));
 }
 
 }  // namespace skein::server

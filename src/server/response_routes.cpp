@@ -88,7 +88,7 @@ void answer_response(Service& service, const ExchangePtr& exchange) {
   generation.plan.host = &host;
   generation.plan.workers = &service.workers();
   generation.plan.id = request->plan.id;
-  submit(exchange, host, std::move(generation.orders),
+  submit(exchange, *asked, std::move(generation.orders),
          make_response_reply(std::move(generation.plan), std::move(request->plan), responses));
 }
 

@@ -112,6 +112,7 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
                      fmt::format("this key may only {}; {} asks for the role {}", role_name(*role),
                                  escaped(head.path, 200), role_name(match.route->role)));
   }
+  exchange.owner = options_.keys.empty() ? exchange.peer : hex(options_.keys.tenant_of(head));
   if (head.method == "POST") {
     // What a form of another page may send without being asked is not taken for JSON.
     const std::string* type = head.find("content-type");

@@ -21,6 +21,7 @@ struct Exchange {
   std::string body;
   std::string id;    // of the request
   std::string peer;  // the address it came from
+  std::string owner;  // whom the request counts for: a key, or the address
   std::chrono::steady_clock::time_point began;
   const Route* route = nullptr;
   std::string parameter;  // of the path, "name" of /v1/models/name

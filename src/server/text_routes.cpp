@@ -1,5 +1,6 @@
 // Routes about texts and tokens, and the two that generate: on a worker's thread, up to where a
 // host takes over.
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -112,7 +113,7 @@ void generate(Service& service, const ExchangePtr& exchange, std::string_view id
   request->plan.host = &host;
   request->plan.workers = &service.workers();
   request->plan.id = Service::new_id(id);
-  submit(exchange, host, std::move(request->orders), make(std::move(request->plan)));
+  submit(exchange, *asked, std::move(request->orders), make(std::move(request->plan)));
 }
 
 }  // namespace
