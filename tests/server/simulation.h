@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -125,6 +125,8 @@ class Listener final : public server::Reply {
   bool slow = false;        // reads now and then
   int64_t unread = 0;       // tokens
   bool unlucky = false;     // memory failed while it was there
+  bool newcomer = false;    // of an owner who never asked before
+  bool begun = false;       // some prompt of it was read
   int ends = 0, status = 0;
   bool accepted_ = false, wrong = false;
   std::vector<Wish::Text> heard;
@@ -134,7 +136,10 @@ class Listener final : public server::Reply {
   void accepted() override { accepted_ = true; }
   bool gone() const override { return left; }
   bool full() const override { return slow && unread >= kRoom; }
-  void read(const server::Order&, std::vector<server::TokenScore>) override { expect_open(); }
+  void read(const server::Order&, std::vector<server::TokenScore>) override {
+    expect_open();
+    begun = true;
+  }
   void told(size_t choice, const Event& event, const Generation&) override {
     expect_open();
     wrong = wrong || full();
@@ -224,12 +229,12 @@ class World {
     const server::Order one;
     const int64_t bytes = server::memory_of(*wishes_.model(), one);
     constexpr double kNever = std::numeric_limits<double>::infinity();
-    calm_ = random_.below(3) == 0;
+    fair_ = calm_ = random_.below(3) == 0;
     owners_ = 1 + random_.below(4);
     users_ = 1 + random_.below(3);
     return {.parallel = one_of<int64_t>({1, 2, 3, 5}),
             .waiting = one_of<int64_t>({0, 1, 4, 10, 30}),
-            .memory = bytes * one_of<int64_t>({20, 30, 60, 1000}),
+            .memory = bytes * (fair_ ? 10'000 : one_of<int64_t>({10, 20, 40, 1000})),
             .turn_seconds = one_of({0.0, 0.02, 0.1, kNever}),
             .wait_seconds = one_of({0.3, 2.0, kNever})};
   }
@@ -268,6 +273,7 @@ class World {
     const std::string user = users_ > 1 ? fmt::format("user {}", random_.below(users_)) : "";
     reply->slow = !calm_ && random_.below(5) == 0;
     reply->came = now_;
+    reply->newcomer = seen_.insert(reply->owner).second;
     auto request = desk_.prepare(std::move(all), reply);
     if (!request) throw Wrong{"a request that fits was refused: " + request.error().message};
     const int64_t waiting = desk_.schedule().waiting();
@@ -333,9 +339,19 @@ class World {
     expect(schedule.waiting() <= options_.waiting, "more wait than may");
     expect(schedule.next_overdue() > now_, "somebody waits longer than he may");
   }
+  // One who has had nothing comes next when a turn is over, after others who have had nothing; the
+  // rest is for reading a prompt and for orders of several texts.
+  void expect_turn(const Listener& one) const {
+    const double turns = 2 * static_cast<double>(owners_) + 2;
+    if (fair_ && one.newcomer && !one.begun && std::isfinite(options_.turn_seconds))
+      expect(now_ - one.came <= turns * (options_.turn_seconds + 0.05),
+             "a newcomer waits although it is his turn");
+  }
 
   void check() {
     const server::Schedule& schedule = desk_.schedule();
+    expect(runtime_.engine.active().value_or(1000) <= static_cast<size_t>(schedule.running()),
+           "who has made room is computed all the same");
     // Two states each at most.
     const int64_t sequences = schedule.running() + schedule.parked();
     expect(pool().usage().bytes - before_ <= 2 * sequences * pool().bytes_each(),
@@ -343,7 +359,10 @@ class World {
     std::erase_if(here_, [&](const std::shared_ptr<Listener>& one) {
       expect(one->heard_right(), "something else was told than alone");
       if (one->left) return true;
-      if (one->ends == 0) return false;
+      if (one->ends == 0) {
+        expect_turn(*one);
+        return false;
+      }
       expect_end(*one);
       return true;
     });
@@ -386,6 +405,7 @@ class World {
   Random random_;
   const int rounds_;
   bool calm_ = false;  // no memory fails, all read, nobody leaves
+  bool fair_ = false;  // calm from the beginning, and there is memory for all
   uint64_t owners_ = 1, users_ = 1;
   const server::ScheduleOptions options_;
   double now_ = 100;
@@ -393,6 +413,7 @@ class World {
   const int64_t before_;
   server::Desk desk_;
   std::vector<std::shared_ptr<Listener>> here_;
+  std::set<std::string> seen_;  // owners
   bool woken_ = false;
   int round_ = 0;
   uint64_t refused_ = 0, numeric_ = 0, failures_ = 0;
