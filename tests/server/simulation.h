@@ -232,16 +232,17 @@ class World {
     fair_ = calm_ = random_.below(3) == 0;
     owners_ = 1 + random_.below(4);
     users_ = 1 + random_.below(3);
-    return {.parallel = one_of<int64_t>({1, 2, 3, 5}),
+    return {.parallel = fair_ ? 1 : one_of<int64_t>({1, 2, 3, 5}),
             .waiting = one_of<int64_t>({0, 1, 4, 10, 30}),
             .memory = bytes * (fair_ ? 10'000 : one_of<int64_t>({10, 20, 40, 1000})),
             .turn_seconds = one_of({0.0, 0.02, 0.1, kNever}),
             .wait_seconds = one_of({0.3, 2.0, kNever})};
   }
 
+  void pass_time() { now_ += 0.001 * static_cast<double>(1 + random_.below(10)); }
   void happen() {
-    now_ += 0.001 * static_cast<double>(1 + random_.below(10));
-    if (random_.below(100) < 25) arrive();
+    pass_time();
+    if (random_.below(100) < (fair_ ? 50 : 25)) arrive();
     for (auto& one : here_) {
       if (calm_) break;
       if (random_.below(300) == 0) leave(*one);
@@ -268,12 +269,17 @@ class World {
       all.back().first_choice = reply->heard.size();
       reply->heard.resize(reply->heard.size() + wish.order.choices);
     }
-    // The first owner wants as much as all others.
-    reply->owner = fmt::format("owner {}", random_.below(2) ? 0 : random_.below(owners_));
+    // The first owner wants more than all others.
+    reply->owner =
+        fmt::format("owner {}", random_.below(fair_ ? 10 : 2) ? 0 : random_.below(owners_));
     const std::string user = users_ > 1 ? fmt::format("user {}", random_.below(users_)) : "";
     reply->slow = !calm_ && random_.below(5) == 0;
     reply->came = now_;
-    reply->newcomer = seen_.insert(reply->owner).second;
+    // Of whom one step is enough to be noticed.
+    reply->newcomer = seen_.insert(reply->owner).second &&
+                      std::all_of(all.begin(), all.end(), [](const server::Order& order) {
+                        return order.prompt.size() <= 64;
+                      });
     auto request = desk_.prepare(std::move(all), reply);
     if (!request) throw Wrong{"a request that fits was refused: " + request.error().message};
     const int64_t waiting = desk_.schedule().waiting();
@@ -334,13 +340,14 @@ class World {
   void expect_bounds() const {
     const server::Schedule& schedule = desk_.schedule();
     expect(schedule.bytes() <= options_.memory, "more memory than there is");
-    expect(schedule.running() <= options_.parallel || schedule.running() <= 3,
+    // An order of more texts than there are places runs alone; none here has more than three.
+    expect(schedule.running() <= std::max<int64_t>(options_.parallel, 3),
            "more texts at once than there are places");
     expect(schedule.waiting() <= options_.waiting, "more wait than may");
     expect(schedule.next_overdue() > now_, "somebody waits longer than he may");
   }
   // One who has had nothing comes next when a turn is over, after others who have had nothing; the
-  // rest is for reading a prompt and for orders of several texts.
+  // rest is for orders of several texts.
   void expect_turn(const Listener& one) const {
     const double turns = 2 * static_cast<double>(owners_) + 2;
     if (fair_ && one.newcomer && !one.begun && std::isfinite(options_.turn_seconds))
@@ -385,7 +392,7 @@ class World {
   void end() {
     calm_ = true;
     for (int i = 0; i < 20'000 && !here_.empty(); ++i) {
-      now_ += 0.001;
+      pass_time();
       for (auto& one : here_)
         if (one->full()) drink(*one);
       round();
