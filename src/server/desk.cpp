@@ -93,10 +93,17 @@ void Desk::drop_overdue(double now) noexcept {
   }
 }
 
+void Desk::advance() noexcept {
+  moved_ = false;
+  short_ = false;
+  for (Entry& one : begun_)
+    if ((one.stands() == Schedule::Stands::running && !one.starts) || one.job->is_unwanted())
+      moved_ = one.job->advance() || moved_;
+}
+
 void Desk::plan(bool woken) noexcept try {
   began_ = clock_();
-  moved_ = false;
-  short_ = !ended_.empty();
+  account();
   leaving_.reserve(begun_.size());
   if (woken) drop_gone();
   drop_overdue(began_);
@@ -105,38 +112,11 @@ void Desk::plan(bool woken) noexcept try {
     moved_ = true;
     for (Schedule::Ticket* ticket : leaving_) entry(*ticket).parks = true;
     Entry& one = entry(*next);
-    if (std::exchange(one.begun, true))
-      one.resumes = true;
-    else
-      begun_.splice(begun_.end(), waiting_, one.place);
+    one.starts = true;
+    if (!std::exchange(one.begun, true)) begun_.splice(begun_.end(), waiting_, one.place);
   }
 } catch (const std::bad_alloc&) {
   short_ = true;
-}
-
-// What was planned.
-void Desk::move() noexcept {
-  for (Entry& one : gone_)
-    if (std::exchange(one.overdue, false)) {
-      try {
-        one.job->group().fail(too_late());
-      } catch (const std::bad_alloc&) {
-        one.job->fail(Error{Code::memory, ""});
-      }
-    }
-  gone_.clear();
-  for (Entry& one : begun_) {
-    if (std::exchange(one.parks, false)) one.job->park();
-    if (one.resumes) one.resumes = !one.job->resume();
-    short_ = short_ || one.resumes;
-  }
-}
-
-void Desk::advance() noexcept {
-  move();
-  for (Entry& one : begun_)
-    if ((one.stands() == Schedule::Stands::running && !one.resumes) || one.job->is_unwanted())
-      moved_ = one.job->advance() || moved_;
 }
 
 void Desk::account() noexcept {
@@ -157,10 +137,29 @@ void Desk::account() noexcept {
   schedule_.worked(units, std::exchange(busy_, 0));
 }
 
-// Who has ended needs no place any more before he is told so.
-bool Desk::step() noexcept try {
+// What was planned.
+void Desk::move() noexcept {
+  for (Entry& one : gone_)
+    if (std::exchange(one.overdue, false)) {
+      try {
+        one.job->group().fail(too_late());
+      } catch (const std::bad_alloc&) {
+        one.job->fail(Error{Code::memory, ""});
+      }
+    }
+  gone_.clear();
+  for (Entry& one : begun_) {
+    if (std::exchange(one.parks, false)) one.job->park();
+    if (one.starts) one.starts = !one.job->start();
+    short_ = short_ || one.starts;
+  }
+  // Who has ended needs no place any more before he is told so.
   ended_.remove_if([](const Entry& one) { return one.job->group().settle(); });
   short_ = short_ || !ended_.empty();
+}
+
+bool Desk::step() noexcept try {
+  move();
   const auto stepped = runtime_.engine.step();
   if (stepped) {
     failed_steps_ = 0;

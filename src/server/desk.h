@@ -33,12 +33,12 @@ class Desk {
   Asked<void> enter(Request& request, const Source& source);
 
   // ---- A round, in this order; none of it throws.
-  // Under the lock: who begins, goes on and makes room. `woken`: some reply may be gone.
-  void plan(bool woken) noexcept;
+  // What the last step brought is told, so that nobody makes room with words left to say.
   void advance() noexcept;
-  // Under the lock: what everybody got, and who needs no place any more.
-  void account() noexcept;
-  // Whether anything came of the round.
+  // Under the lock: what everybody got, who needs no place any more; who begins, goes on and makes
+  // room. `woken`: some reply may be gone.
+  void plan(bool woken) noexcept;
+  // That happens, and then a step. Whether anything came of the round.
   bool step() noexcept;
 
   // How long nothing can come of a round, unless something is told to it meanwhile. Under the lock.
@@ -58,10 +58,11 @@ class Desk {
     int64_t charged = 0;   // units
     bool begun = false;
     bool overdue = false;  // its request, which is to be told so
-    bool parks = false, resumes = false;
+    bool parks = false, starts = false;
   };
   static Entry& entry(Schedule::Ticket& ticket) { return static_cast<Entry&>(ticket); }
 
+  void account() noexcept;
   void drop_gone() noexcept;
   void drop_overdue(double now) noexcept;
   void move() noexcept;

@@ -87,18 +87,19 @@ Load Host::load() const {
 
 void Host::run() {
   for (bool idle = true;;) {
+    bool woken = false;
     {
       std::unique_lock lock(mutex_);
       // A wait of days is one that somebody ends.
       const auto sleep = std::chrono::duration<double>(std::min(desk_.seconds_to_sleep(), 86400.0));
       if (idle) changed_.wait_for(lock, sleep, [&] { return woken_ || closing_; });
       if (closing_) return desk_.fail_all(kLeaving);
-      desk_.plan(std::exchange(woken_, false));
+      woken = std::exchange(woken_, false);
     }
     desk_.advance();
     {
       const std::lock_guard lock(mutex_);
-      desk_.account();
+      desk_.plan(woken);
     }
     idle = !desk_.step();
   }

@@ -123,7 +123,8 @@ void Job::park() noexcept {
       runtime_->engine.forget(choice.generation);
 }
 
-bool Job::resume() noexcept {
+bool Job::start() noexcept {
+  if (!begun_) return advance(), true;
   return tell([&] {
     const auto take_up = [&](const std::shared_ptr<Task>& task) {
       if (task && !task->active() && !runtime_->engine.submit(task)) throw std::bad_alloc();

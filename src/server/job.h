@@ -93,10 +93,10 @@ class Job {
   // What it got so far, in units of Schedule.
   int64_t units() noexcept;
 
-  // Makes room for others: nothing of it is computed, and what it is stays as it is, until
-  // resume(), which says whether there was memory for that.
+  // Begins, or goes on after park(). False: there was no memory for that; it is to be tried again.
+  bool start() noexcept;
+  // Makes room for others: nothing of it is computed, and what it is stays as it is, until start().
   void park() noexcept;
-  bool resume() noexcept;
 
   // Whether anything moved.
   bool advance() noexcept;

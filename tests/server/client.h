@@ -113,6 +113,12 @@ class Client {
   }
   // Waits for the first byte of an answer.
   bool readable() { return !in_.empty() || more(); }
+  // Of an answer whose head has come in part.
+  int head_status() const {
+    int status = 0;
+    if (in_.size() > 12) std::from_chars(in_.data() + 9, in_.data() + 12, status);
+    return status;
+  }
   // Nothing comes any more.
   bool ended() { return in_.empty() && !more(); }
 

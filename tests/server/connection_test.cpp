@@ -171,6 +171,7 @@ TEST(Answer, is_full_when_much_waits_and_tells_when_it_is_not) {
 TEST(Connection, who_leaves_frees_what_he_had) {
   server::HostOptions one;
   one.parallel = 1;
+  one.turn_seconds = 1e9;
   TestServer server({}, one);
   const auto idle = [&] {
     return server.of_model("skein_sequences") == 0 &&
@@ -250,6 +251,7 @@ TEST(Connection, half_bodies_have_a_bound_in_all) {
 TEST(Connection, who_comes_when_too_many_wait_is_told_when_to_come_again) {
   server::HostOptions narrow;
   narrow.parallel = narrow.waiting = 1;
+  narrow.turn_seconds = 1e9;
   TestServer server({}, narrow);
   Client first(server.port()), second(server.port());
   first.request("POST", "/v1/completions", kLong);
@@ -260,13 +262,14 @@ TEST(Connection, who_comes_when_too_many_wait_is_told_when_to_come_again) {
   const Reply third = post(server.port(), "/v1/completions", kLong);
   EXPECT_EQ(third.status, 429);
   EXPECT_EQ(third.error("type"), "rate_limit_error");
-  EXPECT_EQ(third.fields.at("retry-after"), "1");
+  EXPECT_GE(std::stoi(third.fields.at("retry-after")), 1);
   EXPECT_EQ(third.fields.at("content-type"), "application/json");
 }
 
 TEST(Connection, a_stream_that_waits_says_that_it_lives) {
   server::HostOptions one;
   one.parallel = 1;
+  one.turn_seconds = 1e9;
   TestServer server({}, one);
   Client first(server.port()), second(server.port());
   first.request("POST", "/v1/completions", kLong);

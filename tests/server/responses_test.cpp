@@ -520,7 +520,7 @@ TEST(Workers, do_what_is_owed_however_much_waits_and_even_when_they_have_ended) 
 // The bundled model was never taught to think: talked to like one that was, it does so until its
 // thought is closed for it.
 TEST(Responses, thoughts_are_items_of_their_own) {
-  TestServer server({}, {}, {"bundled"}, text::profile_by_name("g1"));
+  TestServer server({}, {}, {"bundled"}, bundled(), text::profile_by_name("g1"));
   const auto ask_it = [&](const std::string& more) {
     return post(
         server.port(), "/v1/responses",

@@ -3,19 +3,16 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "server/desk.h"
 #include "server/memory_failures.h"
-#include "support/make_model.h"
-#include "support/models.h"
+#include "server/small_model.h"
 
 namespace skein::test {
 
@@ -30,33 +27,9 @@ struct Wish {
   bool fails = false;       // its numbers are not finite at some point
 };
 
-// Whose embedding is no number.
-inline constexpr int32_t kPoison = 256;
-
-inline std::shared_ptr<Model> simulated_model() {
-  const ModelSizes sizes = {.layers = 1,
-                            .width = 64,
-                            .heads = 1,
-                            .inner = 32,
-                            .vocab = 257,
-                            .rank_w = 8,
-                            .rank_a = 8,
-                            .rank_v = 8,
-                            .rank_g = 8};
-  ModelData data = random_model(sizes);
-  auto& embedding = data["emb.weight"].data;
-  std::fill_n(embedding.begin() + kPoison * sizes.width, sizes.width, std::nanf(""));
-  const auto path =
-      std::filesystem::temp_directory_path() / fmt::format("skein_simulation_{}.st", getpid());
-  write_model(path, data, hints_of(sizes));
-  auto model = open_model(path, {.threads = 1, .chunk = 64});
-  std::filesystem::remove(path);
-  return model;
-}
-
 class Wishes {
  public:
-  explicit Wishes(size_t count) : model_(simulated_model()) {
+  explicit Wishes(size_t count) : model_(small_model()) {
     Random random(1);
     server::Runtime runtime(model_, tokenizer_);
     for (size_t i = 0; i < count; ++i) all_.push_back(make(random, runtime));
@@ -320,10 +293,9 @@ class World {
     bool moved = false;
     {
       const auto failing = maybe_fail();
+      desk_.advance();
       desk_.plan(std::exchange(woken_, false));
       expect_bounds();
-      desk_.advance();
-      desk_.account();
       moved = desk_.step();
       failures_ += failing.happened();
     }

@@ -34,14 +34,15 @@ class TestServer {
  public:
   explicit TestServer(server::ServerOptions options = {}, server::HostOptions host = {},
                       std::vector<std::string> names = {"bundled"},
-                      const text::Profile* wording = bundled().profile) {
+                      const Bundled& of = bundled(),
+                      const text::Profile* wording = nullptr) {
     options.listen.port = 0;
     server_ = server::Server::open(std::move(options)).value();
     for (const std::string& name : names) {
       server::Served served;
-      served.profile = bundled().profile;
-      served.wording = wording;
-      served.think = wording->think;
+      served.profile = of.profile;
+      served.wording = wording ? wording : of.profile;
+      served.think = served.wording->think;
       served.sampling = [](const text::Profile& profile, text::ThinkMode mode) {
         Sampling sampling = sampling_of(profile.sampler_for(mode));
         sampling.order = SampleOrder::openai;
@@ -49,7 +50,7 @@ class TestServer {
         return Result<Sampling>(sampling);
       };
       EXPECT_TRUE(
-          server_->add({name, bundled().model, bundled().tokenizer, host, std::move(served)}));
+          server_->add({name, of.model, of.tokenizer, host, std::move(served)}));
     }
     port_ = server_->port();
     thread_ = std::thread([this] { server_->run([this] { return stop_.load(); }); });
