@@ -104,10 +104,10 @@ void Desk::advance() noexcept {
 void Desk::plan(bool woken) noexcept try {
   began_ = clock_();
   account();
-  leaving_.reserve(begun_.size());
   if (woken) drop_gone();
   drop_overdue(began_);
   for (Entry& one : begun_) one.stalled = one.job->is_stalled();
+  leaving_.reserve(begun_.size());
   while (Schedule::Ticket* const next = schedule_.next(began_, leaving_)) {
     moved_ = true;
     for (Schedule::Ticket* ticket : leaving_) entry(*ticket).parks = true;

@@ -35,6 +35,12 @@ Refusal bodies_full() {
 
 class Connection;
 
+// An address of the old kind is the same one whichever way it came.
+asio::ip::address plain(const asio::ip::address& address) {
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
 }  // namespace
 
 struct Listener::Impl {
@@ -44,6 +50,7 @@ struct Listener::Impl {
   void tick(const std::function<bool()>& stop_asked, const std::function<void()>& overdue);
   void drain(const std::function<void()>& overdue);
   void welcome(tcp::socket socket);
+  void turn_away(tcp::socket& socket, const std::string& peer, std::string_view why);
   void forget(Connection* connection, const std::string& peer);
 
   const ListenOptions options;
@@ -80,7 +87,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The server wants to end: what is under way may go on, what is not begun is not.
   void drain() {
     keep_ = false;
-    if (phase_ == Phase::heading && !reader_.has_begun()) close();
+    const bool begun = phase_ == Phase::body || reader_.has_begun();
+    if (phase_ != Phase::heading && phase_ != Phase::body) return;
+    begun ? refuse({503, "the server is ending"}) : close();
   }
   void close();
 
@@ -464,14 +473,41 @@ void Listener::Impl::forget(Connection* connection, const std::string& peer) {
   if (draining && connections.empty()) io.stop();
 }
 
+// In one write that nobody waits for: whoever has too many connections is not given another one.
+void Listener::Impl::turn_away(tcp::socket& socket, const std::string& peer, std::string_view why) {
+  Exchange exchange;
+  exchange.peer = peer;
+  exchange.began = std::chrono::steady_clock::now();
+  Response response = site->refuse(Refusal{503, std::string(why)});
+  site->add_fields(exchange, response);
+  std::string out = fmt::format("HTTP/1.1 503 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
+                                "Connection: close\r\n",
+                                reason_of(503), response.type, response.body.size());
+  for (const Field& field : response.fields)
+    out += fmt::format("{}: {}\r\n", field.name, field.value);
+  out += "\r\n" + response.body;
+  error_code error;
+  socket.non_blocking(true, error);
+  socket.write_some(asio::buffer(out), error);
+  socket.shutdown(tcp::socket::shutdown_send, error);
+  site->finished(exchange, 503, response.body.size(), true);
+}
+
 void Listener::Impl::welcome(tcp::socket socket) {
   error_code error;
   const tcp::endpoint remote = socket.remote_endpoint(error);
-  if (error || connections.size() >= limits::kConnections) return;
-  const std::string peer = remote.address().to_string();
-  if (!remote.address().is_loopback()) {
+  if (error) return;
+  const asio::ip::address address = plain(remote.address());
+  const std::string peer = address.to_string();
+  if (connections.size() >= limits::kConnections)
+    return turn_away(socket, peer,
+                     fmt::format("{} connections are open already", connections.size()));
+  if (!address.is_loopback()) {
     uint64_t& of_peer = peers[peer];
-    if (of_peer >= limits::kPeerConnections) return;
+    if (of_peer >= limits::kPeerConnections)
+      return turn_away(socket, peer, fmt::format("{} connections of {} are open already; a proxy "
+                                                 "on the server's own machine may have more",
+                                                 of_peer, peer));
     ++of_peer;
   }
   socket.set_option(tcp::no_delay(true), error);

@@ -132,10 +132,10 @@ Response Service::refuse(const Refusal& refusal) {
                          .retry_seconds = refusal.status == 503 ? 1 : 0});
 }
 
-void Service::add_fields(const Exchange& exchange, Response& response) {
-  const std::string id = exchange.id.empty() ? new_id("req_") : exchange.id;
-  response.fields.push_back({"x-request-id", id});
-  response.fields.push_back({"request-id", id});
+void Service::add_fields(Exchange& exchange, Response& response) {
+  if (exchange.id.empty()) exchange.id = new_id("req_");
+  response.fields.push_back({"x-request-id", exchange.id});
+  response.fields.push_back({"request-id", exchange.id});
   response.fields.push_back(
       {"openai-processing-ms", fmt::format("{:.0f}", 1000 * seconds_since(exchange.began))});
   const std::string* origin = exchange.head.find("origin");

@@ -64,7 +64,7 @@ class Service final : public Site {
 
   std::optional<Response> refuse(Exchange& exchange) override;
   Response refuse(const Refusal& refusal) override;
-  void add_fields(const Exchange& exchange, Response& response) override;
+  void add_fields(Exchange& exchange, Response& response) override;
   void serve(std::shared_ptr<Exchange> exchange) override;
   void finished(const Exchange& exchange, int status, uint64_t bytes, bool whole) override;
 

@@ -37,8 +37,8 @@ class Site {
   virtual std::optional<Response> refuse(Exchange& exchange) = 0;
   // Of one that the gate refused.
   virtual Response refuse(const Refusal& refusal) = 0;
-  // Fields that stand in each of its answers.
-  virtual void add_fields(const Exchange& exchange, Response& response) = 0;
+  // Fields that stand in each of its answers. Sets the exchange's id if it has none.
+  virtual void add_fields(Exchange& exchange, Response& response) = 0;
   virtual void serve(std::shared_ptr<Exchange> exchange) = 0;
   // `status` of the answer, 0: it was not answered; `bytes` of its body. `whole`: all of it left.
   virtual void finished(const Exchange& exchange, int status, uint64_t bytes, bool whole) = 0;

@@ -2,6 +2,9 @@
 // ends.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <mutex>
+
 #include "server/test_server.h"
 
 namespace skein::test {
@@ -117,6 +120,12 @@ TEST(Connection, nothing_behind_a_refused_request_is_answered) {
 TEST(Connection, what_does_not_come_in_time_is_not_waited_for) {
   ServerOptions options;
   options.listen.header_ms = options.listen.body_ms = options.listen.idle_ms = 50;
+  std::mutex mutex;
+  std::vector<server::LogEntry> log;
+  options.service.log = [&](const server::LogEntry& entry) {
+    const std::lock_guard lock(mutex);
+    log.push_back(entry);
+  };
   TestServer server(options);
   Client silent(server.port()), slow(server.port()), half(server.port()), idle(server.port());
   slow.send("GET /health HTTP/1.1\r\nHo");
@@ -126,9 +135,21 @@ TEST(Connection, what_does_not_come_in_time_is_not_waited_for) {
   idle.request("GET", "/health");
   EXPECT_EQ(idle.read().status, 200);
   EXPECT_TRUE(silent.ended());
-  EXPECT_EQ(slow.read().status, 408);
-  EXPECT_EQ(half.read().status, 408);
+  std::vector<std::string> ids;
+  for (Client* late : {&slow, &half}) {
+    const Reply reply = late->read();
+    EXPECT_EQ(reply.status, 408);
+    ids.push_back(reply.fields.at("x-request-id"));
+  }
   EXPECT_TRUE(idle.ended());
+  slow.close();
+  half.close();
+  server.stop();
+  for (const std::string& id : ids)
+    EXPECT_EQ(std::count_if(log.begin(), log.end(),
+                            [&](const auto& entry) { return entry.id == id && !id.empty(); }),
+              1)
+        << id;
 }
 
 TEST(Connection, a_reader_that_takes_nothing_is_dropped_and_costs_nobody_else) {
@@ -410,6 +431,27 @@ TEST(Drain, what_is_under_way_is_finished_and_nothing_else_begun) {
   busy.close();
   server.stop();
   EXPECT_FALSE(Client(server.port()).connected());
+}
+
+// Far sooner than their deadlines or the drain's.
+TEST(Drain, requests_that_were_never_completed_are_not_waited_for) {
+  ServerOptions options;
+  options.listen.drain_ms = options.listen.header_ms = options.listen.body_ms = 600'000;
+  TestServer server(options);
+  Client head(server.port()), body(server.port());
+  // An answer says that what stands behind it has come too.
+  head.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHo");
+  EXPECT_EQ(head.read().status, 200);
+  body.send(
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n");
+  EXPECT_EQ(body.read(false).status, 100);
+  server.ask_to_stop();
+  for (Client* client : {&head, &body}) {
+    EXPECT_EQ(client->read().status, 503);
+    client->close();
+  }
+  server.stop();
 }
 
 TEST(Drain, what_takes_too_long_ends_with_an_error) {
