@@ -45,10 +45,7 @@ ApiError api_error(const Error& error) {
     case Code::memory: return {.status = 503, .message = "not enough memory", .retry_seconds = 1};
     // A 500 would be asked for again, and the same numbers come of it.
     case Code::corrupt:
-      return {.status = 400,
-              .message = error.message,
-              .code = "numeric_error",
-              .may_retry = false};
+      return {.status = 400, .message = error.message, .code = "numeric_error", .may_retry = false};
     default: return {.status = 500, .message = error.message, .may_retry = false};
   }
 }

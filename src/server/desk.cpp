@@ -45,16 +45,16 @@ Asked<Desk::RequestPtr> Desk::prepare(std::vector<Order> orders,
 }
 
 Asked<void> Desk::enter(Request& request, const Source& source) {
-  const auto refusal =
-      schedule_.refuse(source, request.sequences, request.bytes, request.tokens);
+  const auto refusal = schedule_.refuse(source, request.sequences, request.bytes, request.tokens);
   if (refusal)
     return tl::unexpected(ApiError{
         .status = 429,
-        .message = refusal->own
-                       ? fmt::format("{} requests of yours wait for {} already, and the places that "
-                                     "are left are for others",
-                                     refusal->waiting, name_)
-                       : fmt::format("{} requests wait for {} already", refusal->waiting, name_),
+        .message =
+            refusal->own
+                ? fmt::format("{} requests of yours wait for {} already, and the places that "
+                              "are left are for others",
+                              refusal->waiting, name_)
+                : fmt::format("{} requests wait for {} already", refusal->waiting, name_),
         .code = "rate_limit_exceeded",
         .retry_seconds = static_cast<int>(refusal->seconds)});
   schedule_.enter(source, request.tickets, clock_());
@@ -187,12 +187,12 @@ double Desk::seconds_to_sleep() const {
 }
 
 ApiError Desk::too_late() const {
-  return {.status = 503,
-          .message = fmt::format(
-              "this waited {} seconds for its turn: {} has more to do than it can",
-              schedule_.options().wait_seconds, name_),
-          .code = "overloaded",
-          .retry_seconds = static_cast<int>(late_retry_)};
+  return {
+      .status = 503,
+      .message = fmt::format("this waited {} seconds for its turn: {} has more to do than it can",
+                             schedule_.options().wait_seconds, name_),
+      .code = "overloaded",
+      .retry_seconds = static_cast<int>(late_retry_)};
 }
 
 void Desk::fail_all(const ApiError& error) noexcept {

@@ -55,7 +55,7 @@ class Desk {
   struct Entry : Schedule::Ticket {
     std::unique_ptr<Job> job;
     Entries::iterator place;
-    int64_t charged = 0;   // units
+    int64_t charged = 0;  // units
     bool begun = false;
     bool overdue = false;  // its request, which is to be told so
     bool parks = false, starts = false;

@@ -93,7 +93,7 @@ constexpr OfModel kOfModel[] = {
 // What has a label beside the model's.
 struct Reason {
   std::string_view name, help, reason;
-  uint64_t ScheduleCounts::* count;
+  uint64_t ScheduleCounts::*count;
 };
 constexpr Reason kReasons[] = {
     {"skein_requests_refused_total", "Requests turned away with 429", "queue",

@@ -62,9 +62,9 @@ struct Runtime {
 // A request: its orders end together.
 struct Group {
   std::shared_ptr<Reply> reply;
-  size_t left = 0;     // orders that have not ended
-  bool over = false;   // failed, or nobody listens
-  bool owed = false;   // there was no memory to say that it failed
+  size_t left = 0;    // orders that have not ended
+  bool over = false;  // failed, or nobody listens
+  bool owed = false;  // there was no memory to say that it failed
 
   void fail(const ApiError& error) noexcept;
   // Says the last word, where it is to be said now. False: there was no memory for it.

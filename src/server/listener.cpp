@@ -480,9 +480,10 @@ void Listener::Impl::turn_away(tcp::socket& socket, const std::string& peer, std
   exchange.began = std::chrono::steady_clock::now();
   Response response = site->refuse(Refusal{503, std::string(why)});
   site->add_fields(exchange, response);
-  std::string out = fmt::format("HTTP/1.1 503 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
-                                "Connection: close\r\n",
-                                reason_of(503), response.type, response.body.size());
+  std::string out = fmt::format(
+      "HTTP/1.1 503 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
+      "Connection: close\r\n",
+      reason_of(503), response.type, response.body.size());
   for (const Field& field : response.fields)
     out += fmt::format("{}: {}\r\n", field.name, field.value);
   out += "\r\n" + response.body;
@@ -505,9 +506,10 @@ void Listener::Impl::welcome(tcp::socket socket) {
   if (!address.is_loopback()) {
     uint64_t& of_peer = peers[peer];
     if (of_peer >= limits::kPeerConnections)
-      return turn_away(socket, peer, fmt::format("{} connections of {} are open already; a proxy "
-                                                 "on the server's own machine may have more",
-                                                 of_peer, peer));
+      return turn_away(socket, peer,
+                       fmt::format("{} connections of {} are open already; a proxy "
+                                   "on the server's own machine may have more",
+                                   of_peer, peer));
     ++of_peer;
   }
   socket.set_option(tcp::no_delay(true), error);

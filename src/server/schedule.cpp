@@ -87,8 +87,8 @@ std::optional<Schedule::Refusal> Schedule::refuse(const Source& source, int64_t 
                        bytes <= options_.memory - all_.bytes;
   if (at_once) return std::nullopt;
   const int64_t left = options_.waiting - all_.requests;
-  const bool long_ones = all_.requests > 0 && static_cast<uint64_t>(all_.waiting_units) + tokens >
-                                                  limits::kPromptTokens;
+  const bool long_ones = all_.requests > 0 &&
+                         static_cast<uint64_t>(all_.waiting_units) + tokens > limits::kPromptTokens;
   if (left <= 0 || long_ones) {
     ++counts_.full;
     return Refusal{.waiting = all_.requests, .seconds = seconds_until_room(all_, 1)};
@@ -185,8 +185,8 @@ void Schedule::leave(Ticket& ticket) {
     std::erase(begun_, &ticket);
     count_begun(ticket, -1);
     (ticket.stands_ == Stands::running ? running_ : parked_) -= ticket.sequences;
-    const auto answer = static_cast<double>(std::max<int64_t>(
-        ticket.all_ - units_of(ticket.tokens), 0));
+    const auto answer =
+        static_cast<double>(std::max<int64_t>(ticket.all_ - units_of(ticket.tokens), 0));
     answer_units_ = answer_units_ > 0 ? answer_units_ + (answer - answer_units_) / 8 : answer;
   }
   for (Line* line = &user; line; line = line->above) --line->tickets;
@@ -254,9 +254,9 @@ bool Schedule::make_room(const Ticket& next, double now, std::vector<Ticket*>& l
     Ticket* last = nullptr;
     for (Ticket* ticket : begun_) {
       if (!may_make_room(*ticket, next, now)) continue;
-      const bool sooner = !last || (ticket->stalled != last->stalled
-                                        ? ticket->stalled
-                                        : comes_before(*last, *ticket));
+      const bool sooner =
+          !last ||
+          (ticket->stalled != last->stalled ? ticket->stalled : comes_before(*last, *ticket));
       if (sooner) last = ticket;
     }
     ++(last->stalled ? counts_.readers : counts_.turns);

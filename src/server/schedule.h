@@ -136,12 +136,12 @@ class Schedule {
   // After which somebody who waits may have been served.
   int64_t retry_seconds() const { return seconds_until_room(all_, 1); }
 
-  int64_t waiting() const { return all_.requests; }         // requests that have not begun
-  int64_t orders() const { return std::ssize(begun_); }     // that have
-  int64_t running() const { return running_; }              // sequences
-  int64_t parked() const { return parked_; }                // likewise
-  int64_t stalled() const;                                  // of those, with no reader
-  int64_t bytes() const { return all_.bytes; }              // of both
+  int64_t waiting() const { return all_.requests; }      // requests that have not begun
+  int64_t orders() const { return std::ssize(begun_); }  // that have
+  int64_t running() const { return running_; }           // sequences
+  int64_t parked() const { return parked_; }             // likewise
+  int64_t stalled() const;                               // of those, with no reader
+  int64_t bytes() const { return all_.bytes; }           // of both
   const ScheduleOptions& options() const { return options_; }
   const ScheduleCounts& counts() const { return counts_; }
 

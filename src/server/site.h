@@ -19,8 +19,8 @@ struct Route;
 struct Exchange {
   Head head;
   std::string body;
-  std::string id;    // of the request
-  std::string peer;  // the address it came from
+  std::string id;     // of the request
+  std::string peer;   // the address it came from
   std::string owner;  // whom the request counts for: a key, or the address
   std::chrono::steady_clock::time_point began;
   const Route* route = nullptr;

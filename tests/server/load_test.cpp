@@ -17,8 +17,8 @@ using server::ServerOptions;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 std::string completion(int64_t tokens, std::string_view more = "") {
-  return fmt::format(
-      R"({{"prompt":"abc","max_tokens":{},"ignore_eos":true,"seed":5{}}})", tokens, more);
+  return fmt::format(R"({{"prompt":"abc","max_tokens":{},"ignore_eos":true,"seed":5{}}})", tokens,
+                     more);
 }
 std::string text_of(const Reply& reply) {
   return std::string(reply.json().find("choices").array()->front().find("text").string().value());

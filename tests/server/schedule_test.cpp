@@ -112,7 +112,7 @@ TEST(Schedule, users_of_one_owner_share_what_he_gets) {
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(hall.ask("alone", 100'000));
   hall.rounds(3000);
   std::map<std::string, double> got;
-  for (const Order& order : hall.orders) 
+  for (const Order& order : hall.orders)
     got[order.owner + order.user] += static_cast<double>(order.got);
   EXPECT_NEAR(got["alone"], 6000, 60);
   EXPECT_NEAR(got["houseann"], 3000, 60);
@@ -260,8 +260,8 @@ TEST(Schedule, when_to_come_again_goes_by_the_speed_so_far) {
 }
 
 TEST(Schedule, who_has_waited_too_long_is_told_and_those_who_began_are_not) {
-  Hall hall({.parallel = 1, .waiting = 10, .memory = 1000, .turn_seconds = kNever,
-             .wait_seconds = 3});
+  Hall hall(
+      {.parallel = 1, .waiting = 10, .memory = 1000, .turn_seconds = kNever, .wait_seconds = 3});
   Order* const runs = hall.ask("a", 1000);
   hall.round();
   Order* const waits = hall.ask("b", 10);

@@ -94,12 +94,12 @@ class Listener final : public server::Reply {
   std::vector<const Wish*> wishes;
   std::string owner;
   double came = 0;
-  bool left = false;        // gone, without a word
-  bool slow = false;        // reads now and then
-  int64_t unread = 0;       // tokens
-  bool unlucky = false;     // memory failed while it was there
-  bool newcomer = false;    // of an owner who never asked before
-  bool begun = false;       // some prompt of it was read
+  bool left = false;      // gone, without a word
+  bool slow = false;      // reads now and then
+  int64_t unread = 0;     // tokens
+  bool unlucky = false;   // memory failed while it was there
+  bool newcomer = false;  // of an owner who never asked before
+  bool begun = false;     // some prompt of it was read
   int ends = 0, status = 0;
   bool accepted_ = false, wrong = false;
   std::vector<Wish::Text> heard;

@@ -49,8 +49,7 @@ class TestServer {
         sampling.seed = 1;
         return Result<Sampling>(sampling);
       };
-      EXPECT_TRUE(
-          server_->add({name, of.model, of.tokenizer, host, std::move(served)}));
+      EXPECT_TRUE(server_->add({name, of.model, of.tokenizer, host, std::move(served)}));
     }
     port_ = server_->port();
     thread_ = std::thread([this] { server_->run([this] { return stop_.load(); }); });
