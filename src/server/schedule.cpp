@@ -334,7 +334,7 @@ Schedule::Ticket* Schedule::overdue(double now) {
       for (Ticket* ticket : user.waits) {
         Request& request = *ticket->request_;
         if (request.begun || request.overdue) continue;
-        if (now - request.came < options_.wait_seconds) break;
+        if (request.came + options_.wait_seconds > now) break;
         request.overdue = true;
         ++counts_.overdue;
         return ticket;
