@@ -58,12 +58,15 @@ Asked<void> Desk::enter(Request& request, const Source& source) {
         .code = "rate_limit_exceeded",
         .retry_seconds = static_cast<int>(refusal->seconds)});
   schedule_.enter(source, request.tickets, clock_());
-  try {
-    request.reply->accepted();
-  } catch (const std::bad_alloc&) {
-    for (Schedule::Ticket* ticket : request.tickets) schedule_.leave(*ticket);
-    throw;
-  }
+  struct Places {  // taken back on the way out without memory
+    Schedule& schedule;
+    Request& request;
+    ~Places() {
+      if (request.entries.empty()) return;
+      for (Schedule::Ticket* ticket : request.tickets) schedule.leave(*ticket);
+    }
+  } const places{schedule_, request};
+  request.reply->accepted();
   waiting_.splice(waiting_.end(), request.entries);
   return {};
 }

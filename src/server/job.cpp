@@ -125,13 +125,15 @@ void Job::park() noexcept {
 
 bool Job::start() noexcept {
   if (!begun_) return advance(), true;
-  return tell([&] {
-    const auto take_up = [&](const std::shared_ptr<Task>& task) {
-      if (task && !task->active() && !runtime_->engine.submit(task)) throw std::bad_alloc();
-    };
+  bool taken = true;
+  const auto take_up = [&](const std::shared_ptr<Task>& task) {
+    if (task && !task->active()) taken = runtime_->engine.submit(task).has_value() && taken;
+  };
+  const bool told = tell([&] {
     take_up(reading_);
     for (Choice& choice : choices_) take_up(choice.generation);
   });
+  return told && taken;
 }
 
 Status Job::after_reading() {

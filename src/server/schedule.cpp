@@ -147,12 +147,13 @@ void Schedule::enter(const Source& source, std::span<Ticket* const> orders, doub
   const auto request = std::make_shared<Request>();
   User& user = user_of(source);
   lift_floors(user);
-  try {
-    for (Ticket* ticket : orders) user.waits.push_back(ticket);
-  } catch (const std::bad_alloc&) {
-    std::erase_if(user.waits, [](const Ticket* each) { return each->stands_ == Stands::outside; });
-    throw;
-  }
+  struct Places {  // taken back on the way out without memory
+    User& user;
+    ~Places() {
+      std::erase_if(user.waits, [](const Ticket* each) { return each->stands_ == Stands::outside; });
+    }
+  } const places{user};
+  for (Ticket* ticket : orders) user.waits.push_back(ticket);
   Owner& owner = *user.owner;
   if (owner.tickets == 0) owner.served = std::max(owner.served, all_.floor);
   if (user.tickets == 0) user.served = std::max(user.served, owner.floor);
