@@ -150,7 +150,8 @@ void Schedule::enter(const Source& source, std::span<Ticket* const> orders, doub
   struct Places {  // taken back on the way out without memory
     User& user;
     ~Places() {
-      std::erase_if(user.waits, [](const Ticket* each) { return each->stands_ == Stands::outside; });
+      std::erase_if(user.waits,
+                    [](const Ticket* each) { return each->stands_ == Stands::outside; });
     }
   } const places{user};
   for (Ticket* ticket : orders) user.waits.push_back(ticket);
