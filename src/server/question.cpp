@@ -1,6 +1,9 @@
 #include "server/question.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "base/limits.h"
 
 namespace skein::server {
 namespace {

@@ -49,7 +49,7 @@ class Wishes {
     for (int32_t& id : order.prompt) id = 1 + static_cast<int32_t>(random.below(255));
     if (random.below(12) == 0) order.prompt[random.below(order.prompt.size())] = kPoison;
     order.choices = random.below(8) ? 1 : random.below(4);
-    order.scored = random.below(10) == 0;
+    order.wanted.scores = random.below(10) == 0;
     order.sampling.seed = random.next();
     order.sampling.temperature = random.below(4) ? 1 : 0;
     order.options.max_tokens = static_cast<int64_t>(spread(random, 60));
@@ -109,7 +109,7 @@ class Listener final : public server::Reply {
   void accepted() override { accepted_ = true; }
   bool gone() const override { return left; }
   bool full() const override { return slow && unread >= kRoom; }
-  void read(const server::Order&, std::vector<server::TokenScore>) override {
+  void read(const server::Order&, server::Findings) override {
     expect_open();
     begun = true;
   }

@@ -33,8 +33,7 @@ inline const Bundled& bundled() {
 class TestServer {
  public:
   explicit TestServer(server::ServerOptions options = {}, server::HostOptions host = {},
-                      std::vector<std::string> names = {"bundled"},
-                      const Bundled& of = bundled(),
+                      std::vector<std::string> names = {"bundled"}, const Bundled& of = bundled(),
                       const text::Profile* wording = nullptr) {
     options.listen.port = 0;
     server_ = server::Server::open(std::move(options)).value();
