@@ -43,7 +43,9 @@ inline constexpr uint64_t kLogitBias = 1024;
 inline constexpr uint64_t kChatTurns = uint64_t{1} << 16;  // in a file
 inline constexpr uint64_t kChatBranches = 1024;
 inline constexpr uint64_t kStateFileBytes = 1024 * kMiB;
-inline constexpr double kStateMagnitude = 1e6;  // |x| of any number in a state
+inline constexpr uint64_t kStateTextBytes = 16 * kMiB;  // beside the numbers of one that is sent
+inline constexpr uint64_t kStateScopes = 4096;          // whose texts a server keeps states of
+inline constexpr double kStateMagnitude = 1e6;          // |x| of any number in a state
 
 // What a store keeps.
 inline constexpr uint64_t kStoreNameBytes = 128;             // of a state or a document's id

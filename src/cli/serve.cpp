@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/bytes_text.h"
 #include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/folders.h"
@@ -76,7 +77,7 @@ class Serve final : public Command {
   std::optional<std::string> think_;
   std::vector<std::string> keys_, hosts_, origins_;
   std::vector<std::string> names_;  // of the models
-  int64_t port_ = 8080, parallel_ = 32, queue_ = limits::kWaitingRequests, memory_ = 0;
+  int64_t port_ = 8080, parallel_ = 32, queue_ = limits::kWaitingRequests, memory_ = 0, kept_ = -1;
   int64_t body_ = static_cast<int64_t>(limits::kBodyBytes / limits::kMiB);
   int64_t predict_ = 4096, ping_ = 15;
   double turn_ = 2, wait_ = 600;
@@ -117,6 +118,11 @@ void Serve::declare(Options& options) {
       .value("--state-memory", memory_, "MIB",
              "memory of the texts that a model generates; 0: half of what is free")
       .range(0, 1 << 24);
+  options
+      .value("--keep-memory", kept_, "MIB",
+             "memory for states of texts that may come again, so that they are not read again; 0: "
+             "none; -1: a quarter of what is free")
+      .range(-1, 1 << 24);
   options.value("--body-limit", body_, "MIB", "the longest body of a request")
       .range(1, static_cast<double>(limits::kBodyBytesMost / limits::kMiB));
   options
@@ -225,14 +231,21 @@ Status Serve::add(Console& console, server::Server& server, const std::string& g
   // What is wrong with the server's own settings is told now and not to somebody who asks.
   SK_TRY_STATUS(served.sampling(*served.profile, served.think));
   names_.push_back(name);
-  return server.add({.name = std::move(name),
-                     .model = std::move(model),
-                     .tokenizer = std::move(tokenizer),
-                     .host = {.parallel = parallel_,
+  server::HostOptions host = {.parallel = parallel_,
                               .waiting = queue_,
                               .memory = memory_ * static_cast<int64_t>(limits::kMiB),
                               .turn_seconds = turn_ > 0 ? turn_ : kNever,
-                              .wait_seconds = wait_ > 0 ? wait_ : kNever},
+                              .wait_seconds = wait_ > 0 ? wait_ : kNever,
+                              .kept = kept_ < 0 ? -1 : kept_ * static_cast<int64_t>(limits::kMiB)};
+  host.kept = server::kept_bytes(host);
+  if (host.kept > 0)
+    console.note(
+        fmt::format("{}: states of texts that may come again take up to {} (--keep-memory)",
+                    escaped(name), bytes_text(static_cast<double>(host.kept))));
+  return server.add({.name = std::move(name),
+                     .model = std::move(model),
+                     .tokenizer = std::move(tokenizer),
+                     .host = host,
                      .served = std::move(served)});
 }
 

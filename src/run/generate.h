@@ -141,6 +141,8 @@ class Generation final : public Task {
   size_t prompt_read() const { return prompt_read_.load(std::memory_order_relaxed); }
   int64_t count() const { return count_; }  // tokens generated
   int64_t read_count() const { return read_; }
+  // Of count(), those that belong to the answer whatever follows.
+  int64_t certain_count() const { return static_cast<int64_t>(stops_.restore_point()); }
   int64_t thought_count() const { return thoughts_; }  // of count(), those inside a thought
   std::string_view unread_text() const { return stops_.remainder(); }
   // None if logits stayed between bounds or nobody asked for it.

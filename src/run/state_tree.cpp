@@ -10,7 +10,7 @@ namespace skein {
 
 int64_t StateTree::Node::bytes() const {
   const auto path = static_cast<int64_t>(sizeof(Node) + edge.size() * sizeof(int32_t));
-  return path + (kept ? static_cast<int64_t>(kept->bytes()) : 0);
+  return path + (kept && !foreign ? static_cast<int64_t>(kept->bytes()) : 0);
 }
 
 StateTree::StateTree(int64_t bytes) : budget_(bytes) {}
@@ -39,12 +39,23 @@ StateTree::Node& StateTree::root_of(Root root) const {
 // A node comes into the count, or with -1 leaves it.
 void StateTree::count(const Node& node, int sign) {
   usage_.bytes += sign * node.bytes();
-  usage_.states += node.kept ? sign : 0;
+  usage_.states += node.kept && !node.foreign ? sign : 0;
 }
 
 StateTree::Root StateTree::plant(State state) {
   auto node = std::make_unique<Node>();
   node->kept = std::make_shared<const Session::Snapshot>(Session::Snapshot{std::move(state), {}});
+  return add_root(std::move(node));
+}
+
+StateTree::Root StateTree::plant(Kept shared) {
+  auto node = std::make_unique<Node>();
+  node->kept = std::move(shared);
+  node->foreign = true;
+  return add_root(std::move(node));
+}
+
+StateTree::Root StateTree::add_root(std::unique_ptr<Node> node) {
   const std::lock_guard lock(mutex_);
   count(*node, 1);
   roots_.emplace(next_root_, std::move(node));
@@ -144,6 +155,12 @@ Result<StateTree::FoundText> StateTree::find_text(Root root, const text::Prompt&
   SK_TRY(const std::vector<int32_t> ids, text::encode_prompt(tokenizer, profile, prompt, fresh));
   const bool leads =
       fresh && profile.leading_end_of_text && !ids.empty() && ids[0] == tokenizer.end_of_text();
+  return find_text(root, prompt, tokenizer, ids, leads);
+}
+
+Result<StateTree::FoundText> StateTree::find_text(Root root, const text::Prompt& prompt,
+                                                  const text::Tokenizer& tokenizer,
+                                                  std::span<const int32_t> ids, bool leads) {
   const Bytes bytes(prompt, tokenizer, leads);
   // By bytes of the text: how many of its own tokens end there; 0: none does.
   std::vector<size_t> ends(prompt.text.size() + 1);
@@ -175,28 +192,33 @@ Result<StateTree::FoundText> StateTree::find_text(Root root, const text::Prompt&
   }
   best->used = ++clock_;
   ++best->hits;
-  return FoundText{{best->depth, best->kept},
-                   {ids.begin() + static_cast<int64_t>(read), ids.end()}};
+  FoundText out{{best->depth, best->kept}, std::vector<int32_t>(best->depth), {}};
+  for (const Node* node = best; node->parent; node = node->parent)
+    std::copy(node->edge.begin(), node->edge.end(),
+              out.read.begin() + static_cast<int64_t>(node->depth - node->edge.size()));
+  out.rest.assign(ids.begin() + static_cast<int64_t>(read), ids.end());
+  return out;
 }
 
-// Makes a node after the first `at` tokens of this one's edge.
+// Makes a node after the first `at` tokens of this one's edge. What takes memory comes before
+// anything changes.
 StateTree::Node& StateTree::split(Node& node, size_t at) {
-  count(node, -1);
+  const auto cut = node.edge.begin() + static_cast<int64_t>(at);
+  auto middle = std::make_unique<Node>();
+  middle->edge.assign(node.edge.begin(), cut);
+  std::unique_ptr<Node>& below = middle->children[node.edge[at]];
   Node& parent = *node.parent;
   std::unique_ptr<Node>& place = parent.children.at(node.edge[0]);
-  auto middle = std::make_unique<Node>();
-  const auto cut = node.edge.begin() + static_cast<int64_t>(at);
+  count(node, -1);
   middle->parent = &parent;
-  middle->edge.assign(node.edge.begin(), cut);
   middle->depth = node.depth - (node.edge.size() - at);
   node.edge.erase(node.edge.begin(), cut);
   node.parent = middle.get();
-  Node& made = *middle;
-  std::swap(place, middle);
-  made.children.emplace(node.edge[0], std::move(middle));
+  below = std::move(place);
+  place = std::move(middle);
   count(node, 1);
-  count(made, 1);
-  return made;
+  count(*place, 1);
+  return *place;
 }
 
 // The node at the end of `ids`.
@@ -285,13 +307,16 @@ void StateTree::trim() {
 void StateTree::prune(Node* node) {
   while (node->parent && !node->kept && node->children.size() <= 1) {
     Node* const parent = node->parent;
-    count(*node, -1);
     if (node->children.empty()) {
+      count(*node, -1);
       parent->children.erase(node->edge[0]);
       node = parent;
       continue;
     }
+    Node& below = *node->children.begin()->second;
+    below.edge.reserve(node->edge.size() + below.edge.size());  // before anything changes
     std::unique_ptr<Node> child = std::move(node->children.begin()->second);
+    count(*node, -1);
     count(*child, -1);
     child->edge.insert(child->edge.begin(), node->edge.begin(), node->edge.end());
     child->parent = parent;

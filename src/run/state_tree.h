@@ -39,6 +39,8 @@ class StateTree {
   // together with all that went on from it.
   using Root = int64_t;
   Root plant(State state);
+  // One that many trees begin with: somebody else's, and so it is not counted.
+  Root plant(Kept shared);
   void remove(Root root);
 
   struct Found {
@@ -49,15 +51,22 @@ class StateTree {
   Found find(Root root, std::span<const int32_t> ids);
   // The same of a text: paths count whose bytes it begins with, whatever tokens they were, and
   // which end where `tokenizer` ends a token as well. A special token is one only where the prompt
-  // has a marker. `rest`: the tokens of the text that are still to be read. Errors:
-  // text::encode_prompt()'s.
+  // has a marker. `read`: the tokens that `found` has read, `rest`: those of the text that are
+  // still to be read. Errors: text::encode_prompt()'s.
   struct FoundText {
     Found found;
+    std::vector<int32_t> read;
     std::vector<int32_t> rest;
   };
   Result<FoundText> find_text(Root root, const text::Prompt& prompt,
                               const text::Tokenizer& tokenizer, const text::Profile& profile,
                               bool fresh);
+  // Of a text that was cut already: `ids` are the prompt's tokens. `leads`: the first of them
+  // stands for the end of a text, and for none of the prompt's bytes. Error: internal (they are
+  // others).
+  Result<FoundText> find_text(Root root, const text::Prompt& prompt,
+                              const text::Tokenizer& tokenizer, std::span<const int32_t> ids,
+                              bool leads);
 
   // How many of `ids` some path begins with: beyond find()'s, where two texts part, and where a
   // state would serve both.
@@ -80,13 +89,15 @@ class StateTree {
     size_t depth = 0;                                   // tokens from the root
     std::map<int32_t, std::unique_ptr<Node>> children;  // by their edges' first tokens
     Kept kept;
-    uint64_t used = 0;  // when it was asked for last, in calls
+    bool foreign = false;  // somebody else's state, see plant()
+    uint64_t used = 0;     // when it was asked for last, in calls
     uint64_t hits = 0;
 
     int64_t bytes() const;
   };
 
   Node& root_of(Root root) const;
+  Root add_root(std::unique_ptr<Node> node);
   Node& make(Node& root, std::span<const int32_t> ids);
   Node& split(Node& node, size_t at);
   void count(const Node& node, int sign);

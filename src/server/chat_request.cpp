@@ -142,23 +142,31 @@ Asked<text::Message> read_message(const text::Profile& profile, const Json& json
   return out;
 }
 
-Asked<std::vector<text::Message>> read_messages(const text::Profile& profile, const Json& body) {
-  const auto list = body.find("messages").array();
-  if (!list) return refused("messages has to be a list", "messages");
-  if (list->empty()) return refused("messages is empty: there is nothing to answer", "messages");
-  std::vector<text::Message> out;
-  for (const Json& each : *list) {
-    auto message = read_message(profile, each, fmt::format("messages[{}]", out.size()));
-    if (!message) return tl::unexpected(std::move(message).error());
-    out.push_back(std::move(*message));
+// Where what many conversations begin with ends, and where what is asked now begins.
+std::vector<size_t> ends_of(const text::Profile& profile, const text::Prompt& prompt,
+                            std::span<const text::Message> messages, ThinkMode mode) {
+  std::vector<size_t> out;
+  if (messages.front().role == text::Role::system) {
+    out.push_back(text::render_system(profile, messages.front().text).text.size());
+    if (messages.size() == 1) return out;
+  }
+  const text::Message& last = messages.back();
+  if (last.role == text::Role::user && last.material.empty()) {
+    const size_t turn = text::render_turn(profile, last.text, false, mode).prompt.text.size();
+    if (turn < prompt.text.size()) out.push_back(prompt.text.size() - turn);
   }
   return out;
 }
 
-Asked<RenderedChat> render(const Served& served, Fields& fields, const Json& body) {
-  auto messages = read_messages(*served.wording, body);
+Asked<RenderedChat> render(const Served& served, Fields& fields, const Json& body,
+                           const History& history) {
+  auto messages = read_messages(*served.wording, body.find("messages"));
   if (!messages) return tl::unexpected(std::move(messages).error());
-  const bool goes_on = messages->back().role == text::Role::assistant;
+  if (messages->empty() && !history.given)
+    return refused("messages is empty: there is nothing to answer", "messages");
+  const bool goes_on =
+      messages->empty() ? history.after == text::After::answer || history.after == text::After::text
+                        : messages->back().role == text::Role::assistant;
   if (!fields.flag("add_generation_prompt", true) && !goes_on)
     fields.decline("add_generation_prompt",
                    "a prompt without the beginning of an answer is not offered");
@@ -167,30 +175,39 @@ Asked<RenderedChat> render(const Served& served, Fields& fields, const Json& bod
                    "a last message of the assistant is gone on with; another turn is not offered");
   const ThinkMode think = read_think(fields, served.think);
   if (fields.error()) return tl::unexpected(*fields.error());
-  return render_messages(served, *messages, think, "messages");
+  return render_messages(served, *messages, think, "messages", history);
 }
 
 }  // namespace
 
 Asked<RenderedChat> render_messages(const Served& served, std::span<const text::Message> messages,
-                                    ThinkMode think, const std::string& param) {
+                                    ThinkMode think, const std::string& param,
+                                    const History& history) {
   const text::Profile& profile = *served.wording;
   RenderedChat out;
-  out.goes_on = messages.back().role == text::Role::assistant;
+  // Without a message an answer goes on where it stopped, or begins where its place is.
+  out.goes_on =
+      messages.empty() ? history.after == text::After::answer || history.after == text::After::text
+                       : messages.back().role == text::Role::assistant;
   out.think = profile.supports(think) ? think : ThinkMode::none;
-  out.prompt = text::render(profile, messages, out.think);
   // What the answer begins with is read by itself, as a chat does that keeps the state before it.
-  if (!out.goes_on) {
-    out.opening = text::render_turn(profile, "", false, out.think).opening;
+  if (!out.goes_on) out.opening = text::render_turn(profile, "", false, out.think).opening;
+  const bool follows = history.given && !history.fresh();
+  if (follows) {
+    out.prompt = text::render_more(profile, history.after, messages, out.think);
+  } else {
+    out.prompt = text::render(profile, messages, out.think);
     out.prompt.text.resize(out.prompt.text.size() - out.opening.size());
+    if (!messages.empty()) out.ends = ends_of(profile, out.prompt, messages, out.think);
   }
   const text::Tokenizer& tokenizer = served.host->tokenizer();
-  auto ids = text::encode_prompt(tokenizer, profile, out.prompt, true);
+  auto ids = text::encode_prompt(tokenizer, profile, out.prompt, !follows);
   auto more = tokenizer.encode(out.opening);
   if (!ids || !more) return refused((ids ? more.error() : ids.error()).message, param);
   out.ids = std::move(*ids);
   out.ids.insert(out.ids.end(), more->begin(), more->end());
-  if (out.ids.empty()) return refused("there is nothing to answer", param);
+  out.opening_ids = more->size();
+  if (out.ids.empty() && history.fresh()) return refused("there is nothing to answer", param);
   if (out.ids.size() > limits::kPromptTokens)
     return tl::unexpected(ApiError{
         .message = fmt::format("{} tokens are more than {}", out.ids.size(), limits::kPromptTokens),
@@ -210,7 +227,8 @@ int64_t read_token_limit(Fields& fields, std::string_view name, int64_t otherwis
   return given.value_or(otherwise);
 }
 
-GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common) {
+GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common,
+                                  const History& history) {
   const text::Profile& profile = *served.wording;
   GenerateOptions& options = common.options;
   options.stops.policy = profile.stop;
@@ -226,22 +244,46 @@ GenerationRequest chat_generation(const Served& served, RenderedChat chat, Commo
   out.plan.choices = out.plan.shown = common.choices;
   out.plan.prompt_tokens = static_cast<int64_t>(chat.ids.size());
   out.plan.logprobs = options.logprobs;
+  const size_t of_text = chat.ids.size() - chat.opening_ids;
+  const bool leads = of_text > 0 && !history.given && profile.leading_end_of_text &&
+                     chat.ids[0] == served.host->tokenizer().end_of_text();
   out.orders.push_back({.prompt = std::move(chat.ids),
+                        .text = PromptText{.prompt = std::move(chat.prompt),
+                                           .leads = leads,
+                                           .tokens = of_text,
+                                           .marks = std::move(chat.ends)},
                         .choices = common.choices,
                         .sampling = std::move(common.sampling),
-                        .options = std::move(options)});
+                        .options = std::move(options),
+                        .shared = common.shared,
+                        // A thought and what stands for one leave the history.
+                        .answer_returns = chat.opening_ids == 0 || history.keeps});
+  out.plan.opening_ids = chat.opening_ids;
+  return out;
+}
+
+Asked<std::vector<text::Message>> read_messages(const text::Profile& profile,
+                                                const Json& messages) {
+  const auto list = messages.array();
+  if (!list) return refused("messages has to be a list", "messages");
+  std::vector<text::Message> out;
+  for (const Json& each : *list) {
+    auto message = read_message(profile, each, fmt::format("messages[{}]", out.size()));
+    if (!message) return tl::unexpected(std::move(message).error());
+    out.push_back(std::move(*message));
+  }
   return out;
 }
 
 Asked<RenderedChat> render_chat(const Served& served, const Json& body) {
   Fields fields(body);
-  return render(served, fields, body);
+  return render(served, fields, body, {});
 }
 
 Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults& defaults,
-                                           const Json& body) {
+                                           const Json& body, const History& history) {
   Fields fields(body);
-  auto chat = render(served, fields, body);
+  auto chat = render(served, fields, body, history);
   if (!chat) return tl::unexpected(std::move(chat).error());
   auto common = read_common_fields(served, defaults, chat->think, fields);
   if (!common) return tl::unexpected(std::move(common).error());
@@ -255,7 +297,7 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
   if (options.top_logprobs > 0 && !options.logprobs)
     fields.refuse("top_logprobs", "top_logprobs needs logprobs: true");
   if (fields.error()) return tl::unexpected(*fields.error());
-  return chat_generation(served, std::move(*chat), std::move(*common));
+  return chat_generation(served, std::move(*chat), std::move(*common), history);
 }
 
 }  // namespace skein::server

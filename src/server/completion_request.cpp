@@ -7,18 +7,28 @@
 #include "server/prompts.h"
 
 namespace skein::server {
+
 Asked<GenerationRequest> read_completion_request(const Served& served, const Defaults& defaults,
-                                                 const Json& body) {
+                                                 const Json& body, const History& history) {
   Fields fields(body);
   auto common = read_common_fields(served, defaults, text::ThinkMode::none, fields);
   if (!common) return tl::unexpected(std::move(common).error());
   if (const auto suffix = fields.string("suffix"); suffix && !suffix->empty())
     fields.decline("suffix", "this model was not trained to fill in the middle of a text");
-  auto prompts = read_prompts(served, fields, {.name = "prompt", .most = limits::kPrompts});
+  const Json given = fields.find("prompt");
+  std::vector<std::vector<int32_t>> prompts;
+  if (history.given && (!given || given.string() == ""))
+    prompts.resize(1);  // it goes on from there
+  else
+    prompts = read_prompts(served, fields, {.name = "prompt", .most = limits::kPrompts});
+  if (history.keeps && prompts.size() > 1)
+    fields.refuse("prompt", "one prompt goes on from a state or leaves one, not several");
   GenerateOptions& options = common->options;
   constexpr auto kMost = static_cast<int64_t>(limits::kPromptTokens);
   options.max_tokens = fields.integer("max_tokens", -1, kMost).value_or(16);
   const bool echo = fields.flag("echo", false);
+  if (history.given && echo)
+    fields.refuse("echo", "what a state has read is not told again: no echo with it");
   if (options.max_tokens == 0 && !echo)
     fields.refuse("max_tokens", "max_tokens 0 needs echo: there is nothing to answer with");
   const auto logprobs = fields.integer("logprobs", 0, static_cast<int64_t>(limits::kTopLogprobs));
@@ -62,6 +72,7 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
                                 limits::kAnswerBytes / limits::kMiB));
     if (fields.error()) return tl::unexpected(*fields.error());
   }
+  const Json prompt = fields.find("prompt");
   for (auto& ids : prompts) {
     // Without a seed, equal prompts are told different things.
     if (!common->seeded && !out.orders.empty())
@@ -75,6 +86,12 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
     order.wanted.top = plan.top;
     order.sampling = common->sampling;
     order.options = options;
+    order.shared = common->shared;
+    if (const Json text = prompt.array() ? (*prompt.array())[out.orders.size()] : prompt;
+        text.string() && !history.given)
+      order.text = PromptText{.prompt = {std::string(*text.string())},
+                              .leads = order.prompt[0] == served.host->tokenizer().end_of_text(),
+                              .tokens = order.prompt.size()};
     out.orders.push_back(std::move(order));
   }
   return out;

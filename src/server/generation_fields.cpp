@@ -32,10 +32,6 @@ constexpr std::pair<std::string_view, std::string_view> kNotOffered[] = {
     {"grammar", "constrained answers are not offered yet"},
     {"json_schema", "constrained answers are not offered yet"},
     {"bnf_schema", "constrained answers are not offered yet"},
-    {"session", "sessions are not offered yet"},
-    {"parent", "sessions are not offered yet"},
-    {"state", "states are not offered yet"},
-    {"return_state", "states are not offered yet"},
     {"functions", "tools are not offered yet"},
     {"names", "other names for the roles are not offered"},
     {"user_name", "other names for the roles are not offered"},
@@ -225,6 +221,7 @@ Asked<CommonFields> read_common_fields(const Served& served, const Defaults& def
   out.options.fingerprint = false;
   out.choices = static_cast<size_t>(
       fields.integer("n", 1, static_cast<int64_t>(limits::kChoices)).value_or(1));
+  out.shared = !fields.flag("no_cache", false) && fields.flag("cache_prompt", true);
   out.stream = fields.flag("stream", false);
   if (const Json more = fields.find("stream_options")) {
     Fields inside(more);

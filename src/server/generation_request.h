@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/fields.h"
+#include "server/history.h"
 #include "server/served.h"
 #include "server/text_reply.h"
 
@@ -20,19 +21,23 @@ struct GenerationRequest {
 };
 
 Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults& defaults,
-                                           const Json& body);
+                                           const Json& body, const History& history = {});
 Asked<GenerationRequest> read_completion_request(const Served& served, const Defaults& defaults,
-                                                 const Json& body);
+                                                 const Json& body, const History& history = {});
 
 // The messages as the model sees them.
 struct RenderedChat {
   text::Prompt prompt;       // without the opening
   std::string opening;       // what the answer is made to begin with
   std::vector<int32_t> ids;  // of both
+  size_t opening_ids = 0;    // how many of them are of the opening
+  std::vector<size_t> ends;  // bytes of the prompt where the system text and the history end
   bool goes_on = false;      // the last message is an answer, whose rest is asked for
   text::ThinkMode think = text::ThinkMode::none;
 };
 Asked<RenderedChat> render_chat(const Served& served, const Json& body);
+// A list of messages.
+Asked<std::vector<text::Message>> read_messages(const text::Profile& profile, const Json& list);
 
 // What both have: sampling, stops, streaming, and a refusal of what would change the answer and is
 // not offered.
@@ -41,6 +46,7 @@ struct CommonFields {
   bool seeded = false;  // by the request
   GenerateOptions options;
   size_t choices = 1;
+  bool shared = true;  // states are gone on from and kept
   bool stream = false;
   bool include_usage = false;
   int64_t ping_seconds = 0;
@@ -58,9 +64,11 @@ int64_t read_token_limit(Fields& fields, std::string_view name, int64_t otherwis
 std::optional<text::Role> role_by_name(std::string_view name);
 // A string, or a list of text parts. `where` names the field in a refusal.
 Asked<std::string> read_content(const Json& content, const std::string& where);
-// At least one message. `param` is the field that they stand in.
+// At least one message, unless a history is given. `param` is the field that they stand in.
 Asked<RenderedChat> render_messages(const Served& served, std::span<const text::Message> messages,
-                                    text::ThinkMode think, const std::string& param);
-GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common);
+                                    text::ThinkMode think, const std::string& param,
+                                    const History& history = {});
+GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common,
+                                  const History& history = {});
 
 }  // namespace skein::server

@@ -24,11 +24,16 @@ double seconds_now() {
 
 }  // namespace
 
+int64_t kept_bytes(const HostOptions& options) {
+  if (options.kept >= 0) return options.kept;
+  return static_cast<int64_t>(memory_available() / 4);
+}
+
 Host::Host(std::string name, std::shared_ptr<Model> model, text::TokenizerPtr tokenizer,
            const HostOptions& options)
     : name_(std::move(name)),
       budget_(budget_of(options)),
-      runtime_(std::move(model), std::move(tokenizer)),
+      runtime_(std::move(model), std::move(tokenizer), kept_bytes(options)),
       desk_(runtime_, name_,
             {.parallel = options.parallel,
              .waiting = options.waiting,

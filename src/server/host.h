@@ -22,7 +22,12 @@ struct HostOptions {
   // Seconds after which one makes room for others that wait, and that a request may wait.
   double turn_seconds = 2;
   double wait_seconds = 600;
+  // Bytes of states of texts that may come again; 0: none are kept, negative: a quarter of what is
+  // free.
+  int64_t kept = -1;
 };
+
+int64_t kept_bytes(const HostOptions& options);
 
 struct Load {
   int64_t active = 0;     // orders that are read or answered, or have made room for others
@@ -47,6 +52,8 @@ class Host {
   const text::Tokenizer& tokenizer() const { return *runtime_.tokenizer; }
   const TokenTraits& traits() const { return runtime_.traits; }
   int64_t budget() const { return budget_; }
+  PrefixStates& states() { return runtime_.states; }
+  const PrefixStates& states() const { return runtime_.states; }
 
   // From any thread. Refused: 429 (too many wait, of all or of the same source), 400 (one order
   // alone takes more memory than there is for all), 503 (the server ends). Who is let in is told
@@ -61,6 +68,7 @@ class Host {
   Load load() const;
   // Since the beginning.
   uint64_t prompt_tokens() const { return runtime_.prompt_tokens.load(); }
+  uint64_t cached_tokens() const { return runtime_.cached_tokens.load(); }
   uint64_t tokens() const { return runtime_.tokens.load(); }
   uint64_t steps() const { return desk_.steps(); }
 

@@ -66,6 +66,8 @@ struct OfModel {
 constexpr OfModel kOfModel[] = {
     {"skein_prompt_tokens_total", "counter", "Tokens of prompts read",
      [](const Host& host, const Load&) { return static_cast<double>(host.prompt_tokens()); }},
+    {"skein_cached_tokens_total", "counter", "Tokens of prompts that were not read again",
+     [](const Host& host, const Load&) { return static_cast<double>(host.cached_tokens()); }},
     {"skein_tokens_total", "counter", "Tokens generated",
      [](const Host& host, const Load&) { return static_cast<double>(host.tokens()); }},
     {"skein_steps_total", "counter", "Steps of the engine",
@@ -88,6 +90,16 @@ constexpr OfModel kOfModel[] = {
      [](const Host&, const Load& load) { return static_cast<double>(load.bytes); }},
     {"skein_sequence_bytes_limit", "gauge", "What it may be at most",
      [](const Host& host, const Load&) { return static_cast<double>(host.budget()); }},
+    {"skein_kept_states", "gauge", "States of texts that may come again",
+     [](const Host& host, const Load&) {
+       return static_cast<double>(host.states().usage().states);
+     }},
+    {"skein_kept_bytes", "gauge", "Memory of those",
+     [](const Host& host, const Load&) {
+       return static_cast<double>(host.states().usage().bytes);
+     }},
+    {"skein_kept_bytes_limit", "gauge", "What it may be at most",
+     [](const Host& host, const Load&) { return static_cast<double>(host.states().budget()); }},
 };
 
 // What has a label beside the model's.
@@ -227,7 +239,7 @@ void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange)
       if (route->role != Role::open)
         json.begin_object().key("key").begin_array().end_array().end_object();
       json.end_array();
-      if (route->method == "POST") {
+      if (route->method != "GET" && route->method != "DELETE") {
         json.key("requestBody").begin_object().key("content").begin_object();
         json.key("application/json").begin_object().end_object().end_object().end_object();
       }

@@ -1,5 +1,6 @@
 #include "server/job.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -30,13 +31,36 @@ Status copy_of(const Status& status) {
 }  // namespace
 
 Runtime::Runtime(std::shared_ptr<Model> the_model, text::TokenizerPtr the_tokenizer,
-                 EngineOptions options)
+                 int64_t kept_bytes, EngineOptions options)
     : model(std::move(the_model)),
       tokenizer(std::move(the_tokenizer)),
       traits(token_traits(
           model->vocab(), [this](int32_t id) { return tokenizer->bytes_of(id); },
           tokenizer->ends())),
-      engine(model, std::move(options)) {}
+      engine(model, std::move(options)),
+      states(*model, kept_bytes) {}
+
+void recall(PrefixStates& states, const text::Tokenizer& tokenizer, Order& order) {
+  if (!order.text) return;
+  const PromptText text = *std::exchange(order.text, std::nullopt);
+  if (!order.shared || !states.keeps()) return;
+  const auto end = order.prompt.begin() + static_cast<std::ptrdiff_t>(text.tokens);
+  const std::vector<int32_t> behind(end, order.prompt.end());
+  order.prompt.erase(end, order.prompt.end());
+  order.prompt =
+      states.tokens_of(order.start, text.prompt, tokenizer, std::move(order.prompt), text.leads);
+  size_t place = 0, count = 0;
+  auto mark = text.marks.begin();
+  for (const int32_t id : order.prompt) {
+    const size_t bytes = tokenizer.bytes_of(id).size();
+    const bool before = count++ == 0 && text.leads;
+    if (!before) place += bytes > 0 ? bytes : tokenizer.special_name(id).size();
+    for (; mark != text.marks.end() && *mark <= place; ++mark)
+      if (*mark == place) order.marks.push_back(count);
+  }
+  if (!behind.empty()) order.certain_mark = order.prompt.size();
+  order.prompt.insert(order.prompt.end(), behind.begin(), behind.end());
+}
 
 // Each sequence has its state, one to go back to, a row of logits and what its sampler remembers;
 // a prompt that something is to be found out about needs rows.
@@ -67,15 +91,17 @@ bool Group::settle() noexcept {
 }
 
 bool Job::advance() noexcept try {
+  const bool gone = group_->reply->gone();
   if (is_unwanted()) {
     group_->over = over_ = true;
+    if (gone) cancel();
     drop();
     return true;
   }
   moved_ = !begun_;
-  const Status status = !std::exchange(begun_, true) ? begin()
-                        : reading_                   ? after_reading()
-                                                     : take_events();
+  const Status status = !std::exchange(begun_, true) || ahead_ ? begin()
+                        : scoring_ || reading_                 ? after_reading()
+                                                               : take_events();
   if (!status) fail(status.error());
   return moved_;
 } catch (const std::bad_alloc&) {
@@ -90,10 +116,87 @@ void Job::fail(const Error& error) noexcept try {
 }
 
 Status Job::begin() {
-  SK_TRY(State state, State::make(runtime_->model->state_layout()));
+  if (ahead_) {
+    if (ahead_->active() && !ahead_->shared(ahead_at_)) return {};
+    moved_ = true;
+  }
+  const StateTree::Found found = find_beginning();
+  if (shares() && wait_for_another(found.tokens)) return {};
+  return read_from(found);
+}
+
+// What somebody has read of the prompt, and nobody knows more of.
+StateTree::Found Job::find_beginning() {
+  if (!shares()) return {};
+  StateTree::Found found = runtime_->states.find(order_.start, order_.prompt);
+  if (const auto other = std::move(ahead_)) {
+    StateTree::Kept kept = other->shared(ahead_at_);
+    if (kept && ahead_at_ > found.tokens) found = {ahead_at_, std::move(kept)};
+  }
+  return found;
+}
+
+// Whoever reads what this prompt goes on with beyond what is known is waited for, at the place
+// where the two part.
+bool Job::wait_for_another(size_t known) {
+  // Not for what is read sooner than somebody else's step is over.
+  constexpr size_t kWorthWaiting = 8;
+  const std::span<const int32_t> prompt = order_.prompt;
+  std::shared_ptr<PrefixReading> best;
+  size_t most = known + kWorthWaiting - 1;
+  for (const auto& reading : runtime_->readings) {
+    if (!reading->active() || reading->start().scope != order_.start.scope) continue;
+    const auto ids = reading->ids();
+    const auto parted = std::mismatch(prompt.begin(), prompt.end(), ids.begin(), ids.end()).first;
+    auto common = static_cast<size_t>(parted - prompt.begin());
+    // Of all of it the logits are needed, which the end of the same prompt has.
+    if (common < prompt.size() || common < ids.size())
+      common = runtime_->states.usable(order_.start, std::min(common, prompt.size() - 1));
+    if (common <= most || common <= reading->read_count()) continue;
+    most = common;
+    best = reading;
+  }
+  if (!best || !best->share(most)) return false;
+  ahead_ = std::move(best);
+  ahead_at_ = most;
+  return true;
+}
+
+Status Job::read_from(const StateTree::Found& found) {
+  const auto& layout = runtime_->model->state_layout();
+  const StateTree::Kept& beginning = found.kept ? found.kept : order_.start.state;
+  SK_TRY(State state, beginning ? beginning->state.copy_into(layout) : State::make(layout));
   first_ = std::make_unique<Session>(runtime_->model, std::move(state));
   SK_TRY_STATUS(first_->check(order_.prompt));
-  reading_ = std::make_shared<PromptReading>(*first_, order_.prompt, order_.wanted);
+  runtime_->cached_tokens += found.tokens;
+  group_->reply->reused(order_, found.tokens);
+  if (order_.wanted.any()) {
+    scoring_ = std::make_shared<PromptReading>(*first_, order_.prompt, order_.wanted);
+    return runtime_->engine.submit(scoring_);
+  }
+  const size_t size = order_.prompt.size();
+  if (found.tokens == size) {
+    first_->keep_logits(found.kept->logits);
+    group_->reply->read(order_, {});
+    return start_choices();
+  }
+  PrefixStates& states = runtime_->states;
+  std::vector<size_t> marks;
+  if (shares()) {
+    // A branch that lies near is read again as soon.
+    constexpr size_t kNear = 16;
+    const size_t branch = states.common(order_.start, order_.prompt);
+    marks = choose_marks(found.tokens, size, order_.marks);
+    if (branch >= found.tokens + kNear) marks.push_back(branch);
+    for (const size_t each : {order_.certain_mark, states.usable(order_.start, size)})
+      marks.push_back(each);
+    for (size_t& mark : marks) mark = states.usable(order_.start, mark);
+    std::erase_if(marks, [&](size_t mark) { return mark <= found.tokens || mark >= size; });
+    std::sort(marks.begin(), marks.end());
+  }
+  reading_ = std::make_shared<PrefixReading>(*first_, order_.prompt, found.tokens, order_.start,
+                                             std::move(marks), shares() ? &states : nullptr);
+  if (shares()) runtime_->readings.push_back(reading_);
   return runtime_->engine.submit(reading_);
 }
 
@@ -106,17 +209,22 @@ void Job::end(const ApiError& error) noexcept {
 
 void Job::drop() noexcept {
   park();
+  std::erase(runtime_->readings, reading_);
+  scoring_.reset();
   reading_.reset();
+  ahead_.reset();
   choices_.clear();
   first_.reset();
 }
 
 int64_t Job::units() noexcept {
-  if (reading_) prompt_read_ = reading_->count();
+  if (reading_) prompt_read_ = static_cast<int64_t>(reading_->fresh_count());
+  if (scoring_) prompt_read_ = scoring_->count();
   return Schedule::kPromptUnits * prompt_read_ + Schedule::kTokenUnits * generated_;
 }
 
 void Job::park() noexcept {
+  if (scoring_ && scoring_->active()) runtime_->engine.forget(scoring_);
   if (reading_ && reading_->active()) runtime_->engine.forget(reading_);
   for (Choice& choice : choices_)
     if (choice.generation && choice.generation->active())
@@ -130,20 +238,81 @@ bool Job::start() noexcept {
     if (task && !task->active()) taken = runtime_->engine.submit(task).has_value() && taken;
   };
   const bool told = tell([&] {
+    take_up(scoring_);
     take_up(reading_);
     for (Choice& choice : choices_) take_up(choice.generation);
   });
   return told && taken;
 }
 
+// Whoever left may come back, to go on or to ask something else.
+void Job::cancel() noexcept {
+  if (!shares()) return;
+  if (reading_) {
+    if (reading_->active()) runtime_->engine.forget(reading_);
+    const size_t read = reading_->read_count();
+    runtime_->prompt_tokens += reading_->fresh_count();
+    if (read == runtime_->states.usable(order_.start, read))
+      runtime_->states.keep(order_.start, std::span(order_.prompt).first(read),
+                            {std::move(first_->change_state()), {}});
+  }
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    Choice& choice = choices_[i];
+    if (!choice.session || !choice.generation) continue;
+    if (choice.generation->active()) runtime_->engine.forget(choice.generation);
+    take_last(i);
+    keep(choice);
+  }
+}
+
+// The token that was drawn after what the state has read: whoever goes on reads it, and knows what
+// follows.
+void Job::take_last(size_t index) noexcept try {
+  Choice& choice = choices_[index];
+  if (!choice.generation->take(choice.event)) return;
+  if (choice.event.id >= 0) choice.ids.push_back(choice.event.id);
+  group_->reply->told(order_.first_choice + index, choice.event, *choice.generation);
+} catch (const std::bad_alloc&) {
+}
+
+// The state that a choice has come to, which nobody needs any more.
+void Job::keep(Choice& choice) noexcept try {
+  if (!shares() || !order_.answer_returns) return;
+  std::vector<int32_t> ids = order_.prompt;
+  ids.insert(ids.end(), choice.ids.begin(), choice.ids.end());
+  const uint64_t read = choice.session->state().tokens_read() - order_.start.tokens_read();
+  if (read > ids.size() || read < order_.prompt.size()) return;
+  ids.resize(read);
+  // With fast numerics nothing may go on from here.
+  if (runtime_->model->info().numerics != Numerics::exact) return;
+  runtime_->states.keep(order_.start, ids, {std::move(choice.session->change_state()), {}});
+} catch (const std::bad_alloc&) {
+}
+
 Status Job::after_reading() {
-  if (reading_->active()) return {};
+  if (scoring_ ? scoring_->active() : reading_->active()) return {};
   moved_ = true;
-  SK_TRY_STATUS(copy_of(reading_->status()));
-  prompt_read_ = reading_->count();
-  runtime_->prompt_tokens += order_.prompt.size();
-  group_->reply->read(order_, std::move(reading_->findings()));
+  Findings findings;
+  if (scoring_) {
+    SK_TRY_STATUS(copy_of(scoring_->status()));
+    prompt_read_ = scoring_->count();
+    runtime_->prompt_tokens += order_.prompt.size();
+    findings = std::move(scoring_->findings());
+  } else {
+    std::erase(runtime_->readings, reading_);
+    runtime_->prompt_tokens += reading_->fresh_count();
+    prompt_read_ = static_cast<int64_t>(reading_->fresh_count());
+    SK_TRY_STATUS(copy_of(reading_->status()));
+  }
+  group_->reply->read(order_, std::move(findings));
+  scoring_.reset();
   reading_.reset();
+  return start_choices();
+}
+
+Status Job::start_choices() {
+  if (order_.wants_state)
+    group_->reply->arrived(order_, std::make_shared<const Session::Snapshot>(first_->snapshot()));
   choices_.resize(order_.choices);
   // The last one takes what was read, the others a copy.
   for (size_t i = order_.choices; i-- > 0;) {
@@ -175,6 +344,8 @@ Status Job::take_events() {
     if (!choice.generation->take(choice.event)) continue;
     moved_ = true;
     const bool ended = choice.event.finish != Finish::running;
+    if (choice.event.id >= 0 && shares() && order_.answer_returns)
+      choice.ids.push_back(choice.event.id);
     if (ended) SK_TRY_STATUS(copy_of(choice.generation->status()));
     const int64_t count = choice.generation->count() + (choice.event.ending >= 0 ? 1 : 0);
     const int64_t fresh = count - std::exchange(choice.counted, count);
@@ -184,6 +355,7 @@ Status Job::take_events() {
     if (!ended) continue;
     if (choice.generation->active()) runtime_->engine.forget(choice.generation);
     choice.generation.reset();
+    keep(choice);
     choice.session.reset();
     --left_;
   }

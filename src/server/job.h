@@ -6,23 +6,42 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "run/engine.h"
 #include "server/api_error.h"
+#include "server/prefix_reading.h"
 #include "server/prompt_reading.h"
 #include "text/tokenizer.h"
 
 namespace skein::server {
 
+// The text that a prompt's tokens were cut from.
+struct PromptText {
+  text::Prompt prompt;
+  bool leads = false;           // the first token stands before it, for the end of a text
+  size_t tokens = 0;            // how many of the prompt's are of the text; others may follow
+  std::vector<size_t> marks{};  // bytes of it after which a state may be of use
+};
+
 // A prompt, which is read once, and the texts that go on from it.
 struct Order {
   std::vector<int32_t> prompt;
+  std::optional<PromptText> text{};  // until the tokens are settled, see recall()
   size_t first_choice = 0;
   size_t choices = 1;  // 0: it is only read
   Wanted wanted{};     // to be found out about the prompt
   Sampling sampling;   // choice i draws with choice_seed(seed, i)
   GenerateOptions options;
+  Start start{};
+  // Where others have read what it begins with, it goes on from there, and it leaves states for
+  // others. What is scored is read whole.
+  bool shared = true;
+  std::vector<size_t> marks{};  // tokens of the prompt after which a state may be of use
+  size_t certain_mark = 0;      // and one after which it will be
+  bool answer_returns = true;   // later prompts hold what was generated, as it was
+  bool wants_state = false;     // the prompt's, see Reply::arrived()
 };
 
 // Each choice draws other numbers, and the first one those of the seed itself.
@@ -39,7 +58,11 @@ class Reply {
   virtual bool gone() const = 0;
   // Nothing should be told for now.
   virtual bool full() const = 0;
+  // How many of the prompt's tokens were not read again; before read().
+  virtual void reused(const Order&, size_t /*tokens*/) {}
   virtual void read(const Order& order, Findings findings) = 0;
+  // Where the order wants it: the state that has read the prompt, after read().
+  virtual void arrived(const Order&, StateTree::Kept) {}
   virtual void told(size_t choice, const Event& event, const Generation& generation) = 0;
   // Instead of what was to come; the last call.
   virtual void failed(const ApiError& error) = 0;
@@ -49,14 +72,18 @@ class Reply {
 
 // A model as its jobs see it.
 struct Runtime {
-  Runtime(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, EngineOptions options = {});
+  // `kept_bytes`: of states of texts that may come again.
+  Runtime(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, int64_t kept_bytes = 0,
+          EngineOptions options = {});
 
   const std::shared_ptr<Model> model;
   const text::TokenizerPtr tokenizer;
   const TokenTraits traits;
   Engine engine;
-  // Since the beginning.
-  std::atomic<uint64_t> prompt_tokens{0}, tokens{0};
+  PrefixStates states;
+  std::vector<std::shared_ptr<PrefixReading>> readings;  // that others may wait for; of the thread
+  // Since the beginning: tokens of prompts that were read, and that were not read again.
+  std::atomic<uint64_t> prompt_tokens{0}, cached_tokens{0}, tokens{0};
 };
 
 // A request: its orders end together.
@@ -70,6 +97,10 @@ struct Group {
   // Says the last word, where it is to be said now. False: there was no memory for it.
   bool settle() noexcept;
 };
+
+// Takes the tokens of the order's text as somebody read them before, where that is known, and finds
+// its marks among them.
+void recall(PrefixStates& states, const text::Tokenizer& tokenizer, Order& order);
 
 // Bytes that an order's sequences take while it is active.
 int64_t memory_of(const Model& model, const Order& order);
@@ -88,7 +119,7 @@ class Job {
   uint64_t tokens() const { return order_.prompt.size(); }
   bool is_over() const { return over_; }
   // Nobody takes what it has to tell.
-  bool is_stalled() const { return begun_ && !reading_ && group_->reply->full(); }
+  bool is_stalled() const { return begun_ && !reading_ && !scoring_ && !ahead_ && group_->reply->full(); }
   bool is_unwanted() const { return group_->over || group_->reply->gone(); }
   // What it got so far, in units of Schedule.
   int64_t units() noexcept;
@@ -108,11 +139,20 @@ class Job {
     std::shared_ptr<Generation> generation;
     Event event;
     int64_t counted = 0;
+    std::vector<int32_t> ids;  // that were told, if its state is to be kept
   };
 
+  bool shares() const { return order_.shared && !order_.wanted.any() && runtime_->states.keeps(); }
   Status begin();
+  StateTree::Found find_beginning();
+  bool wait_for_another(size_t known);
+  Status read_from(const StateTree::Found& found);
   Status after_reading();
+  Status start_choices();
   Status take_events();
+  void keep(Choice& choice) noexcept;
+  void cancel() noexcept;
+  void take_last(size_t index) noexcept;
   void end(const ApiError& error) noexcept;
   void drop() noexcept;
 
@@ -120,8 +160,11 @@ class Job {
   const Order order_;
   const std::shared_ptr<Group> group_;
   const int64_t bytes_;
+  std::shared_ptr<PrefixReading> ahead_;  // somebody else's, which reads what this begins with
+  size_t ahead_at_ = 0;                   // tokens of that
   std::unique_ptr<Session> first_;
-  std::shared_ptr<PromptReading> reading_;
+  std::shared_ptr<PromptReading> scoring_;  // one of the two
+  std::shared_ptr<PrefixReading> reading_;
   std::vector<Choice> choices_;
   size_t left_ = 0;
   int64_t prompt_read_ = 0, generated_ = 0;  // tokens

@@ -127,6 +127,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void lost();
   void advance();
   bool read_head();
+  uint64_t most_body() const { return std::max(house_.options.body_bytes, exchange_->most_body); }
   bool read_body();
   bool hold(size_t count);
   void release() { house_.bodies -= std::exchange(held_, 0); }
@@ -282,9 +283,9 @@ bool Connection::read_head() {
   const Head& is = exchange_->head;
   keep_ = is.keep_alive && !house_.draining && requests_ < limits::kConnectionRequests;
   auto refusal = house_.site->refuse(*exchange_);
-  if (!refusal && is.length > house_.options.body_bytes) {
-    const auto text = fmt::format("a body of {} bytes; at most {} are taken", is.length,
-                                  house_.options.body_bytes);
+  if (!refusal && is.length > most_body()) {
+    const auto text =
+        fmt::format("a body of {} bytes; at most {} are taken", is.length, most_body());
     refusal = house_.site->refuse(Refusal{413, text});
   }
   if (refusal) {
@@ -309,7 +310,7 @@ bool Connection::read_head() {
 }
 
 bool Connection::read_body() {
-  auto body = reader_.read_body(house_.options.body_bytes);
+  auto body = reader_.read_body(most_body());
   if (!body) return refuse(body.error()), false;
   if (!*body) return read(), false;
   exchange_->body = std::move(**body);

@@ -21,6 +21,8 @@ struct Wanted {
   size_t top = 0;                    // with scores: likeliest tokens in the place of each
   std::vector<int32_t> following{};  // ids whose probability behind the prompt is asked for
   bool mean = false;                 // instead of all of these, and then no logits are left
+
+  bool any() const { return scores || mean || !following.empty(); }
 };
 
 struct Findings {

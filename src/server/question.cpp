@@ -34,6 +34,22 @@ Asked<Question> question_of(const Service& service, const Exchange& exchange) {
   return Question{std::move(*body), *served, std::move(*source)};
 }
 
+int64_t settle(Host& host, const History& history, std::vector<Order>& orders, size_t opening) {
+  int64_t tokens = 0;
+  for (Order& order : orders) {
+    order.start = history.start;
+    if (history.given) {
+      order.text.reset();
+      order.prompt.insert(order.prompt.begin(), history.tokens.begin(), history.tokens.end());
+    } else {
+      recall(host.states(), host.tokenizer(), order);
+    }
+    if (opening > 0) order.certain_mark = order.prompt.size() - opening;
+    tokens += static_cast<int64_t>(order.prompt.size());
+  }
+  return tokens;
+}
+
 void answer_error(const ExchangePtr& exchange, const ApiError& error) {
   exchange->answer->send(error_response(error));
 }

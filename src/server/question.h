@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "server/history.h"
 #include "server/service.h"
 
 namespace skein::server {
@@ -16,6 +17,11 @@ struct Question {
   Source source{};
 };
 Asked<Question> question_of(const Service& service, const Exchange& exchange);
+
+// Puts the orders' tokens behind what they go on from, or, where that is nothing, takes those in
+// which somebody read the text before. `opening`: their last ones, which an answer begins with.
+// Gives how many there are in all.
+int64_t settle(Host& host, const History& history, std::vector<Order>& orders, size_t opening);
 
 void answer_error(const ExchangePtr& exchange, const ApiError& error);
 // The model's host takes over, or the exchange is told why not.

@@ -1,5 +1,6 @@
 #include "server/routes.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "server/query.h"
@@ -24,6 +25,21 @@ constexpr std::string_view kInfo = "The special tokens of the vocabulary";
 constexpr std::string_view kTemplate = "Messages as the model sees them";
 constexpr std::string_view kMetrics = "Counters and gauges, for Prometheus";
 constexpr std::string_view kOpenApi = "This table, as an OpenAPI document";
+
+constexpr std::string_view kStates = "States that have an id: ?ids=, ?kind=, ?limit=, ?after=";
+constexpr std::string_view kMakeState = "A state made of a text, messages or ids, or of a file";
+constexpr std::string_view kState = "One of them with its text, or as a file";
+constexpr std::string_view kChangeState = "Its name, whether it is pinned, how long it is kept";
+constexpr std::string_view kRemoveState = "Forgets it; what stands behind it keeps its history";
+constexpr std::string_view kForkState = "Another state at the same place";
+constexpr std::string_view kAppend = "Reads more behind it, which makes another state";
+constexpr std::string_view kStateLog = "The states on the way to it";
+constexpr std::string_view kStateDiff = "How two of them differ: ?with=";
+constexpr std::string_view kStateStats = "How large its numbers are, by layer and head";
+constexpr std::string_view kSessions = "Names that move from state to state";
+constexpr std::string_view kSession = "Where one stands";
+constexpr std::string_view kMoveSession = "Lets it stand elsewhere, if it is as If-Match says";
+constexpr std::string_view kRemoveSession = "Forgets the name; the state stays";
 
 constexpr Route kRoutes[] = {
     {"GET", "/health", Role::open, false, answer_health, kHealth},
@@ -54,6 +70,20 @@ constexpr Route kRoutes[] = {
     {"POST", "/detokenize", Role::read, true, answer_detokenize, kDetokenize},
     {"GET", "/tokenizer_info", Role::read, false, answer_tokenizer_info, kInfo},
     {"POST", "/apply-template", Role::read, true, answer_apply_template, kTemplate},
+    {"GET", "/v1/states", Role::state, true, answer_states, kStates},
+    {"POST", "/v1/states", Role::state, true, make_state, kMakeState, true},
+    {"POST", "/v1/states/{id}/fork", Role::state, true, fork_state, kForkState},
+    {"POST", "/v1/states/{id}/append", Role::state, true, append_to_state, kAppend},
+    {"GET", "/v1/states/{id}/log", Role::state, true, answer_state_log, kStateLog},
+    {"GET", "/v1/states/{id}/diff", Role::state, true, answer_state_diff, kStateDiff},
+    {"GET", "/v1/states/{id}/stats", Role::state, true, answer_state_stats, kStateStats},
+    {"GET", "/v1/states/{id}", Role::state, true, answer_state, kState},
+    {"PATCH", "/v1/states/{id}", Role::state, true, change_state, kChangeState},
+    {"DELETE", "/v1/states/{id}", Role::state, true, remove_state, kRemoveState},
+    {"GET", "/v1/sessions", Role::state, true, answer_sessions, kSessions},
+    {"GET", "/v1/sessions/{id}", Role::state, true, answer_session, kSession},
+    {"PUT", "/v1/sessions/{id}", Role::state, true, move_session, kMoveSession},
+    {"DELETE", "/v1/sessions/{id}", Role::state, true, remove_session, kRemoveSession},
     {"GET", "/metrics", Role::read, false, answer_metrics, kMetrics},
     {"GET", "/openapi.json", Role::open, false, answer_openapi, kOpenApi},
 };

@@ -24,6 +24,7 @@ struct Route {
   bool computes = false;
   Handler handler = nullptr;
   std::string_view summary;
+  bool takes_file = false;  // a body may be application/octet-stream, and as long as a state
 };
 
 std::span<const Route> routes();
@@ -56,5 +57,20 @@ void answer_tokenize(Service& service, const std::shared_ptr<Exchange>& exchange
 void answer_detokenize(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_tokenizer_info(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_apply_template(Service& service, const std::shared_ptr<Exchange>& exchange);
+
+void answer_states(Service& service, const std::shared_ptr<Exchange>& exchange);
+void make_state(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_state(Service& service, const std::shared_ptr<Exchange>& exchange);
+void change_state(Service& service, const std::shared_ptr<Exchange>& exchange);
+void remove_state(Service& service, const std::shared_ptr<Exchange>& exchange);
+void fork_state(Service& service, const std::shared_ptr<Exchange>& exchange);
+void append_to_state(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_state_log(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_state_diff(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_state_stats(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_sessions(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_session(Service& service, const std::shared_ptr<Exchange>& exchange);
+void move_session(Service& service, const std::shared_ptr<Exchange>& exchange);
+void remove_session(Service& service, const std::shared_ptr<Exchange>& exchange);
 
 }  // namespace skein::server

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/memory_store.h"
 
 namespace skein::server {
 namespace {
@@ -29,14 +30,23 @@ bool is_json(std::string_view type) {
          (small.starts_with("application/") && small.ends_with("+json"));
 }
 
+bool is_file(std::string_view type) {
+  return type.substr(0, type.find(';')) == "application/octet-stream";
+}
+
 Response respond(int status, std::string message, std::string code = {}) {
   return error_response({.status = status, .message = std::move(message), .code = std::move(code)});
+}
+
+ServiceOptions with_store(ServiceOptions options) {
+  if (!options.store) options.store = store::memory_store({});
+  return options;
 }
 
 }  // namespace
 
 Service::Service(ServiceOptions options)
-    : options_(std::move(options)),
+    : options_(with_store(std::move(options))),
       responses_(options_.responses
                      ? options_.responses
                      : responses_in_memory({.bytes = limits::kResponsesBytes,
@@ -113,9 +123,15 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
                                  escaped(head.path, 200), role_name(match.route->role)));
   }
   exchange.owner = options_.keys.empty() ? exchange.peer : hex(options_.keys.tenant_of(head));
-  if (head.method == "POST") {
+  const std::string* const type = head.find("content-type");
+  if (match.route->takes_file && type && is_file(*type)) {
+    // As long as the longest state, twice, with the text that it has read.
+    for (const Served& served : models_)
+      exchange.most_body = std::max(
+          exchange.most_body, static_cast<uint64_t>(2 * served.host->model().info().state_bytes) +
+                                  limits::kStateTextBytes);
+  } else if (head.method == "POST" || head.method == "PATCH" || head.method == "PUT") {
     // What a form of another page may send without being asked is not taken for JSON.
-    const std::string* type = head.find("content-type");
     if (type ? !is_json(*type) : head.find("origin") != nullptr)
       return respond(
           415,

@@ -19,6 +19,7 @@
 #include "server/served.h"
 #include "server/site.h"
 #include "server/workers.h"
+#include "store/store.h"
 
 namespace skein::server {
 
@@ -41,6 +42,8 @@ struct ServiceOptions {
   Defaults defaults;
   std::shared_ptr<ResponseStore> responses{};  // null: in memory
   std::string version;
+  // Of states with ids, sessions and documents; null: one in memory, which ends with the process.
+  std::shared_ptr<store::Store> store{};
   std::function<void(const LogEntry&)> log{};  // on the connections' thread
 };
 
@@ -78,6 +81,11 @@ class Service final : public Site {
   static std::string new_id(std::string_view beginning);
   Workers& workers() { return workers_; }
   ResponseStore& responses() { return *responses_; }
+  store::Store& store() { return *options_.store; }
+  // Whose states and sessions a request sees.
+  Digest tenant_of(const Exchange& exchange) const {
+    return options_.keys.tenant_of(exchange.head);
+  }
 
   // Answers by route and status.
   using Counts = std::map<std::pair<std::string_view, int>, uint64_t>;

@@ -24,7 +24,8 @@ struct Exchange {
   std::string owner;  // whom the request counts for: a key, or the address
   std::chrono::steady_clock::time_point began;
   const Route* route = nullptr;
-  std::string parameter;  // of the path, "name" of /v1/models/name
+  uint64_t most_body = 0;  // bytes, where it may have more than others; 0: as all
+  std::string parameter;   // of the path, "name" of /v1/models/name
   std::shared_ptr<Answer> answer = std::make_shared<Answer>();
 };
 

@@ -82,6 +82,7 @@ void TextReply::told(size_t index, const Event& event, const Generation& generat
   one.thoughts = generation.thought_count();
   one.finish = event.finish;
   last_at_ = Clock::now();
+  if (plan_.keeper) plan_.keeper->told(index, event, generation);
   const int32_t id = event.id >= 0 ? event.id : event.ending;
   size_t fresh = 0;
   if (id >= 0) {
@@ -112,12 +113,14 @@ void TextReply::failed(const ApiError& error) {
 
 // What is long is made by a worker: the engine's thread has others to serve.
 void TextReply::finished() {
-  if (!keeps_all()) return write_end();
+  if (!keeps_all() && !plan_.keeper) return write_end();
   plan_.workers->owe([self = shared_from_this()] { self->conclude(); });
 }
 
 void TextReply::conclude() {
   try {
+    if (plan_.keeper)
+      if (const auto kept = plan_.keeper->finish(); !kept) return failed(kept.error());
     if (plan_.stream) return write_end();
     answer().send({.fields = {{"x-skein-model", plan_.host->name()}}, .body = whole()});
   } catch (const std::bad_alloc&) {
@@ -130,12 +133,15 @@ void TextReply::write_failure(const ApiError& error) {
 }
 
 void TextReply::write_end() {
-  if (plan_.include_usage) {
+  if (plan_.include_usage || plan_.keeper) {
     JsonWriter json;
     begin_object(json, true);
     json.key("choices").begin_array().end_array();
-    write_usage(json);
-    write_timings(json);
+    if (plan_.include_usage) {
+      write_usage(json);
+      write_timings(json);
+    }
+    if (plan_.keeper) write_state(json);
     send_chunk(json.end_object().text());
   }
   answer().write("data: [DONE]\n\n");
@@ -151,11 +157,12 @@ std::string TextReply::whole() {
   json.end_array();
   write_usage(json);
   write_timings(json);
+  if (plan_.keeper) write_state(json);
   return json.end_object().text();
 }
 
 TextReply::Spent TextReply::spent() const {
-  Spent out{.prompt = plan_.prompt_tokens, .tokens = total_};
+  Spent out{.prompt = plan_.prompt_tokens, .cached = cached_, .tokens = total_};
   for (const Choice& one : choices_) out.thoughts += one.thoughts;
   return out;
 }
@@ -185,6 +192,15 @@ void TextReply::begin_object(JsonWriter& json, bool chunk) const {
   json.member("created", created_).member("model", plan_.host->name());
   json.member("system_fingerprint",
               "fp_" + hex(plan_.host->model().info().fingerprint).substr(0, 12));
+}
+
+void TextReply::write_state(JsonWriter& json) const {
+  json.key("state");
+  plan_.keeper->write(json);
+  if (plan_.keeper->answers() < 2) return;
+  json.key("states").begin_array();
+  for (size_t i = 0; i < plan_.keeper->answers(); ++i) plan_.keeper->write(json, i);
+  json.end_array();
 }
 
 void TextReply::send_chunk(const std::string& json) {
@@ -217,9 +233,11 @@ void TextReply::write_token(JsonWriter& json, int32_t id, double logprob) const 
 void TextReply::write_timings(JsonWriter& json) const {
   const double prompt_ms = ms_between(accepted_at_, read_at_);
   const double ms = ms_between(read_at_, last_at_);
-  json.key("timings").begin_object().member("cache_n", 0).member("prompt_n", plan_.prompt_tokens);
+  json.key("timings").begin_object().member("cache_n", cached_);
+  const int64_t read = plan_.prompt_tokens - cached_;
+  json.member("prompt_n", read);
   json.member("prompt_ms", prompt_ms);
-  json.member("prompt_per_second", per_second(plan_.prompt_tokens, prompt_ms));
+  json.member("prompt_per_second", per_second(read, prompt_ms));
   json.member("predicted_n", total_).member("predicted_ms", ms);
   json.member("predicted_per_second", per_second(total_, ms)).end_object();
 }

@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/host.h"
 #include "server/site.h"
+#include "server/turn_keeper.h"
 #include "server/workers.h"
 
 namespace skein::server {
@@ -31,6 +33,8 @@ struct ReplyPlan {
   size_t top = 0;
   bool echo = false;
   bool token_ids = false;
+  size_t opening_ids = 0;                // of the prompt, that are the answers' already
+  std::shared_ptr<TurnKeeper> keeper{};  // where answers become states with ids
 };
 
 // A letter of its own for every token: its text where that is one, "bytes:\xNN" where it is none,
@@ -46,6 +50,7 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   void accepted() override;
   bool gone() const override { return cut_ || answer().gone(); }
   bool full() const override { return plan_.stream && answer().full(); }
+  void reused(const Order&, size_t tokens) override { cached_ += static_cast<int64_t>(tokens); }
   void read(const Order& order, Findings findings) override;
   void told(size_t index, const Event& event, const Generation& generation) override;
   void failed(const ApiError& error) override;
@@ -101,6 +106,8 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
     write(json);
     json.end_array();
     if (plan_.include_usage) json.key("usage").null();
+    // Whoever leaves in the middle knows by then where to go on.
+    if (plan_.keeper && !std::exchange(state_told_, true)) write_state(json);
     send_chunk(json.end_object().text());
   }
 
@@ -116,6 +123,7 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   void conclude();
   void begin_object(JsonWriter& json, bool chunk) const;
   void send_chunk(const std::string& json);
+  void write_state(JsonWriter& json) const;
   void write_usage(JsonWriter& json) const;
   void write_timings(JsonWriter& json) const;
   std::vector<size_t> shown() const;
@@ -124,9 +132,11 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   const int64_t created_;
   std::vector<Choice> choices_;
   std::chrono::steady_clock::time_point accepted_at_{}, read_at_{}, last_at_{};
-  int64_t total_ = 0;  // tokens of all choices
+  int64_t cached_ = 0;  // tokens of prompts that were not read again
+  int64_t total_ = 0;   // tokens of all choices
   size_t kept_bytes_ = 0;
   bool cut_ = false;
+  bool state_told_ = false;
 };
 
 std::shared_ptr<Reply> make_chat_reply(ReplyPlan plan);

@@ -101,19 +101,41 @@ void answer_with(Service& service, const ExchangePtr& exchange,
   exchange->answer->send(text ? Response{.body = std::move(*text)} : error_response(text.error()));
 }
 
-void generate(Service& service, const ExchangePtr& exchange, std::string_view id,
-              Asked<GenerationRequest> (*read)(const Served&, const Defaults&, const Json&),
-              std::shared_ptr<Reply> (*make)(ReplyPlan)) {
+using Read = Asked<GenerationRequest> (*)(const Served&, const Defaults&, const Json&,
+                                          const History&);
+
+void generate(Service& service, const ExchangePtr& exchange, std::string_view id, Read read,
+              std::shared_ptr<Reply> (*make)(ReplyPlan), bool is_chat) {
   const auto asked = question_of(service, *exchange);
   if (!asked) return answer_error(exchange, asked.error());
   Host& host = *asked->served->host;
-  auto request = read(*asked->served, service.options().defaults, asked->body);
+  Fields fields(asked->body);
+  auto history = open_history(service.store(), service.tenant_of(*exchange), host, fields,
+                              exchange->head.find("if-match"));
+  if (!history) return answer_error(exchange, history.error());
+  auto request = read(*asked->served, service.options().defaults, asked->body, *history);
   if (!request) return answer_error(exchange, request.error());
-  request->plan.exchange = exchange;
-  request->plan.host = &host;
-  request->plan.workers = &service.workers();
-  request->plan.id = Service::new_id(id);
-  submit(exchange, *asked, std::move(request->orders), make(std::move(request->plan)));
+  ReplyPlan& plan = request->plan;
+  for (const Order& order : request->orders)
+    if (order.prompt.empty() && history->tokens.empty())
+      return answer_error(exchange,
+                          {.message = "there is nothing to go on from", .param = "prompt"});
+  plan.prompt_tokens = settle(host, *history, request->orders, plan.opening_ids);
+  if (history->keeps && request->orders[0].choices > 0) {
+    const std::vector<int32_t>& ids = request->orders[0].prompt;
+    const auto behind = static_cast<std::ptrdiff_t>(history->tokens.size());
+    plan.keeper =
+        std::make_shared<TurnKeeper>(service.store(), service.workers(), host, std::move(*history),
+                                     std::vector<int32_t>(ids.begin() + behind, ids.end()),
+                                     plan.opening_ids, plan.choices, is_chat);
+    if (const auto begun = plan.keeper->begin(); !begun)
+      return answer_error(exchange, begun.error());
+  }
+  plan.exchange = exchange;
+  plan.host = &host;
+  plan.workers = &service.workers();
+  plan.id = Service::new_id(id);
+  submit(exchange, *asked, std::move(request->orders), make(std::move(plan)));
 }
 
 }  // namespace
@@ -142,10 +164,10 @@ void answer_tokenizer_info(Service& service, const ExchangePtr& exchange) {
 }
 
 void answer_chat(Service& service, const ExchangePtr& exchange) {
-  generate(service, exchange, "chatcmpl-", read_chat_request, make_chat_reply);
+  generate(service, exchange, "chatcmpl-", read_chat_request, make_chat_reply, true);
 }
 void answer_completion(Service& service, const ExchangePtr& exchange) {
-  generate(service, exchange, "cmpl-", read_completion_request, make_completion_reply);
+  generate(service, exchange, "cmpl-", read_completion_request, make_completion_reply, false);
 }
 
 }  // namespace skein::server

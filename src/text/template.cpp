@@ -236,6 +236,52 @@ Prompt render(const Profile& profile, std::span<const Message> messages, ThinkMo
   return out;
 }
 
+namespace {
+
+// What a history lacks before a new turn may begin.
+Prompt close_history(const Profile& profile, After after) {
+  Prompt out;
+  if (after == After::text && !profile.has_turn_tokens()) out.add("\n\n");
+  if (after == After::answer || after == After::prompt) close_turn(profile, out);
+  return out;
+}
+
+}  // namespace
+
+Prompt render_more(const Profile& profile, After after, std::span<const Message> messages,
+                   ThinkMode mode) {
+  Prompt out;
+  if (!profile.has_template()) {
+    for (const Message& message : messages) out.add(message.text);
+    return out;
+  }
+  if (!profile.supports(mode)) mode = ThinkMode::none;
+  const bool goes_on = !messages.empty() && messages.back().role == Role::assistant;
+  if (messages.empty() && after != After::turn) return out;
+  if (after == After::prompt && goes_on && messages.size() == 1)
+    return answer_text(profile, messages.back().text);
+  out = close_history(profile, after);
+  for (const Message& message : messages.first(messages.size() - (goes_on ? 1 : 0)))
+    out.add(message_turn(profile, message, mode));
+  out.add(answer_begin(profile));
+  if (goes_on) out.add(answer_text(profile, messages.back().text));
+  return out;
+}
+
+Prompt render_turns(const Profile& profile, std::optional<After> after,
+                    std::span<const Message> messages) {
+  Prompt out;
+  const bool has_system = !messages.empty() && messages.front().role == Role::system;
+  if (after && profile.has_template())
+    out = close_history(profile, *after);
+  else if (profile.has_template() && !has_system && !profile.preamble.empty())
+    out = render_system(profile, profile.preamble);
+  for (const Message& message : messages)
+    out.add(profile.has_template() ? message_turn(profile, message, ThinkMode::none)
+                                   : Prompt{message.text});
+  return out;
+}
+
 Thinking split_thinking(std::string_view text) {
   std::string_view rest = strip_left(text);
   if (!rest.starts_with(kThinkBegin)) return {"", std::string(strip(text))};

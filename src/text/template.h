@@ -48,6 +48,23 @@ struct Prompt {
 // this one. Without a template the texts are joined as they are.
 Prompt render(const Profile& profile, std::span<const Message> messages, ThinkMode mode);
 
+// What follows a history that was fed already.
+enum class After : uint8_t {
+  text,    // that is no conversation's: turns follow behind a blank line
+  turn,    // whole turns
+  answer,  // an answer whose turn was not closed
+  prompt,  // the place where an answer begins, before its opening
+};
+// Behind a history: what closes it, the new messages, and the beginning of an answer without its
+// opening, or an answer's text where that is the last message. Nothing where there are no messages
+// and an answer may go on at once.
+Prompt render_more(const Profile& profile, After after, std::span<const Message> messages,
+                   ThinkMode mode);
+// The same with nothing that asks for an answer: all messages are whole turns. `after`: nothing was
+// fed before where it says nothing.
+Prompt render_turns(const Profile& profile, std::optional<After> after,
+                    std::span<const Message> messages);
+
 // The same text in pieces, for a chat that keeps a state:
 //   feed render_system(...)                          if there is a system text
 //   feed turn = render_turn(user); turn.prompt       keep this state

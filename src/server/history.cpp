@@ -1,0 +1,225 @@
+#include "server/history.h"
+
+#include <charconv>
+#include <utility>
+
+#include "store/snapshot.h"
+
+namespace skein::server {
+
+using store::Trouble;
+
+std::string write_notes(const NodeNotes& notes) {
+  JsonWriter json;
+  json.begin_object().member("kind", notes.kind).member("model", notes.model);
+  if (!notes.finish.empty()) json.member("finish", notes.finish);
+  return json.end_object().text();
+}
+
+NodeNotes read_notes(std::string_view text) {
+  NodeNotes out;
+  const auto json = parse_json(text, text.size() + 1);
+  if (!json) return out;
+  const auto take = [&](std::string_view key, std::string& into) {
+    if (const auto value = json->find(key).string()) into = *value;
+  };
+  take("kind", out.kind);
+  take("model", out.model);
+  take("finish", out.finish);
+  return out;
+}
+
+text::After after_of(const NodeNotes& notes) {
+  if (notes.kind == "prompt") return text::After::prompt;
+  if (notes.kind == "answer") return text::After::answer;
+  return notes.kind == "turn" || notes.kind == "tuned" ? text::After::turn : text::After::text;
+}
+
+Digest fingerprint_of(const Model& model) {
+  const ModelInfo& info = model.info();
+  if (info.numerics == Numerics::exact) return info.fingerprint;
+  Sha256 hash;
+  hash.update("fast ");
+  hash.update(info.fingerprint);
+  return hash.finish();
+}
+
+Asked<void> check_model(const store::Node& node, const Host& host) {
+  const Digest here = fingerprint_of(host.model());
+  if (node.fingerprint == here) return {};
+  const NodeNotes notes = read_notes(node.extra);
+  return tl::unexpected(
+      ApiError{.status = 409,
+               .message = fmt::format("state {} belongs to the model {} with fingerprint {}, and "
+                                      "this is {} with {}; its text is "
+                                      "at GET /v1/states/{}, to be read again",
+                                      node.id, notes.model.empty() ? "?" : escaped(notes.model, 80),
+                                      hex(node.fingerprint).substr(0, 16), escaped(host.name(), 80),
+                                      hex(here).substr(0, 16), node.id),
+               .param = "state",
+               .code = "state_mismatch",
+               .may_retry = false});
+}
+
+ApiError store_error(const store::StoreError& error, std::string param) {
+  ApiError out{.message = error.message, .param = std::move(param)};
+  switch (error.trouble) {
+    case Trouble::invalid: break;
+    case Trouble::missing: out.status = 404, out.code = "state_not_found"; break;
+    case Trouble::conflict:
+      out.status = 409, out.code = "turn_conflict", out.may_retry = false;
+      break;
+    case Trouble::full: out.status = 507, out.code = "store_full"; break;
+    case Trouble::unavailable: out.status = 503, out.retry_seconds = 1; break;
+    case Trouble::broken: out.status = 500; break;
+  }
+  return out;
+}
+
+namespace {
+
+Digest scope_of(const store::Tenant& tenant, std::string_view origin) {
+  Sha256 hash;
+  hash.update("skein scope ");
+  hash.update(tenant);
+  hash.update(origin);
+  return hash.finish();
+}
+
+// The state that no tokens make, at which a path begins.
+Asked<Start> start_at(const store::Tenant& tenant, Host& host, const store::Beginning& beginning) {
+  Start start{.scope = scope_of(tenant, beginning.node), .state = nullptr};
+  start.state = host.states().beginning_of(start.scope);
+  if (start.state) return start;
+  auto made = store::to_snapshot(beginning.image, host.model().state_layout());
+  if (!made) return tl::unexpected(api_error(made.error()));
+  start.state = std::make_shared<const Session::Snapshot>(std::move(*made));
+  return start;
+}
+
+std::optional<uint64_t> version_in(const std::string& if_match) {
+  std::string_view text = if_match;
+  if (text.starts_with('"') && text.ends_with('"') && text.size() > 2)
+    text = text.substr(1, text.size() - 2);
+  uint64_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return version;
+}
+
+std::optional<Returned> returned_of(const Json& field) {
+  if (const auto flag = field.boolean()) return *flag ? Returned::id : Returned::nothing;
+  const auto name = field.string();
+  if (name == "id") return Returned::id;
+  if (name == "url") return Returned::url;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host& host,
+                         const store::Node& node) {
+  if (auto fits = check_model(node, host); !fits) return tl::unexpected(fits.error());
+  if (node.stage == store::Stage::growing)
+    return tl::unexpected(ApiError{.status = 409,
+                                   .message = fmt::format("state {} is being written", node.id),
+                                   .param = "parent",
+                                   .code = "state_growing",
+                                   .retry_seconds = 1});
+  History out{.given = true, .keeps = true, .tenant = tenant, .start = {.scope = tenant}};
+  out.parent = node.id;
+  out.after = after_of(read_notes(node.extra));
+  auto path = store.path(tenant, node.id);
+  if (!path) return tl::unexpected(store_error(path.error()));
+  out.tokens = std::move(path->tokens);
+  const bool known = host.states().exactly(out.start, out.tokens) != nullptr;
+  const auto root = store.node(tenant, path->steps.front().id);
+  if (known && root && !root->origin) return out;
+  auto beginning = store.beginning(tenant, node.id);
+  if (!beginning) return tl::unexpected(store_error(beginning.error()));
+  if (!*beginning) return out;
+  const store::Beginning* from = &**beginning;
+  // What is kept further down says nothing of where the path begins.
+  store::Stored<std::optional<store::Beginning>> first;
+  if (!from->origin && root && root->origin) {
+    first = store.beginning(tenant, root->id);
+    if (first && *first) from = &**first;
+  }
+  if (from->origin) {
+    auto start = start_at(tenant, host, *from);
+    if (!start) return tl::unexpected(start.error());
+    out.start = std::move(*start);
+    out.tokens.erase(out.tokens.begin(),
+                     out.tokens.begin() + static_cast<std::ptrdiff_t>(from->tokens));
+    return out;
+  }
+  auto snapshot = store::to_snapshot(from->image, host.model().state_layout());
+  if (snapshot)
+    host.states().keep(out.start, std::span(out.tokens).first(from->tokens), std::move(*snapshot));
+  else
+    static_cast<void>(store.drop_snapshot(tenant, from->node));
+  return out;
+}
+
+Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Host& host,
+                            Fields& fields, const std::string* if_match) {
+  const auto session = fields.string("session");
+  const auto parent = fields.string("parent");
+  const auto state = fields.string("state");
+  Returned returned = Returned::nothing;
+  if (const Json field = fields.find("return_state")) {
+    const auto name = field.string();
+    if (const auto known = returned_of(field))
+      returned = *known;
+    else if (name == "base64" || name == "json")
+      fields.decline(
+          "return_state",
+          "a state is no part of a JSON answer; return_state: \"url\" says where its file "
+          "is");
+    else
+      fields.refuse("return_state", "return_state has to be true, false, id or url");
+  }
+  const auto ttl = fields.integer("session_ttl", 0, int64_t{1} << 32);
+  if (parent && state) fields.refuse("state", "state and parent say the same: one of them");
+  if (fields.error()) return tl::unexpected(*fields.error());
+
+  History out{.keeps = session || returned != Returned::nothing,
+              .tenant = tenant,
+              .start = {.scope = tenant}};
+  std::string at = parent.value_or(state.value_or(""));
+  std::optional<uint64_t> version;
+  if (session) {
+    const auto found = store.session(tenant, *session);
+    if (!found && found.error().trouble != Trouble::missing)
+      return tl::unexpected(store_error(found.error(), "session"));
+    version = found ? found->version : 0;
+    if (if_match && version_in(*if_match) != version)
+      return tl::unexpected(ApiError{
+          .status = 409,
+          .message = fmt::format("session {} has version {}, and the request was made for {}",
+                                 escaped(*session, 80), *version, escaped(*if_match, 40)),
+          .param = "session",
+          .code = "turn_conflict",
+          .may_retry = false});
+    if (found && at.empty()) at = found->node;
+  }
+  if (!at.empty()) {
+    const char* const field = parent ? "parent" : state ? "state" : "session";
+    const auto node = store.node(tenant, at);
+    if (!node) return tl::unexpected(store_error(node.error(), field));
+    auto opened = open_node(store, tenant, host, *node);
+    if (!opened) {
+      opened.error().param = field;
+      return opened;
+    }
+    out = std::move(*opened);
+  }
+  out.given = out.given || session.has_value();
+  out.session = session.value_or("");
+  out.version = version;
+  out.session_ttl_ms = ttl.value_or(0) * 1000;
+  out.returned = returned;
+  return out;
+}
+
+}  // namespace skein::server

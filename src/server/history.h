@@ -1,0 +1,61 @@
+// What a request goes on from: a state by its id or name, or where a session stands. Its path of
+// tokens is the history, and the request's text is behind it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/fields.h"
+#include "server/host.h"
+#include "store/store.h"
+
+namespace skein::server {
+
+enum class Returned : uint8_t { nothing, id, url };
+
+struct History {
+  // Whether the request names one, or begins one that is to be gone on from.
+  bool given = false;
+  bool keeps = false;  // its answer becomes a state that has an id
+
+  store::Tenant tenant{};
+  Start start{};
+  std::string parent{};           // a node; empty: there is none yet
+  std::vector<int32_t> tokens{};  // behind the start
+  text::After after = text::After::turn;
+  std::string session{};
+  std::optional<uint64_t> version{};  // of the session; 0: there is none yet
+  int64_t session_ttl_ms = 0;
+  Returned returned = Returned::nothing;
+
+  bool fresh() const { return tokens.empty() && start.tokens_read() == 0; }
+};
+
+// What a node's notes say of it.
+struct NodeNotes {
+  std::string kind = "text";  // "prompt", "answer", "turn", "text", "document", "tuned"
+  std::string model;
+  std::string finish;  // of an answer
+};
+std::string write_notes(const NodeNotes& notes);
+NodeNotes read_notes(std::string_view json);
+text::After after_of(const NodeNotes& notes);
+
+// What decides the numbers of a model's states.
+Digest fingerprint_of(const Model& model);
+// Errors: 409 (it is another model's, and how).
+Asked<void> check_model(const store::Node& node, const Host& host);
+ApiError store_error(const store::StoreError& error, std::string param = {});
+
+// `session`, `parent`, `state`, `return_state` of a body. `if_match`: the session's version that
+// the request was made for. Errors: 400, 404, 409.
+Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Host& host,
+                            Fields& fields, const std::string* if_match);
+// The path to a node, and what it begins with. A state of it that the store has, and nobody else,
+// is kept among the host's.
+Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host& host,
+                         const store::Node& node);
+
+}  // namespace skein::server

@@ -1,0 +1,146 @@
+// What the numbers of states say: how large they are by layer and head, and how two differ.
+#include <cmath>
+#include <utility>
+
+#include "server/state_json.h"
+
+namespace skein::server {
+namespace {
+
+double norm_of(std::span<const float> numbers) {
+  double sum = 0;
+  for (const float x : numbers) sum += double{x} * double{x};
+  return std::sqrt(sum);
+}
+
+// Of each part: its norm, and those of its heads where it is a matrix for each.
+Asked<std::string> stats_of(const State& state, const store::Node& node) {
+  const StateLayout& layout = state.layout();
+  JsonWriter json;
+  json.begin_object().member("id", node.id).member("object", "state.stats");
+  json.member("tokens", static_cast<int64_t>(node.tokens)).key("parts").begin_array();
+  for (size_t i = 0; i < layout.parts.size(); ++i) {
+    if (layout.slots[i].type != DType::f32) continue;
+    const auto part = state.part(i);
+    if (!part) return tl::unexpected(api_error(part.error()));
+    const auto numbers = part->floats();
+    json.begin_object().member("name", layout.parts[i].name).member("norm", norm_of(numbers));
+    json.key("shape").begin_array();
+    const Shape& shape = layout.parts[i].shape;
+    for (int axis = 0; axis < shape.rank(); ++axis) json.value(shape[axis]);
+    json.end_array();
+    if (shape.rank() == 3) {
+      const size_t each = numbers.size() / static_cast<size_t>(shape[0]);
+      json.key("heads").begin_array();
+      for (size_t at = 0; at + each <= numbers.size() && each > 0; at += each)
+        json.value(norm_of(numbers.subspan(at, each)));
+      json.end_array();
+    }
+    json.end_object();
+  }
+  return json.end_array().end_object().text();
+}
+
+struct Pair {
+  store::Node nodes[2];
+  std::string texts[2];
+  const Served* served = nullptr;
+  History histories[2];
+};
+
+void send(const ExchangePtr& exchange, Asked<std::string> text) {
+  if (!text) return answer_error(exchange, text.error());
+  exchange->answer->send({.body = std::move(*text)});
+}
+
+// Texts first: numbers do not explain.
+Asked<std::string> diff_of(const Pair& pair, const State& a, const State& b) {
+  const std::string_view texts[] = {pair.texts[0], pair.texts[1]};
+  size_t common = std::min(texts[0].size(), texts[1].size());
+  common = static_cast<size_t>(std::mismatch(texts[0].begin(),
+                                             texts[0].begin() + static_cast<std::ptrdiff_t>(common),
+                                             texts[1].begin())
+                                   .first -
+                               texts[0].begin());
+  while (common > 0 && common < texts[0].size() && (texts[0][common] & 0xc0) == 0x80) --common;
+  JsonWriter json;
+  json.begin_object().member("object", "state.diff");
+  json.member("id", pair.nodes[0].id).member("with", pair.nodes[1].id);
+  json.key("text").begin_object().member("common_bytes", static_cast<int64_t>(common));
+  json.member("own", readable(texts[0].substr(common)));
+  json.member("other", readable(texts[1].substr(common))).end_object();
+  json.key("parts").begin_array();
+  const StateLayout& layout = a.layout();
+  for (size_t i = 0; i < layout.parts.size(); ++i) {
+    if (layout.slots[i].type != DType::f32) continue;
+    const auto x = a.part(i), y = b.part(i);
+    if (!x || !y) return tl::unexpected(api_error(x ? y.error() : x.error()));
+    const auto p = x->floats(), q = y->floats();
+    if (p.size() != q.size()) continue;  // it grows
+    double apart = 0, product = 0;
+    for (size_t n = 0; n < p.size(); ++n) {
+      apart += (double{p[n]} - double{q[n]}) * (double{p[n]} - double{q[n]});
+      product += double{p[n]} * double{q[n]};
+    }
+    const double sizes = norm_of(p) * norm_of(q);
+    json.begin_object().member("name", layout.parts[i].name);
+    json.member("norm", norm_of(p)).member("other_norm", norm_of(q));
+    json.member("distance", std::sqrt(apart));
+    json.member("cosine", sizes > 0 ? product / sizes : 1.0).end_object();
+  }
+  return json.end_array().end_object().text();
+}
+
+}  // namespace
+
+void answer_state_stats(Service& service, const ExchangePtr& exchange) {
+  auto place = place_of(service, *exchange, exchange->parameter);
+  if (!place) return answer_error(exchange, place.error());
+  Host& host = *place->served->host;
+  auto history = open_node(service.store(), service.tenant_of(*exchange), host, place->node);
+  if (!history) return answer_error(exchange, history.error());
+  read_state(service, exchange, host, history->start, history->tokens,
+             [exchange, node = place->node](const StateTree::Kept& kept, size_t) {
+               send(exchange, stats_of(kept->state, node));
+             });
+}
+
+void answer_state_diff(Service& service, const ExchangePtr& exchange) {
+  const auto with = query_value(exchange->head.query, "with");
+  if (!with)
+    return answer_error(exchange,
+                        {.message = "with is missing: the other state's id", .param = "with"});
+  const auto pair = std::make_shared<Pair>();
+  const store::Tenant tenant = service.tenant_of(*exchange);
+  const std::string ids[] = {exchange->parameter, *with};
+  for (size_t i = 0; i < 2; ++i) {
+    auto place = place_of(service, *exchange, ids[i]);
+    if (!place) return answer_error(exchange, place.error());
+    if (pair->served && pair->served != place->served)
+      return answer_error(exchange, {.status = 409,
+                                     .message = "the two are of different models",
+                                     .param = "with",
+                                     .code = "state_mismatch",
+                                     .may_retry = false});
+    pair->served = place->served;
+    auto history = open_node(service.store(), tenant, *place->served->host, place->node);
+    if (!history) return answer_error(exchange, history.error());
+    pair->histories[i] = std::move(*history);
+    auto path = service.store().path(tenant, place->node.id);
+    if (!path) return answer_error(exchange, store_error(path.error()));
+    pair->texts[i] = std::move(path->text);
+    pair->nodes[i] = std::move(place->node);
+  }
+  Host& host = *pair->served->host;
+  const auto& [one, other] = pair->histories;
+  read_state(service, exchange, host, one.start, one.tokens,
+             [&service, &host, exchange, pair](const StateTree::Kept& a, size_t) {
+               const History& second = pair->histories[1];
+               read_state(service, exchange, host, second.start, second.tokens,
+                          [exchange, pair, a](const StateTree::Kept& b, size_t) {
+                            send(exchange, diff_of(*pair, a->state, b->state));
+                          });
+             });
+}
+
+}  // namespace skein::server

@@ -1,0 +1,189 @@
+#include "server/turn_keeper.h"
+
+#include <new>
+#include <utility>
+
+#include "store/snapshot.h"
+
+namespace skein::server {
+
+TurnKeeper::TurnKeeper(store::Store& store, Workers& workers, Host& host, History history,
+                       std::vector<int32_t> prompt, size_t opening, size_t answers, bool is_chat)
+    : store_(store),
+      workers_(workers),
+      host_(host),
+      history_(std::move(history)),
+      prompt_(prompt.begin(), prompt.end() - static_cast<std::ptrdiff_t>(opening)),
+      opening_(opening),
+      is_chat_(is_chat),
+      answers_(answers) {
+  // Nothing behind the history: it is the prompt.
+  prompt_id_ = prompt_.empty() && !history_.parent.empty() ? history_.parent : store::new_id();
+  for (Answer& answer : answers_) {
+    answer.id = store::new_id();
+    answer.ids.assign(prompt.end() - static_cast<std::ptrdiff_t>(opening), prompt.end());
+    answer.certain = answer.sent = opening;
+  }
+}
+
+TurnKeeper::~TurnKeeper() {
+  if (!begun_ || finished_) return;
+  try {
+    store::Changes changes;
+    for (Answer& answer : answers_) {
+      if (answer.finish.empty()) answer.finish = "cancelled";
+      changes.finished.push_back(rest_of(answer));
+    }
+    workers_.owe([&store = store_, tenant = history_.tenant, changes = std::move(changes)] {
+      static_cast<void>(store.commit(tenant, changes));
+    });
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+std::string TurnKeeper::text_of(std::span<const int32_t> ids) const {
+  return host_.tokenizer().decode(ids).value_or("");
+}
+
+std::string TurnKeeper::notes_of(std::string_view kind, std::string_view finish) const {
+  return write_notes({.kind = std::string(is_chat_ ? kind : "text"),
+                      .model = host_.name(),
+                      .finish = std::string(finish)});
+}
+
+Asked<void> TurnKeeper::begin() {
+  const Digest fingerprint = fingerprint_of(host_.model());
+  store::Changes changes;
+  if (prompt_id_ != history_.parent)
+    changes.nodes.push_back({.id = prompt_id_,
+                             .parent = history_.parent,
+                             .fingerprint = fingerprint,
+                             .name = {},
+                             .tokens = prompt_,
+                             .text = text_of(prompt_),
+                             .extra = notes_of("prompt"),
+                             .origin = {}});
+  for (const Answer& answer : answers_)
+    changes.nodes.push_back({.id = answer.id,
+                             .parent = prompt_id_,
+                             .fingerprint = fingerprint,
+                             .name = {},
+                             .tokens = answer.ids,
+                             .text = text_of(answer.ids),
+                             .extra = notes_of("answer"),
+                             .growing = true,
+                             .origin = {}});
+  if (const auto done = store_.commit(history_.tenant, std::move(changes)); !done)
+    return tl::unexpected(store_error(done.error(), "parent"));
+  begun_ = true;
+  return {};
+}
+
+void TurnKeeper::told(size_t index, const Event& event, const Generation& generation) {
+  // So few tokens are read again as soon as they are fetched.
+  constexpr size_t kWorthAppending = 16;
+  bool append = false;
+  {
+    const std::lock_guard lock(mutex_);
+    Answer& answer = answers_[index];
+    if (event.id >= 0) answer.ids.push_back(event.id);
+    if (event.finish == Finish::running) {
+      answer.certain =
+          std::min(opening_ + static_cast<size_t>(generation.certain_count()), answer.ids.size());
+    } else {
+      if (event.finish == Finish::stop) {
+        answer.ids.resize(
+            std::min(answer.ids.size(), opening_ + static_cast<size_t>(generation.read_count())));
+        const auto rest = host_.tokenizer().encode(generation.unread_text());
+        if (rest) answer.ids.insert(answer.ids.end(), rest->begin(), rest->end());
+      }
+      answer.certain = answer.ids.size();
+      answer.finish = finish_name(event.finish);
+    }
+    append = !appending_ && answer.certain >= answer.sent + kWorthAppending &&
+             event.finish == Finish::running;
+    appending_ = appending_ || append;
+  }
+  if (append) workers_.owe([self = shared_from_this()] { self->append(); });
+}
+
+void TurnKeeper::append() {
+  const std::lock_guard order(order_);
+  std::vector<store::Growth> growths;
+  std::vector<std::pair<Answer*, size_t>> before;
+  {
+    const std::lock_guard lock(mutex_);
+    appending_ = false;
+    for (Answer& answer : answers_) {
+      if (answer.sent >= answer.certain) continue;
+      const auto ids = std::span(answer.ids).subspan(answer.sent, answer.certain - answer.sent);
+      growths.push_back({history_.tenant, answer.id, {ids.begin(), ids.end()}, text_of(ids)});
+      before.emplace_back(&answer, std::exchange(answer.sent, answer.certain));
+    }
+  }
+  if (growths.empty() || store_.append(growths)) return;
+  // finish() tries again.
+  const std::lock_guard lock(mutex_);
+  for (const auto& [answer, sent] : before) answer->sent = sent;
+}
+
+store::Finish TurnKeeper::rest_of(const Answer& answer) const {
+  const auto rest = std::span(answer.ids).first(answer.certain).subspan(answer.sent);
+  return {answer.id, {rest.begin(), rest.end()}, text_of(rest), notes_of("answer", answer.finish)};
+}
+
+Asked<void> TurnKeeper::finish() {
+  const std::lock_guard order(order_);
+  store::Changes changes;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Answer& answer : answers_) changes.finished.push_back(rest_of(answer));
+  }
+  store::Changes alone = changes;
+  if (!history_.session.empty())
+    changes.sessions.push_back({.name = history_.session,
+                                .node = answers_[0].id,
+                                .expected = history_.version,
+                                .ttl_ms = history_.session_ttl_ms});
+  auto done = store_.commit(history_.tenant, std::move(changes));
+  finished_ = true;
+  if (!done) {
+    const ApiError error = store_error(done.error(), history_.session.empty() ? "" : "session");
+    if (!history_.session.empty())
+      static_cast<void>(store_.commit(history_.tenant, std::move(alone)));
+    return tl::unexpected(error);
+  }
+  if (!done->versions.empty()) version_ = done->versions[0];
+  for (const Answer& answer : answers_) keep_snapshot(answer);
+  return {};
+}
+
+// So that another process need not read it all.
+void TurnKeeper::keep_snapshot(const Answer& answer) const {
+  std::vector<int32_t> ids = history_.tokens;
+  ids.insert(ids.end(), prompt_.begin(), prompt_.end());
+  ids.insert(ids.end(), answer.ids.begin(), answer.ids.end());
+  if (auto kept = host_.states().exactly(history_.start, ids))
+    static_cast<void>(
+        store_.keep_snapshot(history_.tenant, answer.id, store::image_of(std::move(kept))));
+}
+
+void TurnKeeper::write(JsonWriter& json, size_t index) const {
+  const std::lock_guard lock(mutex_);
+  const Answer& answer = answers_[index];
+  json.begin_object().member("id", answer.id).member("prompt_id", prompt_id_);
+  if (finished_) {
+    const auto tokens =
+        history_.start.tokens_read() + history_.tokens.size() + prompt_.size() + answer.ids.size();
+    json.member("tokens", static_cast<int64_t>(tokens));
+    json.member("bytes", host_.model().info().state_bytes);
+    json.member("fingerprint", hex(fingerprint_of(host_.model())));
+    json.member("model", host_.name());
+    if (!history_.session.empty())
+      json.member("session", history_.session).member("version", static_cast<int64_t>(version_));
+    if (history_.returned == Returned::url) json.member("url", "/v1/states/" + answer.id);
+  }
+  json.end_object();
+}
+
+}  // namespace skein::server

@@ -1,0 +1,66 @@
+// Makes nodes of a request's prompt and of its answers: they have ids before the first token, grow
+// while the answer does, and stay when its client leaves in the middle.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "server/history.h"
+#include "server/workers.h"
+
+namespace skein::server {
+
+class TurnKeeper : public std::enable_shared_from_this<TurnKeeper> {
+ public:
+  // `prompt`: tokens behind the history, the last `opening` of which are the answers' already.
+  TurnKeeper(store::Store& store, Workers& workers, Host& host, History history,
+             std::vector<int32_t> prompt, size_t opening, size_t answers, bool is_chat);
+  // What nobody finished is finished as it is, but a session does not move then.
+  ~TurnKeeper();
+
+  // On a worker's thread: the ids are good from here on.
+  Asked<void> begin();
+  // On the host's thread.
+  void told(size_t answer, const Event& event, const Generation& generation);
+  // On a worker's thread, before the last byte leaves. Error: 409 (the session has moved; the
+  // answer is kept all the same), those of the store.
+  Asked<void> finish();
+
+  // {"id","prompt_id"} and, once it is finished, all that is known.
+  void write(JsonWriter& json, size_t answer = 0) const;
+  size_t answers() const { return answers_.size(); }
+
+ private:
+  struct Answer {
+    std::string id;
+    std::vector<int32_t> ids;  // with the opening
+    size_t certain = 0;        // that belong to it whatever follows
+    size_t sent = 0;           // that the store has
+    std::string finish;
+  };
+
+  std::string text_of(std::span<const int32_t> ids) const;
+  std::string notes_of(std::string_view kind, std::string_view finish = {}) const;
+  void append();
+  store::Finish rest_of(const Answer& answer) const;
+  void keep_snapshot(const Answer& answer) const;
+
+  store::Store& store_;
+  Workers& workers_;
+  Host& host_;
+  const History history_;
+  const std::vector<int32_t> prompt_;
+  const size_t opening_;
+  const bool is_chat_;
+  std::string prompt_id_;
+  std::vector<Answer> answers_;
+  uint64_t version_ = 0;  // of the session, once it has moved
+  bool begun_ = false, finished_ = false;
+  bool appending_ = false;    // somebody will
+  mutable std::mutex mutex_;  // of the answers
+  std::mutex order_;          // of appends
+};
+
+}  // namespace skein::server
