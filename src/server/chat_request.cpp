@@ -186,9 +186,9 @@ Asked<RenderedChat> render_messages(const Served& served, std::span<const text::
   const text::Profile& profile = *served.wording;
   RenderedChat out;
   // Without a message an answer goes on where it stopped, or begins where its place is.
-  out.goes_on =
-      messages.empty() ? history.after == text::After::answer || history.after == text::After::text
-                       : messages.back().role == text::Role::assistant;
+  out.goes_on = messages.empty()
+                    ? history.after == text::After::answer || history.after == text::After::text
+                    : messages.back().role == text::Role::assistant;
   out.think = profile.supports(think) ? think : ThinkMode::none;
   // What the answer begins with is read by itself, as a chat does that keeps the state before it.
   if (!out.goes_on) out.opening = text::render_turn(profile, "", false, out.think).opening;

@@ -85,9 +85,8 @@ void answer_response(Service& service, const ExchangePtr& exchange) {
   Host& host = *asked->served->host;
   GenerationRequest& generation = request->generation;
   const Digest tenant = service.tenant_of(*exchange);
-  generation.plan.prompt_tokens =
-      settle(host, {.tenant = tenant, .start = {.scope = tenant}}, generation.orders,
-             generation.plan.opening_ids);
+  generation.plan.prompt_tokens = settle(host, {.tenant = tenant, .start = {.scope = tenant}},
+                                         generation.orders, generation.plan.opening_ids);
   generation.plan.exchange = exchange;
   generation.plan.host = &host;
   generation.plan.workers = &service.workers();

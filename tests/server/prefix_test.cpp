@@ -285,7 +285,7 @@ TEST(Prefix, fast_numerics_give_the_same_with_and_without) {
       const Asked again = complete(server.port(), prompt, scores);
       EXPECT_EQ(choices_of(again), choices_of(fresh));
       EXPECT_TRUE(again.cached % kFastBlock == 0 || again.cached == again.prompt);
-      if (i > 0) EXPECT_GT(again.cached, 0);
+      EXPECT_TRUE(i == 0 || again.cached > 0);
     }
   }
 }
