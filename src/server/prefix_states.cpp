@@ -26,16 +26,23 @@ StateTree::Root PrefixStates::root_of(const Start& start) {
     scopes_.erase(oldest);
     recent_.pop_back();
   }
+  // All of it or nothing.
+  struct Making {
+    PrefixStates& states;
+    const Digest& scope;
+    const StateTree::Root root;
+    bool made = false;
+    ~Making() {
+      if (made) return;
+      states.scopes_.erase(scope);
+      states.tree_.remove(root);
+    }
+  } making{*this, start.scope, tree_.plant(start.state ? start.state : fresh_)};
+  Scope& scope = scopes_.emplace(start.scope, Scope{making.root, {}}).first->second;
   recent_.push_front(start.scope);
-  try {
-    const auto [place, made] = scopes_.emplace(start.scope, Scope{-1, recent_.begin()});
-    place->second.root = tree_.plant(start.state ? start.state : fresh_);
-    return place->second.root;
-  } catch (const std::bad_alloc&) {
-    scopes_.erase(start.scope);
-    recent_.pop_front();
-    throw;
-  }
+  scope.place = recent_.begin();
+  making.made = true;
+  return making.root;
 }
 
 size_t PrefixStates::usable(const Start& start, size_t tokens) const {
