@@ -238,7 +238,7 @@ Status Serve::add(Console& console, server::Server& server, const std::string& g
                               .wait_seconds = wait_ > 0 ? wait_ : kNever,
                               .kept = kept_ < 0 ? -1 : kept_ * static_cast<int64_t>(limits::kMiB)};
   host.kept = server::kept_bytes(host);
-  if (host.kept > 0)
+  if (host.kept > 0 && log_ != "json")
     console.note(
         fmt::format("{}: states of texts that may come again take up to {} (--keep-memory)",
                     escaped(name), bytes_text(static_cast<double>(host.kept))));
