@@ -119,7 +119,9 @@ class Job {
   uint64_t tokens() const { return order_.prompt.size(); }
   bool is_over() const { return over_; }
   // Nobody takes what it has to tell.
-  bool is_stalled() const { return begun_ && !reading_ && !scoring_ && !ahead_ && group_->reply->full(); }
+  bool is_stalled() const {
+    return begun_ && !reading_ && !scoring_ && !ahead_ && group_->reply->full();
+  }
   bool is_unwanted() const { return group_->over || group_->reply->gone(); }
   // What it got so far, in units of Schedule.
   int64_t units() noexcept;
