@@ -33,7 +33,7 @@ Host::Host(std::string name, std::shared_ptr<Model> model, text::TokenizerPtr to
            const HostOptions& options)
     : name_(std::move(name)),
       budget_(budget_of(options)),
-      runtime_(std::move(model), std::move(tokenizer), kept_bytes(options)),
+      runtime_(std::move(model), std::move(tokenizer), EngineOptions{}, kept_bytes(options)),
       desk_(runtime_, name_,
             {.parallel = options.parallel,
              .waiting = options.waiting,

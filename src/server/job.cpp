@@ -31,7 +31,7 @@ Status copy_of(const Status& status) {
 }  // namespace
 
 Runtime::Runtime(std::shared_ptr<Model> the_model, text::TokenizerPtr the_tokenizer,
-                 int64_t kept_bytes, EngineOptions options)
+                 EngineOptions options, int64_t kept_bytes)
     : model(std::move(the_model)),
       tokenizer(std::move(the_tokenizer)),
       traits(token_traits(

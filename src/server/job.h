@@ -73,8 +73,8 @@ class Reply {
 // A model as its jobs see it.
 struct Runtime {
   // `kept_bytes`: of states of texts that may come again.
-  Runtime(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, int64_t kept_bytes = 0,
-          EngineOptions options = {});
+  Runtime(std::shared_ptr<Model> model, text::TokenizerPtr tokenizer, EngineOptions options = {},
+          int64_t kept_bytes = 0);
 
   const std::shared_ptr<Model> model;
   const text::TokenizerPtr tokenizer;
