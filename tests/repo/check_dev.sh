@@ -13,7 +13,7 @@ cp "$project/dev" "$copy/dev"
 cp "$project/tools/packages.txt" "$copy/tools/packages.txt"
 
 # The tools of a minimal system, and no sudo.
-for tool in sh awk basename cat cp cut dirname env find grep head mkdir mktemp nproc rm sed tail tr \
+for tool in sh awk basename cat cmp cp cut dirname env find grep head mkdir mktemp nproc rm sed tail tr \
   uname; do
   path=$(command -v "$tool") || continue
   ln -s "$path" "$bin/$tool"
@@ -102,6 +102,48 @@ FAKE_UID=0 FAKE_MISSING=
 dev test -R io
 [ "$code" = 0 ] || fail "test exits with $code"
 tail -n 1 "$CALLS" | grep -q '^ctest .*--output-on-failure -R io$' || fail "ctest is not the last"
+
+# The clients that tests drive: what cannot be had stops nobody, and what npm fetched stays.
+clients=$copy/build/tests/clients
+mkdir -p "$clients"
+echo 1 >"$clients/package-lock.json"
+FAKE_MISSING='curl nodejs npm'
+dev test
+[ "$code" = 0 ] || fail "test without the clients exits with $code"
+grep -q 'apt-get .*install curl$' "$CALLS" || fail "the clients were not installed"
+grep -q 'apt-get .*install nodejs npm$' "$CALLS" || fail "npm was not installed"
+FAKE_UID=1000
+dev test
+[ "$code" = 0 ] || fail "test with clients that cannot be installed exits with $code"
+grep -q 'apt-get install .* nodejs npm' "$work/said" || fail "the line for npm was not printed"
+FAKE_UID=0
+cat >"$bin/npm" <<'FAKE'
+#!/bin/sh
+echo "npm $*" >>"$CALLS"
+[ -z "$FAKE_NPM" ] || { echo "npm ERR! $FAKE_NPM" >&2; exit 1; }
+mkdir node_modules
+FAKE
+chmod +x "$bin/npm"
+FAKE_MISSING='nodejs npm' FAKE_NPM='code EAI_AGAIN'
+export FAKE_NPM
+dev test
+[ "$code" = 0 ] || fail "test without a network exits with $code"
+grep -q apt-get "$CALLS" && fail "npm is there, yet apt-get was called"
+grep -q '^SKIPPED: ' "$clients/why-not" || fail "nothing says that there was no network"
+FAKE_NPM='code EINTEGRITY'
+dev test
+grep -q '^npm could not' "$clients/why-not" || fail "nothing says that npm failed"
+FAKE_NPM=
+dev test
+[ ! -e "$clients/why-not" ] || fail "something is said to be wrong with npm"
+grep -q '^npm ci .*--ignore-scripts' "$CALLS" || fail "npm was not asked for what the lock file names"
+dev test
+grep -q '^npm' "$CALLS" && fail "what npm fetched is fetched again"
+echo 2 >"$clients/package-lock.json"
+dev test
+grep -q '^npm ci' "$CALLS" || fail "another lock file fetches nothing"
+rm "$bin/npm"
+FAKE_MISSING=
 
 dev fuzz soon
 [ "$code" = 1 ] || fail "a nonsense number of seconds exits with $code"
