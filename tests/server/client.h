@@ -65,6 +65,13 @@ class Client {
     return send(out + "\r\n" + std::string(body));
   }
 
+  // Waits for such bytes, which read() gives all the same.
+  bool comes(std::string_view bytes) {
+    while (in_.find(bytes) == std::string::npos)
+      if (!more()) return false;
+    return true;
+  }
+
   // The next answer, without the frames of its chunks.
   Reply read(bool has_body = true) {
     Reply out;
@@ -123,10 +130,10 @@ class Client {
   bool ended() { return in_.empty() && !more(); }
 
  private:
-  // False: the end, or nothing came for 20 s.
+  // False: the end, or nothing came for two minutes.
   bool more() {
     pollfd wait{.fd = fd_, .events = POLLIN, .revents = 0};
-    if (::poll(&wait, 1, 20'000) != 1) return false;
+    if (::poll(&wait, 1, 120'000) != 1) return false;
     char bytes[16384];
     const ssize_t count = ::recv(fd_, bytes, sizeof(bytes), 0);
     if (count <= 0) return false;

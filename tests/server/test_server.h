@@ -74,10 +74,10 @@ class TestServer {
     return value;
   }
   double of_model(const std::string& name) const { return metric(name + "{model=\"bundled\"}"); }
-  // False after 20 s.
+  // False after a minute at least.
   template <typename F>
   bool wait_until(F ready) const {
-    for (int i = 0; i < 4000; ++i) {
+    for (int i = 0; i < 12'000; ++i) {
       if (ready()) return true;
       ::usleep(5'000);
     }
