@@ -169,11 +169,13 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
       return fail(status.error().code, "{}: {}", escaped(key_file_), status.error().message);
     if (service.keys.empty()) return fail(Code::argument, "{} holds no key", escaped(key_file_));
   }
-  for (std::string name : hosts_) {
-    for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    service.hosts.allowed.push_back(std::move(name));
-  }
-  service.origins.allowed = origins_;
+  const auto of = [](const char* option, const Status& status) -> Status {
+    if (status) return {};
+    return fail(status.error().code, "{}: {}", option, status.error().message);
+  };
+  for (const std::string& name : hosts_) SK_TRY_STATUS(of("--allow-host", service.hosts.add(name)));
+  for (const std::string& origin : origins_)
+    SK_TRY_STATUS(of("--cors", service.origins.add(origin)));
   service.prefix = prefix_;
   while (service.prefix.ends_with('/')) service.prefix.pop_back();
   if (!service.prefix.empty() && service.prefix.front() != '/')

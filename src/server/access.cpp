@@ -16,6 +16,16 @@ bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
+bool is_number(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return out;
+}
+
 Digest digest_of(std::string_view key) {
   Sha256 hash;
   hash.update(key);
@@ -121,12 +131,50 @@ Digest Keys::tenant_of(const Head& head) const {
   return out;
 }
 
+Status HostRule::add(std::string_view name) {
+  std::string_view host = name;
+  const size_t mark = host.starts_with('[') ? host.find("]:") : host.find(':');
+  if (mark != std::string_view::npos)
+    host = host.substr(0, mark + static_cast<size_t>(host[mark] == ']'));
+  const std::string_view port = name.substr(std::min(host.size() + 1, name.size()));
+  if (host.empty() || !is_visible(host) || !is_number(port) ||
+      host.find_first_of("/@,") != std::string_view::npos)
+    return fail(Code::argument, "{} is no name of a machine, such as skein.example",
+                escaped(name, 80));
+  allowed.push_back(lower(host));
+  return {};
+}
+
 bool HostRule::allows(const std::string& host) const {
   if (any_name || host == "localhost" || host == "[::1]") return true;
-  const auto is_number = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
-  const bool address = host.starts_with('[') || std::all_of(host.begin(), host.end(), is_number);
+  const auto of_address = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
+  const bool address = host.starts_with('[') || std::all_of(host.begin(), host.end(), of_address);
   if (address && (any_address || host.starts_with("127."))) return true;
   return std::find(allowed.begin(), allowed.end(), host) != allowed.end();
+}
+
+Status OriginRule::add(std::string_view given) {
+  std::string origin = lower(given);
+  while (origin.ends_with('/') && !origin.ends_with("://")) origin.pop_back();
+  if (given == "*" || given == "null") {
+    allowed.push_back(std::move(origin));
+    return {};
+  }
+  const size_t mark = origin.find("://");
+  const std::string_view place =
+      mark == std::string::npos ? std::string_view() : std::string_view(origin).substr(mark + 3);
+  if (mark == 0 || place.empty() || !is_visible(origin) ||
+      place.find_first_of("/?#@,") != std::string_view::npos)
+    return fail(Code::argument,
+                "{} is no origin: that is a page's scheme, name and port, such as "
+                "https://chat.example or http://localhost:3000, or * for all",
+                escaped(given, 80));
+  // Browsers leave out the port that everybody expects.
+  for (const auto& [scheme, port] : {std::pair("https://", ":443"), std::pair("http://", ":80")})
+    if (origin.starts_with(scheme) && origin.ends_with(port))
+      origin.resize(origin.size() - std::string_view(port).size());
+  allowed.push_back(std::move(origin));
+  return {};
 }
 
 bool OriginRule::allows(std::string_view origin) const {

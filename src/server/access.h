@@ -44,14 +44,18 @@ class Keys {
 // A page elsewhere can make a browser send requests to this machine; its own name stands in Host.
 struct HostRule {
   std::vector<std::string> allowed;  // beside this machine's own names
-  bool any_name = false;             // keys protect it
-  bool any_address = false;          // listens elsewhere than on this machine
+  // A name as people write it, also with a port, which does not count. Error: argument.
+  Status add(std::string_view name);
+  bool any_name = false;     // keys protect it
+  bool any_address = false;  // listens elsewhere than on this machine
   // A name in small letters, or an address.
   bool allows(const std::string& host) const;
 };
 
 struct OriginRule {
   std::vector<std::string> allowed;  // "https://chat.example", or "*"
+  // As people write it: made what a browser sends. Error: argument (nothing that one sends).
+  Status add(std::string_view origin);
   bool allows(std::string_view origin) const;
 };
 

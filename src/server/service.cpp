@@ -221,13 +221,17 @@ Asked<const Served*> Service::model_of(const Json& body) const {
     if (const Served* served = find(*name)) return served;
   // Programs have the names of other people's models built in.
   if (models_.size() == 1 && !options_.defaults.strict_model) return &models_.front();
-  if (!named)
-    return refused("model is missing: there are several, GET /v1/models lists them", "model");
-  return tl::unexpected(ApiError{
-      .status = 404,
-      .message = fmt::format("there is no model {}; GET /v1/models lists them", escaped(*name, 80)),
-      .param = "model",
-      .code = "model_not_found"});
+  const std::string remedy =
+      models_.size() == 1
+          ? fmt::format("this server has {} and, with --strict-model, takes no other name",
+                        escaped(models_.front().host->name(), 80))
+          : "there are several, GET /v1/models lists them";
+  if (!named) return refused("model is missing: " + remedy, "model");
+  return tl::unexpected(
+      ApiError{.status = 404,
+               .message = fmt::format("there is no model {}: {}", escaped(*name, 80), remedy),
+               .param = "model",
+               .code = "model_not_found"});
 }
 
 double Service::uptime() const { return seconds_since(began_); }
