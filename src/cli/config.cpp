@@ -100,6 +100,14 @@ std::vector<std::filesystem::path> Config::files() {
   return out;
 }
 
+Result<Config> Config::load(const std::filesystem::path& file) {
+  SK_TRY(const auto bytes, read_file(file, kConfigBytes));
+  SK_TRY(Config config, parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                              escaped(file.string())));
+  SK_TRY_STATUS(check_config(config));
+  return config;
+}
+
 Result<Config> Config::load() {
   Config all;
   for (const std::filesystem::path& file : files()) {

@@ -24,6 +24,8 @@ class Config {
   // Files that do not exist are no error. Errors: argument (a file is not TOML, or holds a value
   // that no option can take), io.
   static Result<Config> load();
+  // One file instead of those, which has to exist.
+  static Result<Config> load(const std::filesystem::path& file);
   // One file's text; for load() and its tests. `name` is what messages call it.
   static Result<Config> parse(std::string_view text, std::string_view name);
   static std::vector<std::filesystem::path> files();

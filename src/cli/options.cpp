@@ -114,6 +114,11 @@ Option& Option::range(std::optional<double> least, std::optional<double> most) {
   return *this;
 }
 
+Option& Option::hide() {
+  secret = true;
+  return *this;
+}
+
 Option& Option::file() {
   names_file = true;
   return *this;
@@ -262,16 +267,32 @@ bool Options::given(std::string_view name) const {
                      [&](const auto& one) { return one.first->name == name; });
 }
 
-namespace {
+std::string Options::given_value(std::string_view name) const {
+  std::string out;
+  for (const auto& [option, value] : given_)
+    if (option->name == name) out = value;
+  return out;
+}
+
+// `where` is what the setting is said to come from, `source` what an error begins with.
+Status Options::note(const Option& target, std::string_view value, std::string_view where,
+                     std::string_view source) {
+  SK_TRY_STATUS(take(target, value, source));
+  if (settings_.empty() || settings_.back().option != &target)
+    settings_.push_back({&target, {}, std::string(where)});
+  if (!target.repeats) settings_.back().values.clear();
+  settings_.back().values.emplace_back(value);
+  return {};
+}
 
 // What the environment or a configuration file says of an option that the command line left out;
 // `target` takes it. Whether there was something.
-Result<bool> take_elsewhere(const Option& option, const Option& target, const Config* config,
-                            std::string_view command) {
+Result<bool> Options::take_elsewhere(const Option& option, const Option& target,
+                                     const Config* config, std::string_view command) {
   if (option.only_here) return false;
   const std::string variable = option.environment();
   if (const char* value = std::getenv(variable.c_str()); value && *value) {
-    SK_TRY_STATUS(take(target, value, variable));
+    SK_TRY_STATUS(note(target, value, variable, variable));
     return true;
   }
   const ConfigKey* key = config ? config->find(command, option.name) : nullptr;
@@ -279,18 +300,16 @@ Result<bool> take_elsewhere(const Option& option, const Option& target, const Co
   if (key->values.size() != 1 && !target.repeats)
     return fail(Code::argument, "{}: {} takes one value", key->where, option.name);
   for (const std::string& value : key->values)
-    SK_TRY_STATUS(take(target, value, key->where + ": " + option.name));
+    SK_TRY_STATUS(note(target, value, key->where, key->where + ": " + option.name));
   return true;
 }
-
-}  // namespace
 
 Status Options::resolve(const Config* config, std::string_view command) {
   for (const Option& option : options_) {
     if (given(option.name)) {
       const std::string source = option.argument ? option.name : dashed(option);
       for (const auto& [which, value] : given_)
-        if (which == &option) SK_TRY_STATUS(take(option, value, source));
+        if (which == &option) SK_TRY_STATUS(note(option, value, "the command line", source));
       continue;
     }
     if (!option.argument) {
@@ -302,9 +321,21 @@ Status Options::resolve(const Config* config, std::string_view command) {
       if (found || other.stands_for != &option) continue;
       SK_TRY(found, take_elsewhere(other, option, config, command));
     }
-    if (!found && option.must) return fail(Code::argument, "{} is missing", option.name);
   }
   return {};
+}
+
+Status Options::missing() const {
+  for (const Option& option : options_)
+    if (option.argument && option.must && !setting(option))
+      return fail(Code::argument, "{} is missing", option.name);
+  return {};
+}
+
+const Setting* Options::setting(const Option& option) const {
+  const auto found = std::find_if(settings_.begin(), settings_.end(),
+                                  [&](const Setting& one) { return one.option == &option; });
+  return found == settings_.end() ? nullptr : &*found;
 }
 
 const Option* Options::find(std::string_view name) const {

@@ -48,6 +48,8 @@ struct Option {
   bool names_file = false;
   bool names_model = false;
   bool only_here = false;              // on the command line, not in the environment or a file
+  bool secret = false;                 // its value is never printed
+  bool number = false;                 // its value is one
   bool trusted = false;                // not in the file of the current folder, which others wrote
   const Option* stands_for = nullptr;  // the argument that it gives
   std::optional<double> low, high;
@@ -63,10 +65,18 @@ struct Option {
   Option& unset_elsewhere();  // only_here
   Option& set_elsewhere();    // not only_here, of a stand-in
   Option& set_by_user();      // trusted
+  Option& hide();             // secret
 
   bool is_flag() const { return placeholder.empty() && !argument; }
   std::string environment() const;  // SKEIN_TOP_P
   std::string shown() const;        // "-t, --threads N"
+};
+
+// An option that somebody set, with the texts that he set it to and where.
+struct Setting {
+  const Option* option = nullptr;
+  std::vector<std::string> values;
+  std::string where;  // "the command line", "SKEIN_PORT", "skein.toml:3"
 };
 
 class Options {
@@ -88,6 +98,7 @@ class Options {
                 std::string_view help) {
     Option& option = add(names, placeholder, help);
     bind(option, target);
+    option.number = kIsNumber<T>;
     return option;
   }
   // Arguments come in the order of their declaration. A vector takes all that is left.
@@ -108,9 +119,15 @@ class Options {
   Status read(std::span<const std::string> args);
   // Whether read() saw the option.
   bool given(std::string_view name) const;
+  // The last value that it saw of one; empty if there is none.
+  std::string given_value(std::string_view name) const;
   // Fills the targets: command line, else environment, else `config` (which may be null). Error:
   // argument, naming the source.
   Status resolve(const Config* config, std::string_view command);
+  // After resolve(). Error: argument (one that has to be there is not).
+  Status missing() const;
+  // After resolve(): what somebody set. Of an argument that an option gives, the argument.
+  const Setting* setting(const Option& option) const;
 
   const std::deque<Option>& all() const { return options_; }
   const Option* find(std::string_view name) const;
@@ -132,10 +149,21 @@ class Options {
     option.assign = [&target](std::string_view text) { return convert(text, target); };
   }
   Status take_arguments(std::vector<std::string> arguments);
+  Result<bool> take_elsewhere(const Option& option, const Option& target, const Config* config,
+                              std::string_view command);
+  Status note(const Option& target, std::string_view value, std::string_view where,
+              std::string_view source);
+
+  template <typename T>
+  static constexpr bool kIsNumber =
+      std::is_same_v<T, int64_t> || std::is_same_v<T, uint64_t> || std::is_same_v<T, double> ||
+      std::is_same_v<T, std::optional<int64_t>> || std::is_same_v<T, std::optional<uint64_t>> ||
+      std::is_same_v<T, std::optional<double>>;
 
   std::deque<Option> options_;  // a deque: declarations hand out references
   std::string heading_;
   std::vector<std::pair<const Option*, std::string>> given_;  // in the order of the command line
+  std::deque<Setting> settings_;
 };
 
 }  // namespace skein::cli

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/help.h"
+#include "cli/settings.h"
 #include "cli/suggest.h"
 
 namespace skein::cli {
@@ -80,7 +81,10 @@ int run_command(const CommandEntry& entry, std::span<const std::string> args,
     return console.finish(kFine);
   }
   Result<Config> config = Config();
-  if (command->wants_config()) config = Config::load();
+  const std::string file = options.given_value(kConfigOption);
+  if (options.given(kConfigOption) && file.empty())
+    return refuse({Code::argument, "--config: the name of a file is empty"});
+  if (command->wants_config()) config = file.empty() ? Config::load() : Config::load(file);
   if (!config) return refuse(config.error());
   if (auto status = options.resolve(&*config, entry.name); !status) return refuse(status.error());
 
@@ -88,6 +92,11 @@ int run_command(const CommandEntry& entry, std::span<const std::string> args,
                    .quiet = general.quiet,
                    .verbose = general.verbose,
                    .color = general.color});
+  if (options.given(kPrintConfigOption)) {
+    print_settings(console, options, entry.name);
+    return console.finish(kFine);
+  }
+  if (auto status = options.missing(); !status) return refuse(status.error());
   // What the library has to say of what it takes nevertheless.
   const auto heard = [](int level, const char* text, void* user) {
     if (level == static_cast<int>(LogLevel::warning)) static_cast<Console*>(user)->warn(text);

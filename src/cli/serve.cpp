@@ -15,6 +15,8 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/sampling_options.h"
+#include "cli/service_manager.h"
+#include "cli/settings.h"
 #include "run/vocabulary.h"
 #include "server/server.h"
 
@@ -59,6 +61,12 @@ std::string log_json(const server::LogEntry& entry) {
   return json.end_object().text();
 }
 
+std::string list_of(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + escaped(name);
+  return out;
+}
+
 class Serve final : public Command {
  public:
   void declare(Options& options) override;
@@ -72,6 +80,7 @@ class Serve final : public Command {
   std::vector<std::string> models_;
   ModelOptions model_options_;
   SamplingOptions sampling_options_;
+  SettingsOptions settings_options_;
   std::string host_ = "127.0.0.1", prefix_, profile_name_, template_name_, key_file_;
   std::string log_ = "text";
   std::optional<std::string> think_;
@@ -90,9 +99,11 @@ void Serve::declare(Options& options) {
   options.stand_in("-m,--model", "MODEL", "FILE").set_elsewhere();
   options.value("--host", host_, "ADDRESS", "where to listen: 127.0.0.1 is this machine alone");
   options.value("--port", port_, "N", "the port; 0: any that is free").range(0, 65535);
-  options.value("--api-key", keys_, "[ROLE:]KEY",
-                "a key that requests must have; with a role (read, generate, state, admin) it may "
-                "do less than everything; may stand several times");
+  options
+      .value("--api-key", keys_, "[ROLE:]KEY",
+             "a key that requests must have; with a role (read, generate, state, admin) it may "
+             "do less than everything; may stand several times")
+      .hide();
   options.value("--api-key-file", key_file_, "FILE", "such keys, one a line").file();
   options.flag("--allow-open", open_, "let everybody in who reaches an address without keys");
   options.value("--allow-host", hosts_, "NAME",
@@ -146,6 +157,7 @@ void Serve::declare(Options& options) {
       .value("--log", log_, "FORMAT",
              "a line for each request on standard error: text, json or off")
       .one_of({"text", "json", "off"});
+  settings_options_.declare(options);
   model_options_.declare_settings(options);
   sampling_options_.declare(options);
 }
@@ -262,9 +274,7 @@ void Serve::welcome(Console& console, const server::Server& server) const {
     console.object(json.end_object());
     return console.flush();
   }
-  std::string models;
-  for (const std::string& name : names_) models += (models.empty() ? "" : ", ") + escaped(name);
-  console.line(fmt::format("Skein serves {} at {}", models, url));
+  console.line(fmt::format("Skein serves {} at {}", list_of(names_), url));
   if (!console.quiet()) {
     const std::string key =
         keys_.empty() && key_file_.empty() ? "" : " -H 'Authorization: Bearer KEY'";
@@ -288,13 +298,27 @@ int Serve::run(Console& console) {
   const interrupt::Scope scope;
   auto options = server_options(console);
   if (!options) return console.error(options.error());
+  auto manager = ServiceManager::find();
+  if (!manager) return console.error(manager.error());
+  const auto told = [&](const Status& status) {
+    if (!status) console.warn(status.error().message);
+  };
+  if (const auto socket = manager->socket()) options->listen.socket = *socket;
   // Before the models, which may take long: a port that is taken is told at once.
   auto server = server::Server::open(std::move(*options));
   if (!server) return console.error(server.error());
-  for (const std::string& model : models_)
+  for (const std::string& model : models_) {
+    told(manager->status("loading " + model));
     if (auto status = add(console, **server, model); !status) return console.error(status.error());
+  }
   welcome(console, **server);
-  (*server)->run([] { return interrupt::requested(); });
+  told(manager->ready(fmt::format("serves {} at {}", list_of(names_), (*server)->url())));
+  (*server)->run([&] {
+    manager->beat();
+    if (!interrupt::requested()) return false;
+    told(manager->stopping());
+    return true;
+  });
   console.detail("ended");
   return kFine;
 }

@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <new>
 #include <unordered_map>
@@ -573,6 +574,25 @@ Result<bool> is_loopback(const std::string& host) {
   return address.is_loopback();
 }
 
+Result<std::string> address_of(int socket) {
+  int listens = 0, type = 0;
+  socklen_t size = sizeof(int);
+  sockaddr_storage place{};
+  socklen_t place_size = sizeof(place);
+  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+                     ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&place), &place_size) == 0;
+  const bool internet = place.ss_family == AF_INET || place.ss_family == AF_INET6;
+  if (!known || !listens || type != SOCK_STREAM || !internet)
+    return fail(Code::argument,
+                "the socket that was handed over is none that listens for TCP; in skein.socket, "
+                "ListenStream= has to be a port, or an address and a port");
+  tcp::endpoint out;
+  out.resize(place_size);
+  std::memcpy(out.data(), &place, place_size);
+  return plain(out.address()).to_string();
+}
+
 Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 // Connections that were cut off hold on to the house.
@@ -582,6 +602,12 @@ Result<std::unique_ptr<Listener>> Listener::open(const ListenOptions& options) {
   SK_TRY_STATUS(is_loopback(options.host));
   auto impl = std::make_unique<Impl>(options);
   error_code error;
+  if (options.socket >= 0) {
+    const bool old = options.host.find(':') == std::string::npos;
+    impl->acceptor.assign(old ? tcp::v4() : tcp::v6(), options.socket, error);
+    if (error) return fail(Code::io, "cannot listen at the socket: {}", error.message());
+    return std::unique_ptr<Listener>(new Listener(std::move(impl)));
+  }
   const auto address =
       asio::ip::make_address(options.host == "localhost" ? "127.0.0.1" : options.host, error);
   const tcp::endpoint place(address, static_cast<uint16_t>(options.port));

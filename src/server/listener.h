@@ -16,6 +16,7 @@ namespace skein::server {
 struct ListenOptions {
   std::string host = "127.0.0.1";  // an address, or "localhost"
   int64_t port = 8080;             // 0: any that is free
+  int socket = -1;                 // one that listens already, and is the listener's from here on
   uint64_t body_bytes = limits::kBodyBytes;
   uint64_t bodies_bytes = limits::kBodiesBytes;
   // Shorter ones for tests.
@@ -29,6 +30,9 @@ struct ListenOptions {
 
 // Whether only programs of this machine reach that address. Error: argument (no address).
 Result<bool> is_loopback(const std::string& host);
+
+// The address at which a socket listens. Error: argument (it is none that listens for TCP).
+Result<std::string> address_of(int socket);
 
 class Listener {
  public:

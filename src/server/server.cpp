@@ -8,6 +8,9 @@ Server::Server(ServerOptions options) : options_(std::move(options)) {}
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::open(ServerOptions options) {
+  if (options.listen.socket >= 0) {
+    SK_TRY(options.listen.host, address_of(options.listen.socket));
+  }
   SK_TRY(const bool local, is_loopback(options.listen.host));
   const bool keys = !options.service.keys.empty();
   if (!local && !keys && !options.allow_open)

@@ -19,9 +19,10 @@ namespace skein::test {
 class Process {
  public:
   // Standard output and error go to files of these names. `environment` is added: "NAME=value".
+  // `inherited`: what it gets as descriptor 3, with its own id in LISTEN_PID.
   Process(std::vector<std::string> words, const std::filesystem::path& out,
           const std::filesystem::path& err, std::vector<int> ignored = {},
-          std::vector<std::string> environment = {}) {
+          std::vector<std::string> environment = {}, int inherited = -1) {
     words.insert(words.begin(), SKEIN_PROGRAM);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -33,7 +34,9 @@ class Process {
     ::dup2(::open("/dev/null", O_RDONLY), 0);
     ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1);
     ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), 2);
-    for (int fd = 3; fd < 64; ++fd) ::close(fd);
+    std::string listens = "LISTEN_PID=" + std::to_string(::getpid());
+    if (inherited >= 0) ::dup2(inherited, 3), ::putenv(listens.data());
+    for (int fd = inherited >= 0 ? 4 : 3; fd < 64; ++fd) ::close(fd);
     for (std::string& setting : environment) ::putenv(setting.data());
     ::execv(argv[0], argv.data());
     ::_exit(127);

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/json.h"
-#include "cli/process.h"
+#include "cli/serving.h"
 #include "server/client.h"
 #include "support/bundled.h"
 #include "support/fixtures.h"
@@ -12,37 +12,7 @@
 namespace skein::test {
 namespace {
 
-const std::string kModel = std::string(SKEIN_SOURCE_DIR) + "/models/bundled-0.pth";
-
-// One that runs, at a port of its own choice.
-class Served {
- public:
-  explicit Served(std::vector<std::string> more = {}, std::vector<std::string> environment = {})
-      : process_(words(std::move(more)), files_ / "out", files_ / "err", {},
-                 std::move(environment)) {
-    process_.wait_until([&] { return port() != 0 && out().find('\n') != std::string::npos; });
-  }
-  std::string out() const { return text_of_file(files_ / "out"); }
-  std::string err() const { return text_of_file(files_ / "err"); }
-  uint16_t port() const {
-    const std::string text = out();
-    const size_t at = text.find("127.0.0.1:");
-    int port = 0;
-    if (at != std::string::npos)
-      std::from_chars(text.data() + at + 10, text.data() + text.size(), port);
-    return static_cast<uint16_t>(port);
-  }
-  Process& process() { return process_; }
-
- private:
-  static std::vector<std::string> words(std::vector<std::string> more) {
-    std::vector<std::string> out = {"serve", "tiny=" + kModel, "--port", "0"};
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
-  }
-  const Folder files_;
-  Process process_;
-};
+const std::string& kModel = Served::kModel;
 
 TEST(Serve, says_where_it_is_answers_and_ends) {
   Served served;
@@ -124,6 +94,23 @@ TEST(Serve, takes_its_options_from_the_environment_and_logs_as_it_is_told) {
   const auto line = parse_json(log.substr(0, log.find('\n')), 1 << 20);
   ASSERT_TRUE(line) << log;
   EXPECT_EQ(line->find("path").string(), "/health");
+}
+
+TEST(Serve, says_how_models_are_called_where_it_takes_no_other_name) {
+  const Served served({"--strict-model"});
+  for (const char* model : {"", R"("model":"gpt-4",)"}) {
+    const Reply reply = post(served.port(), "/v1/completions",
+                             fmt::format(R"({{{}"prompt":"a","max_tokens":1}})", model));
+    EXPECT_EQ(reply.status, *model ? 404 : 400);
+    EXPECT_NE(reply.error("message").find("this server has tiny and, with --strict-model,"),
+              std::string::npos)
+        << reply.body;
+    EXPECT_EQ(reply.error("param"), "model");
+  }
+  EXPECT_EQ(
+      post(served.port(), "/v1/completions", R"({"model":"tiny","prompt":"a","max_tokens":1})")
+          .status,
+      200);
 }
 
 TEST(Serve, a_secret_that_is_empty_opens_no_door) {
