@@ -16,7 +16,7 @@ std::string with_home(std::string_view path) {
 }
 
 Choices ChatView::choices(std::string_view before) const {
-  if (in_block_ || (!before.empty() && before[0] != '/')) return {};
+  if (reader_.in_block() || (!before.empty() && before[0] != '/')) return {};
   const size_t blank = before.find_first_of(" \t");
   Choices out = {.apply = true};
   if (blank == std::string_view::npos) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cli/console.h"
-#include "cli/line_editor.h"
+#include "cli/message_reader.h"
 #include "cli/reply_view.h"
 #include "cli/sampling_options.h"
 #include "cli/speed.h"
@@ -24,8 +24,6 @@ struct ChatViewOptions {
       nullptr;  // whose sampling values stand behind the set ones
 };
 
-// Without blanks at both ends.
-std::string_view trimmed(std::string_view text);
 // As a shell has it: ~/x below the home folder.
 std::string with_home(std::string_view path);
 
@@ -52,7 +50,6 @@ class ChatView {
   static std::string_view command_meant(std::string_view line);
 
   void hello();
-  bool read_message(std::string& message, bool& leave);
   void handle(const std::string& message);
   void handle_command(std::string_view line);
   // `kept_as`: the branch that keeps the answer of before, once there is another.
@@ -97,9 +94,8 @@ class ChatView {
   Chat& chat_;
   SamplingOptions& sampling_;
   ChatViewOptions options_;
-  LineEditor editor_;
+  MessageReader reader_;
   bool leaving_ = false;
-  bool in_block_ = false;  // between two """
   std::optional<Speed> last_;
 };
 

@@ -15,6 +15,8 @@ class Command {
   virtual void declare(Options& options) = 0;
   // Called when they have been filled in. Returns the exit code (console.h).
   virtual int run(Console& console) = 0;
+  // Asked when options have been filled in. False: none of the arguments has to be there.
+  virtual bool needs_arguments() const { return true; }
   // False for those that have to work while a configuration file is broken.
   virtual bool wants_config() const { return true; }
 };

@@ -6,6 +6,7 @@ namespace skein::cli {
 
 // Each command's file defines its factory.
 CommandPtr make_bench();
+CommandPtr make_client();
 CommandPtr make_compare();
 CommandPtr make_complete();
 CommandPtr make_completion();
@@ -42,6 +43,7 @@ constexpr CommandEntry kCommands[] = {
     {"run", kText, "chat with a model, or one answer to a prompt or a pipe", make_run},
     {"complete", kText, "continue a text, without a template", make_complete},
     {"serve", kText, "answer over HTTP, as OpenAI's API does", make_serve},
+    {"client", kText, "chat with a server, Skein's or another with OpenAI's API", make_client},
     {"pull", kModels, "fetch a model, or a vocabulary", make_pull},
     {"list", kModels, "list the models that are here, or that can be fetched", make_list},
     {"rm", kModels, "remove a model that was fetched", make_rm},

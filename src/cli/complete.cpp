@@ -11,6 +11,7 @@
 #include "cli/model_options.h"
 #include "cli/output_check.h"
 #include "cli/progress.h"
+#include "cli/remote_complete.h"
 #include "cli/reply_view.h"
 #include "cli/sampling_options.h"
 #include "cli/speed.h"
@@ -35,6 +36,7 @@ class Complete final : public Command {
  public:
   void declare(Options& options) override;
   int run(Console& console) override;
+  bool needs_arguments() const override { return server_.empty(); }
 
  private:
   struct Start {
@@ -50,6 +52,8 @@ class Complete final : public Command {
   };
 
   Status open(Console& console);
+  int ask_server(Console& console);
+  Status read_given_text(Console& console);
   Result<State> first_state();
   Status read_prompt(Console& console);
   Status trace_prompt(Session& session);
@@ -66,7 +70,10 @@ class Complete final : public Command {
     return tokenizer_ ? std::string(tokenizer_->bytes_of(id)) : std::string();
   }
 
+  const Options* options_ = nullptr;  // while it runs
   ModelOptions model_options_;
+  RemoteOptions remote_options_;
+  std::string server_;
   SamplingOptions sampling_options_;
   std::optional<std::string> text_;
   std::string file_, tokens_, state_file_, save_file_, trace_file_, profile_name_;
@@ -89,6 +96,7 @@ class Complete final : public Command {
 };
 
 void Complete::declare(Options& options) {
+  options_ = &options;
   model_options_.declare(options);
   options.argument("TEXT", text_, "what to continue; without it -f, --tokens or standard input")
       .optional();
@@ -128,10 +136,52 @@ void Complete::declare(Options& options) {
       .file();
   options.flag("--jsonl", jsonl_, "print a line of JSON for each token, then usage and done");
   options.flag("--stats", stats_, "say at the end how fast it was");
+  // Not elsewhere: who sets a server for `client` has models of his own here.
+  options
+      .value("--server", server_, "URL",
+             "ask a server, Skein's or another with OpenAI's API, instead of a model that runs "
+             "here; -m names one of its models")
+      .unset_elsewhere();
+  remote_options_.declare(options);
   sampling_options_.declare(options);
 }
 
+// With a server MODEL may be missing, and a single word is the text.
+int Complete::ask_server(Console& console) {
+  for (const char* name :
+       {"draft", "special", "leading-zero", "profile", "state", "save-state", "logprobs", "trace",
+        "jsonl", "lora", "vocab", "threads", "chunk", "numerics", "sparse", "two-plane"})
+    if (options_->given(name))
+      return console.error({Code::argument, fmt::format("--{} is for a model that runs here, not "
+                                                        "for one behind --server",
+                                                        name)});
+  const bool typed = options_->given("MODEL");
+  std::string model = typed ? model_options_.path() : "";
+  if (typed && !options_->given("model") && !text_ && file_.empty() && tokens_.empty())
+    text_ = std::exchange(model, {});
+  if (text_.has_value() + !file_.empty() + !tokens_.empty() > 1)
+    return console.error({Code::argument, "give one of TEXT, --file and --tokens"});
+  RemoteCompletion asked = {.model = std::move(model),
+                            .predict = limit_,
+                            .stop = stops_,
+                            .ignore_end = ignore_end_,
+                            .stats = stats_};
+  if (!tokens_.empty()) {
+    auto ids = parse_ids(tokens_);
+    if (!ids) return console.error(ids.error());
+    asked.ids = std::move(*ids);
+  } else if (auto status = read_given_text(console); !status) {
+    return console.error(status.error());
+  }
+  asked.text = prompt_text_;
+  auto remote = remote_options_.open(console, server_);
+  if (!remote) return console.error(remote.error());
+  show_prompt(console);
+  return complete_remotely(console, *remote, std::move(asked), sampling_options_);
+}
+
 int Complete::run(Console& console) {
+  if (!server_.empty()) return ask_server(console);
   console.make_room_for(save_file_);
   console.make_room_for(trace_file_);
   if (auto status = open(console); !status) return console.error(status.error());
@@ -249,15 +299,7 @@ Result<State> Complete::first_state() {
   return state;
 }
 
-Status Complete::read_prompt(Console& console) {
-  const bool fresh = state_file_.empty();
-  if (!tokens_.empty()) {
-    SK_TRY(prompt_, parse_ids(tokens_));
-    if (tokenizer_) {
-      SK_TRY(prompt_text_, tokenizer_->decode(prompt_));
-    }
-    return {};
-  }
+Status Complete::read_given_text(Console& console) {
   if (text_) {
     prompt_text_ = *text_;
   } else {
@@ -271,6 +313,19 @@ Status Complete::read_prompt(Console& console) {
                               " is empty: to begin with nothing, say -p \"\"");
     drop_last_line_end(prompt_text_);
   }
+  return {};
+}
+
+Status Complete::read_prompt(Console& console) {
+  const bool fresh = state_file_.empty();
+  if (!tokens_.empty()) {
+    SK_TRY(prompt_, parse_ids(tokens_));
+    if (tokenizer_) {
+      SK_TRY(prompt_text_, tokenizer_->decode(prompt_));
+    }
+    return {};
+  }
+  SK_TRY_STATUS(read_given_text(console));
   const text::PromptFacts facts = text::inspect_prompt(prompt_text_);
   if (facts.trailing_space)
     console.warn(

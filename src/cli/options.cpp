@@ -220,8 +220,10 @@ Status Options::read(std::span<const std::string> args) {
     }
     app.parse(backwards);
     for (const auto& [option, parsed] : known)
-      for (const std::string& value : parsed->results())
+      for (const std::string& value : parsed->results()) {
+        if (option->stands_for) stood_in_.push_back(option);
         given_.emplace_back(option->stands_for ? option->stands_for : option, value);
+      }
     arguments = app.remaining();
   } catch (const CLI::ArgumentMismatch& error) {
     const std::string what = error.what();  // "--model: 1 required TEXT missing"
@@ -264,7 +266,9 @@ Status Options::take_arguments(std::vector<std::string> arguments) {
 
 bool Options::given(std::string_view name) const {
   return std::any_of(given_.begin(), given_.end(),
-                     [&](const auto& one) { return one.first->name == name; });
+                     [&](const auto& one) { return one.first->name == name; }) ||
+         std::any_of(stood_in_.begin(), stood_in_.end(),
+                     [&](const Option* one) { return one->name == name; });
 }
 
 std::string Options::given_value(std::string_view name) const {

@@ -117,7 +117,7 @@ class Options {
   // Sorts the command line into options and arguments. Error: argument (an unknown option, a
   // missing value, an argument too many).
   Status read(std::span<const std::string> args);
-  // Whether read() saw the option.
+  // Whether read() saw the option, or of an argument it or what stands for it.
   bool given(std::string_view name) const;
   // The last value that it saw of one; empty if there is none.
   std::string given_value(std::string_view name) const;
@@ -163,6 +163,7 @@ class Options {
   std::deque<Option> options_;  // a deque: declarations hand out references
   std::string heading_;
   std::vector<std::pair<const Option*, std::string>> given_;  // in the order of the command line
+  std::vector<const Option*> stood_in_;                       // options that gave an argument
   std::deque<Setting> settings_;
 };
 

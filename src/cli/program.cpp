@@ -96,7 +96,8 @@ int run_command(const CommandEntry& entry, std::span<const std::string> args,
     print_settings(console, options, entry.name);
     return console.finish(kFine);
   }
-  if (auto status = options.missing(); !status) return refuse(status.error());
+  if (command->needs_arguments())
+    if (auto status = options.missing(); !status) return refuse(status.error());
   // What the library has to say of what it takes nevertheless.
   const auto heard = [](int level, const char* text, void* user) {
     if (level == static_cast<int>(LogLevel::warning)) static_cast<Console*>(user)->warn(text);

@@ -185,6 +185,42 @@ Result<Sampling> SamplingOptions::sampling(const text::Profile& profile,
   return sampling;
 }
 
+void SamplingOptions::write(JsonWriter& json) const {
+  static constexpr std::pair<std::string_view, std::string_view> kOthers[] = {
+      {"temp", "temperature"}, {"typical", "typical_p"}, {"order", "sample_order"}};
+  std::vector<LogitBias> biases, bans;
+  for (const auto& [setting, value] : given_) {
+    if (setting->repeats) {
+      constexpr double kBan = -100;  // as that API has it
+      Sampling one;
+      if (!setting->set(one, value)) continue;
+      biases.insert(biases.end(), one.logit_bias.begin(), one.logit_bias.end());
+      for (const int32_t id : one.banned) bans.push_back({id, kBan});
+      continue;
+    }
+    std::string name(setting->name);
+    std::replace(name.begin(), name.end(), '-', '_');
+    for (const auto& [ours, theirs] : kOthers)
+      if (setting->name == ours) name = theirs;
+    if (int64_t whole = 0; convert(value, whole))
+      json.member(name, whole);
+    else if (double number = 0; convert(value, number))
+      json.member(name, number);
+    else
+      json.member(name, value);
+  }
+  biases.insert(biases.end(), bans.begin(), bans.end());  // what is banned stays so
+  if (biases.empty()) return;
+  json.key("logit_bias").begin_object();
+  for (size_t i = 0; i < biases.size(); ++i) {
+    const auto later = [&](const LogitBias& one) { return one.id == biases[i].id; };
+    const auto rest = biases.begin() + static_cast<std::ptrdiff_t>(i) + 1;
+    if (std::none_of(rest, biases.end(), later))
+      json.member(fmt::format("{}", biases[i].id), biases[i].bias);
+  }
+  json.end_object();
+}
+
 void declare_draft(Options& options, int64_t& draft) {
   options
       .value("--draft", draft, "N",

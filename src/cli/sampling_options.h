@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "cli/options.h"
 #include "run/generate.h"
 #include "text/profile.h"
@@ -37,6 +38,10 @@ class SamplingOptions {
   Result<Sampling> sampling(const text::Profile& profile, text::ThinkMode mode) const;
   bool has_seed() const { return has("seed"); }
   bool has(std::string_view name) const;
+  // What was set, as members of a request with OpenAI's names, or those of servers like it.
+  void write(JsonWriter& json) const;
+  // The same for people: "temp" and "0.5".
+  std::span<const std::pair<const SamplingSetting*, std::string>> given() const { return given_; }
 
  private:
   std::vector<std::pair<const SamplingSetting*, std::string>> given_;

@@ -123,6 +123,7 @@ struct Http::State {
   Answer answer;
   size_t header_bytes = 0, refused_bytes = 0;
   bool begun = false, enough = false;
+  const std::string* posted = nullptr;  // null: nothing
   Status failed;
   const std::function<Status(const Answer&)>* begin = nullptr;
   const std::function<Result<bool>(std::span<const std::byte>)>* take = nullptr;
@@ -163,6 +164,7 @@ struct Http::State {
     if (!answer.is_success()) {
       // Of what comes with an error so much is waited for, to keep the connection.
       refused_bytes += bytes.size();
+      answer.refusal.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       enough = refused_bytes > kRefusedBytes;
       return !enough;
     }
@@ -210,6 +212,11 @@ struct Http::State {
     };
     add("Accept-Encoding: identity");
     if (!request.token.empty()) add("Authorization: Bearer " + request.token);
+    if (posted) {
+      add("Content-Type: application/json");
+      add("Accept: text/event-stream, application/json");
+      add("Expect:");  // asking beforehand would cost a way there and back
+    }
     if (!request.if_range.empty()) add("If-Range: " + request.if_range);
     return lines;
   }
@@ -238,8 +245,14 @@ struct Http::State {
     set(CURLOPT_FOLLOWLOCATION, 0L);
     set(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
     set(CURLOPT_CONNECTTIMEOUT, patience_s);
-    set(CURLOPT_LOW_SPEED_LIMIT, kSlow);
-    set(CURLOPT_LOW_SPEED_TIME, patience_s);
+    if (posted) {
+      set(CURLOPT_POST, 1L);
+      set(CURLOPT_POSTFIELDS, posted->data());
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(posted->size()));
+    } else {
+      set(CURLOPT_LOW_SPEED_LIMIT, kSlow);
+      set(CURLOPT_LOW_SPEED_TIME, patience_s);
+    }
     set(CURLOPT_TCP_KEEPALIVE, 1L);
     set(CURLOPT_BUFFERSIZE, 256L * 1024);
     set(CURLOPT_ERRORBUFFER, &details[0]);
@@ -329,6 +342,18 @@ Result<Address> Http::address(const std::string& url) const {
 
 Result<Answer> Http::get(const Request& request, const std::function<Status(const Answer&)>& begin,
                          const std::function<Result<bool>(std::span<const std::byte>)>& take) {
+  return send(request, nullptr, begin, take);
+}
+
+Result<Answer> Http::post(const Request& request, const std::string& body,
+                          const std::function<Status(const Answer&)>& begin,
+                          const std::function<Result<bool>(std::span<const std::byte>)>& take) {
+  return send(request, &body, begin, take);
+}
+
+Result<Answer> Http::send(const Request& request, const std::string* body,
+                          const std::function<Status(const Answer&)>& begin,
+                          const std::function<Result<bool>(std::span<const std::byte>)>& take) {
   State& state = *state_;
   const Curl& curl = state.curl;
   state.passes = false;
@@ -337,6 +362,7 @@ Result<Answer> Http::get(const Request& request, const std::function<Status(cons
   state.header_bytes = state.refused_bytes = 0;
   state.begun = state.enough = false;
   state.failed = {};
+  state.posted = body;
   state.begin = &begin;
   state.take = &take;
 

@@ -20,14 +20,15 @@ namespace skein::hub {
 
 struct Request {
   std::string url;
-  uint64_t from = 0;             // the first byte that is wanted
-  std::optional<uint64_t> last;  // the last one; asks for a range even if `from` is 0
-  std::string if_range;          // the range only if the file still has this ETag or date
-  std::string token;             // sent as a bearer's; empty: none
+  uint64_t from = 0;               // the first byte that is wanted
+  std::optional<uint64_t> last{};  // the last one; asks for a range even if `from` is 0
+  std::string if_range{};          // the range only if the file still has this ETag or date
+  std::string token;               // sent as a bearer's; empty: none
 };
 
 struct Answer {
   int status = 0;
+  std::string refusal;                         // of what is no success, the beginning of the text
   std::string location;                        // of a redirect, as a whole address
   std::map<std::string, std::string> headers;  // names in lower case
 
@@ -54,11 +55,18 @@ class Http {
   // is read. Errors: network (passes() says more); io "interrupted"; those of `begin` and `take`.
   Result<Answer> get(const Request& request, const std::function<Status(const Answer&)>& begin,
                      const std::function<Result<bool>(std::span<const std::byte>)>& take);
-  // Whether get()'s last failure was that of a connection, which may pass by itself.
+  // The same with a body of JSON. An answer may take as long as it likes to come.
+  Result<Answer> post(const Request& request, const std::string& body,
+                      const std::function<Status(const Answer&)>& begin,
+                      const std::function<Result<bool>(std::span<const std::byte>)>& take);
+  // Whether the last failure was that of a connection, which may pass by itself.
   bool passes() const;
 
  private:
   struct State;
+  Result<Answer> send(const Request& request, const std::string* body,
+                      const std::function<Status(const Answer&)>& begin,
+                      const std::function<Result<bool>(std::span<const std::byte>)>& take);
   explicit Http(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
