@@ -15,9 +15,11 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/sampling_options.h"
+#include "cli/serve_store.h"
 #include "cli/service_manager.h"
 #include "cli/settings.h"
 #include "run/vocabulary.h"
+#include "server/history.h"
 #include "server/server.h"
 
 namespace skein::cli {
@@ -81,6 +83,7 @@ class Serve final : public Command {
   ModelOptions model_options_;
   SamplingOptions sampling_options_;
   SettingsOptions settings_options_;
+  ServeStore store_;
   std::string host_ = "127.0.0.1", prefix_, profile_name_, template_name_, key_file_;
   std::string log_ = "text";
   std::optional<std::string> think_;
@@ -134,6 +137,7 @@ void Serve::declare(Options& options) {
              "memory for states of texts that may come again, so that they are not read again; 0: "
              "none; -1: a quarter of what is free")
       .range(-1, 1 << 24);
+  store_.declare(options);
   options.value("--body-limit", body_, "MIB", "the longest body of a request")
       .range(1, static_cast<double>(limits::kBodyBytesMost / limits::kMiB));
   options
@@ -245,6 +249,7 @@ Status Serve::add(Console& console, server::Server& server, const std::string& g
   // What is wrong with the server's own settings is told now and not to somebody who asks.
   SK_TRY_STATUS(served.sampling(*served.profile, served.think));
   names_.push_back(name);
+  store_.add(name, server::fingerprint_of(*model));
   server::HostOptions host = {.parallel = parallel_,
                               .waiting = queue_,
                               .memory = memory_ * static_cast<int64_t>(limits::kMiB),
@@ -304,6 +309,7 @@ int Serve::run(Console& console) {
     if (!status) console.warn(status.error().message);
   };
   if (const auto socket = manager->socket()) options->listen.socket = *socket;
+  if (auto status = store_.open(options->service); !status) return console.error(status.error());
   // Before the models, which may take long: a port that is taken is told at once.
   auto server = server::Server::open(std::move(*options));
   if (!server) return console.error(server.error());
@@ -311,6 +317,7 @@ int Serve::run(Console& console) {
     told(manager->status("loading " + model));
     if (auto status = add(console, **server, model); !status) return console.error(status.error());
   }
+  if (log_ != "json") store_.tell(console);
   welcome(console, **server);
   told(manager->ready(fmt::format("serves {} at {}", list_of(names_), (*server)->url())));
   (*server)->run([&] {
@@ -319,6 +326,9 @@ int Serve::run(Console& console) {
     told(manager->stopping());
     return true;
   });
+  // Whoever is cut off may still have something to be kept.
+  server->reset();
+  store_.close(console);
   console.detail("ended");
   return kFine;
 }

@@ -154,10 +154,16 @@ Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host&
     return out;
   }
   auto snapshot = store::to_snapshot(from->image, host.model().state_layout());
+  // One that is of no use makes room for the one before it.
+  while (!snapshot && *beginning && !(*beginning)->origin) {
+    if (!store.drop_snapshot(tenant, (*beginning)->node)) return out;
+    beginning = store.beginning(tenant, node.id);
+    if (!beginning) return tl::unexpected(store_error(beginning.error()));
+    if (*beginning) snapshot = store::to_snapshot((*beginning)->image, host.model().state_layout());
+  }
   if (snapshot)
-    host.states().keep(out.start, std::span(out.tokens).first(from->tokens), std::move(*snapshot));
-  else
-    static_cast<void>(store.drop_snapshot(tenant, from->node));
+    host.states().keep(out.start, std::span(out.tokens).first((*beginning)->tokens),
+                       std::move(*snapshot));
   return out;
 }
 

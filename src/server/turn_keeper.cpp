@@ -154,18 +154,29 @@ Asked<void> TurnKeeper::finish() {
     return tl::unexpected(error);
   }
   if (!done->versions.empty()) version_ = done->versions[0];
-  for (const Answer& answer : answers_) keep_snapshot(answer);
+  keep_snapshots();
   return {};
 }
 
 // So that another process need not read it all.
-void TurnKeeper::keep_snapshot(const Answer& answer) const {
+void TurnKeeper::keep_snapshots() const {
   std::vector<int32_t> ids = history_.tokens;
   ids.insert(ids.end(), prompt_.begin(), prompt_.end());
-  ids.insert(ids.end(), answer.ids.begin(), answer.ids.end());
-  if (auto kept = host_.states().exactly(history_.start, ids))
-    static_cast<void>(
-        store_.keep_snapshot(history_.tenant, answer.id, store::image_of(std::move(kept))));
+  const size_t prompt = ids.size();
+  bool behind = true;
+  for (const Answer& answer : answers_) {
+    ids.resize(prompt);
+    ids.insert(ids.end(), answer.ids.begin(), answer.ids.end());
+    behind = keep_snapshot(answer.id, ids) && behind;
+  }
+  // A limit cuts an answer before its last token is read, and its state is one of nothing whole.
+  ids.resize(prompt);
+  if (!behind) keep_snapshot(prompt_id_, ids);
+}
+
+bool TurnKeeper::keep_snapshot(const std::string& id, std::span<const int32_t> ids) const {
+  auto kept = host_.states().exactly(history_.start, ids);
+  return kept && store_.keep_snapshot(history_.tenant, id, store::image_of(std::move(kept)));
 }
 
 void TurnKeeper::write(JsonWriter& json, size_t index) const {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ class TurnKeeper : public std::enable_shared_from_this<TurnKeeper> {
   std::string notes_of(std::string_view kind, std::string_view finish = {}) const;
   void append();
   store::Finish rest_of(const Answer& answer) const;
-  void keep_snapshot(const Answer& answer) const;
+  void keep_snapshots() const;
+  // False: nobody has it.
+  bool keep_snapshot(const std::string& id, std::span<const int32_t> ids) const;
 
   store::Store& store_;
   Workers& workers_;

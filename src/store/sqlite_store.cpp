@@ -1,5 +1,7 @@
 #include "store/sqlite_store.h"
 
+#include "base/file.h"
+#include "base/file_writer.h"
 #include "store/image_folder.h"
 #include "store/sqlite_tables.h"
 
@@ -20,10 +22,13 @@ Code code_of(Trouble trouble) {
   return Code::io;
 }
 
-// One that is there keeps its mode.
+// A folder that is there keeps its mode, and what is in it is private all the same.
 Status make_private(const fs::path& folder) {
   std::error_code error;
   if (fs::is_directory(folder, error)) return {};
+  if (fs::exists(folder, error))
+    return fail(Code::io, "{}: is a file, and a store is a folder; name another",
+                escaped(folder.string()));
   const bool made = fs::create_directories(folder, error);
   if (made && !error)
     fs::permissions(folder, fs::perms::owner_all, fs::perm_options::replace, error);
@@ -49,7 +54,13 @@ Stored<void> SqliteStore::copy_to(const fs::path& file) {
 Result<std::unique_ptr<SqliteStore>> open_sqlite_store(const fs::path& folder, Options options,
                                                        Durability durability) {
   SK_TRY_STATUS(make_private(folder));
-  SK_TRY(auto tables, SqliteTables::open(folder / "skein.db", durability));
+  // What is written ahead gets its mode. Where this fails, opening says why.
+  const fs::path file = folder / "skein.db";
+  OutputOptions fresh;
+  fresh.mode = 0600;
+  if (std::error_code error; !fs::exists(file, error) && !error)
+    static_cast<void>(write_file(file, {}, fresh));
+  SK_TRY(auto tables, SqliteTables::open(file, durability));
   SK_TRY(auto images, image_folder(folder / "snapshots"));
   auto store =
       std::make_unique<SqliteStore>(std::move(tables), std::move(images), std::move(options));

@@ -1,0 +1,43 @@
+// Where a server's states, sessions and responses stay: the options of `skein serve` about that,
+// what is told of it at the start, and its end.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "cli/console.h"
+#include "cli/options.h"
+#include "server/service.h"
+
+namespace skein::cli {
+
+class ServeStore {
+ public:
+  void declare(Options& options);
+  // Opens what the options name and gives it to the service. Errors: open_sqlite_store()'s.
+  Status open(server::ServiceOptions& service);
+  // A model is served whose states have that fingerprint.
+  void add(std::string name, const Digest& fingerprint) {
+    models_.push_back({std::move(name), fingerprint});
+  }
+  // What was found there, once all models are known, and for which of it a model is missing.
+  void tell(Console& console) const;
+  // Behind the last answer: what waits is written.
+  void close(Console& console);
+
+ private:
+  struct Model {
+    std::string name;
+    Digest fingerprint{};
+  };
+  store::Stored<std::string> missing_models() const;
+
+  std::string folder_, sync_ = "process";
+  int64_t texts_ = 4096, snapshots_ = 4096, response_days_ = 30, response_memory_ = 256;
+  std::vector<Model> models_;
+  std::shared_ptr<store::Store> store_;
+};
+
+}  // namespace skein::cli

@@ -1,0 +1,262 @@
+// skein serve --store: what the program has answered is there after any end of it, and goes on as
+// if it had not ended.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "cli/process.h"
+#include "server/client.h"
+#include "support/fixtures.h"
+#include "support/random.h"
+#include "support/thorough.h"
+
+namespace skein::test {
+namespace {
+
+const std::string kModel = std::string(SKEIN_SOURCE_DIR) + "/models/bundled-0.pth";
+
+class Server {
+ public:
+  explicit Server(std::vector<std::string> more = {}, const std::string& model = "tiny=" + kModel)
+      : process_(words(std::move(more), model), files_ / "out", files_ / "err") {
+    process_.wait_until([&] { return out().find("Ctrl-C") != std::string::npos; });
+    const std::string text = out();
+    const size_t at = text.find("127.0.0.1:");
+    if (at != std::string::npos)
+      std::from_chars(text.data() + at + 10, text.data() + text.size(), port_);
+    EXPECT_NE(port_, 0) << err();
+  }
+  uint16_t port() const { return port_; }
+  std::string err() const { return text_of_file(files_ / "err"); }
+  int end(int signal) {
+    process_.send(signal);
+    return process_.finish();
+  }
+
+ private:
+  std::string out() const { return text_of_file(files_ / "out"); }
+  static std::vector<std::string> words(std::vector<std::string> more, const std::string& model) {
+    std::vector<std::string> out = {"serve", model, "--port", "0", "--keep-memory", "64"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+
+  const Folder files_;
+  Process process_;
+  uint16_t port_ = 0;
+};
+
+std::string text_in(const Json& json, std::string_view key) {
+  return std::string(json.find(key).string().value_or(""));
+}
+
+// The text of a chat's answer, whole or as a stream; nothing: it did not come to its end.
+std::optional<std::string> answer_in(const Reply& reply, bool stream) {
+  if (reply.status != 200) return std::nullopt;
+  if (!stream)
+    return text_in(reply.json().find("choices").array()->front().find("message"), "content");
+  if (reply.body.find("data: [DONE]") == std::string::npos) return std::nullopt;
+  std::string out;
+  constexpr std::string_view kData = "data: {";
+  for (size_t at = reply.body.find(kData); at != std::string::npos;
+       at = reply.body.find(kData, at + 1)) {
+    const size_t begin = at + kData.size() - 1;
+    const auto json =
+        parse_json(reply.body.substr(begin, reply.body.find('\n', at) - begin), 1 << 20);
+    const Json choices = json.value_or(Json()).find("choices");
+    if (choices.array() && !choices.array()->empty())
+      out += text_in(choices.array()->front().find("delta"), "content");
+  }
+  return out;
+}
+
+// The n-th turn of a session, which decides all that is asked and drawn.
+Reply ask_turn(uint16_t port, const std::string& session, int number, bool stream) {
+  return post(port, "/v1/chat/completions",
+              fmt::format(R"({{"session":"{}","messages":[{{"role":"user","content":)"
+                          R"("What is {}+{}?"}}],"max_tokens":{},"temperature":1.5,"seed":{},)"
+                          R"("think":"none","stream":{}}})",
+                          session, number, number * 7 % 90, 4 + number % 9, number, stream));
+}
+
+int64_t version_of(uint16_t port, const std::string& session) {
+  const Reply reply = ask(port, "GET", "/v1/sessions/" + session);
+  int64_t version = reply.status == 404 ? 0 : -1;
+  if (reply.status == 200) reply.json().find("version").integer(version);
+  return version;
+}
+
+// Somebody who talks in a session of his own until the server is gone.
+struct Talker {
+  std::string session;
+  bool stream = false;
+  // Turns that happened, by their numbers; those whose answer never came have none.
+  std::map<int, std::optional<std::string>> turns{};
+  int next = 1;
+
+  void talk(uint16_t port) {
+    while (true) {
+      const auto answer = answer_in(ask_turn(port, session, next, stream), stream);
+      if (!answer) return;
+      turns[next++] = answer;
+    }
+  }
+  // Afterwards the last one may have happened, too, and nothing else.
+  void look(uint16_t port) {
+    const int64_t version = version_of(port, session);
+    const auto told = static_cast<int64_t>(turns.size());
+    ASSERT_GE(version, told) << session << ": an answer that was given is gone";
+    ASSERT_LE(version, told + 1) << session << ": turns that nobody asked for";
+    if (version > told) turns[next] = std::nullopt;
+    ++next;  // in any case: it is not asked for again
+  }
+  // Somebody whom nothing happened heard the same.
+  void compare(uint16_t uninterrupted) const {
+    for (const auto& [number, answer] : turns) {
+      const auto other = answer_in(ask_turn(uninterrupted, session, number, stream), stream);
+      ASSERT_TRUE(other.has_value());
+      ASSERT_EQ(answer.value_or(*other), *other) << session << ", turn " << number;
+    }
+  }
+};
+
+// And somebody whose responses lead from one to the next.
+struct Responder {
+  std::map<std::string, std::string> kept{};
+  std::string last{};
+
+  void talk(uint16_t port) {
+    while (true) {
+      const std::string previous = last.empty() ? "" : R"(,"previous_response_id":")" + last + "\"";
+      const Reply reply =
+          post(port, "/v1/responses",
+               R"({"input":"Reverse: river","max_output_tokens":5)" + previous + "}");
+      if (reply.status != 200) return;
+      const std::string id = text_in(reply.json(), "id");
+      kept[id] = reply.body;
+      // Each is rendered anew with all before it.
+      last = kept.size() % 6 == 0 ? "" : id;
+    }
+  }
+  void look(uint16_t port) const {
+    for (const auto& [id, body] : kept)
+      ASSERT_EQ(ask(port, "GET", "/v1/responses/" + id).body, body);
+  }
+};
+
+TEST(ServeStore, a_killed_server_has_all_it_answered_and_goes_on_as_if_it_had_not_been) {
+  constexpr int kKillsOfOne = 20;
+  const int kills = thorough() ? 200 : kKillsOfOne;
+  Random random(20261130);
+  for (int done = 0; done < kills && !testing::Test::HasFailure();) {
+    const Folder folder;
+    const std::string store = folder / "store";
+    std::vector<Talker> talkers = {
+        {.session = "one"}, {.session = "two", .stream = true}, {.session = "three"}};
+    Responder responder;
+    for (int i = 0; i <= kKillsOfOne && !testing::Test::HasFailure(); ++i) {
+      Server server({"--store", store});
+      if (i > 0) {
+        for (Talker& one : talkers) one.look(server.port());
+        responder.look(server.port());
+      }
+      if (i == kKillsOfOne) break;
+      std::vector<std::thread> threads;
+      for (Talker& one : talkers)
+        threads.emplace_back([&one, &server] { one.talk(server.port()); });
+      threads.emplace_back([&] { responder.talk(server.port()); });
+      ::usleep(static_cast<useconds_t>(1000 + random.below(60'000)));
+      EXPECT_EQ(server.end(SIGKILL), 1000 + SIGKILL);
+      for (std::thread& thread : threads) thread.join();
+      ++done;
+    }
+    const Server uninterrupted;
+    for (const Talker& one : talkers) {
+      EXPECT_GT(one.turns.size(), size_t{kKillsOfOne} / 4);
+      one.compare(uninterrupted.port());
+    }
+    EXPECT_GT(responder.kept.size(), size_t{2});
+  }
+}
+
+TEST(ServeStore, an_end_that_was_asked_for_leaves_snapshots_and_the_next_start_says_what_it_found) {
+  const Folder folder;
+  const std::string store = folder / "store";
+  {
+    Server server({"--store", store});
+    EXPECT_NE(server.err().find("nothing is kept there yet"), std::string::npos) << server.err();
+    for (int turn = 1; turn <= 3; ++turn)
+      EXPECT_EQ(ask_turn(server.port(), "talk", turn, false).status, 200);
+    EXPECT_EQ(server.end(SIGTERM), 0);
+  }
+  Server server({"--store", store});
+  EXPECT_NE(server.err().find("found 6 states, 1 session and 0 responses"), std::string::npos)
+      << server.err();
+  const Reply reply = ask_turn(server.port(), "talk", 4, false);
+  int64_t cached = 0;
+  reply.json().find("usage").find("prompt_tokens_details").find("cached_tokens").integer(cached);
+  EXPECT_GT(cached, 60) << reply.body << ": the states were not read from the disk";
+  EXPECT_EQ(version_of(server.port(), "talk"), 4);
+}
+
+TEST(ServeStore, without_snapshots_it_reads_again_and_says_the_same) {
+  const Folder folder;
+  const std::string store = folder / "store";
+  const Server uninterrupted;
+  for (int turn = 1; turn <= 4; ++turn) {
+    Server server({"--store", store, "--store-sync", "power"});
+    const Reply reply = ask_turn(server.port(), "talk", turn, false);
+    EXPECT_EQ(answer_in(reply, false),
+              answer_in(ask_turn(uninterrupted.port(), "talk", turn, false), false));
+    EXPECT_EQ(server.end(SIGTERM), 0);
+    std::filesystem::remove_all(std::filesystem::path(store) / "snapshots");
+  }
+}
+
+TEST(ServeStore, a_turn_is_not_doubled_by_whoever_asks_again_for_its_version) {
+  const Folder folder;
+  const std::string store = folder / "store";
+  const std::string body = R"({"session":"talk","messages":[{"role":"user","content":"a"}],)"
+                           R"("max_tokens":4,"think":"none"})";
+  const auto turn = [&](uint16_t port) {
+    Client client(port);
+    client.request("POST", "/v1/chat/completions", body, "If-Match: \"0\"\r\n");
+    return client.read();
+  };
+  {
+    Server server({"--store", store});
+    EXPECT_EQ(turn(server.port()).status, 200);
+    server.end(SIGKILL);
+  }
+  const Server server({"--store", store});
+  const Reply again = turn(server.port());
+  EXPECT_EQ(again.status, 409) << again.body;
+  EXPECT_EQ(again.error("code"), "turn_conflict");
+  EXPECT_EQ(version_of(server.port(), "talk"), 1);
+}
+
+TEST(ServeStore, a_store_that_cannot_be_used_is_one_sentence_with_a_remedy) {
+  const Folder folder;
+  const auto refused = [](const std::string& store, int code, std::string_view remedy) {
+    const Ran ran = run({"serve", kModel, "--port", "0", "--store", store});
+    EXPECT_EQ(ran.code, code) << ran.err;
+    EXPECT_NE(ran.err.find(remedy), std::string::npos) << ran.err;
+    EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
+    EXPECT_EQ(ran.out, "");
+  };
+  const std::string mine = folder / "mine";
+  const Server server({"--store", mine});
+  refused(mine, 1, "end that one or name another folder");
+  const std::string file = folder / "file";
+  std::ofstream(file) << "text";
+  refused(file, 1, "a store is a folder");
+  const std::string foreign = folder / "foreign";
+  std::filesystem::create_directory(foreign);
+  std::ofstream(foreign + "/skein.db") << std::string(5000, 'x');
+  refused(foreign, 3, "name another folder");
+}
+
+}  // namespace
+}  // namespace skein::test
