@@ -1,7 +1,11 @@
 // skein serve --store: what the program has answered is there after any end of it, and goes on as
 // if it had not ended.
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 
+#include <atomic>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <thread>
@@ -30,6 +34,10 @@ class Server {
   }
   uint16_t port() const { return port_; }
   std::string err() const { return text_of_file(files_ / "err"); }
+  template <typename F>
+  bool wait_until(const F& ready) const {
+    return process_.wait_until(ready);
+  }
   int end(int signal) {
     process_.send(signal);
     return process_.finish();
@@ -96,11 +104,12 @@ struct Talker {
   std::map<int, std::optional<std::string>> turns{};
   int next = 1;
 
-  void talk(uint16_t port) {
+  void talk(uint16_t port, std::atomic<uint64_t>& answers) {
     while (true) {
       const auto answer = answer_in(ask_turn(port, session, next, stream), stream);
       if (!answer) return;
       turns[next++] = answer;
+      ++answers;
     }
   }
   // Afterwards the last one may have happened, too, and nothing else.
@@ -127,7 +136,7 @@ struct Responder {
   std::map<std::string, std::string> kept{};
   std::string last{};
 
-  void talk(uint16_t port) {
+  void talk(uint16_t port, std::atomic<uint64_t>& answers) {
     while (true) {
       const std::string previous = last.empty() ? "" : R"(,"previous_response_id":")" + last + "\"";
       const Reply reply =
@@ -136,6 +145,7 @@ struct Responder {
       if (reply.status != 200) return;
       const std::string id = text_in(reply.json(), "id");
       kept[id] = reply.body;
+      ++answers;
       // Each is rendered anew with all before it.
       last = kept.size() % 6 == 0 ? "" : id;
     }
@@ -163,21 +173,24 @@ TEST(ServeStore, a_killed_server_has_all_it_answered_and_goes_on_as_if_it_had_no
         responder.look(server.port());
       }
       if (i == kKillsOfOne) break;
+      std::atomic<uint64_t> answers{0};
       std::vector<std::thread> threads;
-      for (Talker& one : talkers)
-        threads.emplace_back([&one, &server] { one.talk(server.port()); });
-      threads.emplace_back([&] { responder.talk(server.port()); });
-      ::usleep(static_cast<useconds_t>(1000 + random.below(60'000)));
+      for (Talker& one : talkers) threads.emplace_back([&] { one.talk(server.port(), answers); });
+      threads.emplace_back([&] { responder.talk(server.port(), answers); });
+      // Anywhere in what comes after some of them.
+      const uint64_t some = random.below(16);
+      EXPECT_TRUE(server.wait_until([&] { return answers >= some; }));
+      ::usleep(static_cast<useconds_t>(random.below(8'000)));
       EXPECT_EQ(server.end(SIGKILL), 1000 + SIGKILL);
       for (std::thread& thread : threads) thread.join();
       ++done;
     }
     const Server uninterrupted;
     for (const Talker& one : talkers) {
-      EXPECT_GT(one.turns.size(), size_t{kKillsOfOne} / 4);
+      EXPECT_GT(one.turns.size(), size_t{0});
       one.compare(uninterrupted.port());
     }
-    EXPECT_GT(responder.kept.size(), size_t{2});
+    EXPECT_GT(responder.kept.size(), size_t{0});
   }
 }
 
@@ -235,6 +248,71 @@ TEST(ServeStore, a_turn_is_not_doubled_by_whoever_asks_again_for_its_version) {
   EXPECT_EQ(again.status, 409) << again.body;
   EXPECT_EQ(again.error("code"), "turn_conflict");
   EXPECT_EQ(version_of(server.port(), "talk"), 1);
+}
+
+// Takes what room there is.
+void fill(const std::string& file) {
+  std::ofstream out(file, std::ios::binary | std::ios::app);
+  for (const size_t size : {65536, 4096}) {
+    const std::string block(size, 'x');
+    while (out.write(block.data(), static_cast<std::streamsize>(size)).flush()) continue;
+    out.clear();
+  }
+}
+
+void talk_on_a_full_disk(const std::string& folder) {
+  Server server({"--store", folder + "/store"});
+  for (int turn = 1; turn <= 5; ++turn)
+    ASSERT_EQ(ask_turn(server.port(), "talk", turn, false).status, 200);
+  fill(folder + "/filler");
+  // Snapshots make room for some turns first. Of the others none happens.
+  int number = 6, refused = 0;
+  for (int tries = 0; refused < 100 && tries < 5000; ++tries) {
+    const Reply reply = ask_turn(server.port(), "talk", number, refused % 2 == 1);
+    if (answer_in(reply, refused % 2 == 1)) {
+      ++number;
+      continue;
+    }
+    ++refused;
+    ASSERT_NE(reply.body.find("store_full"), std::string::npos) << reply.body;
+    ASSERT_NE(reply.body.find("make room and try again"), std::string::npos) << reply.body;
+  }
+  EXPECT_EQ(refused, 100);
+  EXPECT_EQ(version_of(server.port(), "talk"), number - 1);
+  // What needs no room is served as ever.
+  EXPECT_EQ(post(server.port(), "/v1/completions", R"({"prompt":"a","max_tokens":2})").status, 200);
+  std::filesystem::remove(folder + "/filler");
+  const auto answer = answer_in(ask_turn(server.port(), "talk", number, false), false);
+  EXPECT_EQ(version_of(server.port(), "talk"), number);
+  const Server uninterrupted;
+  std::optional<std::string> other;
+  for (int turn = 1; turn <= number; ++turn)
+    other = answer_in(ask_turn(uninterrupted.port(), "talk", turn, false), false);
+  EXPECT_EQ(answer, other);
+}
+
+TEST(ServeStore, a_full_disk_refuses_turns_and_takes_them_again_when_there_is_room) {
+  const Folder folder;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  constexpr int kNoFileSystem = 77;
+  if (child == 0) {
+    const int own_user = ::geteuid() == 0 ? 0 : CLONE_NEWUSER;
+    const std::string place = folder / "";
+    if (::unshare(CLONE_NEWNS | own_user) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", place.c_str(), "tmpfs", 0, "size=8m") != 0)
+      ::_exit(kNoFileSystem);
+    talk_on_a_full_disk(place);
+    std::fflush(nullptr);
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNoFileSystem)
+    GTEST_SKIP() << "SKIPPED: no file system may be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(ServeStore, a_store_that_cannot_be_used_is_one_sentence_with_a_remedy) {
