@@ -117,7 +117,8 @@ void Job::fail(const Error& error) noexcept try {
 
 Status Job::begin() {
   if (ahead_) {
-    if (ahead_->active() && !ahead_->shared(ahead_at_)) return {};
+    // Past that place there may have been no memory for it.
+    if (ahead_->active() && ahead_->read_count() < ahead_at_) return {};
     moved_ = true;
   }
   const StateTree::Found found = find_beginning();

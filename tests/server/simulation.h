@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 #include <string>
@@ -32,6 +33,10 @@ class Wishes {
   explicit Wishes(size_t count) : model_(small_model()) {
     Random random(1);
     server::Runtime runtime(model_, tokenizer_);
+    for (std::vector<int32_t>& stem : stems_) {
+      stem.resize(kLongest);
+      for (int32_t& id : stem) id = any_id(random);
+    }
     for (size_t i = 0; i < count; ++i) all_.push_back(make(random, runtime));
   }
   const std::shared_ptr<Model>& model() const { return model_; }
@@ -39,14 +44,29 @@ class Wishes {
   const Wish& any(Random& random) const { return all_[random.below(all_.size())]; }
 
  private:
+  static constexpr size_t kLongest = 150;  // tokens of a prompt
+
+  static int32_t any_id(Random& random) { return 1 + static_cast<int32_t>(random.below(255)); }
   static size_t spread(Random& random, double most) {
     return static_cast<size_t>(std::pow(most, static_cast<double>(random.below(1001)) / 1000));
   }
   Wish make(Random& random, server::Runtime& runtime) const {
     Wish out;
     server::Order& order = out.order;
-    order.prompt.resize(spread(random, 150));
-    for (int32_t& id : order.prompt) id = 1 + static_cast<int32_t>(random.below(255));
+    order.prompt.resize(spread(random, kLongest));
+    for (int32_t& id : order.prompt) id = any_id(random);
+    // Many begin alike, and some are the same.
+    if (random.below(3)) {
+      order.prompt.resize(random.below(2) ? kLongest : order.prompt.size());
+      const auto& stem = stems_[random.below(stems_.size())];
+      const size_t common = random.below(3) ? random.below(order.prompt.size() + 1) : kLongest;
+      std::copy_n(stem.begin(), std::min(common, order.prompt.size()), order.prompt.begin());
+    }
+    for (uint64_t marks = random.below(4); marks > 0; --marks)
+      order.marks.push_back(random.below(order.prompt.size() + 1));
+    if (random.below(3) == 0) order.certain_mark = random.below(order.prompt.size());
+    order.answer_returns = random.below(4) > 0;
+    order.shared = random.below(8) > 0;
     if (random.below(12) == 0) order.prompt[random.below(order.prompt.size())] = kPoison;
     order.choices = random.below(8) ? 1 : random.below(4);
     order.wanted.scores = random.below(10) == 0;
@@ -85,6 +105,7 @@ class Wishes {
 
   std::shared_ptr<Model> model_;
   const text::TokenizerPtr tokenizer_ = text::byte_tokenizer_257();
+  std::array<std::vector<int32_t>, 4> stems_;
   std::vector<Wish> all_;
 };
 
@@ -115,7 +136,8 @@ class Listener final : public server::Reply {
   }
   void told(size_t choice, const Event& event, const Generation&) override {
     expect_open();
-    wrong = wrong || full();
+    // The last token of one who left is told, for what is kept of him.
+    wrong = wrong || (full() && !left);
     if (event.id >= 0) heard[choice].ids.push_back(event.id);
     heard[choice].text += event.text;
     ++unread;
@@ -163,7 +185,9 @@ class World {
         random_(seed),
         rounds_(rounds),
         options_(choose()),
-        runtime_(wishes.model(), wishes.tokenizer(), {.clock = [this] { return now_ += 1e-5; }}),
+        kept_bytes_(choose_kept()),
+        runtime_(wishes.model(), wishes.tokenizer(), {.clock = [this] { return now_ += 1e-5; }},
+                 kept_bytes_),
         before_(pool().usage().bytes),
         desk_(runtime_, "small", options_, [this] { return now_; }) {}
 
@@ -190,6 +214,10 @@ class World {
   uint64_t refused() const { return refused_; }
   uint64_t numeric() const { return numeric_; }
   uint64_t failed_allocations() const { return failures_; }
+  // Tokens that were not read again because their state was kept, and because somebody was reading
+  // them just then.
+  uint64_t recalled() const { return kept_bytes_ > kNothing ? runtime_.cached_tokens.load() : 0; }
+  uint64_t joined() const { return kept_bytes_ == kNothing ? runtime_.cached_tokens.load() : 0; }
 
  private:
   ops::StatePool& pool() const { return *wishes_.model()->state_layout()->pool; }
@@ -210,6 +238,12 @@ class World {
             .memory = bytes * (fair_ ? 10'000 : one_of<int64_t>({10, 20, 40, 1000})),
             .turn_seconds = one_of({0.0, 0.02, 0.1, kNever}),
             .wait_seconds = one_of({0.3, 2.0, kNever})};
+  }
+
+  // States are kept as long as they are held.
+  static constexpr int64_t kNothing = 1;
+  int64_t choose_kept() {
+    return one_of<int64_t>({0, kNothing, kNothing, 5 * pool().bytes_each(), 1 << 30});
   }
 
   void pass_time() { now_ += 0.001 * static_cast<double>(1 + random_.below(10)); }
@@ -335,9 +369,10 @@ class World {
     const server::Schedule& schedule = desk_.schedule();
     expect(runtime_.engine.active().value_or(1000) <= static_cast<size_t>(schedule.running()),
            "who has made room is computed all the same");
-    // Two states each at most.
+    // Two states each at most, one that is passed on, and those that are kept.
     const int64_t sequences = schedule.running() + schedule.parked();
-    expect(pool().usage().bytes - before_ <= 2 * sequences * pool().bytes_each(),
+    const int64_t kept = runtime_.states.usage().states;
+    expect(pool().usage().bytes - before_ <= (3 * sequences + kept) * pool().bytes_each(),
            "states that nobody counts");
     std::erase_if(here_, [&](const std::shared_ptr<Listener>& one) {
       expect(one->heard_right(), "something else was told than alone");
@@ -381,7 +416,9 @@ class World {
                schedule.parked() == 0 && schedule.bytes() == 0,
            "figures that are not zero where nobody is");
     expect(runtime_.engine.active().value_or(1) == 0, "the engine has tasks of nobody");
-    expect(pool().usage().bytes == before_, "states that nobody has");
+    expect(runtime_.readings.empty(), "prompts that nobody reads");
+    const int64_t kept = runtime_.states.usage().states;
+    expect(pool().usage().bytes == before_ + kept * pool().bytes_each(), "states that nobody has");
   }
 
   const Wishes& wishes_;
@@ -392,6 +429,7 @@ class World {
   uint64_t owners_ = 1, users_ = 1;
   const server::ScheduleOptions options_;
   double now_ = 100;
+  const int64_t kept_bytes_;
   server::Runtime runtime_;
   const int64_t before_;
   server::Desk desk_;

@@ -21,7 +21,7 @@ TEST(Simulation, whatever_happens_each_request_ends_once_and_says_what_it_says_a
   const int rounds = thorough() ? 200 : 60;
   const Wishes wishes(100);
   server::ScheduleCounts all;
-  uint64_t refused = 0, numeric = 0, failures = 0, began = 0;
+  uint64_t refused = 0, numeric = 0, failures = 0, began = 0, recalled = 0, joined = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     World world(wishes, seed, rounds);
     const std::string wrong = world.run();
@@ -38,12 +38,14 @@ TEST(Simulation, whatever_happens_each_request_ends_once_and_says_what_it_says_a
     refused += world.refused();
     numeric += world.numeric();
     failures += world.failed_allocations();
+    recalled += world.recalled();
+    joined += world.joined();
   }
   if (only) return;
   // What is to be simulated has happened.
   EXPECT_GT(began, 5 * count);
-  for (const uint64_t happened :
-       {all.full, all.share, all.overdue, all.turns, all.readers, refused, numeric, failures})
+  for (const uint64_t happened : {all.full, all.share, all.overdue, all.turns, all.readers, refused,
+                                  numeric, failures, recalled, joined})
     EXPECT_GT(happened, count / 20);
 }
 
