@@ -135,12 +135,16 @@ Status HostStates::Budget::take(int64_t bytes) {
 Result<std::unique_ptr<HostState>> HostStates::make_unset() {
   auto state = std::make_unique<HostState>(shared_from_this());
   SK_TRY_STATUS(budget_.take(bytes_each()));
-  const auto block = blocks_.take();
-  if (!block) {
-    budget_.give(bytes_each());
-    return tl::unexpected(block.error());
-  }
-  state->fixed_ = *block;
+  // Given back on every way out, also where the list of blocks finds no memory.
+  struct Taken {
+    HostStates& pool;
+    bool kept = false;
+    ~Taken() {
+      if (!kept) pool.budget_.give(pool.bytes_each());
+    }
+  } taken{*this};
+  SK_TRY(state->fixed_, blocks_.take());
+  taken.kept = true;
   ++alive_;
   return state;
 }

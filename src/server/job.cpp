@@ -131,7 +131,7 @@ StateTree::Found Job::find_beginning() {
   if (!shares()) return {};
   StateTree::Found found = runtime_->states.find(order_.start, order_.prompt);
   if (const auto other = std::move(ahead_)) {
-    StateTree::Kept kept = other->shared(ahead_at_);
+    StateTree::Kept kept = other->take_share(ahead_at_);
     if (kept && ahead_at_ > found.tokens) found = {ahead_at_, std::move(kept)};
   }
   return found;
@@ -211,6 +211,7 @@ void Job::end(const ApiError& error) noexcept {
 void Job::drop() noexcept {
   park();
   std::erase(runtime_->readings, reading_);
+  if (ahead_) ahead_->take_share(ahead_at_);
   scoring_.reset();
   reading_.reset();
   ahead_.reset();
@@ -335,6 +336,8 @@ Status Job::start_choices() {
     SK_TRY_STATUS(runtime_->engine.submit(choices_[i].generation));
   }
   over_ = left_ == 0;
+  // The last word may have to wait for memory.
+  if (over_) first_.reset();
   return {};
 }
 

@@ -18,13 +18,15 @@ PrefixReading::PrefixReading(Session& session, std::span<const int32_t> ids, siz
 
 bool PrefixReading::share(size_t at) {
   if (at <= read_ || !states_) return false;
-  shares_.try_emplace(at);
+  ++shares_[at].waiting;
   return true;
 }
 
-StateTree::Kept PrefixReading::shared(size_t at) const {
+StateTree::Kept PrefixReading::take_share(size_t at) noexcept {
   const auto found = shares_.find(at);
-  return found == shares_.end() ? nullptr : found->second;
+  StateTree::Kept kept = found->second.kept;
+  if (--found->second.waiting == 0) shares_.erase(found);
+  return kept;
 }
 
 Task::Next PrefixReading::next(Scratch&) {
@@ -64,7 +66,7 @@ void PrefixReading::keep_here() try {
   }
   StateTree::Kept kept = states_->keep(start_, std::span(ids_).first(read_), std::move(snapshot));
   if (const auto found = shares_.find(read_); found != shares_.end())
-    found->second = std::move(kept);
+    found->second.kept = std::move(kept);
 } catch (const std::bad_alloc&) {
 }
 

@@ -27,10 +27,11 @@ class PrefixReading final : public Task {
   size_t read_count() const { return read_; }
   size_t fresh_count() const { return read_ - begin_; }  // of those, by this
 
-  // Keeps the state after so many tokens for somebody who waits. False: it is past them.
+  // Keeps the state after so many tokens for somebody who waits, until he takes it or waits no
+  // more. False: it is past them.
   bool share(size_t at);
-  // Null: it did not come so far, or there was no memory for it.
-  StateTree::Kept shared(size_t at) const;
+  // Once for each share(). Null: it did not come so far, or there was no memory for it.
+  StateTree::Kept take_share(size_t at) noexcept;
 
   Next next(Scratch& scratch) override;
   Reading reading() override;
@@ -45,8 +46,12 @@ class PrefixReading final : public Task {
   const std::vector<int32_t> ids_;
   const Start start_;
   PrefixStates* const states_;
-  std::vector<size_t> marks_;                 // ascending
-  std::map<size_t, StateTree::Kept> shares_;  // by tokens
+  struct Share {
+    StateTree::Kept kept;
+    size_t waiting = 0;
+  };
+  std::vector<size_t> marks_;       // ascending
+  std::map<size_t, Share> shares_;  // by tokens
   const size_t begin_;
   size_t read_;
   Status status_;
