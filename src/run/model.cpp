@@ -51,24 +51,29 @@ class Model::Restorer {
  public:
   // `kept` is for the copies. Its owner keeps one of them, so that one sequence's prompts allocate
   // nothing; those of many would double what states take.
-  Restorer(std::span<const Job> jobs, std::vector<State>& kept) : jobs_(jobs), kept_(kept) {
+  Restorer(std::span<const Job> jobs, std::vector<State>& kept) : copies_{kept}, jobs_(jobs) {
     for (size_t i = 0; i < jobs.size(); ++i) {
-      if (i < kept_.size())
-        kept_[i] = *jobs[i].state;
+      if (i < kept.size())
+        kept[i] = *jobs[i].state;
       else
-        kept_.push_back(*jobs[i].state);
+        kept.push_back(*jobs[i].state);
     }
   }
   ~Restorer() {
     for (size_t i = 0; i < jobs_.size(); ++i) restore(i);
-    if (kept_.size() > 1) kept_.erase(kept_.begin() + 1, kept_.end());
   }
-  void restore(size_t job) { std::swap(*jobs_[job].state, kept_[job]); }
+  void restore(size_t job) { std::swap(*jobs_[job].state, copies_.kept[job]); }
   void keep_new() { jobs_ = {}; }
 
  private:
+  // Also where there was no memory for all of them, and nobody is there to put anything back.
+  struct Copies {
+    std::vector<State>& kept;
+    ~Copies() {
+      if (kept.size() > 1) kept.erase(kept.begin() + 1, kept.end());
+    }
+  } copies_;
   std::span<const Job> jobs_;
-  std::vector<State>& kept_;
 };
 
 // The rows of whole aligned blocks, among `count` tokens of the job from `position` on that are the
