@@ -75,6 +75,7 @@ constexpr Limit kTable[] = {
     {"responses", kResponsesBytes, "bytes", "responses that are kept in memory"},
     {"tenant_responses", kTenantResponsesBytes, "bytes", "those of one key"},
     {"answer", kAnswerBytes, "bytes", "an answer that is not streamed"},
+    {"referred", kReferredBytes, "bytes", "items that a response refers to, with theirs"},
     {"log_field", kLogFieldBytes, "bytes", "a field of the log"},
     {"threads", kThreads, "", "threads"},
 };

@@ -88,6 +88,7 @@ inline constexpr uint64_t kMetadataBytes = 512;
 inline constexpr uint64_t kResponsesBytes = 256 * kMiB;       // that are kept, of all keys
 inline constexpr uint64_t kTenantResponsesBytes = 64 * kMiB;  // and of one
 inline constexpr uint64_t kAnswerBytes = 64 * kMiB;           // that is not streamed
+inline constexpr uint64_t kReferredBytes = 16 * kMiB;         // of items that a response refers to
 inline constexpr uint64_t kLogFieldBytes = 256;
 
 // The machine.

@@ -105,7 +105,7 @@ Asked<void> ResponseInput::add(const Json& input) {
   return {};
 }
 
-Asked<ResponseItem> ResponseInput::read_item(const Json& json, const std::string& where) const {
+Asked<ResponseItem> ResponseInput::read_item(const Json& json, const std::string& where) {
   if (!json.object()) return refused("an item has to be an object", where);
   const Json given = json.find("type");
   const auto type = given.string();
@@ -185,16 +185,54 @@ Asked<ResponseItem> ResponseInput::read_output(const Json& json, const std::stri
   return out;
 }
 
-Asked<ResponseItem> ResponseInput::find_item(const Json& json, const std::string& where) const {
+// A few bytes name an item of any size.
+Asked<void> ResponseInput::count_referred(uint64_t bytes, const std::string& where) {
+  referred_bytes_ += bytes;
+  if (referred_bytes_ <= limits::kReferredBytes) return {};
+  return refused(fmt::format("the items that are referred to, with their responses, have more than "
+                             "{} MiB; go on with previous_response_id",
+                             limits::kReferredBytes / limits::kMiB),
+                 where);
+}
+
+Asked<const StoredResponse*> ResponseInput::refer_to(const std::string& id,
+                                                     const std::string& where) {
+  const auto [place, fresh] = referred_.try_emplace(id);
+  if (fresh) {
+    auto found = responses_.find(id);
+    if (!found) return tl::unexpected(std::move(found).error());
+    uint64_t bytes = id.size();
+    if (*found) {
+      std::string().swap((*found)->json);
+      for (const auto* items : {&(*found)->input, &(*found)->output})
+        for (const ResponseItem& item : *items) bytes += item.bytes();
+    }
+    if (auto within = count_referred(bytes, where); !within)
+      return tl::unexpected(std::move(within).error());
+    place->second = std::move(*found);
+  }
+  return place->second ? &*place->second : nullptr;
+}
+
+Asked<ResponseItem> ResponseInput::find_item(const Json& json, const std::string& where) {
   const auto id = json.find("id").string();
   if (!id) return refused("an item_reference needs an id", where + ".id");
-  auto found = responses_.find_item(std::string(*id));
-  if (!found) return tl::unexpected(std::move(found).error());
-  if (!*found)
-    return tl::unexpected(ApiError{.status = 404,
-                                   .message = fmt::format("there is no item {}", escaped(*id, 80)),
-                                   .param = where + ".id"});
-  return std::move(**found);
+  const std::string response = response_of_item(*id);
+  if (!response.empty()) {
+    const auto found = refer_to(response, where);
+    if (!found) return tl::unexpected(found.error());
+    if (*found)
+      for (const auto* items : {&(*found)->input, &(*found)->output})
+        for (const ResponseItem& item : *items) {
+          if (item.id != *id) continue;
+          if (auto within = count_referred(item.bytes(), where); !within)
+            return tl::unexpected(std::move(within).error());
+          return item;
+        }
+  }
+  return tl::unexpected(ApiError{.status = 404,
+                                 .message = fmt::format("there is no item {}", escaped(*id, 80)),
+                                 .param = where + ".id"});
 }
 
 std::vector<text::Message> ResponseInput::messages(const std::string& instructions) const {

@@ -2,6 +2,8 @@
 // responses before make.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,11 +29,13 @@ class ResponseInput {
   std::vector<text::Message> messages(const std::string& instructions) const;
 
  private:
-  Asked<ResponseItem> read_item(const Json& json, const std::string& where) const;
+  Asked<ResponseItem> read_item(const Json& json, const std::string& where);
   Asked<ResponseItem> read_message(const Json& json, const std::string& where) const;
   Asked<ResponseItem> read_call(const Json& json, const std::string& where) const;
   Asked<ResponseItem> read_output(const Json& json, const std::string& where) const;
-  Asked<ResponseItem> find_item(const Json& json, const std::string& where) const;
+  Asked<ResponseItem> find_item(const Json& json, const std::string& where);
+  Asked<const StoredResponse*> refer_to(const std::string& id, const std::string& where);
+  Asked<void> count_referred(uint64_t bytes, const std::string& where);
   std::string next_id(std::string_view beginning) const {
     return item_id(beginning, id_, items_.size(), true);
   }
@@ -42,6 +46,9 @@ class ResponseInput {
   const std::string id_;
   std::vector<ResponseItem> items_;
   std::vector<text::Message> messages_;
+  // Responses whose items are referred to, each read once.
+  std::map<std::string, std::optional<StoredResponse>> referred_;
+  uint64_t referred_bytes_ = 0;  // of them, and of the items, which may be the same again and again
 };
 
 }  // namespace skein::server

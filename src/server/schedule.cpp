@@ -211,13 +211,18 @@ bool Schedule::comes_before(const Ticket& a, const Ticket& b) {
   return place(a) < place(b);
 }
 
-// More than there are places for begin only as long as half of the memory that is left, and as many
-// places as there are, stay for others.
+// More than there are places for begin only as long as half of the memory that is left stays for
+// others. Beyond a user's first there are twice as many as places, not counting what nobody reads:
+// that takes no place from those who do.
 bool Schedule::may_displace(const Ticket& ticket) const {
   const Owner& owner = *ticket.user_->owner;
   if (owner.sequences == 0) return true;
-  return owner.sequences + ticket.sequences <= 2 * options_.parallel &&
-         owner.bytes + ticket.bytes <= options_.memory - all_.bytes;
+  if (owner.bytes + ticket.bytes > options_.memory - all_.bytes) return false;
+  if (ticket.user_->sequences == 0) return true;
+  int64_t read = owner.sequences;
+  for (const Ticket* each : begun_)
+    if (each->stalled && each->user_->owner == &owner) read -= each->sequences;
+  return read + ticket.sequences <= 2 * options_.parallel;
 }
 
 Schedule::Ticket* Schedule::first(bool also_new) {

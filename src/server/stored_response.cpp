@@ -95,16 +95,6 @@ Asked<std::optional<StoredResponse>> Responses::find(const std::string& id) cons
   return out;
 }
 
-Asked<std::optional<ResponseItem>> Responses::find_item(const std::string& id) const {
-  const auto response = find(response_of_item(id));
-  if (!response) return tl::unexpected(response.error());
-  if (!*response) return std::optional<ResponseItem>();
-  for (const auto* items : {&(*response)->input, &(*response)->output})
-    for (const ResponseItem& item : *items)
-      if (item.id == id) return std::optional(item);
-  return std::optional<ResponseItem>();
-}
-
 Asked<bool> Responses::remove(const std::string& id) const {
   const auto removed = store_->remove(tenant_, id);
   if (!removed) return tl::unexpected(api_error(removed.error()));

@@ -24,6 +24,7 @@ struct ResponseItem {
   std::string id;
   std::string json;          // all of it
   std::optional<Said> said;  // nothing: the model is not told of it
+  uint64_t bytes() const { return id.size() + json.size() + (said ? said->text.size() : 0); }
 };
 
 struct StoredResponse {
@@ -50,7 +51,6 @@ class Responses {
   Responses(ResponseStore& store, const Digest& tenant) : store_(&store), tenant_(tenant) {}
 
   Asked<std::optional<StoredResponse>> find(const std::string& id) const;
-  Asked<std::optional<ResponseItem>> find_item(const std::string& id) const;
   Asked<bool> remove(const std::string& id) const;
   // False: it could not be kept.
   bool keep(const StoredResponse& response) const;

@@ -259,6 +259,23 @@ TEST(Responses, an_item_stands_for_itself_by_its_id) {
   EXPECT_EQ(none.error("type"), "not_found_error");
 }
 
+// A reference takes fifty bytes and stands for as much as was sent before.
+TEST(Responses, what_is_referred_to_is_bounded) {
+  const Json first = response(R"("max_output_tokens":1,"input":[{"role":"user","content":"a"},)"
+                              R"({"type":"reasoning","text":")" +
+                              std::string(1'500'000, 'x') + "\"}]");
+  const std::string id = "rs_" + text(first, "id").substr(5) + "_i1";
+  const auto with = [&](int count) {
+    std::string input = R"({"role":"user","content":"a"})";
+    for (int i = 0; i < count; ++i) input += R"(,{"type":"item_reference","id":")" + id + "\"}";
+    return ask_response(R"("max_output_tokens":1,"input":[)" + input + "]");
+  };
+  EXPECT_EQ(with(3).status, 200);
+  const Reply refused = with(400);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.error("message").find("referred to"), std::string::npos);
+}
+
 TEST(Responses, are_kept_until_they_are_deleted) {
   const Json object = response(kQuestion);
   const std::string id = text(object, "id");

@@ -119,6 +119,36 @@ TEST(Schedule, users_of_one_owner_share_what_he_gets) {
   EXPECT_NEAR(got["housebob"], 3000, 60);
 }
 
+TEST(Schedule, a_user_does_not_shut_out_others_of_his_owner) {
+  Hall hall({.parallel = 2, .waiting = 64, .memory = 1000, .turn_seconds = 1});
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(hall.ask("house", 100'000, "ann"));
+  hall.rounds(100);
+  Order* const bob = hall.ask("house", 10, "bob");
+  Order* const nobody = hall.ask("house", 10);
+  ASSERT_TRUE(bob && nobody);
+  const double asked = hall.now;
+  hall.rounds(30);
+  for (const Order* order : {bob, nobody}) {
+    ASSERT_GE(order->began, 0);
+    EXPECT_LE(order->began - asked, 2.3);
+    EXPECT_EQ(order->got, 10);
+  }
+}
+
+TEST(Schedule, what_nobody_reads_keeps_no_place_from_the_same_user) {
+  Hall hall({.parallel = 2, .waiting = 64, .memory = 1000, .turn_seconds = kNever});
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(hall.ask("one", 100'000));
+  for (int i = 0; i < 12; ++i) {
+    hall.round();
+    for (Order& order : hall.orders)
+      if (order.stands() == Stands::running) order.stalled = true;
+  }
+  Order* const read = hall.ask("one", 10);
+  ASSERT_TRUE(read);
+  hall.rounds(6);
+  EXPECT_EQ(read->got, 10);
+}
+
 TEST(Schedule, what_somebody_had_while_nobody_waited_is_not_held_against_him) {
   Hall hall({.parallel = 1, .waiting = 64, .memory = 1000, .turn_seconds = 0.5});
   Order* const early = hall.ask("early", 100'000);
