@@ -284,16 +284,18 @@ void Serve::welcome(Console& console, const server::Server& server) const {
     const std::string key =
         keys_.empty() && key_file_.empty() ? "" : " -H 'Authorization: Bearer KEY'";
     const std::string post = " -H 'Content-Type: application/json'";
+    const std::string model =
+        names_.size() > 1 ? fmt::format("\"model\": \"{}\", ", names_[0]) : std::string();
     console.line("Try:");
     console.line(fmt::format("  curl {}/v1/models{}", url, key));
     console.line(
-        fmt::format("  curl {}/v1/chat/completions{}{} -d '{{\"messages\": [{{\"role\": "
+        fmt::format("  curl {}/v1/chat/completions{}{} -d '{{{}\"messages\": [{{\"role\": "
                     "\"user\", \"content\": \"What is 27+46?\"}}]}}'",
-                    url, key, post));
+                    url, key, post, model));
     console.line(
-        fmt::format("  curl -N {}/v1/completions{}{} -d '{{\"prompt\": \"Once\", "
+        fmt::format("  curl -N {}/v1/completions{}{} -d '{{{}\"prompt\": \"Once\", "
                     "\"stream\": true}}'",
-                    url, key, post));
+                    url, key, post, model));
     console.line("Ctrl-C ends it when the answers under way are done, a second one at once.");
   }
   console.flush();

@@ -8,7 +8,7 @@
 namespace skein::server {
 namespace {
 
-constexpr std::string_view kHealth = "Whether the server is ready; 503 when it is ending";
+constexpr std::string_view kHealth = "Whether the server is ready";
 constexpr std::string_view kModels = "The models that are served";
 constexpr std::string_view kModel = "One of them";
 constexpr std::string_view kChat = "An answer to a conversation, whole or as a stream";
