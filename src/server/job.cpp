@@ -9,6 +9,9 @@
 namespace skein::server {
 namespace {
 
+// Nobody waits for what is read sooner than somebody else's step is over.
+constexpr size_t kWorthWaiting = 8;
+
 // Made before there is none.
 const ApiError kNoMemory = api_error({Code::memory, ""});
 
@@ -131,20 +134,16 @@ StateTree::Found Job::find_beginning() {
   if (!shares()) return {};
   StateTree::Found found = runtime_->states.find(order_.start, order_.prompt);
   if (const auto other = std::move(ahead_)) {
-    StateTree::Kept kept = other->take_share(ahead_at_);
-    if (kept && ahead_at_ > found.tokens) found = {ahead_at_, std::move(kept)};
+    StateTree::Found theirs = other->take_share(ahead_at_);
+    if (theirs.tokens > found.tokens) found = std::move(theirs);
   }
   return found;
 }
 
-// Whoever reads what this prompt goes on with beyond what is known is waited for, at the place
-// where the two part.
-bool Job::wait_for_another(size_t known) {
-  // Not for what is read sooner than somebody else's step is over.
-  constexpr size_t kWorthWaiting = 8;
+// Whoever reads what this prompt goes on with beyond what is known.
+Job::Ahead Job::who_is_ahead(size_t known) const {
   const std::span<const int32_t> prompt = order_.prompt;
-  std::shared_ptr<PrefixReading> best;
-  size_t most = known + kWorthWaiting - 1;
+  Ahead best{nullptr, known + kWorthWaiting - 1};
   for (const auto& reading : runtime_->readings) {
     if (!reading->active() || reading->start().scope != order_.start.scope) continue;
     const auto ids = reading->ids();
@@ -153,14 +152,29 @@ bool Job::wait_for_another(size_t known) {
     // Of all of it the logits are needed, which the end of the same prompt has.
     if (common < prompt.size() || common < ids.size())
       common = runtime_->states.usable(order_.start, std::min(common, prompt.size() - 1));
-    if (common <= most || common <= reading->read_count()) continue;
-    most = common;
-    best = reading;
+    if (common <= best.at || common <= reading->read_count()) continue;
+    best = {reading, common};
   }
-  if (!best || !best->share(most)) return false;
-  ahead_ = std::move(best);
-  ahead_at_ = most;
+  return best;
+}
+
+// He is waited for, at the place where the two part.
+bool Job::wait_for_another(size_t known) {
+  Ahead ahead = who_is_ahead(known);
+  if (!ahead.reading || !ahead.reading->share(ahead.at)) return false;
+  ahead_ = std::move(ahead.reading);
+  ahead_at_ = ahead.at;
   return true;
+}
+
+// While it made room others may have read further in what it reads.
+bool Job::is_overtaken() {
+  if (!shares() || !reading_ || reading_->active()) return false;
+  const size_t mine = reading_->read_count();
+  if (runtime_->states.find(order_.start, order_.prompt).tokens >= mine + kWorthWaiting)
+    return true;
+  const Ahead ahead = who_is_ahead(mine);
+  return ahead.reading && ahead.reading->read_count() > mine;
 }
 
 Status Job::read_from(const StateTree::Found& found) {
@@ -169,8 +183,11 @@ Status Job::read_from(const StateTree::Found& found) {
   SK_TRY(State state, beginning ? beginning->state.copy_into(layout) : State::make(layout));
   first_ = std::make_unique<Session>(runtime_->model, std::move(state));
   SK_TRY_STATUS(first_->check(order_.prompt));
-  runtime_->cached_tokens += found.tokens;
-  group_->reply->reused(order_, found.tokens);
+  // Less what it has read itself, should this not be its first reading.
+  const size_t reused = found.tokens - std::min(found.tokens, static_cast<size_t>(read_before_));
+  const size_t fresh = reused - std::min(reused, std::exchange(reused_, reused));
+  runtime_->cached_tokens += fresh;
+  group_->reply->reused(order_, fresh);
   if (order_.wanted.any()) {
     scoring_ = std::make_shared<PromptReading>(*first_, order_.prompt, order_.wanted);
     return runtime_->engine.submit(scoring_);
@@ -209,7 +226,7 @@ void Job::end(const ApiError& error) noexcept {
 }
 
 void Job::drop() noexcept {
-  park();
+  stop();
   std::erase(runtime_->readings, reading_);
   if (ahead_) ahead_->take_share(ahead_at_);
   scoring_.reset();
@@ -220,12 +237,18 @@ void Job::drop() noexcept {
 }
 
 int64_t Job::units() noexcept {
-  if (reading_) prompt_read_ = static_cast<int64_t>(reading_->fresh_count());
+  if (reading_) prompt_read_ = read_before_ + static_cast<int64_t>(reading_->fresh_count());
   if (scoring_) prompt_read_ = scoring_->count();
   return Schedule::kPromptUnits * prompt_read_ + Schedule::kTokenUnits * generated_;
 }
 
 void Job::park() noexcept {
+  const bool reads = reading_ && reading_->active();
+  stop();
+  if (reads) reading_->leave(false);
+}
+
+void Job::stop() noexcept {
   if (scoring_ && scoring_->active()) runtime_->engine.forget(scoring_);
   if (reading_ && reading_->active()) runtime_->engine.forget(reading_);
   for (Choice& choice : choices_)
@@ -234,7 +257,16 @@ void Job::park() noexcept {
 }
 
 bool Job::start() noexcept {
+  // It reads on from where they are.
+  if (bool overtaken = false; tell([&] { overtaken = is_overtaken(); }) && overtaken) {
+    count_reading();
+    std::erase(runtime_->readings, reading_);
+    reading_.reset();
+    first_.reset();
+    begun_ = false;
+  }
   if (!begun_) return advance(), true;
+  if (reading_) reading_->resume();
   bool taken = true;
   const auto take_up = [&](const std::shared_ptr<Task>& task) {
     if (task && !task->active()) taken = runtime_->engine.submit(task).has_value() && taken;
@@ -247,16 +279,19 @@ bool Job::start() noexcept {
   return told && taken;
 }
 
+void Job::count_reading() noexcept {
+  runtime_->prompt_tokens += reading_->fresh_count();
+  read_before_ += static_cast<int64_t>(reading_->fresh_count());
+  prompt_read_ = read_before_;
+}
+
 // Whoever left may come back, to go on or to ask something else.
 void Job::cancel() noexcept {
   if (!shares()) return;
   if (reading_) {
     if (reading_->active()) runtime_->engine.forget(reading_);
-    const size_t read = reading_->read_count();
-    runtime_->prompt_tokens += reading_->fresh_count();
-    if (read == runtime_->states.usable(order_.start, read))
-      runtime_->states.keep(order_.start, std::span(order_.prompt).first(read),
-                            {std::move(first_->change_state()), {}});
+    count_reading();
+    reading_->leave(true);
   }
   for (size_t i = 0; i < choices_.size(); ++i) {
     Choice& choice = choices_[i];
@@ -302,8 +337,7 @@ Status Job::after_reading() {
     findings = std::move(scoring_->findings());
   } else {
     std::erase(runtime_->readings, reading_);
-    runtime_->prompt_tokens += reading_->fresh_count();
-    prompt_read_ = static_cast<int64_t>(reading_->fresh_count());
+    count_reading();
     SK_TRY_STATUS(copy_of(reading_->status()));
   }
   group_->reply->read(order_, std::move(findings));

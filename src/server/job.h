@@ -58,7 +58,8 @@ class Reply {
   virtual bool gone() const = 0;
   // Nothing should be told for now.
   virtual bool full() const = 0;
-  // How many of the prompt's tokens were not read again; before read().
+  // So many of the prompt's tokens are not read again; before read(), and once more where others
+  // have read some of the rest meanwhile.
   virtual void reused(const Order&, size_t /*tokens*/) {}
   virtual void read(const Order& order, Findings findings) = 0;
   // Where the order wants it: the state that has read the prompt, after read().
@@ -129,6 +130,7 @@ class Job {
   // Begins, or goes on after park(). False: there was no memory for that; it is to be tried again.
   bool start() noexcept;
   // Makes room for others: nothing of it is computed, and what it is stays as it is, until start().
+  // What it has read of its prompt is there for others meanwhile.
   void park() noexcept;
 
   // Whether anything moved.
@@ -147,12 +149,20 @@ class Job {
   bool shares() const { return order_.shared && !order_.wanted.any() && runtime_->states.keeps(); }
   Status begin();
   StateTree::Found find_beginning();
+  struct Ahead {
+    std::shared_ptr<PrefixReading> reading;  // null: nobody
+    size_t at = 0;                           // tokens, where the two part
+  };
+  Ahead who_is_ahead(size_t known) const;
   bool wait_for_another(size_t known);
+  bool is_overtaken();
   Status read_from(const StateTree::Found& found);
   Status after_reading();
   Status start_choices();
   Status take_events();
   void keep(Choice& choice) noexcept;
+  void stop() noexcept;
+  void count_reading() noexcept;
   void cancel() noexcept;
   void take_last(size_t index) noexcept;
   void end(const ApiError& error) noexcept;
@@ -170,6 +180,8 @@ class Job {
   std::vector<Choice> choices_;
   size_t left_ = 0;
   int64_t prompt_read_ = 0, generated_ = 0;  // tokens
+  int64_t read_before_ = 0;                  // of the former, by readings that were given up
+  size_t reused_ = 0;                        // tokens of the prompt, as it was told
   bool begun_ = false;
   bool moved_ = false;
   bool over_ = false;

@@ -22,11 +22,31 @@ bool PrefixReading::share(size_t at) {
   return true;
 }
 
-StateTree::Kept PrefixReading::take_share(size_t at) noexcept {
+StateTree::Found PrefixReading::take_share(size_t at) noexcept {
   const auto found = shares_.find(at);
-  StateTree::Kept kept = found->second.kept;
+  StateTree::Found out;
+  if (found->second.kept)
+    out = {at, found->second.kept};
+  else if (left_.tokens <= at)
+    out = left_;
   if (--found->second.waiting == 0) shares_.erase(found);
-  return kept;
+  if (shares_.upper_bound(left_.tokens) == shares_.end()) left_ = {};
+  return out;
+}
+
+// Whether there is memory for it is nobody's business.
+void PrefixReading::leave(bool for_ever) noexcept try {
+  if (!states_ || !status_ || read_ == 0 || read_ >= ids_.size() ||
+      states_->usable(start_, read_) != read_)
+    return;
+  const auto read = std::span(ids_).first(read_);
+  StateTree::Kept kept = states_->exactly(start_, read);
+  if (!kept && for_ever)
+    kept = states_->keep(start_, read, {std::move(session_->change_state()), {}});
+  else if (!kept)
+    kept = states_->keep(start_, read, {session_->state(), {}});
+  if (kept && shares_.upper_bound(read_) != shares_.end()) left_ = {read_, std::move(kept)};
+} catch (const std::bad_alloc&) {
 }
 
 Task::Next PrefixReading::next(Scratch&) {

@@ -30,8 +30,14 @@ class PrefixReading final : public Task {
   // Keeps the state after so many tokens for somebody who waits, until he takes it or waits no
   // more. False: it is past them.
   bool share(size_t at);
-  // Once for each share(). Null: it did not come so far, or there was no memory for it.
-  StateTree::Kept take_share(size_t at) noexcept;
+  // Once for each share(): the state there, or where it was left before that. Null: there is none, or
+  // there was no memory for it.
+  StateTree::Found take_share(size_t at) noexcept;
+  // Whoever steps it no more, for now or for ever, leaves what it came to for others.
+  // `for_ever`: the session's state may go with it.
+  void leave(bool for_ever) noexcept;
+  // It goes on.
+  void resume() { left_ = {}; }
 
   Next next(Scratch& scratch) override;
   Reading reading() override;
@@ -52,6 +58,7 @@ class PrefixReading final : public Task {
   };
   std::vector<size_t> marks_;       // ascending
   std::map<size_t, Share> shares_;  // by tokens
+  StateTree::Found left_;           // for those whose share is not there yet
   const size_t begin_;
   size_t read_;
   Status status_;

@@ -30,7 +30,7 @@ class StateReply final : public Reply {
   void accepted() override {}
   bool gone() const override { return exchange_->answer->gone(); }
   bool full() const override { return false; }
-  void reused(const Order&, size_t tokens) override { cached_ = tokens; }
+  void reused(const Order&, size_t tokens) override { cached_ += tokens; }
   void read(const Order&, Findings) override {}
   void arrived(const Order&, StateTree::Kept kept) override { kept_ = std::move(kept); }
   void told(size_t, const Event&, const Generation&) override {}

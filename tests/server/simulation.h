@@ -241,9 +241,9 @@ class World {
   }
 
   // States are kept as long as they are held.
-  static constexpr int64_t kNothing = 1;
+  static constexpr int64_t kNothing = 1, kAll = 1 << 30;
   int64_t choose_kept() {
-    return one_of<int64_t>({0, kNothing, kNothing, 5 * pool().bytes_each(), 1 << 30});
+    return one_of<int64_t>({0, kNothing, kNothing, 5 * pool().bytes_each(), kAll});
   }
 
   void pass_time() { now_ += 0.001 * static_cast<double>(1 + random_.below(10)); }
@@ -274,6 +274,7 @@ class World {
       reply->wishes.push_back(&wish);
       all.push_back(wish.order);
       all.back().first_choice = reply->heard.size();
+      most_bytes_ = std::max(most_bytes_, server::memory_of(*wishes_.model(), wish.order));
       reply->heard.resize(reply->heard.size() + wish.order.choices);
     }
     // The first owner wants more than all others.
@@ -326,16 +327,20 @@ class World {
     ++round_;
     bool moved = false, failed = false;
     double planned_at = 0;
+    bool told_too_soon = false;
+    const uint64_t overdue = counts().overdue;
     {
       const auto failing = maybe_fail();
       desk_.advance();
       desk_.plan(std::exchange(woken_, false));
       planned_at = now_;
+      told_too_soon = counts().overdue > overdue && !is_full();
       moved = desk_.step();
       failures_ += failing.happened();
       failed = failing.happened() > 0;
     }
     expect_bounds(planned_at, failed);
+    expect(!told_too_soon || failed, "somebody is overdue although there is a place");
     check();
     if (moved) return;
     const double sleep = desk_.seconds_to_sleep();
@@ -346,6 +351,24 @@ class World {
     if (!holds) throw Wrong{std::string(what)};
   }
 
+  // Whether some order that may wait finds no place.
+  bool is_full() const {
+    const server::Schedule& schedule = desk_.schedule();
+    const bool places = schedule.running() > 0 && schedule.running() + 3 > options_.parallel;
+    return places || schedule.bytes() + most_bytes_ > options_.memory;
+  }
+  // Where there is memory for what is read, nobody reads what somebody else is reading or has read.
+  void expect_joined() const {
+    if (kept_bytes_ < kAll || failures_ > 0) return;
+    for (const auto& one : runtime_.readings)
+      for (const auto& other : runtime_.readings) {
+        if (one == other || !one->active() || !other->active()) continue;
+        const auto a = one->ids(), b = other->ids();
+        const auto common = static_cast<size_t>(
+            std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+        expect(std::max(one->read_count(), other->read_count()) + 8 >= common, "two read the same");
+      }
+  }
   // Where a plan ran out of memory, one who was let in for a free place has yet to get it.
   void expect_bounds(double planned_at, bool failed) const {
     const server::Schedule& schedule = desk_.schedule();
@@ -367,6 +390,7 @@ class World {
 
   void check() {
     const server::Schedule& schedule = desk_.schedule();
+    expect_joined();
     expect(runtime_.engine.active().value_or(1000) <= static_cast<size_t>(schedule.running()),
            "who has made room is computed all the same");
     // Two states each at most, one that is passed on, and those that are kept.
@@ -437,6 +461,7 @@ class World {
   std::set<std::string> seen_;  // owners
   bool woken_ = false;
   int round_ = 0;
+  int64_t most_bytes_ = 0;  // of an order
   uint64_t refused_ = 0, numeric_ = 0, failures_ = 0;
 };
 
