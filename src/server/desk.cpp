@@ -104,22 +104,32 @@ void Desk::advance() noexcept {
       moved_ = one.job->advance() || moved_;
 }
 
-void Desk::plan(bool woken) noexcept try {
+void Desk::plan(bool woken) noexcept {
   began_ = clock_();
   account();
   if (woken) drop_gone();
-  drop_overdue(began_);
   for (Entry& one : begun_) one.stalled = one.job->is_stalled();
+  try {
+    give_places();
+  } catch (const std::bad_alloc&) {
+    short_ = true;
+  }
+  // Of those for whom there is no place even now.
+  drop_overdue(began_);
+}
+
+void Desk::give_places() {
   leaving_.reserve(begun_.size());
   while (Schedule::Ticket* const next = schedule_.next(began_, leaving_)) {
     moved_ = true;
-    for (Schedule::Ticket* ticket : leaving_) entry(*ticket).parks = true;
+    for (Schedule::Ticket* ticket : leaving_) {
+      entry(*ticket).parks = true;
+      entry(*ticket).starts = false;  // it may not have come to that, for want of memory
+    }
     Entry& one = entry(*next);
     one.starts = true;
     if (!std::exchange(one.begun, true)) begun_.splice(begun_.end(), waiting_, one.place);
   }
-} catch (const std::bad_alloc&) {
-  short_ = true;
 }
 
 void Desk::account() noexcept {

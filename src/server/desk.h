@@ -63,6 +63,7 @@ class Desk {
   static Entry& entry(Schedule::Ticket& ticket) { return static_cast<Entry&>(ticket); }
 
   void account() noexcept;
+  void give_places();
   void drop_gone() noexcept;
   void drop_overdue(double now) noexcept;
   void move() noexcept;
