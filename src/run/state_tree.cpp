@@ -38,17 +38,21 @@ StateTree::Node& StateTree::root_of(Root root) const {
 
 // A node comes into the count, or with -1 leaves it.
 void StateTree::count(const Node& node, int sign) {
-  usage_.bytes += sign * node.bytes();
-  usage_.states += node.kept && !node.foreign ? sign : 0;
+  bytes_ += sign * node.bytes();
+  states_ += node.kept && !node.foreign ? sign : 0;
 }
 
 StateTree::Root StateTree::plant(State state) {
+  return plant(std::make_shared<const Session::Snapshot>(Session::Snapshot{std::move(state), {}}));
+}
+
+StateTree::Root StateTree::plant(Kept kept) {
   auto node = std::make_unique<Node>();
-  node->kept = std::make_shared<const Session::Snapshot>(Session::Snapshot{std::move(state), {}});
+  node->kept = std::move(kept);
   return add_root(std::move(node));
 }
 
-StateTree::Root StateTree::plant(Kept shared) {
+StateTree::Root StateTree::plant_shared(Kept shared) {
   auto node = std::make_unique<Node>();
   node->kept = std::move(shared);
   node->foreign = true;
@@ -155,23 +159,59 @@ Result<StateTree::FoundText> StateTree::find_text(Root root, const text::Prompt&
   SK_TRY(const std::vector<int32_t> ids, text::encode_prompt(tokenizer, profile, prompt, fresh));
   const bool leads =
       fresh && profile.leading_end_of_text && !ids.empty() && ids[0] == tokenizer.end_of_text();
-  return find_text(root, prompt, tokenizer, ids, leads);
+  SK_TRY(const CutText text, cut(prompt, tokenizer, ids, leads));
+  return find_text(root, text);
 }
 
-Result<StateTree::FoundText> StateTree::find_text(Root root, const text::Prompt& prompt,
-                                                  const text::Tokenizer& tokenizer,
-                                                  std::span<const int32_t> ids, bool leads) {
+Result<StateTree::CutText> StateTree::cut(const text::Prompt& prompt,
+                                          const text::Tokenizer& tokenizer,
+                                          std::span<const int32_t> ids, bool leads) {
+  CutText out{prompt, tokenizer, ids, leads};
   const Bytes bytes(prompt, tokenizer, leads);
-  // By bytes of the text: how many of its own tokens end there; 0: none does.
-  std::vector<size_t> ends(prompt.text.size() + 1);
+  out.counts.resize(prompt.text.size() + 1);
+  out.ends.resize(ids.size() + 1);
   size_t at = 0;
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto next = bytes.after(at, ids[i], i == 0);
     if (!next) return fail(Code::internal, "a prompt's tokens are not its text");
     at = *next;
-    ends[at] = i + 1;
+    out.counts[at] = i + 1;
+    out.ends[i + 1] = at;
   }
+  return out;
+}
 
+namespace {
+
+// Where a text stands after an edge of a path, `depth` tokens from its root, or nothing where it
+// does not go on with it. As long as both are cut alike, numbers are compared and not bytes.
+std::optional<size_t> after_edge(const StateTree::CutText& text, const Bytes& bytes, size_t place,
+                                 std::span<const int32_t> edge, size_t depth) {
+  for (size_t i = 0; i < edge.size();) {
+    const bool first = depth + i == 0;
+    const size_t count = first ? 0 : text.counts[place];
+    if (first || count > 0) {
+      const auto mine = text.ids.subspan(count);
+      const auto rest = edge.subspan(i);
+      const auto same = static_cast<size_t>(
+          std::mismatch(rest.begin(), rest.end(), mine.begin(), mine.end()).first - rest.begin());
+      if (same > 0) {
+        i += same;
+        place = text.ends[count + same];
+        continue;
+      }
+    }
+    const auto next = bytes.after(place, edge[i++], first);
+    if (!next) return std::nullopt;
+    place = *next;
+  }
+  return place;
+}
+
+}  // namespace
+
+StateTree::FoundText StateTree::find_text(Root root, const CutText& text) {
+  const Bytes bytes(text.prompt, text.tokenizer, text.leads);
   const std::lock_guard lock(mutex_);
   Node* best = &root_of(root);
   size_t read = 0;
@@ -179,16 +219,13 @@ Result<StateTree::FoundText> StateTree::find_text(Root root, const text::Prompt&
   while (!open.empty()) {
     const auto [node, place] = open.back();
     open.pop_back();
-    if (node->kept && node->depth > 0 && ends[place] > read) {
+    if (node->kept && node->depth > 0 && text.counts[place] > read) {
       best = node;
-      read = ends[place];
+      read = text.counts[place];
     }
-    for (const auto& [first, child] : node->children) {
-      std::optional<size_t> to = place;
-      for (size_t i = 0; to && i < child->edge.size(); ++i)
-        to = bytes.after(*to, child->edge[i], node->depth + i == 0);
-      if (to) open.emplace_back(child.get(), *to);
-    }
+    for (const auto& [first, child] : node->children)
+      if (const auto to = after_edge(text, bytes, place, child->edge, node->depth))
+        open.emplace_back(child.get(), *to);
   }
   best->used = ++clock_;
   ++best->hits;
@@ -196,7 +233,7 @@ Result<StateTree::FoundText> StateTree::find_text(Root root, const text::Prompt&
   for (const Node* node = best; node->parent; node = node->parent)
     std::copy(node->edge.begin(), node->edge.end(),
               out.read.begin() + static_cast<int64_t>(node->depth - node->edge.size()));
-  out.rest.assign(ids.begin() + static_cast<int64_t>(read), ids.end());
+  out.rest.assign(text.ids.begin() + static_cast<int64_t>(read), text.ids.end());
   return out;
 }
 
@@ -266,8 +303,7 @@ void StateTree::set_budget(int64_t bytes) {
 }
 
 StateTree::Usage StateTree::usage() const {
-  const std::lock_guard lock(mutex_);
-  return usage_;
+  return {.states = states_.load(std::memory_order_relaxed), .bytes = used()};
 }
 
 // What it saves and how likely that is, for its bytes: tokens since the state before it on its
@@ -282,7 +318,7 @@ double StateTree::value_of(const Node& node) const {
 }
 
 void StateTree::trim() {
-  while (usage_.bytes > budget_) {
+  while (used() > budget_) {
     Node* worst = nullptr;
     double least = std::numeric_limits<double>::infinity();
     std::vector<Node*> open;

@@ -9,6 +9,7 @@
 // Any thread may call.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -39,8 +40,9 @@ class StateTree {
   // together with all that went on from it.
   using Root = int64_t;
   Root plant(State state);
+  Root plant(Kept kept);
   // One that many trees begin with: somebody else's, and so it is not counted.
-  Root plant(Kept shared);
+  Root plant_shared(Kept shared);
   void remove(Root root);
 
   struct Found {
@@ -61,12 +63,21 @@ class StateTree {
   Result<FoundText> find_text(Root root, const text::Prompt& prompt,
                               const text::Tokenizer& tokenizer, const text::Profile& profile,
                               bool fresh);
-  // Of a text that was cut already: `ids` are the prompt's tokens. `leads`: the first of them
-  // stands for the end of a text, and for none of the prompt's bytes. Error: internal (they are
-  // others).
-  Result<FoundText> find_text(Root root, const text::Prompt& prompt,
-                              const text::Tokenizer& tokenizer, std::span<const int32_t> ids,
-                              bool leads);
+  // A text that was cut already: `ids` are the prompt's tokens. `leads`: the first of them stands
+  // for the end of a text, and for none of the prompt's bytes. What is referred to has to stay.
+  struct CutText {
+    const text::Prompt& prompt;
+    const text::Tokenizer& tokenizer;
+    std::span<const int32_t> ids;
+    bool leads = false;
+    std::vector<size_t> counts{};  // by bytes: how many of the ids end there; 0: none does
+    std::vector<size_t> ends{};    // by that number: where they end
+  };
+  // Error: internal (they are others).
+  static Result<CutText> cut(const text::Prompt& prompt, const text::Tokenizer& tokenizer,
+                             std::span<const int32_t> ids, bool leads);
+  // Takes as long as find(), but for paths that are cut otherwise.
+  FoundText find_text(Root root, const CutText& text);
 
   // How many of `ids` some path begins with: beyond find()'s, where two texts part, and where a
   // state would serve both.
@@ -80,7 +91,7 @@ class StateTree {
     int64_t states = 0;
     int64_t bytes = 0;
   };
-  Usage usage() const;
+  Usage usage() const;  // waits for nobody
 
  private:
   struct Node {
@@ -101,6 +112,7 @@ class StateTree {
   Node& make(Node& root, std::span<const int32_t> ids);
   Node& split(Node& node, size_t at);
   void count(const Node& node, int sign);
+  int64_t used() const { return bytes_.load(std::memory_order_relaxed); }
   double value_of(const Node& node) const;
   void trim();
   void prune(Node* node);
@@ -110,7 +122,7 @@ class StateTree {
   std::map<Root, std::unique_ptr<Node>> roots_;
   Root next_root_ = 0;
   uint64_t clock_ = 0;
-  Usage usage_;
+  std::atomic<int64_t> states_{0}, bytes_{0};  // are written under the lock
 };
 
 }  // namespace skein

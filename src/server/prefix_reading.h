@@ -30,8 +30,8 @@ class PrefixReading final : public Task {
   // Keeps the state after so many tokens for somebody who waits, until he takes it or waits no
   // more. False: it is past them.
   bool share(size_t at);
-  // Once for each share(): the state there, or where it was left before that. Null: there is none, or
-  // there was no memory for it.
+  // Once for each share(): the state there, or where it was left before that. Null: there is none,
+  // or there was no memory for it.
   StateTree::Found take_share(size_t at) noexcept;
   // Whoever steps it no more, for now or for ever, leaves what it came to for others.
   // `for_ever`: the session's state may go with it.

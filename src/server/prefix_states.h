@@ -28,7 +28,8 @@ struct Start {
 
 class PrefixStates {
  public:
-  // `bytes`: of all that is kept, see StateTree; 0: nothing is.
+  // `bytes`: of all that is kept, see StateTree, the states that texts begin with among it, which
+  // take half of it at most; 0: nothing is.
   PrefixStates(const Model& model, int64_t bytes);
 
   bool keeps() const { return budget_ > 0; }
@@ -57,7 +58,19 @@ class PrefixStates {
                        Session::Snapshot snapshot) noexcept;
 
  private:
+  struct Scope {
+    StateTree::Root root = -1;
+    std::list<Digest>::iterator place;
+    int64_t bytes = 0;  // of a state to begin with
+  };
+  using Scopes = std::map<Digest, Scope>;
+
+  int64_t most_own() const { return budget_ / 2; }
+  // Whether texts of that start may be kept at all.
+  bool keeps(const Start& start) const;
   StateTree::Root root_of(const Start& start);
+  void drop(Scopes::iterator scope);
+  void make_room(int64_t bytes);
 
   const int64_t budget_;
   const bool exact_;
@@ -65,12 +78,9 @@ class PrefixStates {
   StateTree::Kept fresh_;
 
   std::mutex mutex_;  // of the roots: none goes while it is used
-  struct Scope {
-    StateTree::Root root = -1;
-    std::list<Digest>::iterator place;
-  };
-  std::map<Digest, Scope> scopes_;
+  Scopes scopes_;
   std::list<Digest> recent_;  // scopes, the last one used first
+  int64_t own_bytes_ = 0;     // of states to begin with
 };
 
 }  // namespace skein::server

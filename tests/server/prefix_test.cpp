@@ -291,6 +291,38 @@ TEST(Prefix, fast_numerics_give_the_same_with_and_without) {
   }
 }
 
+server::Start tuned(uint8_t number) {
+  server::Start out;
+  out.scope[0] = std::byte{number};
+  out.state = std::make_shared<const Session::Snapshot>(
+      Session::Snapshot{State(bundled().model->state_layout()), {}});
+  return out;
+}
+
+// Whoever sends states of his own to begin with takes of the same memory.
+TEST(Prefix, states_that_texts_begin_with_are_counted_and_stay_within_it) {
+  const auto one = static_cast<int64_t>(tuned(0).state->bytes());
+  const int32_t ids[] = {5, 6, 7};
+  for (const int64_t budget : {one / 2, 2 * one, 8 * one + one / 2}) {
+    server::PrefixStates states(*bundled().model, budget);
+    for (int i = 0; i < 60; ++i) {
+      const server::Start start = tuned(static_cast<uint8_t>(i));
+      const std::weak_ptr<const Session::Snapshot> held = start.state;
+      EXPECT_EQ(states.find(start, ids).tokens, 0u);
+      State read(bundled().model->state_layout());
+      ASSERT_TRUE(bundled().model->eval(read, ids, Want::none, nullptr));
+      EXPECT_EQ(states.keep(start, ids, {std::move(read), {}}) != nullptr, budget >= 2 * one);
+      EXPECT_LE(states.usage().bytes, std::max(budget, int64_t{4096}) + one / 2) << i;
+      // Those used last are there, and are among what is told.
+      if (budget > 8 * one) {
+        EXPECT_GE(states.usage().states, std::min(i + 1, 4));
+        EXPECT_EQ(states.beginning_of(start.scope), start.state);
+      }
+      EXPECT_EQ(held.use_count() > 1, budget >= 2 * one);
+    }
+  }
+}
+
 TEST(Marks, stand_apart_and_further_apart_further_on) {
   EXPECT_EQ(server::choose_marks(0, 200, {}), (std::vector<size_t>{}));
   EXPECT_EQ(server::choose_marks(0, 5000, {100, 110, 4990}),
