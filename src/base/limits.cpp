@@ -50,7 +50,7 @@ constexpr Limit kTable[] = {
     {"request_id", kRequestIdBytes, "bytes", "an x-request-id that is taken over"},
     {"body", kBodyBytes, "bytes", "a request's body, unless --body-limit says otherwise"},
     {"body_most", kBodyBytesMost, "bytes", "what --body-limit may say"},
-    {"bodies", kBodiesBytes, "bytes", "bodies that are not there whole yet, in all"},
+    {"bodies", kBodiesBytes, "bytes", "bodies that are not read yet, half there or whole, in all"},
     {"body_rate", kBodyBytesPerSecond, "bytes/s", "how fast a body comes at least"},
     {"header_time", kHeaderSeconds, "s", "until a request's header is there"},
     {"body_time", kBodySeconds, "s", "until a request's body is there, longer for long ones"},

@@ -64,7 +64,8 @@ struct Listener::Impl {
   std::map<std::string, uint64_t> peers;  // those elsewhere
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   std::atomic<int64_t> count{0};
-  uint64_t bodies = 0;  // bytes of those that are not whole
+  // Bytes of those that nobody has taken apart.
+  const std::shared_ptr<BodyShare::Total> bodies = std::make_shared<BodyShare::Total>(0);
 };
 
 namespace {
@@ -130,8 +131,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool read_head();
   uint64_t most_body() const { return std::max(house_.options.body_bytes, exchange_->most_body); }
   bool read_body();
-  bool hold(size_t count);
-  void release() { house_.bodies -= std::exchange(held_, 0); }
+  bool hold(size_t count) {
+    return exchange_->share.take(house_.bodies, count, house_.options.bodies_bytes);
+  }
   void serve();
   void refuse(const Refusal& refusal);
 
@@ -157,7 +159,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool begun_ = false;  // some of a later request's header is there
   uint64_t requests_ = 0;
   uint64_t discarded_ = 0;
-  uint64_t held_ = 0;  // of house_.bodies
 
   std::shared_ptr<Exchange> exchange_;  // that is read or answered
   bool keep_ = true;                    // the connection may go on after this answer
@@ -182,7 +183,6 @@ void Connection::close() {
   if (exchange_) exchange_->answer->leave();
   error_code ignored;
   socket_.close(ignored);
-  release();
   for (asio::steady_timer* timer : {&deadline_, &stall_, &ping_, &ahead_}) timer->cancel();
   house_.forget(this, peer_);
 }
@@ -228,13 +228,6 @@ void Connection::received(size_t count) {
   if (phase_ == Phase::body && !hold(count)) return refuse(bodies_full());
   reader_.feed({in_.data(), count});
   phase_ == Phase::answering ? read_ahead() : advance();
-}
-
-bool Connection::hold(size_t count) {
-  if (house_.bodies + count > house_.options.bodies_bytes) return false;
-  house_.bodies += count;
-  held_ += count;
-  return true;
 }
 
 // The other side sends nothing any more, which is how clients give up.
@@ -322,7 +315,6 @@ bool Connection::read_body() {
 void Connection::serve() {
   phase_ = Phase::answering;
   disarm();
-  release();
   house_.site->serve(exchange_);
   if (phase_ == Phase::answering) read_ahead();
 }
@@ -336,7 +328,7 @@ void Connection::refuse(const Refusal& refusal) {
   phase_ = Phase::answering;
   disarm();
   reader_.drop();
-  release();
+  exchange_->share.release();
   exchange_->answer->on_output({});
   exchange_->answer->send(house_.site->refuse(refusal));
   pump();
@@ -362,6 +354,8 @@ void Connection::pump() {
 }
 
 void Connection::begin(Response head, bool streams) {
+  // Whoever has read the answer may send the next body.
+  exchange_->share.release();
   house_.site->add_fields(*exchange_, head);
   const Head& asked = exchange_->head;
   status_ = head.status;

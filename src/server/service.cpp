@@ -169,6 +169,8 @@ void Service::serve(std::shared_ptr<Exchange> exchange) {
     } catch (const std::bad_alloc&) {
       exchange->answer->send(error_response(api_error({Code::memory, ""})));
     }
+    exchange->body = {};
+    exchange->share.release();
   };
   if (!exchange->route->computes) return handle();
   if (workers_.push(handle)) return;

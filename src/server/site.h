@@ -2,10 +2,13 @@
 // implements it is called on the connections' thread and computes nothing there.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "server/answer.h"
 #include "server/http.h"
@@ -14,11 +17,37 @@ namespace skein::server {
 
 struct Route;
 
+// A body's bytes among those of all, from the first one on until somebody has taken it apart or it
+// is gone.
+class BodyShare {
+ public:
+  using Total = std::atomic<uint64_t>;
+  ~BodyShare() { release(); }
+
+  // False: there would be more than `most` of all. On the connections' thread.
+  bool take(const std::shared_ptr<Total>& of, uint64_t bytes, uint64_t most) {
+    if (of->load() + bytes > most) return false;
+    total_ = of;
+    *total_ += bytes;
+    bytes_ += bytes;
+    return true;
+  }
+  // From any thread, behind the last take().
+  void release() {
+    if (const uint64_t bytes = bytes_.exchange(0)) *total_ -= bytes;
+  }
+
+ private:
+  std::shared_ptr<Total> total_;
+  std::atomic<uint64_t> bytes_{0};
+};
+
 // A request and its answer. Belongs to the connection until serve(); afterwards it is only read,
 // but for the body, which belongs to whoever serves.
 struct Exchange {
   Head head;
   std::string body;
+  BodyShare share;    // the body's
   std::string id;     // of the request
   std::string peer;   // the address it came from
   std::string owner;  // whom the request counts for: a key, or the address

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "server/test_server.h"
 
@@ -273,6 +275,70 @@ TEST(Connection, half_bodies_have_a_bound_in_all) {
   ASSERT_TRUE(first.send("}"));
   EXPECT_EQ(first.read().status, 200);
   // What they held is free again.
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(post(server.port(), "/tokenize", body).status, 200);
+}
+
+// Lets those wait who ask for a response, and with them the threads that serve them.
+class Gate final : public server::ResponseStore {
+ public:
+  Status put(const Digest&, const std::string&, std::string) override { return {}; }
+  Result<std::optional<std::string>> get(const Digest&, const std::string&) override {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+    return std::optional<std::string>();
+  }
+  Result<bool> remove(const Digest&, const std::string&) override { return false; }
+
+  void wait_for(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ >= count; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int waiting_ = 0;
+  bool open_ = false;
+};
+
+TEST(Connection, whole_bodies_that_wait_to_be_read_are_of_the_same_bound) {
+  const auto gate = std::make_shared<Gate>();
+  ServerOptions options;
+  options.listen.bodies_bytes = 100'000;
+  options.service.responses = gate;
+  TestServer server(options);
+  const std::string body = "{\"prompt\":\"" + std::string(59'986, 'a') + "\"}";
+  Client waiters[2] = {Client(server.port()), Client(server.port())};
+  for (Client& each : waiters) each.request("GET", "/v1/responses/resp_1");
+  gate->wait_for(2);  // as many as there are threads
+  // Of two bodies there is room for one, whichever came first; it is served when its turn comes.
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<int> told;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 2; ++i)
+    clients.emplace_back([&] {
+      const int status = post(server.port(), "/tokenize", body).status;
+      const std::lock_guard lock(mutex);
+      told.push_back(status);
+      changed.notify_all();
+    });
+  {
+    std::unique_lock lock(mutex);
+    EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(100), [&] { return !told.empty(); }));
+    EXPECT_EQ(told[0], 503);
+  }
+  gate->open();
+  for (std::thread& each : clients) each.join();
+  EXPECT_EQ(told[1], 200);
+  for (Client& each : waiters) EXPECT_EQ(each.read().status, 404);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(post(server.port(), "/tokenize", body).status, 200);
 }
 
