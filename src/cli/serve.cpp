@@ -76,7 +76,8 @@ class Serve final : public Command {
 
  private:
   Result<server::ServerOptions> server_options(Console& console) const;
-  Status add(Console& console, server::Server& server, const std::string& given);
+  Status load(Console& console, const std::string& given);
+  Status add_all(Console& console, server::Server& server);
   void welcome(Console& console, const server::Server& server) const;
 
   std::vector<std::string> models_;
@@ -89,6 +90,7 @@ class Serve final : public Command {
   std::optional<std::string> think_;
   std::vector<std::string> keys_, hosts_, origins_;
   std::vector<std::string> names_;  // of the models
+  std::vector<server::ModelToServe> loaded_;
   int64_t port_ = 8080, parallel_ = 32, queue_ = limits::kWaitingRequests, memory_ = 0, kept_ = -1;
   int64_t body_ = static_cast<int64_t>(limits::kBodyBytes / limits::kMiB);
   int64_t predict_ = 4096, ping_ = 15;
@@ -130,12 +132,12 @@ void Serve::declare(Options& options) {
       .range(0, 86400);
   options
       .value("--state-memory", memory_, "MIB",
-             "memory of the texts that a model generates; 0: half of what is free")
+             "memory of the texts that a model generates; 0: half of what is free, for all models")
       .range(0, 1 << 24);
   options
       .value("--keep-memory", kept_, "MIB",
              "memory for states of texts that may come again, so that they are not read again; 0: "
-             "none; -1: a quarter of what is free")
+             "none; -1: a quarter of what is free, for all models")
       .range(-1, 1 << 24);
   store_.declare(options);
   options.value("--body-limit", body_, "MIB", "the longest body of a request")
@@ -213,7 +215,7 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
   return out;
 }
 
-Status Serve::add(Console& console, server::Server& server, const std::string& given) {
+Status Serve::load(Console& console, const std::string& given) {
   // NAME=FILE, unless that is a file's name.
   std::string file = given, name;
   std::error_code ignored;
@@ -250,22 +252,34 @@ Status Serve::add(Console& console, server::Server& server, const std::string& g
   SK_TRY_STATUS(served.sampling(*served.profile, served.think));
   names_.push_back(name);
   store_.add(name, server::fingerprint_of(*model));
+  loaded_.push_back({.name = std::move(name),
+                     .model = std::move(model),
+                     .tokenizer = std::move(tokenizer),
+                     .host = {},
+                     .served = std::move(served)});
+  return {};
+}
+
+// Once all are there, and what they left of the memory is known.
+Status Serve::add_all(Console& console, server::Server& server) {
   server::HostOptions host = {.parallel = parallel_,
                               .waiting = queue_,
                               .memory = memory_ * static_cast<int64_t>(limits::kMiB),
                               .turn_seconds = turn_ > 0 ? turn_ : kNever,
                               .wait_seconds = wait_ > 0 ? wait_ : kNever,
-                              .kept = kept_ < 0 ? -1 : kept_ * static_cast<int64_t>(limits::kMiB)};
+                              .kept = kept_ < 0 ? -1 : kept_ * static_cast<int64_t>(limits::kMiB),
+                              .models = std::ssize(loaded_)};
   host.kept = server::kept_bytes(host);
-  if (host.kept > 0 && log_ != "json")
-    console.note(
-        fmt::format("{}: states of texts that may come again take up to {} (--keep-memory)",
-                    escaped(name), bytes_text(static_cast<double>(host.kept))));
-  return server.add({.name = std::move(name),
-                     .model = std::move(model),
-                     .tokenizer = std::move(tokenizer),
-                     .host = host,
-                     .served = std::move(served)});
+  for (server::ModelToServe& each : loaded_) {
+    if (host.kept > 0 && log_ != "json")
+      console.note(
+          fmt::format("{}: states of texts that may come again take up to {} (--keep-memory)",
+                      escaped(each.name), bytes_text(static_cast<double>(host.kept))));
+    each.host = host;
+    SK_TRY_STATUS(server.add(std::move(each)));
+  }
+  loaded_.clear();
+  return {};
 }
 
 void Serve::welcome(Console& console, const server::Server& server) const {
@@ -317,8 +331,9 @@ int Serve::run(Console& console) {
   if (!server) return console.error(server.error());
   for (const std::string& model : models_) {
     told(manager->status("loading " + model));
-    if (auto status = add(console, **server, model); !status) return console.error(status.error());
+    if (auto status = load(console, model); !status) return console.error(status.error());
   }
+  if (auto status = add_all(console, **server); !status) return console.error(status.error());
   if (log_ != "json") store_.tell(console);
   welcome(console, **server);
   told(manager->ready(fmt::format("serves {} at {}", list_of(names_), (*server)->url())));

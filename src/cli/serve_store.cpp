@@ -6,6 +6,7 @@
 #include "base/bytes_text.h"
 #include "base/limits.h"
 #include "server/kept_responses.h"
+#include "store/memory_store.h"
 #include "store/sqlite_store.h"
 
 namespace skein::cli {
@@ -42,11 +43,13 @@ void ServeStore::declare(Options& options) {
       .one_of({"process", "power"});
   options
       .value("--store-texts", texts_, "MIB",
-             "disk for texts, tokens and responses; beyond it nothing new is kept")
+             "disk for texts, tokens and responses; beyond it nothing new is kept. Without --store "
+             "memory, a sixteenth of what is free at most")
       .range(1, 1 << 24);
   options
       .value("--store-snapshots", snapshots_, "MIB",
-             "disk for states that spare reading texts again; beyond it those that spare least go")
+             "disk for states that spare reading texts again; beyond it those that spare least go. "
+             "Without --store memory, as --store-texts")
       .range(0, 1 << 24);
   options
       .value("--response-days", response_days_, "N",
@@ -59,13 +62,15 @@ void ServeStore::declare(Options& options) {
 }
 
 Status ServeStore::open(server::ServiceOptions& service) {
+  store::Options options{
+      .budget = {.snapshot_bytes = snapshots_ * kMiB, .log_bytes = texts_ * kMiB}, .clock = {}};
   if (folder_.empty()) {
+    options.budget = store::within_memory(options.budget);
+    service.store = store::memory_store(std::move(options));
     service.responses = server::responses_in_memory(
         {.bytes = response_memory_ * kMiB, .tenant_bytes = response_memory_ * kMiB / 4});
     return {};
   }
-  const store::Options options{
-      .budget = {.snapshot_bytes = snapshots_ * kMiB, .log_bytes = texts_ * kMiB}, .clock = {}};
   SK_TRY(store_, store::open_sqlite_store(
                      folder_, options,
                      sync_ == "power" ? store::Durability::power : store::Durability::process));

@@ -12,27 +12,27 @@ namespace {
 const ApiError kLeaving = {
     .status = 503, .message = "the server is ending", .code = "server_ending", .retry_seconds = 5};
 
-int64_t budget_of(const HostOptions& options) {
-  if (options.memory > 0) return options.memory;
-  const auto free = static_cast<int64_t>(memory_available());
-  return free > 0 ? free / 2 : INT64_MAX;
-}
-
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
 
+int64_t sequence_bytes(const HostOptions& options) {
+  if (options.memory > 0) return options.memory;
+  const auto free = static_cast<int64_t>(memory_available());
+  return free > 0 ? free / 2 / options.models : INT64_MAX;
+}
+
 int64_t kept_bytes(const HostOptions& options) {
   if (options.kept >= 0) return options.kept;
-  return static_cast<int64_t>(memory_available() / 4);
+  return static_cast<int64_t>(memory_available()) / 4 / options.models;
 }
 
 Host::Host(std::string name, std::shared_ptr<Model> model, text::TokenizerPtr tokenizer,
            const HostOptions& options)
     : name_(std::move(name)),
-      budget_(budget_of(options)),
+      budget_(sequence_bytes(options)),
       runtime_(std::move(model), std::move(tokenizer), EngineOptions{}, kept_bytes(options)),
       desk_(runtime_, name_,
             {.parallel = options.parallel,

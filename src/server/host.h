@@ -18,15 +18,17 @@ namespace skein::server {
 struct HostOptions {
   int64_t parallel = 32;  // sequences at once
   int64_t waiting = 256;  // requests that wait; beyond it they are turned away
-  int64_t memory = 0;     // bytes of the sequences; 0: half of what is free
+  int64_t memory = 0;     // bytes of the sequences; 0: its share of half of what is free
   // Seconds after which one makes room for others that wait, and that a request may wait.
   double turn_seconds = 2;
   double wait_seconds = 600;
-  // Bytes of states of texts that may come again; 0: none are kept, negative: a quarter of what is
-  // free.
+  // Bytes of states of texts that may come again; 0: none are kept, negative: its share of a
+  // quarter of what is free.
   int64_t kept = -1;
+  int64_t models = 1;  // that have what is free together
 };
 
+int64_t sequence_bytes(const HostOptions& options);
 int64_t kept_bytes(const HostOptions& options);
 
 struct Load {

@@ -39,7 +39,8 @@ Response respond(int status, std::string message, std::string code = {}) {
 }
 
 ServiceOptions with_store(ServiceOptions options) {
-  if (!options.store) options.store = store::memory_store({});
+  if (!options.store)
+    options.store = store::memory_store({.budget = store::within_memory({}), .clock = {}});
   return options;
 }
 

@@ -1,8 +1,10 @@
 #include "store/memory_store.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
+#include "base/platform.h"
 #include "store/memory_tables.h"
 #include "store/table_store.h"
 
@@ -40,6 +42,14 @@ class MemoryImages final : public Images {
 std::unique_ptr<Store> memory_store(Options options) {
   return std::make_unique<TableStore>(std::make_unique<MemoryTables>(),
                                       std::make_unique<MemoryImages>(), std::move(options));
+}
+
+Budget within_memory(Budget most) {
+  const auto free = static_cast<int64_t>(memory_available());
+  if (free == 0) return most;
+  for (int64_t* const bytes : {&most.snapshot_bytes, &most.log_bytes, &most.queue_bytes})
+    *bytes = std::min(*bytes, free / 16);
+  return most;
 }
 
 }  // namespace skein::store

@@ -8,6 +8,7 @@
 #include <limits>
 #include <new>
 
+#include "base/platform.h"
 #include "server/test_server.h"
 #include "support/sanitizers.h"
 
@@ -175,6 +176,21 @@ TEST_F(HostMemory, running_out_of_it_anywhere_ends_each_answer_once) {
     }
   }
   EXPECT_GT(failures, 0);
+}
+
+// Each of them asks what is free.
+TEST(HostMemoryOfModels, several_promise_no_more_together_than_one_alone) {
+  const auto all = static_cast<int64_t>(memory_total());
+  for (const int64_t models : {1, 2, 40}) {
+    const HostOptions options{.models = models};
+    EXPECT_LE(models * server::kept_bytes(options), all / 4);
+    if (memory_available() > 0) {
+      EXPECT_LE(models * server::sequence_bytes(options), all / 2);
+    }
+  }
+  const HostOptions told{.memory = 7, .kept = 5, .models = 3};
+  EXPECT_EQ(server::kept_bytes(told), 5);
+  EXPECT_EQ(server::sequence_bytes(told), 7);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "base/platform.h"
 #include "store/stores.h"
 
 namespace skein::test {
@@ -581,6 +582,16 @@ TEST_P(Store, changes_of_a_node_are_those_that_were_asked_for) {
 
 INSTANTIATE_TEST_SUITE_P(Every, Store, testing::Values("memory", "sqlite"),
                          [](const auto& each) { return std::string(each.param); });
+
+TEST(MemoryStore, has_no_more_than_its_share_of_the_machine) {
+  const store::Budget much = store::within_memory(
+      {.snapshot_bytes = INT64_MAX, .log_bytes = INT64_MAX, .queue_bytes = INT64_MAX});
+  if (memory_available() > 0) {
+    for (const int64_t bytes : {much.snapshot_bytes, much.log_bytes, much.queue_bytes})
+      EXPECT_LE(bytes, static_cast<int64_t>(memory_total() / 16));
+  }
+  EXPECT_EQ(store::within_memory({.log_bytes = 1000}).log_bytes, 1000);
+}
 
 }  // namespace
 }  // namespace skein::test
