@@ -43,9 +43,11 @@ Host::Host(std::string name, std::shared_ptr<Model> model, text::TokenizerPtr to
             seconds_now),
       thread_([this] { run(); }) {}
 
-Host::~Host() {
+Host::~Host() { stop(); }
+
+void Host::stop() {
   close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 Asked<void> Host::submit(std::vector<Order> orders, std::shared_ptr<Reply> reply,

@@ -66,6 +66,8 @@ class Host {
   void wake();
   // Ends what is under way with an error, and everything that comes.
   void close();
+  // And waits until nothing is under way: no reply is told anything afterwards.
+  void stop();
 
   Load load() const;
   // Since the beginning.

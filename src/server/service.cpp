@@ -54,8 +54,12 @@ Service::Service(ServiceOptions options)
                                             .tenant_bytes = limits::kTenantResponsesBytes})),
       workers_(kThreads, limits::kWaitingRequests) {}
 
-// What workers do uses all of it.
-Service::~Service() { workers_.stop(); }
+// Hosts owe workers their answers, and what workers do uses hosts: those end first, and stay until
+// nothing is owed.
+Service::~Service() {
+  for (const Served& served : models_) served.host->stop();
+  workers_.stop();
+}
 
 void Service::close() {
   for (Served& served : models_) served.host->close();

@@ -16,13 +16,19 @@ void Workers::stop() {
   changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  // Nothing is added any more. Each goes when it is done, with what it held.
+  while (!work_.empty()) {
+    const Work work = std::move(work_.front());
+    work_.pop_front();
+    if (work.owed) work.call();
+  }
 }
 
 bool Workers::push(std::function<void()> work) {
   {
     const std::lock_guard lock(mutex_);
-    if (work_.size() >= waiting_) return false;
-    work_.push_back(std::move(work));
+    if (closing_ || work_.size() >= waiting_) return false;
+    work_.push_back({std::move(work), false});
   }
   changed_.notify_one();
   return true;
@@ -31,7 +37,7 @@ bool Workers::push(std::function<void()> work) {
 void Workers::owe(std::function<void()> work) {
   {
     const std::lock_guard lock(mutex_);
-    if (!closing_) work_.push_back(std::exchange(work, nullptr));
+    if (!closing_) work_.push_back({std::exchange(work, nullptr), true});
   }
   if (work) return work();
   changed_.notify_one();
@@ -44,7 +50,7 @@ void Workers::run() {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return closing_ || !work_.empty(); });
       if (closing_) return;
-      work = std::move(work_.front());
+      work = std::move(work_.front().call);
       work_.pop_front();
     }
     work();

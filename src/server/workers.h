@@ -23,16 +23,21 @@ class Workers {
   // Work without which somebody who was accepted gets no answer: it is taken however much waits,
   // and done at once, by the caller, where the threads have ended.
   void owe(std::function<void()> work);
-  // Ends the threads. Work that has not begun is dropped.
+  // Ends the threads. What is owed and has not begun is done here; what was pushed is dropped.
   void stop();
 
  private:
   void run();
 
+  struct Work {
+    std::function<void()> call;
+    bool owed = false;
+  };
+
   const size_t waiting_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> work_;
+  std::deque<Work> work_;
   bool closing_ = false;
   std::vector<std::thread> threads_;
 };
