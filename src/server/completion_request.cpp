@@ -38,6 +38,10 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
   const size_t choices = std::max(common->choices, static_cast<size_t>(best_of.value_or(1)));
   if (best_of && static_cast<size_t>(*best_of) < common->choices)
     fields.refuse("best_of", "best_of has to be at least n");
+  if (choices > common->choices && history.keeps)
+    fields.refuse("best_of", "the best of several has no state of its own: n of them have");
+  if (options.max_tokens == 0 && history.returned != Returned::nothing)
+    fields.refuse("max_tokens", "without an answer there is no state of one; POST /v1/states reads a text");
   if (choices > common->choices && common->stream)
     fields.refuse("best_of", "the best of several is only known at the end: not with stream");
   if (fields.error()) return tl::unexpected(*fields.error());

@@ -61,6 +61,14 @@ Asked<void> check_model(const store::Node& node, const Host& host) {
                .may_retry = false});
 }
 
+ApiError being_written(const store::Node& node, std::string param) {
+  return {.status = 409,
+          .message = fmt::format("state {} is being written", node.id),
+          .param = std::move(param),
+          .code = "state_growing",
+          .retry_seconds = 1};
+}
+
 ApiError store_error(const store::StoreError& error, std::string param) {
   ApiError out{.message = error.message, .param = std::move(param)};
   switch (error.trouble) {
@@ -86,12 +94,18 @@ Digest scope_of(const store::Tenant& tenant, std::string_view origin) {
   return hash.finish();
 }
 
-// The state that no tokens make, at which a path begins.
-Asked<Start> start_at(const store::Tenant& tenant, Host& host, const store::Beginning& beginning) {
-  Start start{.scope = scope_of(tenant, beginning.node), .state = nullptr};
+// The state that no tokens make, at which the path to a node begins. `root`: whose it is.
+Asked<Start> start_at(store::Store& store, const store::Tenant& tenant, Host& host,
+                      const std::string& node, const std::string& root) {
+  Start start{.scope = scope_of(tenant, root), .state = nullptr};
   start.state = host.states().beginning_of(start.scope);
   if (start.state) return start;
-  auto made = store::to_snapshot(beginning.image, host.model().state_layout());
+  const auto origin = store.origin(tenant, node);
+  if (!origin) return tl::unexpected(store_error(origin.error()));
+  if (!*origin)
+    return tl::unexpected(ApiError{
+        .status = 500, .message = fmt::format("what state {} begins with is not there", node)});
+  auto made = store::to_snapshot((*origin)->image, host.model().state_layout());
   if (!made) return tl::unexpected(api_error(made.error()));
   start.state = std::make_shared<const Session::Snapshot>(std::move(*made));
   return start;
@@ -121,50 +135,38 @@ Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host&
                          const store::Node& node) {
   if (auto fits = check_model(node, host); !fits) return tl::unexpected(fits.error());
   if (node.stage == store::Stage::growing)
-    return tl::unexpected(ApiError{.status = 409,
-                                   .message = fmt::format("state {} is being written", node.id),
-                                   .param = "parent",
-                                   .code = "state_growing",
-                                   .retry_seconds = 1});
+    return tl::unexpected(being_written(node, "parent"));
   History out{.given = true, .keeps = true, .tenant = tenant, .start = {.scope = tenant}};
   out.parent = node.id;
   out.after = after_of(read_notes(node.extra));
   auto path = store.path(tenant, node.id);
   if (!path) return tl::unexpected(store_error(path.error()));
   out.tokens = std::move(path->tokens);
-  const bool known = host.states().exactly(out.start, out.tokens) != nullptr;
-  const auto root = store.node(tenant, path->steps.front().id);
-  if (known && root && !root->origin) return out;
-  auto beginning = store.beginning(tenant, node.id);
-  if (!beginning) return tl::unexpected(store_error(beginning.error()));
-  if (!*beginning) return out;
-  const store::Beginning* from = &**beginning;
-  // What is kept further down says nothing of where the path begins.
-  store::Stored<std::optional<store::Beginning>> first;
-  if (!from->origin && root && root->origin) {
-    first = store.beginning(tenant, root->id);
-    if (first && *first) from = &**first;
-  }
-  if (from->origin) {
-    auto start = start_at(tenant, host, *from);
+  // That alone says what texts are shared with: a root that was removed is still what it was, and a
+  // state that is kept further down says nothing of it.
+  const store::Step& root = path->steps.front();
+  const uint64_t before = root.origin ? root.tokens : 0;
+  if (root.origin) {
+    auto start = start_at(store, tenant, host, node.id, root.id);
     if (!start) return tl::unexpected(start.error());
     out.start = std::move(*start);
     out.tokens.erase(out.tokens.begin(),
-                     out.tokens.begin() + static_cast<std::ptrdiff_t>(from->tokens));
-    return out;
+                     out.tokens.begin() + static_cast<std::ptrdiff_t>(before));
   }
-  auto snapshot = store::to_snapshot(from->image, host.model().state_layout());
-  // One that is of no use makes room for the one before it.
-  while (!snapshot && *beginning && !(*beginning)->origin) {
-    if (!store.drop_snapshot(tenant, (*beginning)->node)) return out;
-    beginning = store.beginning(tenant, node.id);
+  if (host.states().exactly(out.start, out.tokens)) return out;
+  for (;;) {
+    const auto beginning = store.beginning(tenant, node.id);
     if (!beginning) return tl::unexpected(store_error(beginning.error()));
-    if (*beginning) snapshot = store::to_snapshot((*beginning)->image, host.model().state_layout());
+    if (!*beginning || (*beginning)->origin) return out;
+    auto snapshot = store::to_snapshot((*beginning)->image, host.model().state_layout());
+    if (snapshot) {
+      host.states().keep(out.start, std::span(out.tokens).first((*beginning)->tokens - before),
+                         std::move(*snapshot));
+      return out;
+    }
+    // One that is of no use makes room for the one before it.
+    if (!store.drop_snapshot(tenant, (*beginning)->node)) return out;
   }
-  if (snapshot)
-    host.states().keep(out.start, std::span(out.tokens).first((*beginning)->tokens),
-                       std::move(*snapshot));
-  return out;
 }
 
 Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Host& host,

@@ -47,6 +47,8 @@ text::After after_of(const NodeNotes& notes);
 Digest fingerprint_of(const Model& model);
 // Errors: 409 (it is another model's, and how).
 Asked<void> check_model(const store::Node& node, const Host& host);
+// 409, of a state that is not whole yet.
+ApiError being_written(const store::Node& node, std::string param);
 ApiError store_error(const store::StoreError& error, std::string param = {});
 
 // `session`, `parent`, `state`, `return_state` of a body. `if_match`: the session's version that

@@ -55,12 +55,14 @@ void answer_error(const ExchangePtr& exchange, const ApiError& error) {
 }
 
 void submit(const ExchangePtr& exchange, const Question& asked, std::vector<Order> orders,
-            std::shared_ptr<Reply> reply) {
+            std::shared_ptr<Reply> reply, const std::shared_ptr<TurnKeeper>& keeper) {
   Host& host = *asked.served->host;
   exchange->body = {};  // the tokens are enough, for as long as this takes
   exchange->answer->on_change([&host] { host.wake(); });
-  if (const auto taken = host.submit(std::move(orders), std::move(reply), asked.source); !taken)
-    answer_error(exchange, taken.error());
+  const auto taken = host.submit(std::move(orders), std::move(reply), asked.source);
+  if (taken) return;
+  if (keeper) keeper->undo();
+  answer_error(exchange, taken.error());
 }
 
 }  // namespace skein::server

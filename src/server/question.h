@@ -6,6 +6,7 @@
 
 #include "server/history.h"
 #include "server/service.h"
+#include "server/turn_keeper.h"
 
 namespace skein::server {
 
@@ -24,8 +25,8 @@ Asked<Question> question_of(const Service& service, const Exchange& exchange);
 int64_t settle(Host& host, const History& history, std::vector<Order>& orders, size_t opening);
 
 void answer_error(const ExchangePtr& exchange, const ApiError& error);
-// The model's host takes over, or the exchange is told why not.
+// The model's host takes over, or the exchange is told why not; what `keeper` began is gone then.
 void submit(const ExchangePtr& exchange, const Question& asked, std::vector<Order> orders,
-            std::shared_ptr<Reply> reply);
+            std::shared_ptr<Reply> reply, const std::shared_ptr<TurnKeeper>& keeper = nullptr);
 
 }  // namespace skein::server

@@ -70,9 +70,10 @@ void move_session(Service& service, const ExchangePtr& exchange) {
                               .node = node->id,
                               .expected = *expected,
                               .ttl_ms = ttl.value_or(0) * 1000});
-  if (const auto done = service.store().commit(tenant, std::move(changes)); !done)
-    return answer_error(exchange, store_error(done.error(), "session"));
-  answer_session(service, exchange);
+  const auto done = service.store().commit(tenant, std::move(changes));
+  if (!done) return answer_error(exchange, store_error(done.error(), "session"));
+  // What it is by now may be another's move.
+  exchange->answer->send(session_response(done->sessions[0]));
 }
 
 void remove_session(Service& service, const ExchangePtr& exchange) {

@@ -74,6 +74,7 @@ Asked<std::string> changed_state(Service& service, const Exchange& exchange) {
 Asked<std::string> removed_state(Service& service, const Exchange& exchange) {
   const auto node = node_of(service, exchange, exchange.parameter);
   if (!node) return tl::unexpected(node.error());
+  if (node->stage == store::Stage::growing) return tl::unexpected(being_written(*node, "id"));
   const auto done = service.store().remove(service.tenant_of(exchange), node->id);
   if (!done) return tl::unexpected(store_error(done.error(), "id"));
   JsonWriter json;

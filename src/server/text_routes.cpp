@@ -135,7 +135,8 @@ void generate(Service& service, const ExchangePtr& exchange, std::string_view id
   plan.host = &host;
   plan.workers = &service.workers();
   plan.id = Service::new_id(id);
-  submit(exchange, *asked, std::move(request->orders), make(std::move(plan)));
+  const std::shared_ptr<TurnKeeper> keeper = plan.keeper;
+  submit(exchange, *asked, std::move(request->orders), make(std::move(plan)), keeper);
 }
 
 }  // namespace

@@ -6,6 +6,29 @@
 #include "store/snapshot.h"
 
 namespace skein::server {
+namespace {
+
+// How the end of one node went. What cannot be kept of it does not keep it growing.
+struct Ended {
+  bool growing = false;
+  std::optional<store::StoreError> error{};
+};
+
+Ended end(store::Store& store, const store::Tenant& tenant, store::Finish finish) {
+  std::string id = finish.id;
+  store::Changes changes;
+  changes.finished.push_back(std::move(finish));
+  const auto done = store.commit(tenant, std::move(changes));
+  if (done) return {};
+  if (done.error().trouble == store::Trouble::missing) return {.error = done.error()};
+  store::Changes less;
+  less.finished.push_back({.id = std::move(id), .extra = {}, .cut = true});
+  const auto cut = store.commit(tenant, std::move(less));
+  return {.growing = !cut && cut.error().trouble != store::Trouble::missing,
+          .error = done.error()};
+}
+
+}  // namespace
 
 TurnKeeper::TurnKeeper(store::Store& store, Workers& workers, Host& host, History history,
                        std::vector<int32_t> prompt, size_t opening, size_t answers, bool is_chat)
@@ -27,15 +50,17 @@ TurnKeeper::TurnKeeper(store::Store& store, Workers& workers, Host& host, Histor
 }
 
 TurnKeeper::~TurnKeeper() {
-  if (!begun_ || finished_) return;
+  if (!begun_) return;
   try {
-    store::Changes changes;
+    std::vector<store::Finish> rests;
     for (Answer& answer : answers_) {
+      if (!answer.growing) continue;
       if (answer.finish.empty()) answer.finish = "cancelled";
-      changes.finished.push_back(rest_of(answer));
+      rests.push_back(rest_of(answer));
     }
-    workers_.owe([&store = store_, tenant = history_.tenant, changes = std::move(changes)] {
-      static_cast<void>(store.commit(tenant, changes));
+    if (rests.empty()) return;
+    workers_.owe([&store = store_, tenant = history_.tenant, rests = std::move(rests)] {
+      for (const store::Finish& rest : rests) end(store, tenant, rest);
     });
   } catch (const std::bad_alloc&) {
   }
@@ -76,7 +101,16 @@ Asked<void> TurnKeeper::begin() {
   if (const auto done = store_.commit(history_.tenant, std::move(changes)); !done)
     return tl::unexpected(store_error(done.error(), "parent"));
   begun_ = true;
+  for (Answer& answer : answers_) answer.growing = true;
   return {};
+}
+
+void TurnKeeper::undo() {
+  store::Changes changes;
+  for (Answer& answer : answers_) changes.removed.push_back(answer.id);
+  if (prompt_id_ != history_.parent) changes.removed.push_back(prompt_id_);
+  // What a store that does not answer keeps of it is ended as a cancelled answer is.
+  if (store_.commit(history_.tenant, std::move(changes))) begun_ = false;
 }
 
 void TurnKeeper::told(size_t index, const Event& event, const Generation& generation) {
@@ -139,23 +173,57 @@ Asked<void> TurnKeeper::finish() {
     const std::lock_guard lock(mutex_);
     for (const Answer& answer : answers_) changes.finished.push_back(rest_of(answer));
   }
-  store::Changes alone = changes;
-  if (!history_.session.empty())
-    changes.sessions.push_back({.name = history_.session,
-                                .node = answers_[0].id,
-                                .expected = history_.version,
-                                .ttl_ms = history_.session_ttl_ms});
-  auto done = store_.commit(history_.tenant, std::move(changes));
-  finished_ = true;
-  if (!done) {
-    const ApiError error = store_error(done.error(), history_.session.empty() ? "" : "session");
-    if (!history_.session.empty())
-      static_cast<void>(store_.commit(history_.tenant, std::move(alone)));
-    return tl::unexpected(error);
+  std::vector<store::Finish> rests = changes.finished;
+  if (!history_.session.empty()) changes.sessions.push_back(session_move());
+  std::optional<store::StoreError> lost;
+  Asked<void> moved;
+  if (const auto done = store_.commit(history_.tenant, std::move(changes))) {
+    const std::lock_guard lock(mutex_);
+    for (Answer& answer : answers_) answer.growing = false, answer.whole = true;
+    if (!done->sessions.empty()) version_ = done->sessions[0].version;
+  } else {
+    // One that is gone or finds no room, or a session that has moved, takes no other along.
+    lost = finish_each(std::move(rests));
+    if (!lost && !history_.session.empty()) moved = move_session();
   }
-  if (!done->versions.empty()) version_ = done->versions[0];
   keep_snapshots();
-  return {};
+  return lost ? tl::unexpected(store_error(*lost, "return_state")) : moved;
+}
+
+// The first error of one that somebody would miss.
+std::optional<store::StoreError> TurnKeeper::finish_each(std::vector<store::Finish> rests) {
+  std::optional<store::StoreError> out;
+  for (size_t i = 0; i < rests.size(); ++i) {
+    const Ended ended = end(store_, history_.tenant, std::move(rests[i]));
+    const bool gone = ended.error && ended.error->trouble == store::Trouble::missing;
+    if (ended.error && !gone && !out) out = ended.error;
+    const std::lock_guard lock(mutex_);
+    answers_[i].growing = ended.growing;
+    answers_[i].whole = !ended.error;
+  }
+  return out;
+}
+
+store::SessionMove TurnKeeper::session_move() const {
+  return {.name = history_.session,
+          .node = answers_[0].id,
+          .expected = history_.version,
+          .ttl_ms = history_.session_ttl_ms};
+}
+
+Asked<void> TurnKeeper::move_session() {
+  store::Changes changes;
+  changes.sessions.push_back(session_move());
+  const auto done = store_.commit(history_.tenant, std::move(changes));
+  if (done) {
+    version_ = done->sessions[0].version;
+    return {};
+  }
+  ApiError error = store_error(done.error(), "session");
+  // One that was removed has moved, too.
+  if (done.error().trouble == store::Trouble::missing && answers_[0].whole)
+    error.status = 409, error.code = "turn_conflict", error.may_retry = false;
+  return tl::unexpected(std::move(error));
 }
 
 // So that another process need not read it all.
@@ -165,6 +233,7 @@ void TurnKeeper::keep_snapshots() const {
   const size_t prompt = ids.size();
   bool behind = true;
   for (const Answer& answer : answers_) {
+    if (!answer.whole) continue;
     ids.resize(prompt);
     ids.insert(ids.end(), answer.ids.begin(), answer.ids.end());
     behind = keep_snapshot(answer.id, ids) && behind;
@@ -183,7 +252,7 @@ void TurnKeeper::write(JsonWriter& json, size_t index) const {
   const std::lock_guard lock(mutex_);
   const Answer& answer = answers_[index];
   json.begin_object().member("id", answer.id).member("prompt_id", prompt_id_);
-  if (finished_) {
+  if (answer.whole) {
     const auto tokens =
         history_.start.tokens_read() + history_.tokens.size() + prompt_.size() + answer.ids.size();
     json.member("tokens", static_cast<int64_t>(tokens));

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,10 +24,12 @@ class TurnKeeper : public std::enable_shared_from_this<TurnKeeper> {
 
   // On a worker's thread: the ids are good from here on.
   Asked<void> begin();
+  // Nobody answers after all: what begin() made is gone.
+  void undo();
   // On the host's thread.
   void told(size_t answer, const Event& event, const Generation& generation);
-  // On a worker's thread, before the last byte leaves. Error: 409 (the session has moved; the
-  // answer is kept all the same), those of the store.
+  // On a worker's thread, before the last byte leaves. Error: 409 (the session has moved), those of
+  // the store; answers are kept all the same, as far as there is room for them.
   Asked<void> finish();
 
   // {"id","prompt_id"} and, once it is finished, all that is known.
@@ -40,12 +43,17 @@ class TurnKeeper : public std::enable_shared_from_this<TurnKeeper> {
     size_t certain = 0;        // that belong to it whatever follows
     size_t sent = 0;           // that the store has
     std::string finish;
+    bool growing = false;  // in the store
+    bool whole = false;    // there, too
   };
 
   std::string text_of(std::span<const int32_t> ids) const;
   std::string notes_of(std::string_view kind, std::string_view finish = {}) const;
   void append();
   store::Finish rest_of(const Answer& answer) const;
+  std::optional<store::StoreError> finish_each(std::vector<store::Finish> rests);
+  store::SessionMove session_move() const;
+  Asked<void> move_session();
   void keep_snapshots() const;
   // False: nobody has it.
   bool keep_snapshot(const std::string& id, std::span<const int32_t> ids) const;
@@ -60,7 +68,7 @@ class TurnKeeper : public std::enable_shared_from_this<TurnKeeper> {
   std::string prompt_id_;
   std::vector<Answer> answers_;
   uint64_t version_ = 0;  // of the session, once it has moved
-  bool begun_ = false, finished_ = false;
+  bool begun_ = false;
   bool appending_ = false;    // somebody will
   mutable std::mutex mutex_;  // of the answers
   std::mutex order_;          // of appends

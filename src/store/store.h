@@ -68,7 +68,7 @@ struct Image {
 enum class Stage : uint8_t {
   whole,
   growing,  // append() may follow, nothing may stand behind it
-  cut,      // whoever made it grow ended before finish: what was appended is there
+  cut,      // whoever made it grow ended in the middle: what was appended is there
 };
 
 struct Node {
@@ -115,12 +115,13 @@ struct Growth {
   std::string text{};
 };
 
-// The last of them: the node is whole.
+// The last of them: the node is whole, or cut.
 struct Finish {
   std::string id{};
   std::vector<int32_t> tokens{};
   std::string text{};
   std::string extra{};  // empty: as it was
+  bool cut = false;     // more belongs to it that nobody keeps
 };
 
 // A name that moves from node to node.
@@ -161,10 +162,11 @@ struct Changes {
   std::vector<Finish> finished{};
   std::vector<SessionMove> sessions{};
   std::vector<DocumentDraft> documents{};
+  std::vector<std::string> removed{};  // nodes, as remove() does it; those that grow, too
 };
 
 struct Committed {
-  std::vector<uint64_t> versions{};  // of `sessions`
+  std::vector<Session> sessions{};  // as they stand now
 };
 
 // A stretch of a path. That of a removed node is there as long as something stands behind it.
@@ -173,6 +175,7 @@ struct Step {
   bool removed = false;
   int64_t created_ms = 0;
   uint64_t tokens = 0, text = 0;  // of its own
+  bool origin = false;
 };
 
 struct Path {
@@ -264,6 +267,9 @@ class Store {
   // The last whole snapshot on the path to `id`, which counts as a use; nothing: it is to be read
   // from the beginning.
   virtual Stored<std::optional<Beginning>> beginning(const Tenant& tenant, std::string_view id) = 0;
+  // What the path to `id` begins with that came from elsewhere, be its node removed or not; nothing:
+  // no such thing. Errors: missing, broken (it is damaged, and nothing else makes it).
+  virtual Stored<std::optional<Beginning>> origin(const Tenant& tenant, std::string_view id) = 0;
   // One that turned out to be of no use. Error: invalid (an origin).
   virtual Stored<void> drop_snapshot(const Tenant& tenant, std::string_view id) = 0;
 

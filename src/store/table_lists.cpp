@@ -37,7 +37,7 @@ Stored<Page<Node>> TableStore::list(const Tenant& tenant, const Query& query) {
   return page;
 }
 
-Stored<uint64_t> TableStore::move(const Tenant& tenant, const SessionMove& move) {
+Stored<Session> TableStore::move(const Tenant& tenant, const SessionMove& move) {
   SK_TRY(std::optional<SessionRow> row, tables_->session(tenant, move.name));
   if (row && !seen(*row)) row.reset();
   const uint64_t version = row ? row->session.version : 0;
@@ -61,7 +61,7 @@ Stored<uint64_t> TableStore::move(const Tenant& tenant, const SessionMove& move)
   row->session.used_ms = now_ms();
   row->session.ttl_ms = move.ttl_ms;
   SK_TRY_STATUS(tables_->put_session(*row));
-  return version + 1;
+  return std::move(row->session);
 }
 
 Stored<Session> TableStore::session(const Tenant& tenant, std::string_view name) {

@@ -109,7 +109,7 @@ Stored<void> TableStore::finish(const Tenant& tenant, const Finish& finish) {
   row.node.own_tokens = log.tokens.size();
   row.node.own_text = log.text.size();
   SK_TRY_STATUS(check_length(row.node.tokens));
-  row.node.stage = Stage::whole;
+  row.node.stage = finish.cut ? Stage::cut : Stage::whole;
   row.node.used_ms = now_ms();
   if (!finish.extra.empty()) row.node.extra = finish.extra;
   SK_TRY_STATUS(tables_->replace_log(finish.id, log));
@@ -179,8 +179,8 @@ Stored<Path> TableStore::path(const Tenant& tenant, std::string_view id) {
     if (one.node.stage != Stage::growing &&
         (log.tokens.size() != one.node.own_tokens || log.text.size() != one.node.own_text))
       return refuse(Trouble::broken, "state {}: tokens of it are lost", one.node.id);
-    out.steps.push_back(
-        {one.node.id, one.removed, one.node.created_ms, log.tokens.size(), log.text.size()});
+    out.steps.push_back({one.node.id, one.removed, one.node.created_ms, log.tokens.size(),
+                         log.text.size(), one.node.origin});
     out.tokens.insert(out.tokens.end(), log.tokens.begin(), log.tokens.end());
     out.text += log.text;
   }
@@ -207,14 +207,16 @@ Stored<Node> TableStore::change(const Tenant& tenant, std::string_view id,
 
 Stored<void> TableStore::remove(const Tenant& tenant, std::string_view id) {
   const std::lock_guard lock(mutex_);
-  return transact([&]() -> Stored<void> {
-    SK_TRY(const NodeRow row, seen_node(tenant, id));
-    SK_TRY(const std::optional<std::string> session, tables_->session_at(id, now_ms()));
-    if (session)
-      return refuse(Trouble::conflict, "session {} stands at state {}; remove that first",
-                    escaped(*session, 64), id);
-    return remove_row(row);
-  });
+  return transact([&] { return remove_node(tenant, id); });
+}
+
+Stored<void> TableStore::remove_node(const Tenant& tenant, std::string_view id) {
+  SK_TRY(const NodeRow row, seen_node(tenant, id));
+  SK_TRY(const std::optional<std::string> session, tables_->session_at(id, now_ms()));
+  if (session)
+    return refuse(Trouble::conflict, "session {} stands at state {}; remove that first",
+                  escaped(*session, 64), id);
+  return remove_row(row);
 }
 
 Stored<void> TableStore::remove_row(NodeRow row) {

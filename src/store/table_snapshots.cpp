@@ -200,6 +200,22 @@ Stored<std::optional<Beginning>> TableStore::beginning(const Tenant& tenant, std
   }
 }
 
+Stored<std::optional<Beginning>> TableStore::origin(const Tenant& tenant, std::string_view id) {
+  NodeRow row;
+  {
+    const std::lock_guard lock(mutex_);
+    SK_TRY(row, seen_node(tenant, id));
+    while (!row.node.parent.empty()) {
+      SK_TRY(std::optional<NodeRow> before, tables_->node(row.node.parent));
+      if (!before || before->tenant != tenant)
+        return refuse(Trouble::broken, "state {}: the history before it is damaged", row.node.id);
+      row = std::move(*before);
+    }
+  }
+  if (!row.node.origin) return std::nullopt;
+  return begin_at(row);
+}
+
 // The snapshot of this node, if it is whole.
 Stored<std::optional<Beginning>> TableStore::begin_at(const NodeRow& row) {
   const std::string& id = row.node.id;

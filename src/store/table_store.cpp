@@ -114,10 +114,11 @@ Stored<Committed> TableStore::commit(const Tenant& tenant, Changes changes) {
       SK_TRY_STATUS(add(tenant, changes.nodes[i], origins[i]));
     for (const Finish& one : changes.finished) SK_TRY_STATUS(finish(tenant, one));
     for (const SessionMove& one : changes.sessions) {
-      SK_TRY(const uint64_t version, move(tenant, one));
-      out.versions.push_back(version);
+      SK_TRY(Session session, move(tenant, one));
+      out.sessions.push_back(std::move(session));
     }
     for (const DocumentDraft& one : changes.documents) SK_TRY_STATUS(write(tenant, one));
+    for (const std::string& one : changes.removed) SK_TRY_STATUS(remove_node(tenant, one));
     return out;
   });
   if (!outcome)
@@ -137,7 +138,8 @@ Stored<void> TableStore::check_room(const Changes& changes) const {
   for (const Finish& one : changes.finished)
     add(one.tokens.size() * sizeof(int32_t) + one.text.size() + one.extra.size());
   for (const DocumentDraft& document : changes.documents) add(document.json.size());
-  if (bytes > options_.budget.log_bytes - totals_.log_bytes)
+  // What needs no room is not in anybody's way, as the end of a node that grew until there was none.
+  if (bytes > 0 && bytes > options_.budget.log_bytes - totals_.log_bytes)
     return refuse(
         Trouble::full,
         "there is no room for more: {} bytes of texts are kept, of {} that may be; remove "

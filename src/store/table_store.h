@@ -28,6 +28,7 @@ class TableStore : public Store {
 
   Stored<void> keep_snapshot(const Tenant& tenant, std::string_view id, Image image) override;
   Stored<std::optional<Beginning>> beginning(const Tenant& tenant, std::string_view id) override;
+  Stored<std::optional<Beginning>> origin(const Tenant& tenant, std::string_view id) override;
   Stored<void> drop_snapshot(const Tenant& tenant, std::string_view id) override;
 
   Stored<Session> session(const Tenant& tenant, std::string_view name) override;
@@ -75,9 +76,10 @@ class TableStore : public Store {
   Stored<void> put(const NodeRow& before, const NodeRow& row);
   Stored<void> add(const Tenant& tenant, const NodeDraft& draft, uint64_t origin_bytes);
   Stored<void> finish(const Tenant& tenant, const Finish& finish);
-  Stored<uint64_t> move(const Tenant& tenant, const SessionMove& move);
+  Stored<Session> move(const Tenant& tenant, const SessionMove& move);
   Stored<void> write(const Tenant& tenant, const DocumentDraft& draft);
   Stored<void> free_name(const Tenant& tenant, std::string_view name, std::string_view id);
+  Stored<void> remove_node(const Tenant& tenant, std::string_view id);
   Stored<void> remove_row(NodeRow row);
   Stored<void> erase_row(const NodeRow& row);
   Stored<void> drop_row(const DocumentRow& row);

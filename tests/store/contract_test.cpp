@@ -102,7 +102,8 @@ TEST_P(Store, a_commit_is_there_whole_or_not_at_all) {
   const Changes good = turn();
   const auto committed = store().commit(kMine, good);
   ASSERT_TRUE(committed.has_value()) << committed.error().message;
-  EXPECT_EQ(committed->versions, std::vector<uint64_t>{2});
+  ASSERT_EQ(committed->sessions.size(), 1u);
+  EXPECT_EQ(committed->sessions[0].version, 2u);
   EXPECT_EQ(store().session(kMine, "chat")->node, good.nodes[1].id);
   EXPECT_EQ(store().document(kMine, "response", "resp_2")->json, "{}");
 }
