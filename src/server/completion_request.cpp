@@ -41,7 +41,8 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
   if (choices > common->choices && history.keeps)
     fields.refuse("best_of", "the best of several has no state of its own: n of them have");
   if (options.max_tokens == 0 && history.returned != Returned::nothing)
-    fields.refuse("max_tokens", "without an answer there is no state of one; POST /v1/states reads a text");
+    fields.refuse("max_tokens",
+                  "without an answer there is no state of one; POST /v1/states reads a text");
   if (choices > common->choices && common->stream)
     fields.refuse("best_of", "the best of several is only known at the end: not with stream");
   if (fields.error()) return tl::unexpected(*fields.error());

@@ -79,6 +79,7 @@ struct EmbeddingRequest {
 
 Asked<EmbeddingRequest> read_request(const Question& asked) {
   Fields fields(asked.body);
+  refuse_history(fields);
   EmbeddingRequest out;
   const Host& host = *asked.served->host;
   const int64_t width = host.model().info().dimensions.width;

@@ -1,8 +1,8 @@
 #include "server/history.h"
 
-#include <charconv>
 #include <utility>
 
+#include "store/names.h"
 #include "store/snapshot.h"
 
 namespace skein::server {
@@ -71,17 +71,36 @@ ApiError being_written(const store::Node& node, std::string param) {
 
 ApiError store_error(const store::StoreError& error, std::string param) {
   ApiError out{.message = error.message, .param = std::move(param)};
+  const bool session = out.param == "session";
   switch (error.trouble) {
     case Trouble::invalid: break;
-    case Trouble::missing: out.status = 404, out.code = "state_not_found"; break;
+    case Trouble::missing:
+      out.status = 404, out.code = session ? "session_not_found" : "state_not_found";
+      break;
     case Trouble::conflict:
-      out.status = 409, out.code = "turn_conflict", out.may_retry = false;
+      out.status = 409, out.may_retry = false;
+      out.code = session ? "turn_conflict" : out.param == "name" ? "name_taken" : "state_in_use";
       break;
     case Trouble::full: out.status = 507, out.code = "store_full"; break;
     case Trouble::unavailable: out.status = 503, out.retry_seconds = 1; break;
     case Trouble::broken: out.status = 500; break;
   }
   return out;
+}
+
+ApiError move_error(const store::StoreError& error) {
+  ApiError out = store_error(error, "session");
+  if (error.trouble == Trouble::missing)
+    out.status = 409, out.code = "turn_conflict", out.may_retry = false;
+  return out;
+}
+
+void refuse_history(Fields& fields) {
+  for (const char* key : {"session", "parent", "state", "return_state"})
+    if (const Json given = fields.find(key); given && given.boolean() != false)
+      fields.refuse(key, fmt::format("{} is of /v1/chat/completions and /v1/completions: here no "
+                                     "state is gone on from or left",
+                                     key));
 }
 
 namespace {
@@ -111,16 +130,6 @@ Asked<Start> start_at(store::Store& store, const store::Tenant& tenant, Host& ho
   return start;
 }
 
-std::optional<uint64_t> version_in(const std::string& if_match) {
-  std::string_view text = if_match;
-  if (text.starts_with('"') && text.ends_with('"') && text.size() > 2)
-    text = text.substr(1, text.size() - 2);
-  uint64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return version;
-}
-
 std::optional<Returned> returned_of(const Json& field) {
   if (const auto flag = field.boolean()) return *flag ? Returned::id : Returned::nothing;
   const auto name = field.string();
@@ -134,8 +143,7 @@ std::optional<Returned> returned_of(const Json& field) {
 Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host& host,
                          const store::Node& node) {
   if (auto fits = check_model(node, host); !fits) return tl::unexpected(fits.error());
-  if (node.stage == store::Stage::growing)
-    return tl::unexpected(being_written(node, "parent"));
+  if (node.stage == store::Stage::growing) return tl::unexpected(being_written(node, "parent"));
   History out{.given = true, .keeps = true, .tenant = tenant, .start = {.scope = tenant}};
   out.parent = node.id;
   out.after = after_of(read_notes(node.extra));
@@ -150,8 +158,7 @@ Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host&
     auto start = start_at(store, tenant, host, node.id, root.id);
     if (!start) return tl::unexpected(start.error());
     out.start = std::move(*start);
-    out.tokens.erase(out.tokens.begin(),
-                     out.tokens.begin() + static_cast<std::ptrdiff_t>(before));
+    out.tokens.erase(out.tokens.begin(), out.tokens.begin() + static_cast<std::ptrdiff_t>(before));
   }
   if (host.states().exactly(out.start, out.tokens)) return out;
   for (;;) {
@@ -170,8 +177,12 @@ Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host&
 }
 
 Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Host& host,
-                            Fields& fields, const std::string* if_match) {
+                            Fields& fields, const Precondition& wanted) {
   const auto session = fields.string("session");
+  if (session && !store::is_session(*session))
+    fields.refuse("session", fmt::format("a session cannot be called {}", escaped(*session, 64)));
+  if (wanted.given && !session)
+    fields.refuse("session", "If-Match and If-None-Match are about a session, and none is named");
   const auto parent = fields.string("parent");
   const auto state = fields.string("state");
   Returned returned = Returned::nothing;
@@ -201,14 +212,8 @@ Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Ho
     if (!found && found.error().trouble != Trouble::missing)
       return tl::unexpected(store_error(found.error(), "session"));
     version = found ? found->version : 0;
-    if (if_match && version_in(*if_match) != version)
-      return tl::unexpected(ApiError{
-          .status = 409,
-          .message = fmt::format("session {} has version {}, and the request was made for {}",
-                                 escaped(*session, 80), *version, escaped(*if_match, 40)),
-          .param = "session",
-          .code = "turn_conflict",
-          .may_retry = false});
+    if (const auto fits = check(wanted, *session, *version); !fits)
+      return tl::unexpected(fits.error());
     if (found && at.empty()) at = found->node;
   }
   if (!at.empty()) {

@@ -9,6 +9,7 @@
 
 #include "server/fields.h"
 #include "server/host.h"
+#include "server/precondition.h"
 #include "store/store.h"
 
 namespace skein::server {
@@ -50,11 +51,15 @@ Asked<void> check_model(const store::Node& node, const Host& host);
 // 409, of a state that is not whole yet.
 ApiError being_written(const store::Node& node, std::string param);
 ApiError store_error(const store::StoreError& error, std::string param = {});
+// Of a session's move to a state that was there: a session that is gone has moved, too.
+ApiError move_error(const store::StoreError& error);
 
-// `session`, `parent`, `state`, `return_state` of a body. `if_match`: the session's version that
-// the request was made for. Errors: 400, 404, 409.
+// `session`, `parent`, `state`, `return_state` of a body. Errors: 400, 404, 409.
 Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Host& host,
-                            Fields& fields, const std::string* if_match);
+                            Fields& fields, const Precondition& wanted);
+// The same fields where a request neither goes on from states nor leaves one: to ignore them would
+// lose what somebody counts on.
+void refuse_history(Fields& fields);
 // The path to a node, and what it begins with. A state of it that the store has, and nobody else,
 // is kept among the host's.
 Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host& host,

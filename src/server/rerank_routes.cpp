@@ -84,6 +84,7 @@ void read_documents(Fields& fields, std::vector<std::string>& out) {
 
 Asked<RerankRequest> read_request(const Question& asked) {
   Fields fields(asked.body);
+  refuse_history(fields);
   RerankRequest out;
   out.plan.model = asked.served->host->name();
   const auto query = fields.string("query");

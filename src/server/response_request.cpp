@@ -10,6 +10,7 @@ namespace {
 
 // Other histories and other models than the one that is asked: to ignore them would lose data.
 void refuse_unknown_history(Fields& fields) {
+  refuse_history(fields);
   if (fields.find("conversation"))
     fields.refuse("conversation",
                   "conversations are not kept here; previous_response_id goes on from a response");

@@ -11,7 +11,7 @@ namespace skein::server {
 namespace {
 
 Responses responses_of(Service& service, const Exchange& exchange) {
-  return {service.responses(), service.options().keys.tenant_of(exchange.head)};
+  return {service.responses(), service.tenant_of(exchange)};
 }
 
 ApiError none(const std::string& id) {

@@ -26,7 +26,8 @@ constexpr std::string_view kTemplate = "Messages as the model sees them";
 constexpr std::string_view kMetrics = "Counters and gauges, for Prometheus";
 constexpr std::string_view kOpenApi = "This table, as an OpenAPI document";
 
-constexpr std::string_view kStates = "States that have an id: ?ids=, ?kind=, ?limit=, ?after=";
+constexpr std::string_view kStates =
+    "States that have an id: ?ids= (or names), ?kind=, ?limit=, ?after=";
 constexpr std::string_view kMakeState = "A state made of a text, messages or ids, or of a file";
 constexpr std::string_view kState = "One of them with its text, or as a file";
 constexpr std::string_view kChangeState = "Its name, whether it is pinned, how long it is kept";

@@ -15,22 +15,6 @@ Response session_response(const store::Session& session, int status = 200) {
           .body = json.text()};
 }
 
-// If-Match: "3"; If-None-Match: * is version 0, that there is none.
-Asked<std::optional<uint64_t>> expected_version(const Exchange& exchange) {
-  if (const std::string* none = exchange.head.find("if-none-match"); none && *none == "*")
-    return std::optional<uint64_t>(0);
-  const std::string* match = exchange.head.find("if-match");
-  if (!match || *match == "*") return std::optional<uint64_t>();
-  uint64_t version = 0;
-  for (const char c : *match) {
-    if (c == '"') continue;
-    if (c < '0' || c > '9' || version > (uint64_t{1} << 50))
-      return refused("If-Match has to be the version that ETag said: \"3\"", "If-Match");
-    version = version * 10 + static_cast<uint64_t>(c - '0');
-  }
-  return std::optional(version);
-}
-
 }  // namespace
 
 void answer_sessions(Service& service, const ExchangePtr& exchange) {
@@ -60,27 +44,34 @@ void move_session(Service& service, const ExchangePtr& exchange) {
   const auto ttl = fields.integer("ttl", 0, int64_t{1} << 32);
   if (!state && !fields.error()) fields.refuse("state", "state is missing: where it is to stand");
   if (fields.error()) return answer_error(exchange, *fields.error());
-  const auto expected = expected_version(*exchange);
-  if (!expected) return answer_error(exchange, expected.error());
-  const auto node = node_of(service, *exchange, *state);
-  if (!node) return answer_error(exchange, node.error());
+  const auto wanted = precondition_of(exchange->head);
+  if (!wanted) return answer_error(exchange, wanted.error());
   const store::Tenant tenant = service.tenant_of(*exchange);
+  const auto node = service.store().node(tenant, *state);
+  if (!node) return answer_error(exchange, store_error(node.error(), "state"));
+  if (wanted->given) {
+    const auto found = service.store().session(tenant, exchange->parameter);
+    if (!found && found.error().trouble != store::Trouble::missing)
+      return answer_error(exchange, store_error(found.error(), "session"));
+    const auto fits = check(*wanted, exchange->parameter, found ? found->version : 0);
+    if (!fits) return answer_error(exchange, fits.error());
+  }
   store::Changes changes;
   changes.sessions.push_back({.name = exchange->parameter,
                               .node = node->id,
-                              .expected = *expected,
+                              .expected = wanted->version,
                               .ttl_ms = ttl.value_or(0) * 1000});
   const auto done = service.store().commit(tenant, std::move(changes));
-  if (!done) return answer_error(exchange, store_error(done.error(), "session"));
+  if (!done) return answer_error(exchange, move_error(done.error()));
   // What it is by now may be another's move.
   exchange->answer->send(session_response(done->sessions[0]));
 }
 
 void remove_session(Service& service, const ExchangePtr& exchange) {
-  const auto expected = expected_version(*exchange);
-  if (!expected) return answer_error(exchange, expected.error());
-  const auto done =
-      service.store().remove_session(service.tenant_of(*exchange), exchange->parameter, *expected);
+  const auto wanted = precondition_of(exchange->head);
+  if (!wanted) return answer_error(exchange, wanted.error());
+  const auto done = service.store().remove_session(service.tenant_of(*exchange),
+                                                   exchange->parameter, wanted->version);
   if (!done) return answer_error(exchange, store_error(done.error(), "session"));
   JsonWriter json;
   json.begin_object().member("name", exchange->parameter).member("object", "session");

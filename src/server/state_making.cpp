@@ -189,8 +189,10 @@ void make_state(Service& service, const ExchangePtr& exchange) {
   const auto asked = question_of(service, *exchange);
   if (!asked) return answer_error(exchange, asked.error());
   Fields fields(asked->body);
+  const auto wanted = precondition_of(exchange->head);
+  if (!wanted) return answer_error(exchange, wanted.error());
   auto history = open_history(service.store(), service.tenant_of(*exchange), *asked->served->host,
-                              fields, nullptr);
+                              fields, *wanted);
   if (!history) return answer_error(exchange, history.error());
   if (!history->session.empty())
     return answer_error(

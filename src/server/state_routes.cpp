@@ -7,30 +7,46 @@
 namespace skein::server {
 namespace {
 
+constexpr size_t kMostLookedAt = 10'000;  // nodes, for one page
+
 Asked<std::string> list_states(Service& service, const Exchange& exchange) {
   const store::Tenant tenant = service.tenant_of(exchange);
   const std::string& query = exchange.head.query;
+  const auto kind = query_value(query, "kind");
+  const auto is_kind = [&](const store::Node& node) {
+    return !kind || read_notes(node.extra).kind == *kind;
+  };
   std::vector<store::Node> nodes;
   std::string next;
   if (const auto ids = query_value(query, "ids")) {
-    // Those that are still there: nobody has to ask for each and be told 404.
-    auto found = service.store().nodes(tenant, split_list(*ids));
-    if (!found) return tl::unexpected(store_error(found.error(), "ids"));
-    nodes = std::move(*found);
+    // Those that are still there, by id or name: nobody has to ask for each and be told 404.
+    for (const std::string& each : split_list(*ids)) {
+      auto found = service.store().node(tenant, each);
+      if (!found && found.error().trouble == store::Trouble::missing) continue;
+      if (!found) return tl::unexpected(store_error(found.error(), "ids"));
+      if (is_kind(*found)) nodes.push_back(std::move(*found));
+    }
   } else {
     auto page = page_of(query);
     if (!page) return tl::unexpected(page.error());
     page->parent = query_value(query, "parent").value_or("");
-    auto found = service.store().list(tenant, *page);
-    if (!found) return tl::unexpected(store_error(found.error()));
-    nodes = std::move(found->items);
-    next = std::move(found->next);
+    // A page is filled with what is of the kind; one that would take too long is shorter.
+    const size_t limit = page->limit;
+    for (size_t looked_at = 0;;) {
+      page->limit = limit - nodes.size();
+      auto found = service.store().list(tenant, *page);
+      if (!found) return tl::unexpected(store_error(found.error()));
+      looked_at += found->items.size();
+      for (store::Node& node : found->items)
+        if (is_kind(node)) nodes.push_back(std::move(node));
+      next = std::move(found->next);
+      if (next.empty() || nodes.size() == limit || looked_at >= kMostLookedAt) break;
+      page->after = next;
+    }
   }
-  const auto kind = query_value(query, "kind");
   JsonWriter json;
   json.begin_object().member("object", "list").key("data").begin_array();
-  for (const store::Node& node : nodes)
-    if (!kind || read_notes(node.extra).kind == *kind) write_node(json, service, node);
+  for (const store::Node& node : nodes) write_node(json, service, node);
   json.end_array().member("has_more", !next.empty());
   json.key("next");
   next.empty() ? json.null() : json.value(next);

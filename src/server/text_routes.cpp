@@ -110,8 +110,9 @@ void generate(Service& service, const ExchangePtr& exchange, std::string_view id
   if (!asked) return answer_error(exchange, asked.error());
   Host& host = *asked->served->host;
   Fields fields(asked->body);
-  auto history = open_history(service.store(), service.tenant_of(*exchange), host, fields,
-                              exchange->head.find("if-match"));
+  const auto wanted = precondition_of(exchange->head);
+  if (!wanted) return answer_error(exchange, wanted.error());
+  auto history = open_history(service.store(), service.tenant_of(*exchange), host, fields, *wanted);
   if (!history) return answer_error(exchange, history.error());
   auto request = read(*asked->served, service.options().defaults, asked->body, *history);
   if (!request) return answer_error(exchange, request.error());

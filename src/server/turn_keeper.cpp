@@ -24,8 +24,7 @@ Ended end(store::Store& store, const store::Tenant& tenant, store::Finish finish
   store::Changes less;
   less.finished.push_back({.id = std::move(id), .extra = {}, .cut = true});
   const auto cut = store.commit(tenant, std::move(less));
-  return {.growing = !cut && cut.error().trouble != store::Trouble::missing,
-          .error = done.error()};
+  return {.growing = !cut && cut.error().trouble != store::Trouble::missing, .error = done.error()};
 }
 
 }  // namespace
@@ -219,11 +218,7 @@ Asked<void> TurnKeeper::move_session() {
     version_ = done->sessions[0].version;
     return {};
   }
-  ApiError error = store_error(done.error(), "session");
-  // One that was removed has moved, too.
-  if (done.error().trouble == store::Trouble::missing && answers_[0].whole)
-    error.status = 409, error.code = "turn_conflict", error.may_retry = false;
-  return tl::unexpected(std::move(error));
+  return tl::unexpected(move_error(done.error()));
 }
 
 // So that another process need not read it all.

@@ -267,8 +267,8 @@ class Store {
   // The last whole snapshot on the path to `id`, which counts as a use; nothing: it is to be read
   // from the beginning.
   virtual Stored<std::optional<Beginning>> beginning(const Tenant& tenant, std::string_view id) = 0;
-  // What the path to `id` begins with that came from elsewhere, be its node removed or not; nothing:
-  // no such thing. Errors: missing, broken (it is damaged, and nothing else makes it).
+  // What the path to `id` begins with that came from elsewhere, be its node removed or not;
+  // nothing: no such thing. Errors: missing, broken (it is damaged, and nothing else makes it).
   virtual Stored<std::optional<Beginning>> origin(const Tenant& tenant, std::string_view id) = 0;
   // One that turned out to be of no use. Error: invalid (an origin).
   virtual Stored<void> drop_snapshot(const Tenant& tenant, std::string_view id) = 0;

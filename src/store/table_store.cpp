@@ -138,7 +138,8 @@ Stored<void> TableStore::check_room(const Changes& changes) const {
   for (const Finish& one : changes.finished)
     add(one.tokens.size() * sizeof(int32_t) + one.text.size() + one.extra.size());
   for (const DocumentDraft& document : changes.documents) add(document.json.size());
-  // What needs no room is not in anybody's way, as the end of a node that grew until there was none.
+  // What needs no room is not in anybody's way, as the end of a node that grew until there was
+  // none.
   if (bytes > 0 && bytes > options_.budget.log_bytes - totals_.log_bytes)
     return refuse(
         Trouble::full,
