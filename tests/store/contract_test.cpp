@@ -448,6 +448,49 @@ TEST_P(Store, the_nearest_snapshot_before_a_node_is_where_it_begins) {
   EXPECT_EQ(store().usage()->snapshots, 1);
 }
 
+TEST_P(Store, what_grew_until_there_was_no_room_can_be_cut_and_what_a_commit_removes_is_gone) {
+  open({.log_bytes = 200});
+  store::NodeDraft growing = draft("", {1}, "a");
+  growing.growing = true;
+  const std::string id = put(growing);
+  const std::vector<store::Growth> growth = {
+      {kMine, id, std::vector<int32_t>(60, 2), std::string(60, 'b')}};
+  ASSERT_EQ(outcome(store().append(growth)), "done");
+  Changes more;
+  more.finished.push_back({.id = id, .tokens = {3}, .text = "c"});
+  more.finished[0].text.resize(300);
+  EXPECT_EQ(outcome(store().commit(kMine, more)), "full");
+  EXPECT_EQ(store().node(kMine, id)->stage, store::Stage::growing);
+  Changes end;
+  end.finished.push_back({.id = id, .cut = true});
+  EXPECT_EQ(outcome(store().commit(kMine, end)), "done");
+  EXPECT_EQ(store().node(kMine, id)->stage, store::Stage::cut);
+  EXPECT_EQ(store().path(kMine, id)->tokens.size(), 61u);
+  // Beyond the budget by then, and so it stays for what does need room.
+  end.finished[0] = {.id = id};
+  EXPECT_EQ(outcome(store().commit(kMine, end)), "invalid");
+  EXPECT_EQ(outcome(store().commit(kMine, changes(draft("", {1}, "a")))), "full");
+
+  open({});
+  const std::string root = put("", {1}, "r"), leaf = put(root, {2}, "l"), kept = put("", {3}, "k");
+  const store::NodeDraft grown = [&] {
+    store::NodeDraft out = draft(root, {4}, "g");
+    out.growing = true;
+    return out;
+  }();
+  ASSERT_EQ(outcome(store().commit(kMine, changes(grown))), "done");
+  Changes gone;
+  gone.removed = {leaf, grown.id, root, store::new_id()};
+  EXPECT_EQ(outcome(store().commit(kMine, gone)), "missing");
+  EXPECT_EQ(seen(leaf), "done");
+  gone.removed.pop_back();
+  EXPECT_EQ(outcome(store().commit(kOther, gone)), "missing");
+  EXPECT_EQ(outcome(store().commit(kMine, gone)), "done");
+  for (const std::string& one : {leaf, grown.id, root}) EXPECT_EQ(seen(one), "missing");
+  EXPECT_EQ(store().usage()->nodes, 1);
+  EXPECT_EQ(seen(kept), "done");
+}
+
 TEST_P(Store, beyond_the_budget_the_least_valuable_snapshots_go_and_no_log_does) {
   open({.snapshot_bytes = 1000});
   store::NodeDraft pinned_draft = draft("", {1}, "p");
@@ -489,6 +532,17 @@ TEST_P(Store, what_came_from_elsewhere_is_kept_with_its_node) {
   EXPECT_EQ(begins(child), id);
   EXPECT_EQ(outcome(store().remove(kMine, id)), "done");
   EXPECT_EQ(begins(child), id);
+  // And told of, whatever else is kept on the way.
+  keep(child, 10);
+  EXPECT_EQ(begins(child), child);
+  const auto origin = store().origin(kMine, child);
+  ASSERT_TRUE(origin && *origin);
+  EXPECT_EQ((*origin)->node, id);
+  EXPECT_EQ((*origin)->image, std::vector<std::byte>(400, std::byte{7}));
+  const auto path = store().path(kMine, child);
+  EXPECT_TRUE(path->steps[0].origin && path->steps[0].removed && !path->steps[1].origin);
+  EXPECT_FALSE(store().origin(kMine, put("", {1}, "a"))->has_value());
+  EXPECT_EQ(outcome(store().origin(kOther, child)), "missing");
   uploaded.id = store::new_id();
   uploaded.origin = image(700);
   EXPECT_EQ(outcome(store().commit(kMine, changes(uploaded))), "full");
