@@ -27,7 +27,7 @@ class CompletionReply final : public TextReply {
   void take_prompt(const Order& order, std::vector<TokenScore> scores) override {
     if (plan().token_ids) prompts_[order.first_choice / plan().choices] = order.prompt;
     if (!plan().echo) return;
-    const std::string text = tokenizer().decode(order.prompt).value_or("");
+    const std::string text = text_of(tokenizer(), order.prompt);
     std::vector<Entry> entries;
     if (plan().logprobs) {
       for (size_t i = 0; i < order.prompt.size(); ++i) {

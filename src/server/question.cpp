@@ -6,7 +6,6 @@
 #include "base/limits.h"
 
 namespace skein::server {
-namespace {
 
 // Open WebUI says in a field of the head for which of its users it asks, others in the body.
 Asked<Source> source_of(const Exchange& exchange, const Json& body) {
@@ -21,8 +20,6 @@ Asked<Source> source_of(const Exchange& exchange, const Json& body) {
   out.user.resize(std::min<size_t>(out.user.size(), limits::kLogFieldBytes));
   return out;
 }
-
-}  // namespace
 
 Asked<Question> question_of(const Service& service, const Exchange& exchange) {
   auto body = service.body_of(exchange);

@@ -17,6 +17,8 @@ struct Question {
   const Served* served = nullptr;
   Source source{};
 };
+// Whose turn it is, as far as the head and the body say. Error: 400.
+Asked<Source> source_of(const Exchange& exchange, const Json& body);
 Asked<Question> question_of(const Service& service, const Exchange& exchange);
 
 // Puts the orders' tokens behind what they go on from, or, where that is nothing, takes those in

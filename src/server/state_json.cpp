@@ -147,11 +147,13 @@ Asked<Json> fields_of(const Service& service, const Exchange& exchange) {
 }
 
 void read_state(Service& service, const ExchangePtr& exchange, Host& host, const Start& start,
-                std::vector<int32_t> tokens, Arrived then) {
+                std::vector<int32_t> tokens, Arrived then, const Json& body) {
   StateTree::Kept kept = tokens.empty() ? start.state : host.states().exactly(start, tokens);
   if (kept) return then(kept, tokens.size());
   if (tokens.empty())
     return answer_error(exchange, {.message = "this state has read nothing", .param = "id"});
+  const auto source = source_of(*exchange, body);
+  if (!source) return answer_error(exchange, source.error());
   Order order;
   order.prompt = std::move(tokens);
   order.choices = 0;
@@ -162,9 +164,7 @@ void read_state(Service& service, const ExchangePtr& exchange, Host& host, const
   exchange->body = {};
   exchange->answer->on_change([&host] { host.wake(); });
   auto reply = std::make_shared<StateReply>(exchange, service.workers(), std::move(then));
-  if (const auto taken =
-          host.submit(std::move(orders), std::move(reply), {.owner = exchange->owner, .user = {}});
-      !taken)
+  if (const auto taken = host.submit(std::move(orders), std::move(reply), *source); !taken)
     answer_error(exchange, taken.error());
 }
 

@@ -35,8 +35,9 @@ Asked<Place> place_of(Service& service, const Exchange& exchange, std::string_vi
 Asked<Json> fields_of(const Service& service, const Exchange& exchange);
 
 // The state at the end of a history, on a worker's thread; what of it nobody kept is read first.
+// `body`: where a user may be named.
 using Arrived = std::function<void(const StateTree::Kept& kept, size_t cached)>;
 void read_state(Service& service, const ExchangePtr& exchange, Host& host, const Start& start,
-                std::vector<int32_t> tokens, Arrived then);
+                std::vector<int32_t> tokens, Arrived then, const Json& body = {});
 
 }  // namespace skein::server

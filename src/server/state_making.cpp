@@ -86,7 +86,7 @@ void read_behind(Service& service, const ExchangePtr& exchange, const Served& se
       .fingerprint = fingerprint_of(host.model()),
       .name = wishes.name,
       .tokens = text->ids,
-      .text = host.tokenizer().decode(text->ids).value_or(""),
+      .text = text_of(host.tokenizer(), text->ids),
       .extra = write_notes({.kind = kind.value_or(text->kind), .model = host.name(), .finish = {}}),
       .pinned = wishes.pinned,
       .ttl_ms = wishes.ttl_ms,
@@ -113,7 +113,8 @@ void read_behind(Service& service, const ExchangePtr& exchange, const Served& se
         json.member("cached_tokens", static_cast<int64_t>(cached)).end_object();
         json.end_object().end_object();
         exchange->answer->send({.status = 201, .body = json.text()});
-      });
+      },
+      body);
 }
 
 // A file's state with what is known of its history.

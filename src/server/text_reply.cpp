@@ -45,6 +45,12 @@ std::string token_label(const text::Tokenizer& tokenizer, int32_t id) {
   return out;
 }
 
+std::string text_of(const text::Tokenizer& tokenizer, std::span<const int32_t> ids) {
+  std::string out;
+  for (const int32_t id : ids) out += tokenizer.bytes_of(id);
+  return out;
+}
+
 std::string_view reason_name(Finish finish) {
   return finish == Finish::stop || finish == Finish::end_of_text ? "stop" : "length";
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,8 @@ struct ReplyPlan {
 // A letter of its own for every token: its text where that is one, "bytes:\xNN" where it is none,
 // its name or number where it has no text.
 std::string token_label(const text::Tokenizer& tokenizer, int32_t id);
+// The bytes of all of them. An id that the vocabulary lacks has none, and takes no other's along.
+std::string text_of(const text::Tokenizer& tokenizer, std::span<const int32_t> ids);
 // "stop" or "length".
 std::string_view reason_name(Finish finish);
 

@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "server/text_reply.h"
 #include "store/snapshot.h"
 
 namespace skein::server {
@@ -66,7 +67,7 @@ TurnKeeper::~TurnKeeper() {
 }
 
 std::string TurnKeeper::text_of(std::span<const int32_t> ids) const {
-  return host_.tokenizer().decode(ids).value_or("");
+  return server::text_of(host_.tokenizer(), ids);
 }
 
 std::string TurnKeeper::notes_of(std::string_view kind, std::string_view finish) const {

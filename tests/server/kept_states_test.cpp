@@ -10,6 +10,7 @@
 #include "run/saved_state.h"
 #include "server/answers.h"
 #include "server/test_server.h"
+#include "server/text_reply.h"
 #include "store/memory_store.h"
 
 namespace skein::test {
@@ -356,6 +357,24 @@ TEST(KeptStates, routes_that_keep_no_state_say_so) {
       post(server.port(), "/v1/embeddings", R"({"input":"1","return_state":false,"state":null})")
           .status,
       200);
+}
+
+TEST(KeptStates, ids_that_a_vocabulary_lacks_take_no_text_along) {
+  const text::Tokenizer& tokenizer = *bundled().tokenizer;
+  const int32_t ids[] = {49, tokenizer.size() + 7, 50};
+  EXPECT_EQ(server::text_of(tokenizer, ids),
+            std::string(tokenizer.bytes_of(49)) + std::string(tokenizer.bytes_of(50)));
+}
+
+TEST(KeptStates, whose_turn_it_is_counts_for_states_that_are_read) {
+  const TestServer server;
+  ASSERT_EQ(post(server.port(), "/v1/states", R"({"input":"1","name":"a"})").status, 201);
+  for (const char* path : {"/v1/states", "/v1/states/a/append"}) {
+    const Reply reply = post(server.port(), path, R"({"input":"1 2","user":5})");
+    EXPECT_EQ(reply.status, 400) << reply.body;
+    EXPECT_EQ(reply.error("param"), "user");
+    EXPECT_EQ(post(server.port(), path, R"({"input":"1 2","user":"me"})").status, 201);
+  }
 }
 
 TEST(KeptStates, pages_of_a_kind_are_full_and_lists_take_names) {
