@@ -91,7 +91,6 @@ class Schedule {
     // Running or parked: nobody takes what it says, so it needs no place.
     bool stalled = false;
     Stands stands() const { return stands_; }
-    double came() const { return request_->came; }
 
    private:
     friend class Schedule;
