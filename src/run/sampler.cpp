@@ -271,6 +271,50 @@ void keep_largest(SamplerWork& work) {
   work.kept.assign(1, {static_cast<int32_t>(first - work.logits.begin()), work.largest});
 }
 
+void forbid_others(std::span<float> logits, Allowed allowed) {
+  for (size_t begin = 0; begin < logits.size(); begin += 64) {
+    const uint64_t word = begin / 64 < allowed.size() ? allowed[begin / 64] : 0;
+    if (word == ~uint64_t{0}) continue;
+    const auto group = logits.subspan(begin, std::min<size_t>(64, logits.size() - begin));
+    for (size_t i = 0; i < group.size(); ++i)
+      if ((word >> i & 1) == 0) group[i] = kMinusInfinity;
+  }
+}
+
+template <typename F>
+void each_allowed(Allowed allowed, size_t vocab, F f) {
+  for (size_t i = 0; i < allowed.size(); ++i)
+    for (uint64_t word = allowed[i]; word != 0; word &= word - 1)
+      if (const size_t id = 64 * i + static_cast<size_t>(std::countr_zero(word)); id < vocab) f(id);
+}
+
+size_t count_allowed(Allowed allowed) {
+  size_t count = 0;
+  for (const uint64_t word : allowed) count += static_cast<size_t>(std::popcount(word));
+  return count;
+}
+
+// Where few tokens are allowed the rest of a draw looks at nothing but those.
+void keep_allowed(SamplerWork& work, Allowed allowed) {
+  constexpr size_t kFew = 16;
+  work.ids.clear();
+  if (allowed.empty() || count_allowed(allowed) > work.logits.size() / kFew) return;
+  each_allowed(allowed, work.logits.size(), [&](size_t id) {
+    work.logits[work.ids.size()] = work.logits[id];  // which stands there or behind it
+    work.ids.push_back(static_cast<int32_t>(id));
+  });
+  work.logits.resize(work.ids.size());
+}
+
+int32_t id_of(const SamplerWork& work, int32_t place) {
+  return work.ids.empty() ? place : work.ids[static_cast<size_t>(place)];
+}
+
+bool is_mark(char byte) {
+  const auto c = static_cast<unsigned char>(byte);
+  return c < 0x80 && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z');
+}
+
 Status check_number(const char* name, double value, double low, double high) {
   if (value >= low && value <= high) return {};
   return fail(Code::argument, "{} is {}, it must be from {} to {}", name, value, low, high);
@@ -337,6 +381,7 @@ TokenTraits token_traits(int32_t vocab, const std::function<std::string_view(int
     if (text.empty() && std::find(ends.begin(), ends.end(), id) == ends.end())
       out.silent.push_back(id);
     const auto i = static_cast<size_t>(id);
+    out.marks[i] = !text.empty() && std::all_of(text.begin(), text.end(), is_mark) ? 1 : 0;
     out.exempt[i] =
         !text.empty() && text.find_first_not_of(kPipExempt) == std::string_view::npos ? 1 : 0;
     out.pip_exempt[i] = kPipExempt.find(text) != std::string_view::npos ? 1 : 0;
@@ -349,6 +394,7 @@ TokenTraits token_traits(int32_t vocab) {
   TokenTraits out;
   out.vocab = vocab;
   out.exempt.resize(static_cast<size_t>(vocab));
+  out.marks.resize(static_cast<size_t>(vocab));
   out.pip_exempt.resize(static_cast<size_t>(vocab));
   return out;
 }
@@ -373,7 +419,7 @@ Result<Sampler> Sampler::create(const Sampling& sampling, const TokenTraits& tok
   return Sampler(sampling, tokens);
 }
 
-void Sampler::adjust(std::span<float> logits) const {
+void Sampler::adjust(std::span<float> logits, Allowed allowed) const {
   for (const auto& [id, weight] : memory_.seen) {
     float& logit = logits[static_cast<size_t>(id)];
     if (logit == kMinusInfinity) continue;
@@ -391,24 +437,33 @@ void Sampler::adjust(std::span<float> logits) const {
   }
   for (const auto& [id, bias] : sampling_.logit_bias)
     logits[static_cast<size_t>(id)] += static_cast<float>(bias);
-  for (const int32_t id : tokens_->silent) logits[static_cast<size_t>(id)] = kMinusInfinity;
+  // Whoever allows an id without text means it.
+  if (allowed.empty())
+    for (const int32_t id : tokens_->silent) logits[static_cast<size_t>(id)] = kMinusInfinity;
+  else
+    forbid_others(logits, allowed);
   for (const int32_t id : sampling_.banned) logits[static_cast<size_t>(id)] = kMinusInfinity;
 }
 
-Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work) const {
+Result<double> Sampler::select(std::span<const float> logits, SamplerWork& work,
+                               Allowed allowed) const {
   const auto vocab = static_cast<size_t>(tokens_->vocab);
   if (logits.size() != vocab)
     return fail(Code::argument, "{} logits for a vocabulary of {}", logits.size(), vocab);
   if (passes().has_nan_or_plus_infinity(logits))
     return fail(Code::corrupt, "a logit is NaN or infinite");
   work.logits.assign(logits.begin(), logits.end());
-  adjust(work.logits);
+  adjust(work.logits, allowed);
+  keep_allowed(work, allowed);
   const Extremes range = extremes_of(work.logits);
   work.largest = range.largest;
   work.smallest = range.smallest;
   if (work.largest == kMinusInfinity) {
     if (extremes_of(logits).largest == kMinusInfinity)
       return fail(Code::corrupt, "the model produced no finite logit");
+    if (!allowed.empty())
+      return fail(Code::argument,
+                  "every token that the constraint allows here is banned or has no finite logit");
     return fail(Code::argument, "every token with a finite logit is banned or has no text");
   }
 
@@ -457,15 +512,16 @@ void softmax(std::span<const float> logits, std::vector<float>& probabilities) {
   });
 }
 
-Result<int32_t> Sampler::sample(std::span<const float> logits, uint64_t position,
-                                SamplerWork& work) {
+Result<int32_t> Sampler::sample(std::span<const float> logits, uint64_t position, SamplerWork& work,
+                                Allowed allowed) {
   const auto vocab = static_cast<size_t>(tokens_->vocab);
   work.logits.reserve(vocab);
   work.kept.reserve(vocab);
   work.weights.reserve(vocab);
   work.values.reserve(vocab);
+  if (!allowed.empty()) work.ids.reserve(vocab);
   if (sampling_.typical_p < 1) work.typical.reserve(vocab);
-  SK_TRY(const double total, select(logits, work));
+  SK_TRY(const double total, select(logits, work, allowed));
 
   const double target = uniform_at(sampling_.seed, position) * total;
   double sum = 0;
@@ -476,14 +532,14 @@ Result<int32_t> Sampler::sample(std::span<const float> logits, uint64_t position
     sum += work.weights[i];
     if (sum > target) break;
   }
-  drawn_id_ = work.kept[drawn].id;
+  drawn_id_ = id_of(work, work.kept[drawn].id);
   drawn_surprise_ = -std::log2(work.weights[drawn] / total);
   return drawn_id_;
 }
 
 Result<Candidates> Sampler::distribution(std::span<const float> logits) const {
   SamplerWork work;
-  SK_TRY(const double total, select(logits, work));
+  SK_TRY(const double total, select(logits, work, {}));
   Candidates out(work.kept.size());
   for (size_t i = 0; i < out.size(); ++i) out[i] = {work.kept[i].id, work.weights[i] / total};
   std::sort(out.begin(), out.end(), [](const Candidate& a, const Candidate& b) {
@@ -492,7 +548,7 @@ Result<Candidates> Sampler::distribution(std::span<const float> logits) const {
   return out;
 }
 
-void Sampler::accept(int32_t id) {
+void Sampler::accept(int32_t id, bool marks_are_exempt) {
   SK_CHECK(id >= 0 && id < tokens_->vocab);
   // At once and first: a step must not allocate, a failed one must change nothing, and pages that
   // are not used cost nothing.
@@ -510,6 +566,7 @@ void Sampler::accept(int32_t id) {
     }
   const auto index = static_cast<size_t>(id);
   if (style == PenaltyStyle::skein && tokens_->exempt[index] != 0) return;
+  if (marks_are_exempt && tokens_->marks[index] != 0) return;
   const bool weightless = style == PenaltyStyle::rwkv_pip && tokens_->pip_exempt[index] != 0;
   const double counted = weightless ? 0 : 1;
   int32_t& place = entry_of_[index];

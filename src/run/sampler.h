@@ -70,6 +70,7 @@ struct TokenTraits {
   std::vector<int32_t>
       silent;  // ids without text, never drawn; those that end a text are not among
   std::vector<uint8_t> exempt;      // by id: digits, spaces and tabs only
+  std::vector<uint8_t> marks;       // by id: neither a letter nor a digit, as far as ASCII tells
   std::vector<uint8_t> pip_exempt;  // by id: text is a substring of " \t0123456789", so not "21"
 };
 
@@ -113,6 +114,7 @@ struct SamplerWork {
     size_t index;
   };
   std::vector<float> logits;  // after penalties, bias and bans
+  std::vector<int32_t> ids;   // of `logits`, if those are only the few that are allowed
   float largest = 0;
   float smallest = 0;           // of those above minus infinity
   std::vector<Kept> kept;       // what may be drawn, by ascending id
@@ -132,6 +134,10 @@ struct SamplerWork {
   }
 };
 
+// Which tokens may be drawn, where not all of them may: the token 64 * i + j if 1 << j of word i is
+// set. Empty: all.
+using Allowed = std::span<const uint64_t>;
+
 // One conversation's sampler. Copying it copies its memory. Not for two threads at once.
 class Sampler {
  public:
@@ -143,14 +149,17 @@ class Sampler {
   // token. Allocates in the first call only. Errors: argument (the number of logits; every token is
   // banned), internal (a logit is NaN or plus infinity, or all are minus infinity).
   // `work`: buffers that belong to whoever draws, so that a conversation that waits has none.
-  Result<int32_t> sample(std::span<const float> logits, uint64_t position, SamplerWork& work);
+  // What is not `allowed` counts as if its logit were minus infinity, before anything is cut.
+  Result<int32_t> sample(std::span<const float> logits, uint64_t position, SamplerWork& work,
+                         Allowed allowed = {});
   Result<int32_t> sample(std::span<const float> logits, uint64_t position) {
     return sample(logits, position, work_);
   }
 
   // The same token from logits that are known between bounds: makes as many exact as it takes,
   // which may be all. Errors: the same, and LogitBounds::make_exact()'s.
-  Result<int32_t> sample(LogitBounds& logits, uint64_t position, SamplerWork& work);
+  Result<int32_t> sample(LogitBounds& logits, uint64_t position, SamplerWork& work,
+                         Allowed allowed = {});
   Result<int32_t> sample(LogitBounds& logits, uint64_t position) {
     return sample(logits, position, work_);
   }
@@ -160,8 +169,9 @@ class Sampler {
   // What sample() would draw from. Allocates.
   Result<Candidates> distribution(std::span<const float> logits) const;
 
-  // The token stands in the text now, whether drawn or forced. `id` lies in the vocabulary.
-  void accept(int32_t id);
+  // The token stands in the text now, whether drawn or forced. `id` lies in the vocabulary. Where
+  // the text has a form to keep, its marks are nothing to be penalised for.
+  void accept(int32_t id, bool marks_are_exempt = false);
 
   // Forgets everything, for the next turn.
   void begin_turn();
@@ -176,11 +186,11 @@ class Sampler {
   Sampler(const Sampling& sampling, const TokenTraits& tokens);
 
   // Fills work.kept and work.weights; returns the sum of the weights.
-  Result<double> select(std::span<const float> logits, SamplerWork& work) const;
+  Result<double> select(std::span<const float> logits, SamplerWork& work, Allowed allowed) const;
   // Penalties, bias and bans. Each logit's new value grows with its old one.
-  void adjust(std::span<float> logits) const;
+  void adjust(std::span<float> logits, Allowed allowed) const;
   // Makes logits exact until the rest cannot change what is drawn.
-  Status narrow(LogitBounds& logits, SamplerWork& work);
+  Status narrow(LogitBounds& logits, SamplerWork& work, Allowed allowed);
 
   Sampling sampling_;
   const TokenTraits* tokens_;

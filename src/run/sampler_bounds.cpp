@@ -114,6 +114,24 @@ std::span<float> exact_values(const LogitBounds& logits, std::span<const float> 
   return std::span(values).first(count);
 }
 
+// Whether the groups that hold an allowed token are few enough to make them exact at once; `groups`
+// are then those of them that are not.
+bool are_few(const LogitBounds& logits, Allowed allowed, std::vector<int32_t>& groups) {
+  if (allowed.empty()) return false;
+  groups.clear();
+  int32_t holding = 0;
+  constexpr size_t kWord = 64, kGroup = ops::kLogitGroup;
+  static_assert(kWord % kGroup == 0 && kGroup < kWord);
+  for (int32_t group = 0; group < logits.groups(); ++group) {
+    const size_t begin = static_cast<size_t>(group) * kGroup;
+    const uint64_t word = begin / kWord < allowed.size() ? allowed[begin / kWord] : 0;
+    if ((word >> begin % kWord & ((uint64_t{1} << kGroup) - 1)) == 0) continue;
+    if (kMostExact * ++holding > logits.groups()) return false;
+    if (!logits.is_exact(group)) groups.push_back(group);
+  }
+  return true;
+}
+
 // What is known of the mass of all tokens.
 struct MassBounds {
   double low = 0, high = 0;
@@ -150,15 +168,17 @@ bool Sampler::needs_all_logits() const {
   return sampling_.top_p >= 1 && sampling_.top_k == 0 && sampling_.min_p == 0;
 }
 
-Status Sampler::narrow(LogitBounds& logits, SamplerWork& work) {
+Status Sampler::narrow(LogitBounds& logits, SamplerWork& work, Allowed allowed) {
   const size_t vocab = logits.about().size();
-  if (!logits.finite() || needs_all_logits()) return logits.make_all_exact();
+  if (!logits.finite()) return logits.make_all_exact();
+  work.groups.reserve(static_cast<size_t>(logits.groups()));
+  if (are_few(logits, allowed, work.groups)) return logits.make_exact(work.groups);
+  if (needs_all_logits()) return logits.make_all_exact();
   const bool greedy = sampling_.temperature == 0;
   const double first = sampling_.order == SampleOrder::openai ? sampling_.temperature : 1;
   work.low.resize(vocab);
   work.high.resize(vocab);
   work.values.resize(vocab);
-  work.groups.reserve(static_cast<size_t>(logits.groups()));
   std::optional<Depths> depths;
   // First those that may be the largest, then ever more.
   for (int64_t candidates = 0;;
@@ -168,8 +188,8 @@ Status Sampler::narrow(LogitBounds& logits, SamplerWork& work) {
       work.low[i] = about[i] - error[i];
       work.high[i] = about[i] + error[i];
     }
-    adjust(work.low);
-    adjust(work.high);
+    adjust(work.low, allowed);
+    adjust(work.high, allowed);
     float line = extremes_of(work.low).largest;
     if (line == kMinusInfinity) return logits.make_all_exact();
     if (candidates > 0) {
@@ -193,7 +213,7 @@ Status Sampler::narrow(LogitBounds& logits, SamplerWork& work) {
 
     // The row as it is now, and of it what is exact.
     work.logits.assign(about.begin(), about.end());
-    adjust(work.logits);
+    adjust(work.logits, allowed);
     const float others = largest_unknown(work.high, error);
     const std::span<float> exact = exact_values(logits, work.logits, work.values);
     std::sort(exact.begin(), exact.end(), std::greater<float>());
@@ -214,12 +234,13 @@ Status Sampler::narrow(LogitBounds& logits, SamplerWork& work) {
   }
 }
 
-Result<int32_t> Sampler::sample(LogitBounds& logits, uint64_t position, SamplerWork& work) {
+Result<int32_t> Sampler::sample(LogitBounds& logits, uint64_t position, SamplerWork& work,
+                                Allowed allowed) {
   if (logits.about().size() != static_cast<size_t>(tokens_->vocab))
     return fail(Code::argument, "{} logits for a vocabulary of {}", logits.about().size(),
                 tokens_->vocab);
-  if (!logits.all_exact()) SK_TRY_STATUS(narrow(logits, work));
-  return sample(logits.about(), position);
+  if (!logits.all_exact()) SK_TRY_STATUS(narrow(logits, work, allowed));
+  return sample(logits.about(), position, work, allowed);
 }
 
 }  // namespace skein

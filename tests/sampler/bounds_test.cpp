@@ -160,6 +160,91 @@ TEST(SampleBounds, thousands_of_positions_of_each_kind_are_those_of_exact_logits
   }
 }
 
+// One bit for each token: all, most, few or a single one.
+std::vector<uint64_t> random_mask(Random& random, size_t vocab) {
+  std::vector<uint64_t> out((vocab + 63) / 64);
+  const uint64_t share = random.below(4);
+  if (share == 0) {
+    const uint64_t id = random.below(vocab);
+    out[id / 64] |= uint64_t{1} << id % 64;
+    return out;
+  }
+  for (uint64_t& word : out) word = share == 3 ? ~uint64_t{0} : random.next();
+  for (uint64_t& word : out)
+    for (int i = 0; share == 1 && i < 4; ++i) word &= random.next();
+  out[0] |= 16;
+  return out;
+}
+
+// With everything else at work: bounds, penalties, bias, cuts.
+TEST(SampleBounds, what_is_not_allowed_counts_as_minus_infinity_before_anything_is_cut) {
+  constexpr int32_t kVocab = 600;
+  const TokenTraits traits = token_traits(kVocab);
+  Random random(18);
+  for (const Case& each : cases()) {
+    auto dense = Sampler::create(each.sampling, traits);
+    auto masked = Sampler::create(each.sampling, traits);
+    auto bounded = Sampler::create(each.sampling, traits);
+    SamplerWork work;
+    Row row(kVocab);
+    for (uint64_t position = 0; position < 1000; ++position) {
+      fill(random, position % 2 == 0 ? 4.0f : 0.5f, row.exact());
+      const std::vector<uint64_t> mask = random_mask(random, kVocab);
+      std::vector<float> cut = row.exact();
+      for (size_t id = 0; id < cut.size(); ++id)
+        if ((mask[id / 64] >> id % 64 & 1) == 0) cut[id] = -std::numeric_limits<float>::infinity();
+      const auto expected = dense->sample(cut, position);
+      const auto drawn = masked->sample(row.exact(), position, work, mask);
+      const auto narrowed = bounded->sample(row.bounds(random, 0.3f), position, work, mask);
+      ASSERT_EQ(expected.has_value(), drawn.has_value()) << each.name;
+      ASSERT_EQ(expected.has_value(), narrowed.has_value()) << each.name;
+      if (!expected) continue;
+      ASSERT_EQ(*expected, *drawn) << each.name << ", position " << position;
+      ASSERT_EQ(*expected, *narrowed) << each.name << ", position " << position;
+      for (auto* sampler : {&dense, &masked, &bounded}) (*sampler)->accept(*expected);
+    }
+  }
+}
+
+TEST(SampleBounds, few_allowed_tokens_are_all_that_is_made_exact) {
+  constexpr int32_t kVocab = 65536;
+  const TokenTraits traits = token_traits(kVocab);
+  Random random(19);
+  std::vector<uint64_t> mask(kVocab / 64);
+  for (const size_t id : {17u, 18u, 4000u, 65'535u}) mask[id / 64] |= uint64_t{1} << id % 64;
+  for (const Case& each : cases()) {
+    auto sampler = Sampler::create(each.sampling, traits);
+    Row row(kVocab);
+    fill(random, 1, row.exact());
+    SamplerWork work;
+    LogitBounds& bounds = row.bounds(random, 0.1f);
+    ASSERT_TRUE(sampler->sample(bounds, 1, work, mask)) << each.name;
+    EXPECT_EQ(bounds.exact_groups(), 3) << each.name;
+  }
+}
+
+TEST(SampleBounds, nothing_makes_a_token_that_is_not_allowed_possible) {
+  constexpr int32_t kVocab = 100;
+  const TokenTraits traits = token_traits(kVocab);
+  std::vector<float> logits(kVocab, 0);
+  logits[7] = 1e30f;
+  Sampling biased;
+  biased.logit_bias = {{7, 1e6}};
+  auto sampler = Sampler::create(biased, traits);
+  std::vector<uint64_t> mask = {uint64_t{1} << 3 | uint64_t{1} << 9, 0};
+  SamplerWork work;
+  for (uint64_t position = 0; position < 100; ++position) {
+    const auto drawn = sampler->sample(logits, position, work, mask);
+    ASSERT_TRUE(drawn && (*drawn == 3 || *drawn == 9));
+    sampler->accept(*drawn);
+  }
+  biased.banned = {3, 9};
+  const auto drawn = Sampler::create(biased, traits)->sample(logits, 0, work, mask);
+  ASSERT_FALSE(drawn);
+  EXPECT_EQ(drawn.error().code, Code::argument);
+  EXPECT_NE(drawn.error().message.find("the constraint allows"), std::string::npos);
+}
+
 TEST(SampleBounds, a_peaked_row_is_decided_by_few_groups) {
   constexpr int32_t kVocab = 65536;
   const TokenTraits traits = token_traits(kVocab);
