@@ -15,6 +15,19 @@ namespace skein {
 using text::Decision;
 using text::StopMatcher;
 
+namespace {
+
+// Whoever took the last one left his own behind.
+void clear(Event& event) noexcept {
+  event.id = event.ending = -1;
+  event.forced = false;
+  event.thinking.clear();
+  event.text.clear();
+  event.top.clear();
+}
+
+}  // namespace
+
 std::string_view finish_name(Finish finish) {
   switch (finish) {
     case Finish::running: return "running";
@@ -122,6 +135,7 @@ Generation::Generation(Session& session, std::span<const int32_t> prompt,
                   !options.all_logits && !options.logprobs && !sampler_.needs_all_logits()),
       kept_(session.state()) {
   recent_.reserve(static_cast<size_t>(2 * kKeepEvery));
+  told_events_.resize(1);
   if (!prompt_.empty()) {
     reads_ = Reads::prompt;
     return;
@@ -139,18 +153,12 @@ void Generation::begin_text() {
 
 bool Generation::take(Event& event) {
   if (!waits_.load(std::memory_order_acquire)) return false;
-  std::swap(event, event_);
-  waits_.store(false, std::memory_order_release);
+  std::swap(event, told_events_[taken_++]);
+  if (taken_ == filled_) {
+    taken_ = filled_ = 0;
+    waits_.store(false, std::memory_order_release);
+  }
   return true;
-}
-
-// Whoever took the last one left his own behind.
-void Generation::clear_event() {
-  event_.id = event_.ending = -1;
-  event_.forced = false;
-  event_.thinking.clear();
-  event_.text.clear();
-  event_.top.clear();
 }
 
 // Without memory for it the logits of the end are not known, which is no more than that.
@@ -161,15 +169,24 @@ void Generation::keep_row(std::span<const float> row) noexcept {
   }
 }
 
-Task::Next Generation::tell() {
+void Generation::add_event() {
   event_.finish = finish_;
+  event_.count = count_ + (event_.ending >= 0 ? 1 : 0);
+  event_.certain_count = certain_count();
+  event_.thought_count = thoughts_;
+  if (filled_ == told_events_.size()) told_events_.emplace_back();
+  std::swap(event_, told_events_[filled_++]);
+  told_ = count_;
+}
+
+Task::Next Generation::tell() {
+  add_event();
   const bool ends = finish_ != Finish::running;
   // An end leaves the row of the last token read to whoever goes on from there.
   if (ends && !ahead_.ahead() && !ahead_.logits().empty()) {
     keep_row(ahead_.logits());
     ahead_.restart(session_->logits());
   }
-  told_ = count_;
   waits_.store(true, std::memory_order_release);
   return ends ? Next::end : Next::event;
 }
@@ -196,7 +213,7 @@ Task::Next Generation::next(Scratch& scratch) {
   }
   if (reads_ != Reads::nothing) return Next::reading;
   if (finish_ != Finish::running) return Next::end;
-  clear_event();
+  clear(event_);
   if (take_cancel()) {
     ahead_.forget_passing_logits();
     end(Finish::interrupted, stops_.finish());
@@ -207,27 +224,31 @@ Task::Next Generation::next(Scratch& scratch) {
 
 // The last token is read before the next one is chosen; where a guess was right, it was.
 Task::Next Generation::go_on(Scratch& scratch) {
-  if (pending_ < 0) return follow(choose(scratch));
+  if (unread().empty() || is_decided()) return follow(choose(scratch), scratch);
   keep_state();
   timed_ = may_be_rough();
   asked_rough_ = choose_rough();
-  if (!ahead_.push(pending_, guesses_allowed(scratch), asked_rough_)) return after_token(scratch);
+  if (!ahead_.push(unread(), guesses_allowed(scratch), asked_rough_)) return after_token(scratch);
   reads_ = Reads::token;
   return Next::reading;
 }
 
 Task::Next Generation::after_token(Scratch& scratch) {
-  pending_ = -1;
-  ++read_;
+  read_ = count_;
   Status status = asked_ ? resolve(scratch) : Status();
   if (status && finish_ == Finish::running) status = choose(scratch);
-  return follow(std::move(status));
+  return follow(std::move(status), scratch);
 }
 
-// The event is ready, unless its end lies back.
-Task::Next Generation::follow(Status status) {
-  if (!status) return give_up(std::move(status));
-  return reads_ != Reads::nothing ? Next::reading : tell();
+// The event is ready, unless its end lies back, and so are those of what is decided already.
+Task::Next Generation::follow(Status status, Scratch& scratch) {
+  for (;; status = choose(scratch)) {
+    if (!status) return give_up(std::move(status));
+    if (reads_ != Reads::nothing) return Next::reading;
+    if (finish_ != Finish::running || !is_decided()) return tell();
+    add_event();
+    clear(event_);
+  }
 }
 
 Task::Next Generation::took(Done done, Scratch& scratch) {
@@ -244,7 +265,7 @@ Task::Next Generation::took(Done done, Scratch& scratch) {
       begin_text();
       if (finish_ != Finish::running) return tell();
       // Also where a cancel has come: these logits are to be had now.
-      clear_event();
+      clear(event_);
       return go_on(scratch);
     }
     case Reads::token: {
@@ -283,7 +304,7 @@ Task::Next Generation::took(Done done, Scratch& scratch) {
 Task::Next Generation::give_up(Status status) {
   const bool in_prompt = prompt_read() < prompt_.size();
   // A token after which there are no numbers is never read.
-  if (status.error().code == Code::corrupt) pending_ = -1;
+  if (status.error().code == Code::corrupt) leaves_unread_ = true;
   const bool first = status_.has_value();
   if (first) status_ = std::move(status);
   finish_ = Finish::interrupted;
@@ -301,16 +322,17 @@ Task::Next Generation::give_up(Status status) {
 // the rest of what was told.
 void Generation::abandon() noexcept {
   reads_ = Reads::nothing;
-  clear_event();
+  clear(event_);
   ahead_.drop_guesses();
   for (; count_ > told_; --count_) recent_.pop_back();
   if (prompt_read() == prompt_.size())
     read_ = static_cast<int64_t>(session_->state().tokens_read() - start_);
-  pending_ = read_ < told_ ? recent_.back() : -1;
   asked_ = false;
   status_ = no_memory();
   finish_ = Finish::interrupted;
-  event_.finish = finish_;
+  // There is room for it, or the one before becomes the last.
+  if (filled_ < told_events_.size()) ++filled_, clear(told_events_[filled_ - 1]);
+  told_events_[filled_ - 1].finish = finish_;
   waits_.store(true, std::memory_order_release);
 }
 
@@ -368,11 +390,11 @@ std::span<const float> Generation::logits() {
   return ahead_.rough_logits() ? session_->logits() : ahead_.logits();
 }
 
-Status Generation::choose(Scratch& scratch) {
+// Bounds that are no numbers leave it to the logits themselves to say what is wrong.
+Status Generation::check_numbers() {
   const LogitBounds* bounds = ahead_.rough_logits();
   const bool rough = bounds && !bounds->all_exact();
   if (rough) ++rough_;
-  // Bounds that are no numbers leave it to the logits themselves to say what is wrong.
   if (!rough && logits().empty())
     return fail(Code::argument, "nothing was read since it was set back, so nothing follows");
   const bool finite = (rough && bounds->finite()) ||
@@ -386,6 +408,11 @@ Status Generation::choose(Scratch& scratch) {
                 "stands before the last of them",
                 count_);
   }
+  return {};
+}
+
+Status Generation::choose(Scratch& scratch) {
+  if (!is_decided()) SK_TRY_STATUS(check_numbers());
   event_.forced = !forced_.empty();
   if (event_.forced) {
     event_.id = forced_.back();
@@ -401,14 +428,17 @@ Status Generation::choose(Scratch& scratch) {
     end(Finish::end_of_text, stops_.finish());
     return {};
   }
-  sampler_.accept(event_.id);
-  pending_ = event_.id;
-  recent_.push_back(event_.id);
+  return place(event_.id);
+}
+
+// The token stands in the text: what of it is to be shown, and whether it ends here.
+Status Generation::place(int32_t id) {
+  sampler_.accept(id);
+  recent_.push_back(id);
   ++count_;
 
   if (stops_.thinking()) ++thoughts_;
-  StopMatcher::Step step =
-      stops_.push(tokenizer_ ? tokenizer_->bytes_of(event_.id) : std::string_view());
+  StopMatcher::Step step = stops_.push(tokenizer_ ? tokenizer_->bytes_of(id) : std::string_view());
   if (step.decision == Decision::stop) {
     end(Finish::stop, std::move(step));
     return {};
@@ -472,7 +502,7 @@ void Generation::end(Finish finish, StopMatcher::Step step) {
   finish_ = finish;
   show(std::move(step));
   show_rest();
-  if (finish == Finish::stop) pending_ = -1;
+  if (finish == Finish::stop) leaves_unread_ = true;
   plan_back(finish == Finish::stop ? static_cast<int64_t>(stops_.restore_point()) : read_);
 }
 
@@ -480,7 +510,8 @@ void Generation::resume(int64_t more) {
   SK_CHECK(finish_ == Finish::length || finish_ == Finish::interrupted);
   static_cast<void>(take_cancel());  // it may have come too late
   options_.max_tokens = more < 0 || more > INT64_MAX - count_ ? -1 : count_ + more;
-  clear_event();
+  clear(event_);
+  leaves_unread_ = false;
   finish_ = more == 0 ? Finish::length : Finish::running;
   if (prompt_read() < prompt_.size()) reads_ = Reads::prompt;
 }
@@ -497,8 +528,8 @@ Result<std::vector<int32_t>> Generation::settle() {
   missing_.clear();
   if (finish_ == Finish::stop && !unread_text().empty()) {
     SK_TRY(missing_, tokenizer_->encode(unread_text()));
-  } else if (pending_ >= 0) {
-    missing_.assign(recent_.begin() + (read_ - kept_at_), recent_.end());
+  } else {
+    missing_.assign(unread().begin(), unread().end());
   }
   if (missing_.empty())
     settled_ = true;

@@ -42,10 +42,13 @@ struct TokenProbability {
 double token_logprob(std::span<const float> logits, int32_t id, size_t count,
                      std::vector<TokenProbability>& top);
 
-// What one step brought. Views and vectors belong to the caller's Event, which is used again.
+// What one token brought. Views and vectors belong to the caller's Event, which is used again.
 struct Event {
-  int32_t id = -1;                    // drawn or forced; -1: the step only ended the generation
-  bool forced = false;                // put there by the thinking budget
+  int32_t id = -1;            // drawn or forced; -1: the step only ended the generation
+  bool forced = false;        // nothing else could stand there, so that none was drawn
+  int64_t count = 0;          // Generation::count() with it, and so on: several events
+  int64_t certain_count = 0;  // may come of one step
+  int64_t thought_count = 0;
   std::string thinking;               // to be shown now, before `text`; whole characters
   std::string text;                   // to be shown now; whole characters
   int32_t ending = -1;                // of end_of_text: the token that said so
@@ -95,12 +98,13 @@ class LogitsFingerprint {
 // elsewhere:
 //   - after stop: those that belong to the answer as a whole. Never the stop. Where the answer ends
 //     inside a token, unread_text() is the part of the answer before that.
-//   - after length and interrupted: all but the last, which was drawn and not read.
+//   - after length and interrupted: all but the last, which was drawn and not read, and those that
+//     were forced after it.
 //   - after end_of_text: all (the token that ends it is no event and is not read).
 // settle() reads what is missing, so that the state stands for exactly what was shown.
 //
-// Whoever takes the events may be another thread than the engine's: between Next::event and take()
-// the generation is his, and so it is after its last event.
+// Whoever takes the events may be another thread than the engine's: between Next::event and the
+// take() of the last event that waits the generation is his, and so it is after its last event.
 class Generation final : public Task {
  public:
   // Reads `prompt` and goes on from there; without one the session must have logits. The session
@@ -117,9 +121,10 @@ class Generation final : public Task {
     return start(session, {}, tokenizer, std::move(sampler), options);
   }
 
-  // The event that waits, if one does. The event's buffers are used again for a later one.
+  // The next of the events that wait, if one does. The event's buffers are used again for a later
+  // one.
   bool take(Event& event);
-  // Ends it between two tokens, with the text that was held back: the event after the one that may
+  // Ends it between two tokens, with the text that was held back: the event after those that may
   // wait is the last.
   void interrupt() { cancel(); }
   // After length or interrupted: go on as if it had not ended, for at most `more` tokens.
@@ -127,7 +132,7 @@ class Generation final : public Task {
   // Takes that back, where no engine could have it.
   void stay_ended(Finish finish);
   // Reads what was shown and not read. The ids beyond read_count() tokens that this means: the last
-  // drawn one, or those of unread_text(). The engine reads them (Engine::wait()), and settled() is
+  // ones, or those of unread_text(). The engine reads them (Engine::wait()), and settled() is
   // then true, or settle() may be called once more. Nothing can be resumed afterwards.
   Result<std::vector<int32_t>> settle();
   const Result<bool>& settled() const { return settled_; }
@@ -177,18 +182,27 @@ class Generation final : public Task {
              Sampler sampler, const GenerateOptions& options, text::StopMatcher stops);
 
   void begin_text();
-  void clear_event();
   void keep_row(std::span<const float> row) noexcept;
+  void add_event();
   Next tell();
   Next give_up(Status status);
   Next go_on(Scratch& scratch);
   Next after_token(Scratch& scratch);
-  Next follow(Status status);
+  Next follow(Status status, Scratch& scratch);
   size_t guesses_allowed(const Scratch& scratch) const;
+  // Generated, and to be read next.
+  std::span<const int32_t> unread() const {
+    if (leaves_unread_) return {};
+    return std::span(recent_).subspan(static_cast<size_t>(read_ - kept_at_));
+  }
+  // Whether the next token is known without what the model makes of those before.
+  bool is_decided() const { return !forced_.empty() && !asked_ && !options_.logprobs; }
   bool may_be_rough() const;
   bool choose_rough();
   Status resolve(Scratch& scratch);
   Status choose(Scratch& scratch);
+  Status check_numbers();
+  Status place(int32_t id);
   Status draw(Scratch& scratch);
   std::span<const float> logits();
   void keep_state();
@@ -221,8 +235,10 @@ class Generation final : public Task {
   int64_t rough_ = 0;
   double exact_ = 0;
 
-  Event event_;
-  std::atomic<bool> waits_{false};  // event_, for take()
+  Event event_;                     // the one that is being made
+  std::vector<Event> told_events_;  // [0, filled_) wait for take(), from taken_ on
+  size_t filled_ = 0, taken_ = 0;
+  std::atomic<bool> waits_{false};  // for take()
 
   Reads reads_ = Reads::nothing;
   std::span<const int32_t> again_{};  // what closing and rescue read
@@ -233,8 +249,8 @@ class Generation final : public Task {
   int64_t told_ = 0;  // of those, in events
   int64_t read_ = 0;
   int64_t thoughts_ = 0;
-  int32_t pending_ = -1;         // generated and not read
-  bool asked_ = false;           // the stops want to know what follows `pending_`
+  bool leaves_unread_ = false;   // what was not read is never read
+  bool asked_ = false;           // the stops want to know what follows the last token
   std::vector<int32_t> forced_;  // to come, last first
   bool closed_thought_ = false;
 

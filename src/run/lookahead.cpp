@@ -70,9 +70,17 @@ uint64_t Lookahead::tokens_read() const {
   return session_->state().tokens_read() - (pass_.size() - known_);
 }
 
-bool Lookahead::push(int32_t id, size_t most, bool rough) {
-  SK_CHECK(!rough || !drafter_);
-  rough_ = rough;
+bool Lookahead::push(std::span<const int32_t> ids, size_t most, bool rough) {
+  SK_CHECK(!ids.empty() && (!rough || !drafter_));
+  rough_ = rough && ids.size() == 1;
+  bool unread = false;
+  for (const int32_t id : ids) unread = add(id, unread);
+  if (unread && drafter_) add_guesses(most);
+  return unread;
+}
+
+// Whether the pass has to be read then; `unread`: whether it has to be already.
+bool Lookahead::add(int32_t id, bool unread) {
   if (drafter_) drafter_->push(id);
   if (ahead()) {
     if (pass_[known_] == id) {
@@ -82,12 +90,11 @@ bool Lookahead::push(int32_t id, size_t most, bool rough) {
       return false;
     }
     drop_pass();
-  } else {
+  } else if (!unread) {
     pass_.clear();
   }
   pass_.push_back(id);
   known_ = pass_.size();
-  if (drafter_) add_guesses(most);
   return true;
 }
 

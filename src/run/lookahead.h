@@ -48,10 +48,11 @@ class Lookahead {
   Lookahead(Session& session, Drafter* drafter, size_t longest,
             std::optional<double> cost = std::nullopt);
 
-  // The text goes on with `id`, and what follows it is guessed with at most `most` guesses. True:
-  // reading() has to be read for that, and took() told; false: a guess was right, and its logits
-  // are there already. `rough`, which is for no drafter: Reading::rough.
-  bool push(int32_t id, size_t most, bool rough = false);
+  // The text goes on with `ids`, one or more, and what follows them is guessed with at most `most`
+  // guesses. True: reading() has to be read for that, and took() told; false: guesses were right,
+  // and the logits after the last of `ids` are there already. `rough`, which is for no drafter and
+  // one token: Reading::rough.
+  bool push(std::span<const int32_t> ids, size_t most, bool rough = false);
   Reading reading();
   // True: another reading() is needed, because the guesses gave no numbers. Errors: the reading's;
   // the session then stands where it says, and the last token was not read.
@@ -80,6 +81,7 @@ class Lookahead {
 
  private:
   size_t vocab() const { return static_cast<size_t>(session_->model().vocab()); }
+  bool add(int32_t id, bool unread);
   void drop_pass();
   void add_guesses(size_t most);
 

@@ -385,8 +385,7 @@ Status Job::take_events() {
     if (choice.event.id >= 0 && shares() && order_.answer_returns)
       choice.ids.push_back(choice.event.id);
     if (ended) SK_TRY_STATUS(copy_of(choice.generation->status()));
-    const int64_t count = choice.generation->count() + (choice.event.ending >= 0 ? 1 : 0);
-    const int64_t fresh = count - std::exchange(choice.counted, count);
+    const int64_t fresh = choice.event.count - std::exchange(choice.counted, choice.event.count);
     runtime_->tokens += static_cast<uint64_t>(fresh);
     generated_ += fresh;
     group_->reply->told(order_.first_choice + i, choice.event, *choice.generation);

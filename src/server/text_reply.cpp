@@ -81,11 +81,10 @@ void TextReply::read(const Order& order, Findings findings) {
 
 void TextReply::told(size_t index, const Event& event, const Generation& generation) {
   Choice& one = choices_[index];
-  const bool thought = generation.thought_count() > one.thoughts;
-  const int64_t tokens = generation.count() + (event.ending >= 0 ? 1 : 0);
-  total_ += tokens - std::exchange(one.tokens, tokens);
+  const bool thought = event.thought_count > one.thoughts;
+  total_ += event.count - std::exchange(one.tokens, event.count);
   answer().count_tokens(total_);
-  one.thoughts = generation.thought_count();
+  one.thoughts = event.thought_count;
   one.finish = event.finish;
   last_at_ = Clock::now();
   if (plan_.keeper) plan_.keeper->told(index, event, generation);

@@ -123,7 +123,7 @@ void TurnKeeper::told(size_t index, const Event& event, const Generation& genera
     if (event.id >= 0) answer.ids.push_back(event.id);
     if (event.finish == Finish::running) {
       answer.certain =
-          std::min(opening_ + static_cast<size_t>(generation.certain_count()), answer.ids.size());
+          std::min(opening_ + static_cast<size_t>(event.certain_count), answer.ids.size());
     } else {
       if (event.finish == Finish::stop) {
         answer.ids.resize(

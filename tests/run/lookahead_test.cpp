@@ -494,7 +494,8 @@ class Walk final : public Task {
   }
 
   Next next(Scratch&) override {
-    while (!reads_ && at_ < end_ && status_) reads_ = ahead_.push(text_[at_++], 8);
+    while (!reads_ && at_ < end_ && status_)
+      reads_ = ahead_.push(std::span(text_).subspan(at_++, 1), 8);
     return reads_ ? Next::reading : Next::end;
   }
   Reading reading() override { return ahead_.reading(); }
@@ -576,7 +577,7 @@ TEST(LookaheadDeathTest, a_guess_outside_the_vocabulary_is_a_mistake_of_the_draf
     }
   } drafter;
   Lookahead ahead(session, &drafter, 4, 0.0);
-  EXPECT_DEATH(static_cast<void>(ahead.push(1, 4)), "guess.id");
+  EXPECT_DEATH(static_cast<void>(ahead.push(std::array{1}, 4)), "guess.id");
 }
 
 TEST(Lookahead, logits_may_be_wanted_from_any_token_on) {
