@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "server/generation_request.h"
+#include "text/tools.h"
 
 namespace skein::server {
 namespace {

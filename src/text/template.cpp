@@ -1,8 +1,9 @@
 #include "text/template.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "base/json.h"
 #include "text/unicode.h"
 
 namespace skein::text {
@@ -193,15 +194,6 @@ Prompt render_answer(const Profile& profile, std::string_view text) {
   Prompt out = answer_text(profile, text);
   close_turn(profile, out);
   return out;
-}
-
-std::string render_call(const Profile& profile, std::string_view name, std::string_view arguments) {
-  JsonWriter quoted;
-  quoted.value(name);
-  const std::string call =
-      fmt::format("{{\"name\": {}, \"arguments\": {}}}", quoted.text(), arguments);
-  return profile.has_turn_tokens() ? "<tool_call>\n" + call + "\n</tool_call>"
-                                   : "```json\n" + call + "\n```";
 }
 
 std::string render_fill_in(std::string_view prefix, std::string_view suffix) {

@@ -82,9 +82,6 @@ Prompt render_system(const Profile& profile, std::string_view text);
 // With the blank line or the token that ends the turn.
 Prompt render_answer(const Profile& profile, std::string_view text);
 
-// What an answer says that calls a function; `arguments` is JSON already.
-std::string render_call(const Profile& profile, std::string_view name, std::string_view arguments);
-
 // The text between the two, as RWKV models learned to fill it in: the answer is what stands there.
 std::string render_fill_in(std::string_view prefix, std::string_view suffix);
 

@@ -228,13 +228,6 @@ TEST(Template, turn_by_turn_gives_the_text_of_the_whole_history) {
   }
 }
 
-TEST(Template, a_call_of_a_function_stands_as_the_models_write_it) {
-  EXPECT_EQ(render_call(*profile_by_name("g1"), "a\"b", R"({"x":1})"),
-            "```json\n{\"name\": \"a\\\"b\", \"arguments\": {\"x\":1}}\n```");
-  EXPECT_EQ(render_call(*profile_by_name("chatml"), "f", "{}"),
-            "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>");
-}
-
 TEST(Template, thinking_is_split_from_the_answer) {
   const auto expect = [](std::string_view text, std::string_view thinking,
                          std::string_view answer) {
