@@ -1,5 +1,5 @@
-// A grammar: terms, and the rules that they call. Front ends (schema.h, regex.h, gbnf.h ...) add what
-// they read to one and hand back its term, so that languages can stand inside each other.
+// A grammar: terms, and the rules that they call. Front ends (schema.h, regex.h, gbnf.h ...) add
+// what they read to one and hand back its term, so that languages can stand inside each other.
 #pragma once
 
 #include <cstdint>

@@ -20,6 +20,7 @@ const std::vector<std::vector<std::string>> kLevels = {
     {"cpu", "cuda", "vulkan"},
     {"backends"},
     {"arch", "io", "text"},
+    {"constrain"},
     {"run"},
     {"store"},
     {"api", "compat", "hub", "server", "train", "eval"},
