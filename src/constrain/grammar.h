@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "constrain/term.h"
 
 namespace skein::constrain {

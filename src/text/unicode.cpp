@@ -83,6 +83,18 @@ bool is_printable(char32_t character) {
   }
 }
 
+const char* general_category(char32_t character) {
+  return utf8proc_category_string(static_cast<utf8proc_int32_t>(character));
+}
+
+char32_t simple_upper(char32_t character) {
+  return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(character)));
+}
+
+char32_t simple_lower(char32_t character) {
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(character)));
+}
+
 int columns_of(char32_t character) {
   return utf8proc_charwidth(static_cast<utf8proc_int32_t>(character));
 }

@@ -1,5 +1,5 @@
-// What byte pair tokenizers and terminals need to know of Unicode, and the writing of characters as
-// UTF-8.
+// What byte pair tokenizers, terminals and regular expressions need to know of Unicode, and the
+// writing of characters as UTF-8.
 // unicode.cpp is the one file that knows utf8proc.
 #pragma once
 
@@ -28,6 +28,13 @@ Character first_character(std::string_view bytes);
 // Whether Python's repr writes it as it is: no control or format character, no private or
 // unassigned one, no separator but the blank.
 bool is_printable(char32_t character);
+
+// Its general category by Unicode's two letters: "Lu", "Nd", "Cn".
+const char* general_category(char32_t character);
+
+// Its other form, or itself. One character always becomes one.
+char32_t simple_upper(char32_t character);
+char32_t simple_lower(char32_t character);
 
 // How many columns of a terminal it takes: 0 for what joins the character before it, 2 for wide
 // ones.
