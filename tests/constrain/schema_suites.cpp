@@ -1,0 +1,171 @@
+// Judges the schema front end by suites of others, which are not part of Skein:
+//   schema_suites suite FOLDER      a draft's folder of the JSON-Schema-Test-Suite
+//   schema_suites maskbench FOLDER  files of {schema, tests: [{valid, data}]}
+// Each instance is spelled as the schema's term wants it, then read. Options: --closed (objects are
+// closed unless they say otherwise, as is the default elsewhere), --cases (one line for each case
+// that is not right), --optional (also the folders within).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "constrain/recognizer.h"
+#include "constrain/schema.h"
+#include "constrain/schema_spelling.h"
+#include "constrain/schema_text.h"
+
+namespace skein::constrain {
+namespace {
+
+struct Counts {
+  size_t schemas = 0;
+  size_t refused = 0;
+  size_t cases = 0;
+  size_t right = 0;
+  size_t in_refused = 0;
+  size_t refused_invalid = 0;  // of those, where nothing was to be allowed
+  size_t false_accepts = 0;
+  size_t false_rejects = 0;
+};
+
+struct Runner {
+  SchemaOptions options;
+  bool tell_cases = false;
+  Counts counts;
+  std::map<std::string, size_t> reasons;
+  std::vector<double> compile_ms;
+  std::vector<size_t> terms;
+
+  void schema(const std::string& name, const std::string& text,
+              const std::vector<std::pair<std::string, std::pair<bool, std::string>>>& cases) {
+    ++counts.schemas;
+    counts.cases += cases.size();
+    Grammar grammar;
+    const auto start = std::chrono::steady_clock::now();
+    const auto term = add_schema(grammar, text, options);
+    compile_ms.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+            .count());
+    if (compile_ms.back() > 100) fmt::print("slow {} {:.0f} ms\n", name, compile_ms.back());
+    terms.push_back(grammar.terms.size());
+    if (!term) {
+      ++counts.refused;
+      counts.in_refused += cases.size();
+      const Problem& first = term.error().front();
+      const std::string keyword = first.where.substr(first.where.rfind('/') + 1);
+      ++reasons[first.code + " " + keyword];
+      if (first.code == "unsatisfiable")
+        for (const auto& each : cases) counts.refused_invalid += !each.second.first;
+      if (tell_cases)
+        fmt::print("refused {} {} {}: {}\n", name, first.code, first.where, first.message);
+      return;
+    }
+    auto speller = SchemaSpeller::of(text, options);
+    for (const auto& [title, judged] : cases) {
+      const auto spelled = speller->spell(judged.second);
+      const std::vector<std::string> texts =
+          spelled ? *spelled : std::vector<std::string>{judged.second};
+      const bool accepted = std::any_of(texts.begin(), texts.end(), [&](const std::string& each) {
+        return Recognizer::matches(grammar, *term, each);
+      });
+      counts.right += accepted == judged.first;
+      counts.false_accepts += accepted && !judged.first;
+      counts.false_rejects += !accepted && judged.first;
+      if (accepted != judged.first && (tell_cases || accepted))
+        fmt::print("{} {}: {}\n   {:.300}\n", accepted ? "FALSE ACCEPT" : "false reject", name,
+                   title, texts[0]);
+    }
+  }
+
+  void tell() {
+    fmt::print("schemas {}, refused {} ({:.1f} % accepted)\n", counts.schemas, counts.refused,
+               100.0 * static_cast<double>(counts.schemas - counts.refused) /
+                   static_cast<double>(std::max<size_t>(counts.schemas, 1)));
+    fmt::print(
+        "cases {}, right {}, of refused schemas {} ({} that had to be), false accepts {}, false "
+        "rejects {}\n",
+        counts.cases, counts.right, counts.in_refused, counts.refused_invalid, counts.false_accepts,
+        counts.false_rejects);
+    std::sort(compile_ms.begin(), compile_ms.end());
+    std::sort(terms.begin(), terms.end());
+    const auto at = [](const auto& list, double share) {
+      return list[static_cast<size_t>(share * static_cast<double>(list.size() - 1))];
+    };
+    fmt::print(
+        "compile ms p50 {:.3f} p90 {:.3f} p99 {:.2f} max {:.1f}; terms p50 {} p99 {} max {}\n",
+        at(compile_ms, .5), at(compile_ms, .9), at(compile_ms, .99), compile_ms.back(),
+        at(terms, .5), at(terms, .99), terms.back());
+    std::vector<std::pair<size_t, std::string>> list;
+    for (const auto& [reason, count] : reasons) list.emplace_back(count, reason);
+    std::sort(list.rbegin(), list.rend());
+    for (const auto& [count, reason] : list) fmt::print("  refused {:5} {}\n", count, reason);
+  }
+};
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+void file(Runner& runner, const std::filesystem::path& path, bool suite) {
+  constexpr size_t kMostBytes = 64 * 1024 * 1024;
+  const std::string content = read_file(path);
+  const auto text = SchemaText::parse(content, kMostBytes);
+  const std::string name = path.stem().string();
+  if (!text) {
+    fmt::print("unreadable {}: {} {}\n", name, text.error()[0].where, text.error()[0].message);
+    return;
+  }
+  const auto group = [&](JsonNode at, const std::string& title) {
+    std::vector<std::pair<std::string, std::pair<bool, std::string>>> cases;
+    for (const JsonNode test : text->children(*text->find(at, "tests"))) {
+      const auto description = text->find(test, "description");
+      cases.push_back(
+          {description ? std::string(text->text(*description)) : "",
+           {text->truth(*text->find(test, "valid")), text->json(*text->find(test, "data"))}});
+    }
+    runner.schema(title, text->json(*text->find(at, "schema")), cases);
+  };
+  if (!suite) return group(SchemaText::kRoot, name);
+  for (const JsonNode each : text->children(SchemaText::kRoot))
+    group(each, name + " / " + std::string(text->text(*text->find(each, "description"))));
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() < 2) {
+    fmt::print("usage: schema_suites suite|maskbench FOLDER [--closed] [--cases] [--optional]\n");
+    return 2;
+  }
+  Runner runner;
+  runner.options.open_objects = true;
+  bool optional = false;
+  for (size_t i = 2; i < arguments.size(); ++i) {
+    if (arguments[i] == "--closed") runner.options.open_objects = false;
+    if (arguments[i] == "--cases") runner.tell_cases = true;
+    if (arguments[i] == "--optional") optional = true;
+  }
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(arguments[1]))
+    if (entry.path().extension() == ".json" &&
+        (optional || entry.path().parent_path() == std::filesystem::path(arguments[1])))
+      paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  for (const auto& path : paths) file(runner, path, arguments[0] == "suite");
+  runner.tell();
+  return runner.counts.false_accepts > 0;
+}
+
+}  // namespace
+}  // namespace skein::constrain
+
+int main(int count, char** arguments) {
+  return skein::constrain::run({arguments + 1, arguments + count});
+}
