@@ -10,8 +10,8 @@ namespace {
 uint32_t number(Term t) { return static_cast<uint32_t>(t); }
 
 uint64_t mix(uint64_t hash, uint64_t value) {
-  hash ^= value + 0x9e3779b97f4a7c15 + (hash << 6) + (hash >> 2);
-  return hash * 0xff51afd7ed558ccd;
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15;
+  return hash ^ hash >> 32;
 }
 
 void sort_once_each(std::vector<Term>& terms) {

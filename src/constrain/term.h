@@ -42,6 +42,9 @@ enum class Term : uint32_t {
 };
 
 inline constexpr uint32_t kUnbounded = std::numeric_limits<uint32_t>::max();
+// A least count that no reading lowers: the repetition never ends. What stands for counts that are
+// too large to be reached (automaton.h).
+inline constexpr uint32_t kNever = kUnbounded - 1;
 
 // The bytes in groups that no term of a kind tells apart.
 struct ByteClasses {

@@ -125,7 +125,8 @@ Term* Terms::derived(Term t, uint8_t byte) {
 
 Term Terms::one_less(Term t) {
   const Node n = node(t);
-  return repeat(n.of[0], n.b() == 0 ? 0 : n.b() - 1, n.c == kUnbounded ? n.c : n.c - 1);
+  const uint32_t min = n.b() == 0 || n.b() == kNever ? n.b() : n.b() - 1;
+  return repeat(n.of[0], min, n.c == kUnbounded ? n.c : n.c - 1);
 }
 
 // Calls `what` with the parts of a sequence that can read the next byte and with what follows each:
