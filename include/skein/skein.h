@@ -483,7 +483,8 @@ typedef enum sk_finish {
   SK_FINISH_END_OF_TEXT = 2, /* the model ended the document */
   SK_FINISH_LENGTH = 3,      /* max_tokens */
   SK_FINISH_CANCELLED = 4,   /* by sk_generation_cancel() */
-  SK_FINISH_ERROR = 5        /* which the call that gave the last event returned */
+  SK_FINISH_ERROR = 5,       /* which the call that gave the last event returned */
+  SK_FINISH_COMPLETE = 6     /* of what a constraint allows nothing can follow */
 } sk_finish;
 
 typedef struct sk_token_logprob {

@@ -200,6 +200,7 @@ int32_t finish_code(const Generation& generation) {
     case Finish::running: return SK_FINISH_NONE;
     case Finish::stop: return SK_FINISH_STOP;
     case Finish::end_of_text: return SK_FINISH_END_OF_TEXT;
+    case Finish::complete: return SK_FINISH_COMPLETE;
     case Finish::length: return SK_FINISH_LENGTH;
     case Finish::interrupted: return generation.status() ? SK_FINISH_CANCELLED : SK_FINISH_ERROR;
   }

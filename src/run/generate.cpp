@@ -33,6 +33,7 @@ std::string_view finish_name(Finish finish) {
     case Finish::running: return "running";
     case Finish::stop: return "stop";
     case Finish::end_of_text: return "end_of_text";
+    case Finish::complete: return "complete";
     case Finish::length: return "length";
     case Finish::interrupted: return "interrupted";
   }
@@ -112,6 +113,8 @@ Result<std::shared_ptr<Generation>> Generation::start(Session& session,
   if (!tokenizer &&
       (stop.chat || !stop.stop_strings.empty() || stop.policy != text::StopPolicy::none))
     return fail(Code::argument, "stop strings need a vocabulary; name its file with --vocab");
+  if (!tokenizer && options.constraint)
+    return fail(Code::argument, "a constraint needs a vocabulary; name its file with --vocab");
   if (options.drafter && (options.draft < 1 || options.draft > Lookahead::kMostGuesses))
     return fail(Code::argument, "{} guesses in a pass; it has to be 1 to {}", options.draft,
                 Lookahead::kMostGuesses);
@@ -377,11 +380,41 @@ bool Generation::choose_rough() {
 Status Generation::draw(Scratch& scratch) {
   LogitBounds* rough = ahead_.rough_logits();
   if (rough && !rough->all_exact()) {
-    SK_TRY(event_.id, sampler_.sample(*rough, ahead_.tokens_read(), scratch.sampling));
+    SK_TRY(event_.id,
+           sampler_.sample(*rough, ahead_.tokens_read(), scratch.sampling, allowed(scratch)));
     exact_ += static_cast<double>(rough->exact_groups()) / rough->groups();
     return {};
   }
-  SK_TRY(event_.id, sampler_.sample(logits(), ahead_.tokens_read(), scratch.sampling));
+  SK_TRY(event_.id,
+         sampler_.sample(logits(), ahead_.tokens_read(), scratch.sampling, allowed(scratch)));
+  return {};
+}
+
+// Where the text may end, so do the ids that end it, whatever else they stand for.
+Allowed Generation::allowed(Scratch& scratch) const {
+  if (!options_.constraint) return {};
+  SK_CHECK(mask_);
+  if (!may_end_) return mask_->ids.bits();
+  const auto bits = mask_->ids.bits();
+  scratch.allowed.assign(bits.begin(), bits.end());
+  const auto add = [&](std::span<const int32_t> ends) {
+    for (const int32_t id : ends)
+      if (const auto i = static_cast<size_t>(id); i / 64 < scratch.allowed.size())
+        scratch.allowed[i / 64] |= uint64_t{1} << i % 64;
+  };
+  add(tokenizer_->ends());
+  add(options_.ends);
+  return scratch.allowed;
+}
+
+// What the constraint says of the next token.
+Status Generation::look_ahead() {
+  SK_TRY(forced_, constraint()->forced());
+  std::reverse(forced_.begin(), forced_.end());
+  if (!forced_.empty()) return {};
+  SK_TRY(mask_, constraint()->mask());
+  SK_TRY(may_end_, constraint()->can_end());
+  if (mask_->allowed == 1 && !may_end_) forced_ = {mask_->only};
   return {};
 }
 
@@ -412,6 +445,7 @@ Status Generation::check_numbers() {
 }
 
 Status Generation::choose(Scratch& scratch) {
+  if (constraint() && forced_.empty() && !mask_) SK_TRY_STATUS(look_ahead());
   if (!is_decided()) SK_TRY_STATUS(check_numbers());
   event_.forced = !forced_.empty();
   if (event_.forced) {
@@ -423,7 +457,7 @@ Status Generation::choose(Scratch& scratch) {
   if (options_.logprobs)
     event_.logprob = token_logprob(
         logits(), event_.id, static_cast<size_t>(std::max(options_.top_logprobs, 0)), event_.top);
-  if (!event_.forced && ends_text(event_.id)) {
+  if (!event_.forced && ends_text(event_.id) && !(mask_ && mask_->ids[event_.id])) {
     event_.ending = std::exchange(event_.id, -1);
     end(Finish::end_of_text, stops_.finish());
     return {};
@@ -433,7 +467,16 @@ Status Generation::choose(Scratch& scratch) {
 
 // The token stands in the text: what of it is to be shown, and whether it ends here.
 Status Generation::place(int32_t id) {
-  sampler_.accept(id);
+  bool over = false;
+  if (constraint()) {
+    SK_TRY(const bool fits, constraint()->accept(id));
+    if (!fits)
+      return fail(Code::argument,
+                  "the end of a thought is forced where the constraint allows none");
+    SK_TRY(over, constraint()->must_end());
+    mask_.reset();
+  }
+  sampler_.accept(id, constraint() != nullptr);
   recent_.push_back(id);
   ++count_;
 
@@ -445,6 +488,10 @@ Status Generation::place(int32_t id) {
   }
   asked_ = step.decision == Decision::ask;
   show(std::move(step));
+  if (over) {
+    end(Finish::complete, stops_.finish());
+    return {};
+  }
   if (count_ == options_.max_tokens) {
     end(Finish::length, stops_.finish());
     return {};
@@ -455,7 +502,7 @@ Status Generation::place(int32_t id) {
     SK_TRY(forced_, tokenizer_->encode("\n</think>"));
     std::reverse(forced_.begin(), forced_.end());
   }
-  return {};
+  return constraint() && forced_.empty() ? look_ahead() : Status();
 }
 
 bool Generation::ends_text(int32_t id) const {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "constrain/matcher.h"
 #include "run/faster_way.h"
 #include "run/lookahead.h"
 #include "run/sampler.h"
@@ -23,10 +24,11 @@ enum class Finish : uint8_t {
   running,
   stop,         // a stop string, or the end of the turn
   end_of_text,  // the model drew a token that ends a document or a turn
+  complete,     // of what the constraint allows nothing can follow
   length,       // max_tokens
   interrupted,  // by interrupt(), or by an error
 };
-// "stop", "end_of_text", "length", "interrupted".
+// "stop", "end_of_text", "complete", "length", "interrupted".
 std::string_view finish_name(Finish finish);
 
 // A profile's starting values.
@@ -65,6 +67,10 @@ struct GenerateOptions {
   // think mode `fake` is the way to have none).
   int64_t think_budget = -1;
   std::vector<int32_t> ends{};  // tokens that end the text, beside those of the vocabulary
+  // Holds the answer to a grammar: only tokens that it allows are drawn, and ends only where it may
+  // end. Where one token alone can follow it is taken and not drawn, and the answer ends where
+  // nothing can. Stops look at the text as ever, so they have to fit it.
+  std::optional<constrain::Matcher> constraint{};
   bool logprobs = false;
   int32_t top_logprobs = 0;  // how many alternatives to report
   // Guesses what comes, so that one pass may bring several tokens; null: none. It has seen what the
@@ -98,7 +104,8 @@ class LogitsFingerprint {
 // elsewhere:
 //   - after stop: those that belong to the answer as a whole. Never the stop. Where the answer ends
 //     inside a token, unread_text() is the part of the answer before that.
-//   - after length and interrupted: all but the last, which was drawn and not read, and those that
+//   - after complete, length and interrupted: all but the last, which was drawn and not read, and
+//   those that
 //     were forced after it.
 //   - after end_of_text: all (the token that ends it is no event and is not read).
 // settle() reads what is missing, so that the state stands for exactly what was shown.
@@ -137,9 +144,11 @@ class Generation final : public Task {
   Result<std::vector<int32_t>> settle();
   const Result<bool>& settled() const { return settled_; }
 
-  // Of what ended it before its time: errors of Sampler::sample and Model::eval; corrupt when the
+  // Of what ended it before its time: errors of Sampler::sample, Model::eval and of the
+  // constraint (constrain::Matcher); corrupt when the
   // logits are not finite, and the state has then read the tokens before the one that did it.
   const Status& status() const { return status_; }
+  // Events may still wait: the last of them says the same.
   Finish finish() const { return finish_; }
   std::span<const int32_t> prompt() const { return prompt_; }
   // From any thread.
@@ -203,6 +212,9 @@ class Generation final : public Task {
   Status choose(Scratch& scratch);
   Status check_numbers();
   Status place(int32_t id);
+  Status look_ahead();
+  constrain::Matcher* constraint() { return options_.constraint ? &*options_.constraint : nullptr; }
+  Allowed allowed(Scratch& scratch) const;
   Status draw(Scratch& scratch);
   std::span<const float> logits();
   void keep_state();
@@ -253,6 +265,8 @@ class Generation final : public Task {
   bool asked_ = false;           // the stops want to know what follows the last token
   std::vector<int32_t> forced_;  // to come, last first
   bool closed_thought_ = false;
+  constrain::MaskPtr mask_;  // of the next token, once it is known
+  bool may_end_ = false;     // the constraint allows it here
 
   // Going back is copying a state and reading the few tokens since. The copy is made where an end
   // may turn out to be, and otherwise every kKeepEvery tokens.

@@ -51,6 +51,7 @@ struct Done {
 struct Scratch {
   SamplerWork sampling;
   std::vector<float> probabilities;
+  std::vector<uint64_t> allowed;  // bits of a mask and of ends
   // How many tokens more a task may have read on a guess: in company each costs what it computes.
   size_t guesses = 0;
 };

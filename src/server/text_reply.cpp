@@ -52,7 +52,7 @@ std::string text_of(const text::Tokenizer& tokenizer, std::span<const int32_t> i
 }
 
 std::string_view reason_name(Finish finish) {
-  return finish == Finish::stop || finish == Finish::end_of_text ? "stop" : "length";
+  return finish == Finish::length || finish == Finish::interrupted ? "length" : "stop";
 }
 
 TextReply::TextReply(ReplyPlan plan)
