@@ -197,15 +197,31 @@ Automaton::Config Automaton::close(std::vector<Item>& kernel) {
 
 // Items that are done go on where their node says. Nodes here are entered before the last byte.
 void Automaton::leave(std::vector<Item>& kernel, bool& can_end) {
-  for (size_t n = 0; n < kernel.size() && n < kMostWork; ++n) {
+  // Few, mostly, and then looking at all of them is quickest.
+  constexpr size_t kFew = 16;
+  Slots seen;
+  const auto hash = [](const Item& item) {
+    return mixed(mixed(0, static_cast<uint32_t>(item.term)), item.node);
+  };
+  const auto add = [&](const Item& item) {
+    const auto same = [&](uint32_t n) { return kernel[n] == item; };
+    if (kernel.size() < kFew ? std::ranges::find(kernel, item) != kernel.end()
+                             : seen.find(hash(item), same) != Slots::kNone)
+      return;
+    kernel.push_back(item);
+    if (kernel.size() == kFew)
+      for (uint32_t n = 0; n < kFew; ++n) seen.add(hash(kernel[n]), n);
+    else if (kernel.size() > kFew)
+      seen.add(hash(item), static_cast<uint32_t>(kernel.size() - 1));
+  };
+  if (kernel.size() >= kFew)
+    for (uint32_t n = 0; n < kernel.size(); ++n) seen.add(hash(kernel[n]), n);
+  for (size_t n = 0; n < kernel.size(); ++n) {
     const Item item = kernel[n];
     if (!terms_.nullable(item.term)) continue;
     can_end = can_end || frames_.ends(item.node);
-    for (const Frames::Way& way : frames_.ways(item.node)) {
-      const Item next{way.tail, way.below};
-      if (std::ranges::find(kernel, next) == kernel.end()) kernel.push_back(next);
-    }
-    if (kernel.size() > 4 * limits_.items) {
+    for (const Frames::Way& way : frames_.ways(item.node)) add({way.tail, way.below});
+    if (kernel.size() > kMostWork) {
       trouble_ = Trouble::items;
       return;
     }

@@ -9,6 +9,7 @@ namespace {
 // readings is refused then and not in the middle of an answer. More of them where the first ones
 // are read in several ways at once.
 constexpr size_t kFirstWalks = 4, kAllWalks = 64, kWalk = 48, kSeveral = 6;
+constexpr size_t kMostLooks = 20'000;  // items met, which is a matter of milliseconds
 
 }  // namespace
 
@@ -37,12 +38,13 @@ Checked<ConstraintPtr> Constraint::make(Grammar&& grammar, std::shared_ptr<const
 
 std::optional<Problem> Constraint::probe() {
   std::minstd_rand random(1);
-  size_t most = 0;
+  size_t most = 0, looks = 0;
   const auto start = automaton_.start();
   for (size_t n = 0; n < (most > kSeveral ? kAllWalks : kFirstWalks); ++n) {
     Automaton::Config at = start;
-    for (size_t step = 0; step < kWalk && at != Automaton::kDead; ++step) {
+    for (size_t step = 0; step < kWalk && at != Automaton::kDead && looks < kMostLooks; ++step) {
       most = std::max(most, automaton_.items(at));
+      looks += automaton_.items(at);
       const auto& bytes = automaton_.classes().representatives;
       const size_t first = random() % bytes.size();
       Automaton::Config to = Automaton::kDead;

@@ -8,9 +8,13 @@ bool Frames::Content::add(std::span<const Way> more, bool also_ends) {
   const size_t before = ways.size();
   const bool ended = ends;
   ends = ends || also_ends;
-  for (const Way& way : more) {
-    const auto it = std::ranges::lower_bound(ways, way);
-    if (it == ways.end() || *it != way) ways.insert(it, way);
+  if (more.size() == 1) {
+    const auto it = std::ranges::lower_bound(ways, more[0]);
+    if (it == ways.end() || *it != more[0]) ways.insert(it, more[0]);
+  } else if (!std::ranges::includes(ways, more)) {
+    std::vector<Way> all;
+    std::ranges::set_union(ways, more, std::back_inserter(all));
+    ways = std::move(all);
   }
   return ways.size() > before || ends != ended;
 }

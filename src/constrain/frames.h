@@ -32,8 +32,8 @@ class Frames {
     std::vector<Way> ways;  // sorted, each once
     bool ends = false;
 
-    // Whatever `other` has. Whether that was news.
-    bool add(std::span<const Way> ways, bool ends);
+    // Whether that was news. `more` is sorted.
+    bool add(std::span<const Way> more, bool also_ends);
   };
 
   Frames() { clear(); }
