@@ -24,6 +24,7 @@ void Frames::clear() {
   ways_.clear();
   numbers_.clear();
   blocks_.clear();
+  block_bytes_ = 0;
   block_numbers_.clear();
   make({{}, true});
 }
@@ -65,6 +66,7 @@ std::vector<Frames::Node> Frames::make_block(std::span<const uint32_t> labels,
   if (block == Slots::kNone) {
     block = static_cast<uint32_t>(blocks_.size());
     const auto first = static_cast<Node>(records_.size());
+    block_bytes_ += sizeof(Block) + content.size() * sizeof(uint32_t);
     blocks_.push_back({std::move(content), first});
     block_numbers_.add(hash, block);
     for (const Content& member : members) {
@@ -94,11 +96,8 @@ std::vector<Frames::Node> Frames::make_block(std::span<const uint32_t> labels,
 }
 
 size_t Frames::bytes_held() const {
-  size_t bytes = records_.capacity() * sizeof(Record) + ways_.capacity() * sizeof(Way) +
-                 numbers_.bytes_held() + block_numbers_.bytes_held();
-  for (const Block& block : blocks_)
-    bytes += sizeof(Block) + block.content.capacity() * sizeof(uint32_t);
-  return bytes;
+  return records_.capacity() * sizeof(Record) + ways_.capacity() * sizeof(Way) + block_bytes_ +
+         numbers_.bytes_held() + block_numbers_.bytes_held();
 }
 
 }  // namespace skein::constrain

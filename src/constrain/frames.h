@@ -73,6 +73,7 @@ class Frames {
   std::vector<Way> ways_;
   Slots numbers_;
   std::vector<Block> blocks_;
+  size_t block_bytes_ = 0;
   Slots block_numbers_;
 };
 

@@ -39,9 +39,11 @@ class Masks {
   // Made anew, by a walk over all words.
   MaskPtr walked(Automaton::Config config);
   void clear();
-  size_t bytes_held() const { return held_; }
+  size_t bytes_held() const { return held_ + character_steps_.size() * kStepBytes; }
 
  private:
+  static constexpr size_t kStepBytes = 128;  // of one in its map
+
   struct Entry {
     Automaton::Config config;
     MaskPtr mask;

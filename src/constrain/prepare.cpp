@@ -9,15 +9,15 @@ namespace {
 using Kind = Terms::Kind;
 
 constexpr Term kUnset{0xffffffff};
-constexpr size_t kLongestInlined = 32;          // parts of a sequence
-constexpr size_t kMostDerivatives = 1'000'000;  // to find what is empty, in one grammar
+constexpr size_t kLongestInlined = 32;        // parts of a sequence
+constexpr size_t kMostDerivatives = 200'000;  // to find what is empty, in one grammar
 
 size_t place(Term t) { return static_cast<uint32_t>(t); }
 
 Problem too_large() {
-  return {"constraint_too_large", "",
-          "this constraint is too large: it needs more than memory and time "
-          "for one allow; make it smaller or split it"};
+  return {
+      "constraint_too_large", "",
+      "this constraint is too large: it takes more memory or time than one may; make it smaller"};
 }
 
 // What the root reaches, and who consists of whom; a call consists of its rule's body.
@@ -219,8 +219,10 @@ class Writer {
   // None, if that is what it is.
   Term some(Term t) {
     if (!out_.terms.regular(t)) return t;
-    const auto none = out_.terms.is_none(t, kMostDerivatives);
-    undecided_ = undecided_ || !none;
+    if (out_.terms.searched() >= kMostDerivatives) undecided_ = true;
+    if (undecided_) return t;
+    const auto none = out_.terms.is_none(t, kMostDerivatives - out_.terms.searched());
+    undecided_ = !none;
     return none.value_or(false) ? Term::none : t;
   }
 

@@ -9,11 +9,6 @@ namespace {
 
 uint32_t number(Term t) { return static_cast<uint32_t>(t); }
 
-uint64_t mix(uint64_t hash, uint64_t value) {
-  hash = (hash ^ value) * 0x9e3779b97f4a7c15;
-  return hash ^ hash >> 32;
-}
-
 void sort_once_each(std::vector<Term>& terms) {
   std::sort(terms.begin(), terms.end());
   terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
@@ -24,7 +19,6 @@ void sort_once_each(std::vector<Term>& terms) {
 Terms::Terms(size_t limit) : limit_(std::max<size_t>(limit, 8)) {
   nodes_.push_back({});
   nodes_.push_back({.kind = Kind::empty, .nullable = true});
-  slots_.assign(64, 0);
   ByteSet all;
   all.set();
   SK_CHECK(bytes(all) == any_byte());
@@ -35,10 +29,10 @@ Terms::Terms(size_t limit) : limit_(std::max<size_t>(limit, 8)) {
 // ----------------------------------------------------------------------------------
 
 uint64_t Terms::hash_of(const Node& node, std::span<const Term> list) const {
-  uint64_t hash = mix(static_cast<uint64_t>(node.kind), node.b());
-  hash = mix(hash, node.c);
-  if (list.empty()) return mix(hash, node.a());
-  for (const Term t : list) hash = mix(hash, number(t));
+  uint64_t hash = mixed(static_cast<uint64_t>(node.kind), node.b());
+  hash = mixed(hash, node.c);
+  if (list.empty()) return mixed(hash, node.a());
+  for (const Term t : list) hash = mixed(hash, number(t));
   return hash;
 }
 
@@ -48,29 +42,13 @@ bool Terms::same(const Node& node, std::span<const Term> list, Term t) const {
   return list.empty() ? node.a() == other.a() : std::ranges::equal(list, token_list(t));
 }
 
-void Terms::put_slot(Term t) {
-  const Node& node = this->node(t);
-  const bool listed =
-      node.kind == Kind::either || node.kind == Kind::both || node.kind == Kind::tokens;
-  const uint64_t hash = hash_of(node, listed ? token_list(t) : std::span<const Term>());
-  size_t at = hash & (slots_.size() - 1);
-  while (slots_[at] != 0) at = (at + 1) & (slots_.size() - 1);
-  slots_[at] = number(t);
-}
-
-void Terms::grow_slots() {
-  slots_.assign(slots_.size() * 2, 0);
-  for (uint32_t t = 2; t < nodes_.size(); ++t) put_slot(Term{t});
-}
-
 Term Terms::intern(const Node& node) { return intern(node, {}); }
 
 Term Terms::intern(Node node, std::span<const Term> list) {
   if (!list.empty()) node.of[1] = Term{static_cast<uint32_t>(list.size())};
   const uint64_t hash = hash_of(node, list);
-  size_t at = hash & (slots_.size() - 1);
-  for (; slots_[at] != 0; at = (at + 1) & (slots_.size() - 1))
-    if (same(node, list, Term{slots_[at]})) return Term{slots_[at]};
+  const uint32_t known = numbers_.find(hash, [&](uint32_t n) { return same(node, list, Term{n}); });
+  if (known != Slots::kNone) return Term{known};
   if (nodes_.size() >= limit_ || lists_.size() + list.size() > limit_ * 8) {
     full_ = true;
     return Term::none;
@@ -79,11 +57,9 @@ Term Terms::intern(Node node, std::span<const Term> list) {
     node.of[0] = Term{static_cast<uint32_t>(lists_.size())};
     lists_.insert(lists_.end(), list.begin(), list.end());
   }
-  const Term made{static_cast<uint32_t>(nodes_.size())};
+  numbers_.add(hash, static_cast<uint32_t>(nodes_.size()));
   nodes_.push_back(node);
-  slots_[at] = number(made);
-  if (nodes_.size() * 2 > slots_.size()) grow_slots();
-  return made;
+  return Term{static_cast<uint32_t>(nodes_.size() - 1)};
 }
 
 void Terms::rewind(const Mark& mark) {
@@ -92,8 +68,12 @@ void Terms::rewind(const Mark& mark) {
   for (auto it = set_numbers_.begin(); it != set_numbers_.end();)
     it = it->second >= mark.sets ? set_numbers_.erase(it) : std::next(it);
   sets_.resize(mark.sets);
-  std::fill(slots_.begin(), slots_.end(), 0);
-  for (uint32_t t = 2; t < nodes_.size(); ++t) put_slot(Term{t});
+  numbers_.clear();
+  for (uint32_t t = 2; t < nodes_.size(); ++t) {
+    const Node& n = nodes_[t];
+    const bool listed = n.kind == Kind::either || n.kind == Kind::both || n.kind == Kind::tokens;
+    numbers_.add(hash_of(n, listed ? token_list(Term{t}) : std::span<const Term>()), t);
+  }
   partition_of_.resize(std::min(partition_of_.size(), nodes_.size()));
   verdicts_.resize(std::min(verdicts_.size(), nodes_.size()));
   // What is remembered of older terms may name younger ones.
@@ -106,7 +86,7 @@ void Terms::rewind(const Mark& mark) {
 size_t Terms::bytes_held() const {
   constexpr size_t kMapEntry = 48;
   return nodes_.capacity() * sizeof(Node) + lists_.capacity() * sizeof(Term) +
-         sets_.capacity() * sizeof(ByteSet) + slots_.capacity() * sizeof(uint32_t) +
+         sets_.capacity() * sizeof(ByteSet) + numbers_.bytes_held() +
          set_numbers_.size() * (kMapEntry + sizeof(ByteSet)) +
          partitions_.size() * (sizeof(ByteClasses) + 64) +
          (partition_numbers_.size() + meets_.size() + pruned_.size()) * kMapEntry +

@@ -32,6 +32,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "constrain/slots.h"
+
 namespace skein::constrain {
 
 using ByteSet = std::bitset<256>;
@@ -124,6 +126,9 @@ class Terms {
   // stays.
   Term prune(Term t, size_t budget = 20'000);
 
+  // Derivatives that searches looked at, all together.
+  uint64_t searched() const { return searched_; }
+
   size_t size() const { return nodes_.size(); }
   bool full() const { return full_; }
   size_t bytes_held() const;
@@ -188,8 +193,6 @@ class Terms {
   Term intern(const Node& node);
   Term intern(Node node, std::span<const Term> list);  // the list is put into lists_
   bool same(const Node& node, std::span<const Term> list, Term t) const;
-  void grow_slots();
-  void put_slot(Term t);
   uint64_t hash_of(const Node& node, std::span<const Term> list) const;
 
   Term join(Term first, Term then);  // `first` is no sequence
@@ -218,10 +221,11 @@ class Terms {
 
   size_t limit_;
   bool full_ = false;
+  uint64_t searched_ = 0;
   std::vector<Node> nodes_;
   std::vector<Term> lists_;
   std::vector<ByteSet> sets_;
-  std::vector<uint32_t> slots_;  // open addressing; 0: free
+  Slots numbers_;
   std::unordered_map<ByteSet, uint32_t> set_numbers_;
 
   std::vector<ByteClasses> partitions_;

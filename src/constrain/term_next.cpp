@@ -281,6 +281,7 @@ std::optional<bool> Terms::find_text(Term t, size_t budget, std::string* text) {
     const std::vector<uint8_t> bytes = classes(now).representatives;
     for (const uint8_t byte : bytes) {
       if (budget-- == 0 || full_) return std::nullopt;
+      ++searched_;
       const Term read = next(now, byte);
       if (read == Term::none || verdict(read) == Verdict::none || !seen.insert(read).second)
         continue;

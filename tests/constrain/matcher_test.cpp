@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "constrain/random_grammar.h"
+#include "support/thorough.h"
 
 namespace skein::constrain::test {
 namespace {
@@ -13,6 +14,9 @@ T must(Result<T> result) {
   EXPECT_TRUE(result) << (result ? "" : result.error().message);
   return result ? *std::move(result) : T{};
 }
+
+// A fifth of them, or all where tests are thorough.
+uint32_t seeds(uint32_t all) { return skein::test::thorough() ? all : all / 5; }
 
 ConstraintOptions deep() {
   ConstraintOptions options;
@@ -45,7 +49,7 @@ void wander(const ConstraintPtr& constraint, uint32_t seed, int steps, const Loo
 
 TEST(Matcher, random_grammars_allow_what_they_mean) {
   size_t satisfiable = 0;
-  for (uint32_t seed = 0; seed < 1500; ++seed) {
+  for (uint32_t seed = 0; seed < seeds(1500); ++seed) {
     RandomGrammar random(seed);
     const Language meant = random.language();
     const auto constraint = Constraint::make(std::move(random.grammar), small_words(), deep());
@@ -66,11 +70,11 @@ TEST(Matcher, random_grammars_allow_what_they_mean) {
       after.push_back(matcher);
     }
   }
-  EXPECT_GT(satisfiable, 800u);
+  EXPECT_GT(satisfiable, seeds(800));
 }
 
 TEST(Matcher, masks_are_the_words_that_it_accepts) {
-  for (uint32_t seed = 0; seed < 400; ++seed) {
+  for (uint32_t seed = 0; seed < seeds(400); ++seed) {
     const ConstraintPtr constraint = made(seed);
     if (!constraint) continue;
     wander(constraint, seed, 12, [&](Matcher& matcher) {
@@ -92,7 +96,7 @@ TEST(Matcher, masks_are_the_words_that_it_accepts) {
 
 TEST(Matcher, every_split_into_words_ends_at_the_same_place) {
   std::mt19937 random(3);
-  for (uint32_t seed = 0; seed < 300; ++seed) {
+  for (uint32_t seed = 0; seed < seeds(300); ++seed) {
     const ConstraintPtr constraint = made(seed);
     if (!constraint) continue;
     Matcher last(constraint);
@@ -132,7 +136,7 @@ TEST(Matcher, tables_that_are_made_anew_change_nothing) {
   ConstraintOptions tiny = deep();
   tiny.table_bytes = 90'000;
   size_t compared = 0;
-  for (uint32_t seed = 0; seed < 150; ++seed) {
+  for (uint32_t seed = 0; seed < seeds(150); ++seed) {
     const ConstraintPtr constraint = made(seed), small = made(seed, tiny);
     if (!constraint || !small) continue;
     wander(constraint, seed, 30, [&](Matcher& matcher) {
@@ -145,11 +149,11 @@ TEST(Matcher, tables_that_are_made_anew_change_nothing) {
       ++compared;
     });
   }
-  EXPECT_GT(compared, 500u);
+  EXPECT_GT(compared, seeds(500));
 }
 
 TEST(Matcher, masks_do_not_depend_on_how_they_are_made) {
-  for (uint32_t seed = 0; seed < 300; ++seed) {
+  for (uint32_t seed = 0; seed < seeds(300); ++seed) {
     ConstraintOptions plain = deep();
     plain.slices = plain.clamp = false;
     const ConstraintPtr constraint = made(seed), other = made(seed, plain);
