@@ -64,8 +64,14 @@ void ServeStore::declare(Options& options) {
 Status ServeStore::open(server::ServiceOptions& service) {
   store::Options options{
       .budget = {.snapshot_bytes = snapshots_ * kMiB, .log_bytes = texts_ * kMiB}, .clock = {}};
+  const auto share = [&] {
+    options.budget.tenant_log_bytes =
+        server::share_of_a_key(service.keys, options.budget.log_bytes);
+  };
+  share();
   if (folder_.empty()) {
     options.budget = store::within_memory(options.budget);
+    share();
     service.store = store::memory_store(std::move(options));
     service.responses = server::responses_in_memory(
         {.bytes = response_memory_ * kMiB, .tenant_bytes = response_memory_ * kMiB / 4});

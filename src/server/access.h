@@ -28,6 +28,7 @@ class Keys {
   // A key a line; empty lines and those that begin with # do not count.
   Status add_lines(std::string_view text);
   bool empty() const { return keys_.empty(); }
+  size_t size() const { return keys_.size(); }
   // The role of a request's key; nothing: it has none, or one that is not known.
   std::optional<Role> role_of(const Head& head) const;
   // Whose texts and states a request sees: those of its key. Without keys all are one.

@@ -26,6 +26,7 @@ void write_error(JsonWriter& json, const ApiError& error) {
 std::string error_text(const ApiError& error) {
   JsonWriter json;
   write_error(json.begin_object().key("error"), error);
+  if (!error.state.empty()) json.key("state").raw(error.state);
   return json.end_object().text();
 }
 

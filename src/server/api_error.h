@@ -1,6 +1,8 @@
 // What a request is told when it cannot be served, in the shape of OpenAI's API.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -16,6 +18,10 @@ struct ApiError {
   std::string code{};     // what programs look for, "model_not_found"
   bool may_retry = true;  // false: the same will come of it again, though the status says else
   int retry_seconds = 0;  // Retry-After
+  // A JSON text of what is there all the same, beside the error; empty: nothing.
+  std::string state{};
+  // A model that is not there yet: nobody is told, and the request is served when it is.
+  std::optional<size_t> waits_for{};
 };
 
 template <typename T>

@@ -263,13 +263,13 @@ GenerationRequest chat_generation(const Served& served, RenderedChat chat, Commo
   return out;
 }
 
-Asked<std::vector<text::Message>> read_messages(const text::Profile& profile,
-                                                const Json& messages) {
+Asked<std::vector<text::Message>> read_messages(const text::Profile& profile, const Json& messages,
+                                                const std::string& where) {
   const auto list = messages.array();
-  if (!list) return refused("messages has to be a list", "messages");
+  if (!list) return refused(fmt::format("{} has to be a list", where), where);
   std::vector<text::Message> out;
   for (const Json& each : *list) {
-    auto message = read_message(profile, each, fmt::format("messages[{}]", out.size()));
+    auto message = read_message(profile, each, fmt::format("{}[{}]", where, out.size()));
     if (!message) return tl::unexpected(std::move(message).error());
     out.push_back(std::move(*message));
   }

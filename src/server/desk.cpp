@@ -44,19 +44,35 @@ Asked<Desk::RequestPtr> Desk::prepare(std::vector<Order> orders,
   return out;
 }
 
+Asked<void> Desk::admits(const std::vector<Order>& orders, const Source& source) {
+  int64_t sequences = 0, bytes = 0;
+  uint64_t tokens = 0;
+  for (const Order& order : orders) {
+    sequences += static_cast<int64_t>(std::max<size_t>(order.choices, 1));
+    bytes += memory_of(*runtime_.model, order);
+    tokens += order.prompt.size();
+  }
+  return refusal_of(source, sequences, bytes, tokens);
+}
+
+Asked<void> Desk::refusal_of(const Source& source, int64_t sequences, int64_t bytes,
+                             uint64_t tokens) {
+  const auto refusal = schedule_.refuse(source, sequences, bytes, tokens);
+  if (!refusal) return {};
+  return tl::unexpected(ApiError{
+      .status = 429,
+      .message = refusal->own
+                     ? fmt::format("{} requests of yours wait for {} already, and the places that "
+                                   "are left are for others",
+                                   refusal->waiting, name_)
+                     : fmt::format("{} requests wait for {} already", refusal->waiting, name_),
+      .code = "rate_limit_exceeded",
+      .retry_seconds = static_cast<int>(refusal->seconds)});
+}
+
 Asked<void> Desk::enter(Request& request, const Source& source) {
-  const auto refusal = schedule_.refuse(source, request.sequences, request.bytes, request.tokens);
-  if (refusal)
-    return tl::unexpected(ApiError{
-        .status = 429,
-        .message =
-            refusal->own
-                ? fmt::format("{} requests of yours wait for {} already, and the places that "
-                              "are left are for others",
-                              refusal->waiting, name_)
-                : fmt::format("{} requests wait for {} already", refusal->waiting, name_),
-        .code = "rate_limit_exceeded",
-        .retry_seconds = static_cast<int>(refusal->seconds)});
+  if (auto taken = refusal_of(source, request.sequences, request.bytes, request.tokens); !taken)
+    return taken;
   schedule_.enter(source, request.tickets, clock_());
   struct Places {  // taken back on the way out without memory
     Schedule& schedule;

@@ -28,6 +28,8 @@ class Desk {
   using RequestPtr = std::unique_ptr<Request, void (*)(Request*)>;
   // Refused: 400 (one order alone takes more memory than there is for all).
   Asked<RequestPtr> prepare(std::vector<Order> orders, std::shared_ptr<Reply> reply) const;
+  // Under the lock: whether such orders would be let in now. Refused: 429.
+  Asked<void> admits(const std::vector<Order>& orders, const Source& source);
   // Under the lock. Refused: 429 (too many wait, of all or of the same source). Throws
   // std::bad_alloc, and then nothing has changed.
   Asked<void> enter(Request& request, const Source& source);
@@ -60,6 +62,7 @@ class Desk {
     bool overdue = false;  // its request, which is to be told so
     bool parks = false, starts = false;
   };
+  Asked<void> refusal_of(const Source& source, int64_t sequences, int64_t bytes, uint64_t tokens);
   static Entry& entry(Schedule::Ticket& ticket) { return static_cast<Entry&>(ticket); }
 
   void account() noexcept;

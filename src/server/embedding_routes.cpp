@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "server/prompts.h"
 #include "server/question.h"
@@ -30,25 +31,14 @@ std::vector<float> embedding_of(const std::vector<float>& mean, size_t dimension
   return out;
 }
 
-// The numbers' bytes, the least first, as RFC 4648 has them.
+// The numbers' bytes, the least first.
 std::string base64_of(const std::vector<float>& numbers) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
   bytes.reserve(numbers.size() * sizeof(float));
   for (const float number : numbers)
     for (int shift = 0; shift < 32; shift += 8)
       bytes += static_cast<char>(std::bit_cast<uint32_t>(number) >> shift & 0xff);
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t at = 0; at < bytes.size(); at += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - at);
-    uint32_t three = 0;
-    for (size_t i = 0; i < 3; ++i)
-      three = three << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0U);
-    for (size_t i = 0; i < 4; ++i) out += i <= count ? kDigits[three >> (18 - 6 * i) & 63] : '=';
-  }
-  return out;
+  return base64_text(bytes);
 }
 
 std::string embeddings_text(const EmbeddingPlan& plan, const std::vector<Findings>& found) {
@@ -72,56 +62,39 @@ std::string embeddings_text(const EmbeddingPlan& plan, const std::vector<Finding
   return json.end_object().text();
 }
 
-struct EmbeddingRequest {
-  EmbeddingPlan plan;
-  std::vector<std::vector<int32_t>> prompts;
-};
-
-Asked<EmbeddingRequest> read_request(const Question& asked) {
+Asked<ReadingRequest> read_request(const Question& asked) {
   Fields fields(asked.body);
   refuse_history(fields);
-  EmbeddingRequest out;
+  ReadingRequest out{.prompts = {}, .wanted = {.mean = true}, .write = {}};
+  EmbeddingPlan plan;
   const Host& host = *asked.served->host;
   const int64_t width = host.model().info().dimensions.width;
-  out.plan.model = host.name();
-  out.plan.dimensions = static_cast<size_t>(fields.integer("dimensions", 1, width).value_or(width));
+  plan.model = host.name();
+  plan.dimensions = static_cast<size_t>(fields.integer("dimensions", 1, width).value_or(width));
   const std::string format = fields.string("encoding_format").value_or("float");
-  out.plan.base64 = format == "base64";
+  plan.base64 = format == "base64";
   if (format != "float" && format != "base64")
     fields.refuse("encoding_format", "encoding_format has to be float or base64");
   out.prompts = read_prompts(*asked.served, fields,
                              {.name = "input", .most = limits::kInputs, .may_be_empty = false});
-  for (const auto& ids : out.prompts) out.plan.tokens += static_cast<int64_t>(ids.size());
-  const uint64_t number_bytes = out.plan.base64 ? 6 : 13;  // in the answer, about
-  const uint64_t bytes = out.prompts.size() * out.plan.dimensions * number_bytes;
+  for (const auto& ids : out.prompts) out.tokens += static_cast<int64_t>(ids.size());
+  const uint64_t number_bytes = plan.base64 ? 6 : 13;  // in the answer, about
+  const uint64_t bytes = out.prompts.size() * plan.dimensions * number_bytes;
   if (bytes > limits::kAnswerBytes)
     fields.refuse("input", fmt::format("{} vectors of {} numbers would be some {} MiB, and an "
                                        "answer has at most {}; base64 takes half",
-                                       out.prompts.size(), out.plan.dimensions,
-                                       bytes / limits::kMiB, limits::kAnswerBytes / limits::kMiB));
+                                       out.prompts.size(), plan.dimensions, bytes / limits::kMiB,
+                                       limits::kAnswerBytes / limits::kMiB));
   if (fields.error()) return tl::unexpected(*fields.error());
+  plan.tokens = out.tokens;
+  out.write = [plan](const std::vector<Findings>& found) { return embeddings_text(plan, found); };
   return out;
 }
 
 }  // namespace
 
 void answer_embeddings(Service& service, const ExchangePtr& exchange) {
-  const auto asked = question_of(service, *exchange);
-  if (!asked) return answer_error(exchange, asked.error());
-  auto request = read_request(*asked);
-  if (!request) return answer_error(exchange, request.error());
-  Host& host = *asked->served->host;
-  auto orders = reading_orders(std::move(request->prompts), {.mean = true});
-  auto reply = make_reading_reply(
-      {.exchange = exchange,
-       .host = &host,
-       .workers = &service.workers(),
-       .prompts = orders.size(),
-       .tokens = request->plan.tokens,
-       .write = [plan = std::move(request->plan)](const std::vector<Findings>& found) {
-         return embeddings_text(plan, found);
-       }});
-  submit(exchange, *asked, std::move(orders), std::move(reply));
+  answer_readings(service, exchange, read_request);
 }
 
 }  // namespace skein::server

@@ -43,6 +43,15 @@ std::optional<std::string> Fields::string(std::string_view key) {
   return std::nullopt;
 }
 
+std::optional<std::string> Fields::reference(std::string_view key) {
+  auto out = string(key);
+  if (out && out->empty()) {
+    refuse(key, fmt::format("{} is empty: leave it out where nothing is meant", key));
+    return std::nullopt;
+  }
+  return out;
+}
+
 void Fields::refuse(std::string_view param, std::string message) {
   refuse({.message = std::move(message), .param = std::string(param)});
 }

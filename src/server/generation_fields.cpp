@@ -44,7 +44,25 @@ constexpr std::pair<std::string_view, std::string_view> kNotOffered[] = {
     {"include_stop_str_in_output", "a stop string is never part of the answer"},
 };
 
+// An empty object stands for none: clients send one.
+bool is_list_or_empty(const Json& value) {
+  const auto object = value.object();
+  return value.array() || (object && object->empty());
+}
+
+void check_tools(Fields& fields) {
+  const Json tools = fields.find("tools"), choice = fields.find("tool_choice");
+  if (tools && !is_list_or_empty(tools)) fields.refuse("tools", "tools has to be a list");
+  if (!choice) return;
+  const auto word = choice.string();
+  if (!choice.object() && word != "none" && word != "auto" && word != "required")
+    fields.refuse("tool_choice", "tool_choice has to be none, auto, required or an object");
+  if (!says_something(tools) && (word == "required" || says_something(choice.find("type"))))
+    fields.refuse("tool_choice", "tool_choice asks for a tool, and tools has none");
+}
+
 void decline(Fields& fields) {
+  check_tools(fields);
   for (const auto& [name, why] : kNotOffered)
     if (says_something(fields.find(name))) fields.decline(name, std::string(why));
   if (says_something(fields.find("tools")) &&

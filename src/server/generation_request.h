@@ -36,8 +36,9 @@ struct RenderedChat {
   text::ThinkMode think = text::ThinkMode::none;
 };
 Asked<RenderedChat> render_chat(const Served& served, const Json& body);
-// A list of messages.
-Asked<std::vector<text::Message>> read_messages(const text::Profile& profile, const Json& list);
+// A list of messages. `where`: the field that they stand in.
+Asked<std::vector<text::Message>> read_messages(const text::Profile& profile, const Json& list,
+                                                const std::string& where = "messages");
 
 // What both have: sampling, stops, streaming, and a refusal of what would change the answer and is
 // not offered.

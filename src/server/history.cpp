@@ -12,6 +12,7 @@ using store::Trouble;
 std::string write_notes(const NodeNotes& notes) {
   JsonWriter json;
   json.begin_object().member("kind", notes.kind).member("model", notes.model);
+  if (!notes.form.empty()) json.member("form", notes.form);
   if (!notes.finish.empty()) json.member("finish", notes.finish);
   return json.end_object().text();
 }
@@ -25,14 +26,16 @@ NodeNotes read_notes(std::string_view text) {
   };
   take("kind", out.kind);
   take("model", out.model);
+  take("form", out.form);
   take("finish", out.finish);
   return out;
 }
 
 text::After after_of(const NodeNotes& notes) {
-  if (notes.kind == "prompt") return text::After::prompt;
-  if (notes.kind == "answer") return text::After::answer;
-  return notes.kind == "turn" || notes.kind == "tuned" ? text::After::turn : text::After::text;
+  const std::string& form = notes.form.empty() ? notes.kind : notes.form;
+  if (form == "prompt") return text::After::prompt;
+  if (form == "answer") return text::After::answer;
+  return form == "turn" || form == "tuned" ? text::After::turn : text::After::text;
 }
 
 Digest fingerprint_of(const Model& model) {
@@ -44,21 +47,22 @@ Digest fingerprint_of(const Model& model) {
   return hash.finish();
 }
 
+ApiError foreign(const store::Node& node, std::string_view here) {
+  const NodeNotes notes = read_notes(node.extra);
+  return {.status = 409,
+          .message = fmt::format("state {} belongs to the model {} with fingerprint {}, and {}; "
+                                 "its text is at GET /v1/states/{}, to be read again",
+                                 node.id, notes.model.empty() ? "?" : escaped(notes.model, 80),
+                                 hex(node.fingerprint).substr(0, 16), here, node.id),
+          .code = "state_mismatch",
+          .may_retry = false};
+}
+
 Asked<void> check_model(const store::Node& node, const Host& host) {
   const Digest here = fingerprint_of(host.model());
   if (node.fingerprint == here) return {};
-  const NodeNotes notes = read_notes(node.extra);
-  return tl::unexpected(
-      ApiError{.status = 409,
-               .message = fmt::format("state {} belongs to the model {} with fingerprint {}, and "
-                                      "this is {} with {}; its text is "
-                                      "at GET /v1/states/{}, to be read again",
-                                      node.id, notes.model.empty() ? "?" : escaped(notes.model, 80),
-                                      hex(node.fingerprint).substr(0, 16), escaped(host.name(), 80),
-                                      hex(here).substr(0, 16), node.id),
-               .param = "state",
-               .code = "state_mismatch",
-               .may_retry = false});
+  return tl::unexpected(foreign(
+      node, fmt::format("this is {} with {}", escaped(host.name(), 80), hex(here).substr(0, 16))));
 }
 
 ApiError being_written(const store::Node& node, std::string param) {
@@ -103,15 +107,15 @@ void refuse_history(Fields& fields) {
                                      key));
 }
 
-namespace {
-
-Digest scope_of(const store::Tenant& tenant, std::string_view origin) {
+Digest scope_of(const store::Tenant& tenant, std::string_view root) {
   Sha256 hash;
   hash.update("skein scope ");
   hash.update(tenant);
-  hash.update(origin);
+  hash.update(root);
   return hash.finish();
 }
+
+namespace {
 
 // The state that no tokens make, at which the path to a node begins. `root`: whose it is.
 Asked<Start> start_at(store::Store& store, const store::Tenant& tenant, Host& host,
@@ -125,7 +129,17 @@ Asked<Start> start_at(store::Store& store, const store::Tenant& tenant, Host& ho
     return tl::unexpected(ApiError{
         .status = 500, .message = fmt::format("what state {} begins with is not there", node)});
   auto made = store::to_snapshot((*origin)->image, host.model().state_layout());
-  if (!made) return tl::unexpected(api_error(made.error()));
+  if (!made) {
+    // Its own bytes are at fault here, and no computed number.
+    ApiError error = api_error(made.error());
+    if (error.status != 503)
+      error = {.status = 500,
+               .message = fmt::format("what state {} begins with is damaged: {}", node,
+                                      made.error().message),
+               .code = "state_damaged",
+               .may_retry = false};
+    return tl::unexpected(std::move(error));
+  }
   start.state = std::make_shared<const Session::Snapshot>(std::move(*made));
   return start;
 }
@@ -140,10 +154,12 @@ std::optional<Returned> returned_of(const Json& field) {
 
 }  // namespace
 
-Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host& host,
-                         const store::Node& node) {
+namespace {
+
+Asked<History> open(store::Store& store, const store::Tenant& tenant, Host& host,
+                    const store::Node& node) {
   if (auto fits = check_model(node, host); !fits) return tl::unexpected(fits.error());
-  if (node.stage == store::Stage::growing) return tl::unexpected(being_written(node, "parent"));
+  if (node.stage == store::Stage::growing) return tl::unexpected(being_written(node, {}));
   History out{.given = true, .keeps = true, .tenant = tenant, .start = {.scope = tenant}};
   out.parent = node.id;
   out.after = after_of(read_notes(node.extra));
@@ -176,15 +192,24 @@ Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host&
   }
 }
 
+}  // namespace
+
+Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host& host,
+                         const store::Node& node, std::string where) {
+  auto out = open(store, tenant, host, node);
+  if (!out) out.error().param = std::move(where);
+  return out;
+}
+
 Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Host& host,
                             Fields& fields, const Precondition& wanted) {
-  const auto session = fields.string("session");
+  const auto session = fields.reference("session");
   if (session && !store::is_session(*session))
     fields.refuse("session", fmt::format("a session cannot be called {}", escaped(*session, 64)));
   if (wanted.given && !session)
     fields.refuse("session", "If-Match and If-None-Match are about a session, and none is named");
-  const auto parent = fields.string("parent");
-  const auto state = fields.string("state");
+  const auto parent = fields.reference("parent");
+  const auto state = fields.reference("state");
   Returned returned = Returned::nothing;
   if (const Json field = fields.find("return_state")) {
     const auto name = field.string();
@@ -220,11 +245,8 @@ Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Ho
     const char* const field = parent ? "parent" : state ? "state" : "session";
     const auto node = store.node(tenant, at);
     if (!node) return tl::unexpected(store_error(node.error(), field));
-    auto opened = open_node(store, tenant, host, *node);
-    if (!opened) {
-      opened.error().param = field;
-      return opened;
-    }
+    auto opened = open_node(store, tenant, host, *node, field);
+    if (!opened) return opened;
     out = std::move(*opened);
   }
   out.given = out.given || session.has_value();

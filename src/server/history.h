@@ -36,7 +36,9 @@ struct History {
 
 // What a node's notes say of it.
 struct NodeNotes {
-  std::string kind = "text";  // "prompt", "answer", "turn", "text", "document", "tuned"
+  std::string kind =
+      "text";          // "prompt", "answer", "turn", "text", "tuned", or as a client calls it
+  std::string form{};  // what a client's kind stands for: one of those
   std::string model;
   std::string finish;  // of an answer
 };
@@ -46,6 +48,8 @@ text::After after_of(const NodeNotes& notes);
 
 // What decides the numbers of a model's states.
 Digest fingerprint_of(const Model& model);
+// 409, of a state that is another model's; `here`: what is there instead.
+ApiError foreign(const store::Node& node, std::string_view here);
 // Errors: 409 (it is another model's, and how).
 Asked<void> check_model(const store::Node& node, const Host& host);
 // 409, of a state that is not whole yet.
@@ -61,8 +65,10 @@ Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Ho
 // lose what somebody counts on.
 void refuse_history(Fields& fields);
 // The path to a node, and what it begins with. A state of it that the store has, and nobody else,
-// is kept among the host's.
+// is kept among the host's. `where`: the field that names it, in a refusal.
 Asked<History> open_node(store::Store& store, const store::Tenant& tenant, Host& host,
-                         const store::Node& node);
+                         const store::Node& node, std::string where);
+// Whose texts are shared with those of a state that no tokens make. `root`: that state's id.
+Digest scope_of(const store::Tenant& tenant, std::string_view root);
 
 }  // namespace skein::server

@@ -50,6 +50,12 @@ void Host::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+Asked<void> Host::admits(const std::vector<Order>& orders, const Source& source) {
+  const std::lock_guard lock(mutex_);
+  if (closing_) return tl::unexpected(kLeaving);
+  return desk_.admits(orders, source);
+}
+
 Asked<void> Host::submit(std::vector<Order> orders, std::shared_ptr<Reply> reply,
                          const Source& source) {
   auto request = desk_.prepare(std::move(orders), std::move(reply));

@@ -57,6 +57,8 @@ class Host {
   PrefixStates& states() { return runtime_.states; }
   const PrefixStates& states() const { return runtime_.states; }
 
+  // Whether submit() would let them in by now: of who is turned away nothing has to be undone.
+  Asked<void> admits(const std::vector<Order>& orders, const Source& source);
   // From any thread. Refused: 429 (too many wait, of all or of the same source), 400 (one order
   // alone takes more memory than there is for all), 503 (the server ends). Who is let in is told
   // 503 if his turn does not come in time.

@@ -13,19 +13,23 @@ namespace {
 // one cut the conversation's beginning off, which is what a state remembers best.
 constexpr int64_t kAdvertisedLength = 1048576;
 
-void write_model(JsonWriter& json, const Served& served) {
-  const ModelInfo& info = served.host->model().info();
-  json.begin_object().member("id", served.host->name()).member("object", "model");
-  json.member("created", served.created).member("owned_by", "skein");
+void write_model(JsonWriter& json, const ModelShelf::Fact& model) {
+  const ModelInfo& info = model.info;
+  json.begin_object().member("id", model.name).member("object", "model");
+  json.member("created", model.created).member("owned_by", "skein");
   json.member("type", "model").member("display_name", info.title);
+  json.member("status", ModelShelf::stands_name(model.stands));
   json.member("max_model_len", kAdvertisedLength);
   json.key("meta").begin_object().member("n_vocab", info.dimensions.vocab);
   json.key("n_ctx_train");
   info.trained_context > 0 ? json.value(info.trained_context) : json.null();
   json.member("n_embd", info.dimensions.width).member("n_params", info.parameters);
   json.member("size", info.weight_bytes).member("state_bytes", info.state_bytes);
-  json.member("fingerprint", hex(info.fingerprint)).end_object();
-  json.end_object();
+  if (model.bytes > 0) json.member("memory_bytes", model.bytes);
+  // Only its numbers tell it.
+  json.key("fingerprint");
+  info.fingerprint == Digest() ? json.null() : json.value(hex(info.fingerprint));
+  json.end_object().end_object();
 }
 
 // Prometheus's text format: the heads of each metric once, then its lines.
@@ -116,21 +120,21 @@ constexpr Reason kReasons[] = {
     {"skein_preemptions_total", "", "reader", &ScheduleCounts::readers},
 };
 
-void write_reasons(Metrics& out, std::span<const Served> models) {
+void write_reasons(Metrics& out, std::span<const ServedPtr> models) {
   for (const Reason& one : kReasons) {
     if (!one.help.empty()) out.head(one.name, "counter", one.help);
-    for (const Served& served : models)
-      out.line(one.name, label("model", served.host->name()) + "," + label("reason", one.reason),
-               served.host->load().counts.*one.count);
+    for (const ServedPtr& served : models)
+      out.line(one.name, label("model", served->host->name()) + "," + label("reason", one.reason),
+               served->host->load().counts.*one.count);
   }
 }
 
-void write_waits(Metrics& out, std::span<const Served> models) {
+void write_waits(Metrics& out, std::span<const ServedPtr> models) {
   constexpr std::string_view kName = "skein_wait_seconds";
   out.head(kName, "histogram", "How long requests waited before they began");
-  for (const Served& served : models) {
-    const ScheduleCounts counts = served.host->load().counts;
-    const std::string model = label("model", served.host->name());
+  for (const ServedPtr& served : models) {
+    const ScheduleCounts counts = served->host->load().counts;
+    const std::string model = label("model", served->host->name());
     uint64_t sum = 0;
     for (size_t i = 0; i < counts.waits.size(); ++i) {
       sum += counts.waits[i];
@@ -152,25 +156,25 @@ void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange) 
 }
 
 void answer_models(Service& service, const std::shared_ptr<Exchange>& exchange) {
+  const auto models = service.models().facts();
   JsonWriter json;
   json.begin_object().member("object", "list").key("data").begin_array();
-  for (const Served& served : service.models()) write_model(json, served);
+  for (const auto& model : models) write_model(json, model);
   json.end_array().member("has_more", false);
-  json.member("first_id", service.models().front().host->name());
-  json.member("last_id", service.models().back().host->name()).end_object();
+  json.member("first_id", models.front().name).member("last_id", models.back().name).end_object();
   exchange->answer->send({.body = json.text()});
 }
 
 void answer_model(Service& service, const std::shared_ptr<Exchange>& exchange) {
-  const Served* served = service.find(exchange->parameter);
-  if (!served)
+  const auto model = service.models().find(exchange->parameter);
+  if (!model)
     return exchange->answer->send(error_response(
         {.status = 404,
          .message = fmt::format("there is no model {}", escaped(exchange->parameter, 80)),
          .param = "model",
          .code = "model_not_found"}));
   JsonWriter json;
-  write_model(json, *served);
+  write_model(json, service.models().fact(*model));
   exchange->answer->send({.body = json.text()});
 }
 
@@ -186,20 +190,21 @@ void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange)
     out.line("skein_requests_total",
              label("route", key.first) + "," + label("status", fmt::format("{}", key.second)),
              count);
+  const auto models = service.models().all();
   for (const OfModel& metric : kOfModel) {
     out.head(metric.name, metric.type, metric.help);
-    for (const Served& served : service.models())
-      out.line(metric.name, label("model", served.host->name()),
-               metric.value(*served.host, served.host->load()));
+    for (const ServedPtr& served : models)
+      out.line(metric.name, label("model", served->host->name()),
+               metric.value(*served->host, served->host->load()));
   }
-  write_reasons(out, service.models());
-  write_waits(out, service.models());
+  write_reasons(out, models);
+  write_waits(out, models);
   // The names that dashboards of llama-server look for.
   double prompt = 0, tokens = 0, active = 0, waiting = 0;
-  for (const Served& served : service.models()) {
-    const Load load = served.host->load();
-    prompt += static_cast<double>(served.host->prompt_tokens());
-    tokens += static_cast<double>(served.host->tokens());
+  for (const ServedPtr& served : models) {
+    const Load load = served->host->load();
+    prompt += static_cast<double>(served->host->prompt_tokens());
+    tokens += static_cast<double>(served->host->tokens());
     active += static_cast<double>(load.active);
     waiting += static_cast<double>(load.waiting);
   }

@@ -327,6 +327,8 @@ void Job::keep(Choice& choice) noexcept try {
 }
 
 Status Job::after_reading() {
+  if (reading_ && told_read_ < reading_->read_count())
+    group_->reply->progressed(order_, told_read_ = reading_->read_count());
   if (scoring_ ? scoring_->active() : reading_->active()) return {};
   moved_ = true;
   Findings findings;

@@ -61,6 +61,8 @@ class Reply {
   // So many of the prompt's tokens are not read again; before read(), and once more where others
   // have read some of the rest meanwhile.
   virtual void reused(const Order&, size_t /*tokens*/) {}
+  // So many of them are read by now, or were before.
+  virtual void progressed(const Order&, size_t /*tokens*/) {}
   virtual void read(const Order& order, Findings findings) = 0;
   // Where the order wants it: the state that has read the prompt, after read().
   virtual void arrived(const Order&, StateTree::Kept) {}
@@ -180,6 +182,7 @@ class Job {
   std::vector<Choice> choices_;
   size_t left_ = 0;
   int64_t prompt_read_ = 0, generated_ = 0;  // tokens
+  size_t told_read_ = 0;                     // what Reply::progressed() was told
   int64_t read_before_ = 0;                  // of the former, by readings that were given up
   size_t reused_ = 0;                        // tokens of the prompt, as it was told
   bool begun_ = false;

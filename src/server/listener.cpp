@@ -202,7 +202,8 @@ void Connection::read() {
   socket_.async_read_some(asio::buffer(in_), guarded([this](error_code error, size_t count) {
                             reading_ = false;
                             if (phase_ == Phase::closed) return;
-                            error ? lost() : received(count);
+                            if (!error) return received(count);
+                            error == asio::error::eof ? lost() : close();
                           }));
 }
 
@@ -230,14 +231,23 @@ void Connection::received(size_t count) {
   phase_ == Phase::answering ? read_ahead() : advance();
 }
 
-// The other side sends nothing any more, which is how clients give up.
+// The other side sends nothing any more. It has left, or has said all and waits for the answer: a
+// few bytes tell, since they are refused where nobody is. In a stream they are a comment, before an
+// answer the interim one that every client of HTTP/1.1 skips; before one of HTTP/1.0 there are none
+// that could be sent, and whoever asks that way counts as gone.
 void Connection::lost() {
   if (phase_ != Phase::answering) return close();
   keep_ = false;
   pump();
   if (phase_ != Phase::answering) return;
-  exchange_->answer->leave();
-  if (!ended_) close();
+  const bool begun = status_ > 0;
+  if (!begun && exchange_->head.minor == 0) return close();
+  socket_.async_wait(tcp::socket::wait_error, guarded([this](error_code) {
+                       if (phase_ == Phase::answering) close();
+                     }));
+  if (writing_ || ended_ || (begun && !streams_)) return;
+  begun ? add_piece(": ping\n\n") : static_cast<void>(out_ += "HTTP/1.1 100 Continue\r\n\r\n");
+  write();
 }
 
 void Connection::advance() {

@@ -118,6 +118,11 @@ StateTree::Kept PrefixStates::beginning_of(const Digest& scope) {
   return found == scopes_.end() ? nullptr : tree_.find(found->second.root, {}).kept;
 }
 
+void PrefixStates::forget(const Digest& scope) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = scopes_.find(scope); found != scopes_.end()) drop(found);
+}
+
 size_t PrefixStates::common(const Start& start, std::span<const int32_t> ids) {
   if (!keeps(start)) return 0;
   const std::lock_guard lock(mutex_);

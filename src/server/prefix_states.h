@@ -49,6 +49,8 @@ class PrefixStates {
   StateTree::Kept exactly(const Start& start, std::span<const int32_t> ids);
   // What texts of that scope begin with; null: that is not known here.
   StateTree::Kept beginning_of(const Digest& scope);
+  // What begins with that scope's state is not wanted any more.
+  void forget(const Digest& scope);
   // How many of `ids` somebody else's prompt began with.
   size_t common(const Start& start, std::span<const int32_t> ids);
   // Whether a state after so many tokens may be gone on from: always, but for fast numerics.

@@ -21,12 +21,12 @@ Asked<Source> source_of(const Exchange& exchange, const Json& body) {
   return out;
 }
 
-Asked<Question> question_of(const Service& service, const Exchange& exchange) {
-  auto body = service.body_of(exchange);
+Asked<Question> question_of(Service& service, const ExchangePtr& exchange) {
+  auto body = service.body_of(*exchange);
   if (!body) return tl::unexpected(std::move(body).error());
-  auto served = service.model_of(*body);
+  auto served = service.model_of(*exchange, *body);
   if (!served) return tl::unexpected(std::move(served).error());
-  auto source = source_of(exchange, *body);
+  auto source = source_of(*exchange, *body);
   if (!source) return tl::unexpected(std::move(source).error());
   return Question{std::move(*body), *served, std::move(*source)};
 }
@@ -48,6 +48,8 @@ int64_t settle(Host& host, const History& history, std::vector<Order>& orders, s
 }
 
 void answer_error(const ExchangePtr& exchange, const ApiError& error) {
+  exchange->waits_for = error.waits_for;
+  if (error.waits_for) return;
   exchange->answer->send(error_response(error));
 }
 

@@ -53,6 +53,22 @@ std::vector<Order> reading_orders(std::vector<std::vector<int32_t>> prompts, con
   return out;
 }
 
+void answer_readings(Service& service, const std::shared_ptr<Exchange>& exchange,
+                     Asked<ReadingRequest> (*read)(const Question& asked)) {
+  const auto asked = question_of(service, exchange);
+  if (!asked) return answer_error(exchange, asked.error());
+  auto request = read(*asked);
+  if (!request) return answer_error(exchange, request.error());
+  auto orders = reading_orders(std::move(request->prompts), request->wanted);
+  auto reply = make_reading_reply({.exchange = exchange,
+                                   .host = asked->served->host.get(),
+                                   .workers = &service.workers(),
+                                   .prompts = orders.size(),
+                                   .tokens = request->tokens,
+                                   .write = std::move(request->write)});
+  submit(exchange, *asked, std::move(orders), std::move(reply));
+}
+
 std::shared_ptr<Reply> make_reading_reply(ReadingPlan plan) {
   return std::make_shared<ReadingReply>(std::move(plan));
 }

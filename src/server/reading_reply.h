@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/host.h"
+#include "server/question.h"
 #include "server/site.h"
 #include "server/workers.h"
 
@@ -15,6 +16,17 @@ namespace skein::server {
 
 // Each order's first_choice is its place.
 std::vector<Order> reading_orders(std::vector<std::vector<int32_t>> prompts, const Wanted& wanted);
+
+// Prompts that a request wants read, and what becomes of that.
+struct ReadingRequest {
+  std::vector<std::vector<int32_t>> prompts;
+  Wanted wanted;
+  int64_t tokens = 0;  // of all of them
+  std::function<std::string(const std::vector<Findings>&)> write;
+};
+// The way of such a request, of which `read` makes one, from the body to the host.
+void answer_readings(Service& service, const std::shared_ptr<Exchange>& exchange,
+                     Asked<ReadingRequest> (*read)(const Question& asked));
 
 struct ReadingPlan {
   std::shared_ptr<Exchange> exchange;

@@ -21,12 +21,6 @@ struct RerankPlan {
   int64_t tokens = 0;
 };
 
-struct RerankRequest {
-  RerankPlan plan;
-  std::vector<std::vector<int32_t>> prompts;
-  Wanted wanted;
-};
-
 // The task stands before what it is about, and the query before the documents: so states of the
 // beginning serve all of them.
 std::string question_about(std::string_view query, std::string_view document) {
@@ -49,18 +43,19 @@ Status part_answers(const Served& served, std::vector<int32_t>& common, Wanted& 
   return {};
 }
 
-Status add_prompts(const Served& served, std::string_view query, RerankRequest& request) {
+Status add_prompts(const Served& served, std::string_view query, const RerankPlan& plan,
+                   ReadingRequest& request) {
   std::vector<int32_t> common;
   SK_TRY_STATUS(part_answers(served, common, request.wanted));
   const text::Profile& profile = *served.wording;
-  for (const std::string& document : request.plan.documents) {
+  for (const std::string& document : plan.documents) {
     const text::Message question = {.text = question_about(query, document)};
     text::Prompt prompt = text::render(profile, {&question, 1}, text::ThinkMode::none);
     if (!profile.has_template()) prompt.add("\nAnswer:");
     SK_TRY(std::vector<int32_t> ids,
            text::encode_prompt(served.host->tokenizer(), profile, prompt, true));
     ids.insert(ids.end(), common.begin(), common.end());
-    request.plan.tokens += static_cast<int64_t>(ids.size());
+    request.tokens += static_cast<int64_t>(ids.size());
     request.prompts.push_back(std::move(ids));
   }
   return {};
@@ -80,29 +75,6 @@ void read_documents(Fields& fields, std::vector<std::string>& out) {
                            "a document has to be a string, or an object with a text");
     out.emplace_back(*text.string());
   }
-}
-
-Asked<RerankRequest> read_request(const Question& asked) {
-  Fields fields(asked.body);
-  refuse_history(fields);
-  RerankRequest out;
-  out.plan.model = asked.served->host->name();
-  const auto query = fields.string("query");
-  if (!query || query->empty()) fields.refuse("query", "query has to be a string, and not empty");
-  read_documents(fields, out.plan.documents);
-  const auto all = static_cast<int64_t>(out.plan.documents.size());
-  out.plan.top =
-      static_cast<size_t>(std::min(fields.integer("top_n", 1, INT32_MAX).value_or(all), all));
-  out.plan.shows_documents = fields.flag("return_documents", false);
-  if (fields.error()) return tl::unexpected(*fields.error());
-  // It is read again with each document.
-  if (query->size() * out.plan.documents.size() > limits::kPromptTokens)
-    return refused(fmt::format("a query of {} bytes for {} documents is too much; ask for fewer",
-                               query->size(), out.plan.documents.size()),
-                   "query");
-  if (auto added = add_prompts(*asked.served, *query, out); !added)
-    return tl::unexpected(api_error(added.error()));
-  return out;
 }
 
 std::string results_text(const RerankPlan& plan, const std::vector<Findings>& found) {
@@ -128,25 +100,38 @@ std::string results_text(const RerankPlan& plan, const std::vector<Findings>& fo
   return json.member("total_tokens", plan.tokens).end_object().end_object().text();
 }
 
+Asked<ReadingRequest> read_request(const Question& asked) {
+  Fields fields(asked.body);
+  refuse_history(fields);
+  ReadingRequest out;
+  RerankPlan plan;
+  plan.model = asked.served->host->name();
+  const auto query = fields.string("query");
+  if (!query || query->empty()) fields.refuse("query", "query has to be a string, and not empty");
+  read_documents(fields, plan.documents);
+  const auto all = static_cast<int64_t>(plan.documents.size());
+  plan.top =
+      static_cast<size_t>(std::min(fields.integer("top_n", 1, INT32_MAX).value_or(all), all));
+  plan.shows_documents = fields.flag("return_documents", false);
+  if (fields.error()) return tl::unexpected(*fields.error());
+  // It is read again with each document.
+  if (query->size() * plan.documents.size() > limits::kPromptTokens)
+    return refused(fmt::format("a query of {} bytes for {} documents is too much; ask for fewer",
+                               query->size(), plan.documents.size()),
+                   "query");
+  if (auto added = add_prompts(*asked.served, *query, plan, out); !added)
+    return tl::unexpected(api_error(added.error()));
+  plan.tokens = out.tokens;
+  out.write = [plan = std::move(plan)](const std::vector<Findings>& found) {
+    return results_text(plan, found);
+  };
+  return out;
+}
+
 }  // namespace
 
 void answer_rerank(Service& service, const ExchangePtr& exchange) {
-  const auto asked = question_of(service, *exchange);
-  if (!asked) return answer_error(exchange, asked.error());
-  auto request = read_request(*asked);
-  if (!request) return answer_error(exchange, request.error());
-  Host& host = *asked->served->host;
-  auto orders = reading_orders(std::move(request->prompts), request->wanted);
-  auto reply = make_reading_reply(
-      {.exchange = exchange,
-       .host = &host,
-       .workers = &service.workers(),
-       .prompts = orders.size(),
-       .tokens = request->plan.tokens,
-       .write = [plan = std::move(request->plan)](const std::vector<Findings>& found) {
-         return results_text(plan, found);
-       }});
-  submit(exchange, *asked, std::move(orders), std::move(reply));
+  answer_readings(service, exchange, read_request);
 }
 
 }  // namespace skein::server

@@ -80,11 +80,11 @@ void read_include(Fields& fields, ResponsePlan& plan) {
 // What does not change the answer, and is told again.
 void read_facts(Fields& fields, ResponsePlan& plan) {
   plan.instructions = fields.string("instructions");
-  plan.previous = fields.string("previous_response_id").value_or("");
+  plan.previous = fields.reference("previous_response_id").value_or("");
   plan.user = fields.string("user");
   plan.store = fields.flag("store", true);
   plan.parallel_tool_calls = fields.flag("parallel_tool_calls", true);
-  plan.tools = fields.find("tools");
+  if (const Json tools = fields.find("tools"); tools.array()) plan.tools = tools;
   plan.tool_choice = fields.find("tool_choice");
   plan.truncation = fields.string("truncation").value_or("disabled");
   if (plan.truncation != "auto" && plan.truncation != "disabled")
@@ -120,8 +120,10 @@ Asked<ResponseRequest> read_response_request(const Served& served, const Default
   common->options.think_budget = read_think_budget(fields);
   common->options.logprobs = plan.logprobs;
   common->options.top_logprobs = static_cast<int32_t>(plan.top_logprobs);
-  plan.temperature = common->sampling.temperature;
-  plan.top_p = common->sampling.top_p;
+  // As a request would say it that means the same: the likeliest token is temperature 0.
+  const bool likeliest = common->sampling.top_p <= 0;
+  plan.temperature = likeliest ? 0 : common->sampling.temperature;
+  plan.top_p = likeliest ? 1 : common->sampling.top_p;
   if (fields.error()) return tl::unexpected(*fields.error());
 
   ResponseInput input(*served.wording, responses, plan.id);

@@ -1,8 +1,8 @@
 // /v1/responses: answers that are kept, and their life.
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "server/paging.h"
 #include "server/query.h"
 #include "server/question.h"
 #include "server/response_reply.h"
@@ -25,34 +25,15 @@ Asked<StoredResponse> stored(Service& service, const Exchange& exchange) {
   return std::move(**found);
 }
 
-struct Paging {
-  size_t limit = 20;
-  bool newest_first = true;
-  std::string after;
-};
-
-Asked<Paging> read_paging(std::string_view query) {
-  Paging out;
-  if (const auto limit = query_value(query, "limit")) {
-    const auto [end, error] =
-        std::from_chars(limit->data(), limit->data() + limit->size(), out.limit);
-    if (error != std::errc() || end != limit->data() + limit->size() || out.limit < 1 ||
-        out.limit > 100)
-      return refused("limit has to be a whole number from 1 to 100", "limit");
-  }
+Asked<std::string> input_items(const StoredResponse& response, std::string_view query) {
+  constexpr size_t kUsual = 20, kMost = 100;
+  const auto paging = read_paging(query, kUsual, kMost);
+  if (!paging) return tl::unexpected(paging.error());
   const std::string order = query_value(query, "order").value_or("desc");
   if (order != "asc" && order != "desc") return refused("order has to be asc or desc", "order");
-  out.newest_first = order == "desc";
-  out.after = query_value(query, "after").value_or("");
-  return out;
-}
-
-Asked<std::string> input_items(const StoredResponse& response, std::string_view query) {
-  const auto paging = read_paging(query);
-  if (!paging) return tl::unexpected(paging.error());
   std::vector<const ResponseItem*> items;
   for (const ResponseItem& item : response.input) items.push_back(&item);
-  if (paging->newest_first) std::reverse(items.begin(), items.end());
+  if (order == "desc") std::reverse(items.begin(), items.end());
   auto begin = items.begin();
   if (!paging->after.empty()) {
     begin = std::find_if(begin, items.end(),
@@ -76,7 +57,7 @@ Asked<std::string> input_items(const StoredResponse& response, std::string_view 
 }  // namespace
 
 void answer_response(Service& service, const ExchangePtr& exchange) {
-  const auto asked = question_of(service, *exchange);
+  const auto asked = question_of(service, exchange);
   if (!asked) return answer_error(exchange, asked.error());
   const Responses responses = responses_of(service, *exchange);
   auto request = read_response_request(*asked->served, service.options().defaults, responses,

@@ -89,7 +89,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/openapi.json", Role::open, false, answer_openapi, kOpenApi},
 };
 
-// What stands in the place of {id}, or "" where a pattern has none.
+// What stands in the place of {id}, or "" where a pattern has none. A name with a slash is written
+// with %2F, or it would be another path; models' names have them, and nothing stands behind those.
 std::optional<std::string> match(std::string_view pattern, std::string_view path) {
   const size_t brace = pattern.find('{');
   if (brace == std::string_view::npos)
@@ -98,7 +99,11 @@ std::optional<std::string> match(std::string_view pattern, std::string_view path
   if (!path.starts_with(pattern.substr(0, brace)) || !path.ends_with(behind) ||
       path.size() <= brace + behind.size())
     return std::nullopt;
-  return without_percents(path.substr(brace, path.size() - brace - behind.size()));
+  const std::string_view part = path.substr(brace, path.size() - brace - behind.size());
+  if (part.find('/') != std::string_view::npos && !pattern.starts_with("/models/") &&
+      !pattern.starts_with("/v1/models/"))
+    return std::nullopt;
+  return without_percents(part);
 }
 
 }  // namespace

@@ -30,13 +30,35 @@ Result<std::unique_ptr<Server>> Server::open(ServerOptions options) {
   return server;
 }
 
-Status Server::add(ModelToServe given) {
-  if (service_->find(given.name))
-    return fail(Code::argument, "two models are called {}; name one of them otherwise: NAME=FILE",
-                escaped(given.name));
+Status Server::check_name(const std::string& name) const {
+  if (!service_->models().find(name)) return {};
+  return fail(Code::argument, "two models are called {}; name one of them otherwise: NAME=FILE",
+              escaped(name));
+}
+
+namespace {
+
+Served with_host(ModelToServe given) {
   given.served.host = std::make_unique<Host>(std::move(given.name), std::move(given.model),
                                              std::move(given.tokenizer), given.host);
-  service_->add(std::move(given.served));
+  return std::move(given.served);
+}
+
+}  // namespace
+
+Status Server::add(ModelToServe given) {
+  SK_TRY_STATUS(check_name(given.name));
+  service_->add(with_host(std::move(given)));
+  return {};
+}
+
+Status Server::add(ModelToLoad given) {
+  SK_TRY_STATUS(check_name(given.name));
+  const auto load = [load = std::move(given.load)]() -> Result<Served> {
+    SK_TRY(ModelToServe made, load());
+    return with_host(std::move(made));
+  };
+  service_->add(ModelOnDemand{std::move(given.name), std::move(given.info), given.bytes, load});
   return {};
 }
 

@@ -26,6 +26,14 @@ struct ModelToServe {
   Served served;  // all but the host
 };
 
+// One that is loaded when somebody asks for it.
+struct ModelToLoad {
+  std::string name;
+  ModelInfo info;                              // as its file's header says it
+  int64_t bytes = 0;                           // of memory that it will take
+  std::function<Result<ModelToServe>()> load;  // on a thread of its own
+};
+
 class Server {
  public:
   // Has the port from here on; who connects waits until run(). Errors: argument (no address; one
@@ -35,6 +43,7 @@ class Server {
 
   // Error: argument (the name is taken).
   Status add(ModelToServe model);
+  Status add(ModelToLoad model);
   uint16_t port() const { return listener_->port(); }
   std::string url() const;  // "http://127.0.0.1:8080"
 
@@ -43,6 +52,7 @@ class Server {
 
  private:
   explicit Server(ServerOptions options);
+  Status check_name(const std::string& name) const;
 
   ServerOptions options_;
   std::unique_ptr<Listener> listener_;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "server/history.h"
 #include "store/memory_store.h"
 
 namespace skein::server {
@@ -38,13 +39,26 @@ Response respond(int status, std::string message, std::string code = {}) {
   return error_response({.status = status, .message = std::move(message), .code = std::move(code)});
 }
 
+ApiError ending() {
+  return {.status = 503,
+          .message = "the server is ending",
+          .code = "server_ending",
+          .retry_seconds = 5};
+}
+
 ServiceOptions with_store(ServiceOptions options) {
-  if (!options.store)
-    options.store = store::memory_store({.budget = store::within_memory({}), .clock = {}});
+  if (options.store) return options;
+  store::Budget budget = store::within_memory({});
+  budget.tenant_log_bytes = share_of_a_key(options.keys, budget.log_bytes);
+  options.store = store::memory_store({.budget = budget, .clock = {}});
   return options;
 }
 
 }  // namespace
+
+int64_t share_of_a_key(const Keys& keys, int64_t log_bytes) {
+  return keys.size() > 1 ? std::max<int64_t>(log_bytes / 2, 1) : 0;
+}
 
 Service::Service(ServiceOptions options)
     : options_(with_store(std::move(options))),
@@ -52,18 +66,17 @@ Service::Service(ServiceOptions options)
                      ? options_.responses
                      : responses_in_memory({.bytes = limits::kResponsesBytes,
                                             .tenant_bytes = limits::kTenantResponsesBytes})),
-      workers_(kThreads, limits::kWaitingRequests) {}
+      workers_(kThreads, limits::kWaitingRequests),
+      models_(options_.shelf) {}
 
 // Hosts owe workers their answers, and what workers do uses hosts: those end first, and stay until
 // nothing is owed.
 Service::~Service() {
-  for (const Served& served : models_) served.host->stop();
+  models_.stop();
   workers_.stop();
 }
 
-void Service::close() {
-  for (Served& served : models_) served.host->close();
-}
+void Service::close() { models_.close(ending()); }
 
 std::string Service::new_id(std::string_view beginning) {
   std::random_device random;
@@ -131,10 +144,8 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
   const std::string* const type = head.find("content-type");
   if (match.route->takes_file && type && is_file(*type)) {
     // As long as the longest state, twice, with the text that it has read.
-    for (const Served& served : models_)
-      exchange.most_body = std::max(
-          exchange.most_body, static_cast<uint64_t>(2 * served.host->model().info().state_bytes) +
-                                  limits::kStateTextBytes);
+    exchange.most_body =
+        static_cast<uint64_t>(2 * models_.most_state_bytes()) + limits::kStateTextBytes;
   } else if (head.method == "POST" || head.method == "PATCH" || head.method == "PUT") {
     // What a form of another page may send without being asked is not taken for JSON.
     if (type ? !is_json(*type) : head.find("origin") != nullptr)
@@ -142,8 +153,7 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
           415,
           "Content-Type has to be application/json (curl -H 'Content-Type: application/json')");
   }
-  if (leaving() && match.route->role != Role::open)
-    return error_response({.status = 503, .message = "the server is ending", .retry_seconds = 5});
+  if (leaving() && match.route->role != Role::open) return error_response(ending());
   return std::nullopt;
 }
 
@@ -166,19 +176,36 @@ void Service::add_fields(Exchange& exchange, Response& response) {
   response.fields.push_back({"Vary", "Origin"});
 }
 
-void Service::serve(std::shared_ptr<Exchange> exchange) {
-  const auto handle = [this, exchange] {
-    if (exchange->answer->gone()) return;
-    try {
-      exchange->route->handler(*this, exchange);
-    } catch (const std::bad_alloc&) {
-      exchange->answer->send(error_response(api_error({Code::memory, ""})));
-    }
-    exchange->body = {};
-    exchange->share.release();
+void Service::handle(const std::shared_ptr<Exchange>& exchange) {
+  if (exchange->answer->gone()) return;
+  try {
+    exchange->route->handler(*this, exchange);
+    if (const auto model = std::exchange(exchange->waits_for, std::nullopt))
+      return wait_for_model(exchange, *model);
+  } catch (const std::bad_alloc&) {
+    exchange->answer->send(error_response(api_error({Code::memory, ""})));
+  }
+  exchange->body = {};
+  exchange->share.release();
+}
+
+// Then it is served from the beginning, and the model is held for it meanwhile.
+void Service::wait_for_model(const std::shared_ptr<Exchange>& exchange, size_t model) {
+  const auto told = [this, exchange](ServedPtr served, const ApiError& error) {
+    if (!served) return exchange->answer->send(error_response(error));
+    exchange->models.push_back(std::move(served));
+    workers_.owe([this, exchange] { handle(exchange); });
   };
-  if (!exchange->route->computes) return handle();
-  if (workers_.push(handle)) return;
+  const auto taken =
+      models_.wait_for(model, {.call = told,
+                               .gone = [exchange] { return exchange->answer->gone(); },
+                               .since = exchange->began});
+  if (!taken) exchange->answer->send(error_response(taken.error()));
+}
+
+void Service::serve(std::shared_ptr<Exchange> exchange) {
+  if (!exchange->route->computes) return handle(exchange);
+  if (workers_.push([this, exchange] { handle(exchange); })) return;
   exchange->answer->send(error_response({.status = 429,
                                          .message = "too many requests wait already",
                                          .code = "rate_limit_exceeded",
@@ -213,27 +240,52 @@ Asked<Json> Service::body_of(const Exchange& exchange) const {
   return std::move(*json);
 }
 
-const Served* Service::find(std::string_view name) const {
-  for (const Served& served : models_)
-    if (served.host->name() == name) return &served;
-  return nullptr;
+Asked<const Served*> Service::use(Exchange& exchange, size_t model) {
+  ServedPtr served = models_.get(model);
+  if (!served)
+    return tl::unexpected(ApiError{
+        .status = 503,
+        .message = fmt::format("the model {} is not loaded", escaped(models_.name(model), 80)),
+        .param = "model",
+        .code = "model_loading",
+        .waits_for = model});
+  const Served* const out = served.get();
+  exchange.models.push_back(std::move(served));
+  return out;
 }
 
-Asked<const Served*> Service::model_of(const Json& body) const {
+ServedPtr Service::served_of(const Digest& fingerprint) {
+  const auto model = models_.find_states(fingerprint);
+  return model ? models_.get(*model) : nullptr;
+}
+
+std::optional<size_t> Service::model_of_states(const store::Node& node) const {
+  if (const auto known = models_.find_states(node.fingerprint)) return known;
+  // What its states are is known once it has been loaded; its name was noted.
+  const auto named = models_.find(read_notes(node.extra).model);
+  return named && !models_.knows_states(*named) ? named : std::nullopt;
+}
+
+Asked<const Served*> Service::model_of(Exchange& exchange, const Json& body) {
   const Json given = body.find("model");
-  const bool named = given && !given.is_null();
+  if (!given || given.is_null()) return model_named(exchange, std::nullopt);
   const auto name = given.string();
-  if (named && !name) return refused("model has to be a string", "model");
-  if (named)
-    if (const Served* served = find(*name)) return served;
+  if (!name) return refused("model has to be a string", "model");
+  return model_named(exchange, std::string(*name));
+}
+
+Asked<const Served*> Service::model_named(Exchange& exchange,
+                                          const std::optional<std::string>& name) {
+  if (name)
+    if (const auto model = models_.find(*name)) return use(exchange, *model);
   // Programs have the names of other people's models built in.
-  if (models_.size() == 1 && !options_.defaults.strict_model) return &models_.front();
+  if (models_.size() == 1 && !options_.defaults.strict_model) return use(exchange, 0);
   const std::string remedy =
       models_.size() == 1
           ? fmt::format("this server has {} and, with --strict-model, takes no other name",
-                        escaped(models_.front().host->name(), 80))
+                        escaped(models_.name(0), 80))
           : "there are several, GET /v1/models lists them";
-  if (!named) return refused("model is missing: " + remedy, "model");
+  if (!name) return refused("model is missing: " + remedy, "model");
   return tl::unexpected(
       ApiError{.status = 404,
                .message = fmt::format("there is no model {}: {}", escaped(*name, 80), remedy),

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/access.h"
+#include "server/model_shelf.h"
 #include "server/response_store.h"
 #include "server/routes.h"
 #include "server/served.h"
@@ -42,10 +43,14 @@ struct ServiceOptions {
   Defaults defaults;
   std::shared_ptr<ResponseStore> responses{};  // null: in memory
   std::string version;
+  ShelfOptions shelf{};
   // Of states with ids, sessions and documents; null: one in memory, which ends with the process.
   std::shared_ptr<store::Store> store{};
   std::function<void(const LogEntry&)> log{};  // on the connections' thread
 };
+
+// Of what a store may keep of texts what one key may have: half where there are others.
+int64_t share_of_a_key(const Keys& keys, int64_t log_bytes);
 
 // Connections call it on their one thread, workers on theirs.
 class Service final : public Site {
@@ -54,8 +59,9 @@ class Service final : public Site {
   ~Service() override;
 
   // Before the first request.
-  void add(Served served) { models_.push_back(std::move(served)); }
-  std::span<const Served> models() const { return models_; }
+  void add(Served served) { models_.add(std::move(served)); }
+  void add(ModelOnDemand model) { models_.add(std::move(model)); }
+  const ModelShelf& models() const { return models_; }
   const ServiceOptions& options() const { return options_; }
   // From now on requests are turned away, and /health says so.
   void leave() { leaving_.store(true); }
@@ -74,9 +80,15 @@ class Service final : public Site {
   // ---- Of the handlers.
   // The body as a JSON object.
   Asked<Json> body_of(const Exchange& exchange) const;
-  // The model that a body names.
-  Asked<const Served*> model_of(const Json& body) const;
-  const Served* find(std::string_view name) const;
+  // The model that a body names, held by the exchange. Errors: those of use(), 400, 404.
+  Asked<const Served*> model_of(Exchange& exchange, const Json& body);
+  Asked<const Served*> model_named(Exchange& exchange, const std::optional<std::string>& name);
+  // By its place. Error: that it is not there yet, which answer_error() understands.
+  Asked<const Served*> use(Exchange& exchange, size_t model);
+  // Of those that are there, the one whose states have it; null: none.
+  ServedPtr served_of(const Digest& fingerprint);
+  // Where a state can be gone on from: its model may have to be loaded.
+  std::optional<size_t> model_of_states(const store::Node& node) const;
   // An id that nobody has had: "chatcmpl-..." with that beginning.
   static std::string new_id(std::string_view beginning);
   Workers& workers() { return workers_; }
@@ -96,11 +108,13 @@ class Service final : public Site {
  private:
   std::optional<Response> refuse_source(const Exchange& exchange) const;
   Response answer_options(const Exchange& exchange, const Match& match) const;
+  void handle(const std::shared_ptr<Exchange>& exchange);
+  void wait_for_model(const std::shared_ptr<Exchange>& exchange, size_t model);
 
   const ServiceOptions options_;
   const std::shared_ptr<ResponseStore> responses_;
   Workers workers_;  // hosts owe it their answers until they have ended
-  std::vector<Served> models_;
+  ModelShelf models_;
   std::function<int64_t()> connections_;
   std::atomic<bool> leaving_{false};
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

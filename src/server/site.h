@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "server/answer.h"
 #include "server/http.h"
@@ -16,6 +17,7 @@
 namespace skein::server {
 
 struct Route;
+struct Served;
 
 // A body's bytes among those of all, from the first one on until somebody has taken it apart or it
 // is gone.
@@ -55,6 +57,9 @@ struct Exchange {
   const Route* route = nullptr;
   uint64_t most_body = 0;  // bytes, where it may have more than others; 0: as all
   std::string parameter;   // of the path, "name" of /v1/models/name
+  // Models stay while somebody holds them; and what is not there yet, for which its handler waits.
+  std::vector<std::shared_ptr<const Served>> models;
+  std::optional<size_t> waits_for;
   std::shared_ptr<Answer> answer = std::make_shared<Answer>();
 };
 

@@ -1,20 +1,16 @@
 #include "server/state_json.h"
 
-#include <charconv>
+#include <algorithm>
 #include <new>
 #include <utility>
 
 #include "base/limits.h"
+#include "base/utf8.h"
+#include "server/paging.h"
 #include "text/utf8_stream.h"
 
 namespace skein::server {
 namespace {
-
-const Served* served_of(const Service& service, const Digest& fingerprint) {
-  for (const Served& served : service.models())
-    if (fingerprint_of(served.host->model()) == fingerprint) return &served;
-  return nullptr;
-}
 
 void member_or_null(JsonWriter& json, std::string_view key, const std::string& value) {
   json.key(key);
@@ -24,29 +20,32 @@ void member_or_null(JsonWriter& json, std::string_view key, const std::string& v
 // Only reads, and hands over what it came to.
 class StateReply final : public Reply {
  public:
-  StateReply(ExchangePtr exchange, Workers& workers, Arrived then)
-      : exchange_(std::move(exchange)), workers_(workers), then_(std::move(then)) {}
+  StateReply(LongAnswerPtr answer, Workers& workers, Arrived then)
+      : answer_(std::move(answer)), workers_(workers), then_(std::move(then)) {}
 
-  void accepted() override {}
-  bool gone() const override { return exchange_->answer->gone(); }
+  void accepted() override { answer_->accept(); }
+  bool gone() const override { return answer_->exchange()->answer->gone(); }
   bool full() const override { return false; }
   void reused(const Order&, size_t tokens) override { cached_ += tokens; }
+  void progressed(const Order& order, size_t tokens) override {
+    answer_->tell(tokens, order.prompt.size());
+  }
   void read(const Order&, Findings) override {}
   void arrived(const Order&, StateTree::Kept kept) override { kept_ = std::move(kept); }
   void told(size_t, const Event&, const Generation&) override {}
-  void failed(const ApiError& error) override { answer_error(exchange_, error); }
+  void failed(const ApiError& error) override { answer_->fail(error); }
   void finished() override {
-    workers_.owe([exchange = exchange_, then = then_, kept = kept_, cached = cached_] {
+    workers_.owe([answer = answer_, then = then_, kept = kept_, cached = cached_] {
       try {
         then(kept, cached);
       } catch (const std::bad_alloc&) {
-        answer_error(exchange, api_error({Code::memory, ""}));
+        answer->fail(api_error({Code::memory, ""}));
       }
     });
   }
 
  private:
-  const ExchangePtr exchange_;
+  const LongAnswerPtr answer_;
   Workers& workers_;
   const Arrived then_;
   StateTree::Kept kept_;
@@ -55,15 +54,15 @@ class StateReply final : public Reply {
 
 }  // namespace
 
-void write_node(JsonWriter& json, const Service& service, const store::Node& node) {
+void write_node(JsonWriter& json, Service& service, const store::Node& node) {
   const NodeNotes notes = read_notes(node.extra);
-  const Served* served = served_of(service, node.fingerprint);
+  const ServedPtr served = service.served_of(node.fingerprint);
   json.begin_object().member("id", node.id).member("object", "state");
   member_or_null(json, "name", node.name);
   member_or_null(json, "parent", node.parent);
   json.member("kind", notes.kind);
   member_or_null(json, "model", served ? served->host->name() : notes.model);
-  json.member("usable", served != nullptr);
+  json.member("usable", served != nullptr || service.model_of_states(node).has_value());
   json.member("tokens", static_cast<int64_t>(node.tokens));
   json.member("own_tokens", static_cast<int64_t>(node.own_tokens));
   json.member("bytes", served ? served->host->model().info().state_bytes
@@ -80,10 +79,16 @@ void write_node(JsonWriter& json, const Service& service, const store::Node& nod
   json.end_object();
 }
 
-std::string node_text(const Service& service, const store::Node& node) {
+std::string state_text(Service& service, const store::Node& node) {
   JsonWriter json;
+  json.begin_object().key("state");
   write_node(json, service, node);
-  return json.text();
+  return json.end_object().text();
+}
+
+void write_next(JsonWriter& json, const std::string& next) {
+  json.member("has_more", !next.empty()).key("next");
+  next.empty() ? json.null() : json.value(next);
 }
 
 void write_session(JsonWriter& json, const store::Session& session) {
@@ -99,44 +104,43 @@ std::string readable(std::string_view bytes) {
   return out += stream.flush();
 }
 
+std::string_view first_of(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  constexpr size_t kLongest = 4;  // bytes of a character
+  size_t end = bytes;
+  while (end > 0 && bytes - end < kLongest &&
+         (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+    --end;
+  // What is no text has no characters to be cut.
+  return text.substr(0, utf8_length(text.substr(end)) > 0 ? end : bytes);
+}
+
 Asked<store::Query> page_of(const std::string& query) {
-  store::Query out;
-  out.after = query_value(query, "after").value_or("");
-  if (const auto text = query_value(query, "limit")) {
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), out.limit);
-    if (error != std::errc() || end != text->data() + text->size() || out.limit == 0 ||
-        out.limit > limits::kStorePage)
-      return refused(fmt::format("limit has to be a whole number from 1 to {}", limits::kStorePage),
-                     "limit");
-  }
-  return out;
+  auto paging = read_paging(query, store::Query().limit, limits::kStorePage);
+  if (!paging) return tl::unexpected(paging.error());
+  return store::Query{.after = std::move(paging->after), .limit = paging->limit};
 }
 
-std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> out;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(','), text.size());
-    if (end > 0) out.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return out;
-}
-
-Asked<store::Node> node_of(Service& service, const Exchange& exchange, std::string_view id) {
+Asked<store::Node> node_of(Service& service, const Exchange& exchange, std::string_view id,
+                           std::string where) {
   auto node = service.store().node(service.tenant_of(exchange), id);
-  if (!node) return tl::unexpected(store_error(node.error(), "id"));
+  if (!node) return tl::unexpected(store_error(node.error(), std::move(where)));
   return std::move(*node);
 }
 
-Asked<Place> place_of(Service& service, const Exchange& exchange, std::string_view id) {
-  auto node = node_of(service, exchange, id);
+Asked<Place> place_of(Service& service, const ExchangePtr& exchange, std::string_view id,
+                      std::string where) {
+  auto node = node_of(service, *exchange, id, where);
   if (!node) return tl::unexpected(node.error());
-  const Served* served = served_of(service, node->fingerprint);
-  if (!served) {
-    const auto fits = check_model(*node, *service.models().front().host);
-    return tl::unexpected(fits.error());
+  const auto model = service.model_of_states(*node);
+  if (!model) {
+    ApiError error = foreign(*node, "no model that is served has it");
+    error.param = std::move(where);
+    return tl::unexpected(std::move(error));
   }
-  return Place{std::move(*node), served};
+  auto served = service.use(*exchange, *model);
+  if (!served) return tl::unexpected(std::move(served).error());
+  return Place{std::move(*node), *served};
 }
 
 Asked<Json> fields_of(const Service& service, const Exchange& exchange) {
@@ -146,14 +150,15 @@ Asked<Json> fields_of(const Service& service, const Exchange& exchange) {
   return std::move(*none);
 }
 
-void read_state(Service& service, const ExchangePtr& exchange, Host& host, const Start& start,
+void read_state(Service& service, const LongAnswerPtr& answer, Host& host, const Start& start,
                 std::vector<int32_t> tokens, Arrived then, const Json& body) {
+  const ExchangePtr& exchange = answer->exchange();
   StateTree::Kept kept = tokens.empty() ? start.state : host.states().exactly(start, tokens);
   if (kept) return then(kept, tokens.size());
   if (tokens.empty())
-    return answer_error(exchange, {.message = "this state has read nothing", .param = "id"});
+    return answer->fail({.message = "this state has read nothing", .param = "id"});
   const auto source = source_of(*exchange, body);
-  if (!source) return answer_error(exchange, source.error());
+  if (!source) return answer->fail(source.error());
   Order order;
   order.prompt = std::move(tokens);
   order.choices = 0;
@@ -163,9 +168,9 @@ void read_state(Service& service, const ExchangePtr& exchange, Host& host, const
   orders.push_back(std::move(order));
   exchange->body = {};
   exchange->answer->on_change([&host] { host.wake(); });
-  auto reply = std::make_shared<StateReply>(exchange, service.workers(), std::move(then));
+  auto reply = std::make_shared<StateReply>(answer, service.workers(), std::move(then));
   if (const auto taken = host.submit(std::move(orders), std::move(reply), *source); !taken)
-    answer_error(exchange, taken.error());
+    answer->fail(taken.error());
 }
 
 }  // namespace skein::server

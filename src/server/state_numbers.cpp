@@ -2,10 +2,16 @@
 #include <cmath>
 #include <utility>
 
+#include "base/limits.h"
+#include "server/query.h"
 #include "server/state_json.h"
 
 namespace skein::server {
 namespace {
+
+// Of each of two texts in one answer, which JSON may make six times as long.
+constexpr size_t kTextBytes = 4 * limits::kMiB;
+static_assert(2 * 6 * kTextBytes < limits::kAnswerBytes);
 
 double norm_of(std::span<const float> numbers) {
   double sum = 0;
@@ -67,8 +73,10 @@ Asked<std::string> diff_of(const Pair& pair, const State& a, const State& b) {
   json.begin_object().member("object", "state.diff");
   json.member("id", pair.nodes[0].id).member("with", pair.nodes[1].id);
   json.key("text").begin_object().member("common_bytes", static_cast<int64_t>(common));
-  json.member("own", readable(texts[0].substr(common)));
-  json.member("other", readable(texts[1].substr(common))).end_object();
+  const auto own = texts[0].substr(common), other = texts[1].substr(common);
+  json.member("own", readable(first_of(own, kTextBytes)));
+  json.member("other", readable(first_of(other, kTextBytes)));
+  json.member("cut", own.size() > kTextBytes || other.size() > kTextBytes).end_object();
   json.key("parts").begin_array();
   const StateLayout& layout = a.layout();
   for (size_t i = 0; i < layout.parts.size(); ++i) {
@@ -94,12 +102,12 @@ Asked<std::string> diff_of(const Pair& pair, const State& a, const State& b) {
 }  // namespace
 
 void answer_state_stats(Service& service, const ExchangePtr& exchange) {
-  auto place = place_of(service, *exchange, exchange->parameter);
+  auto place = place_of(service, exchange, exchange->parameter);
   if (!place) return answer_error(exchange, place.error());
   Host& host = *place->served->host;
-  auto history = open_node(service.store(), service.tenant_of(*exchange), host, place->node);
+  auto history = open_node(service.store(), service.tenant_of(*exchange), host, place->node, "id");
   if (!history) return answer_error(exchange, history.error());
-  read_state(service, exchange, host, history->start, history->tokens,
+  read_state(service, std::make_shared<LongAnswer>(exchange), host, history->start, history->tokens,
              [exchange, node = place->node](const StateTree::Kept& kept, size_t) {
                send(exchange, stats_of(kept->state, node));
              });
@@ -113,8 +121,9 @@ void answer_state_diff(Service& service, const ExchangePtr& exchange) {
   const auto pair = std::make_shared<Pair>();
   const store::Tenant tenant = service.tenant_of(*exchange);
   const std::string ids[] = {exchange->parameter, *with};
+  const char* const fields[] = {"id", "with"};
   for (size_t i = 0; i < 2; ++i) {
-    auto place = place_of(service, *exchange, ids[i]);
+    auto place = place_of(service, exchange, ids[i], fields[i]);
     if (!place) return answer_error(exchange, place.error());
     if (pair->served && pair->served != place->served)
       return answer_error(exchange, {.status = 409,
@@ -123,22 +132,23 @@ void answer_state_diff(Service& service, const ExchangePtr& exchange) {
                                      .code = "state_mismatch",
                                      .may_retry = false});
     pair->served = place->served;
-    auto history = open_node(service.store(), tenant, *place->served->host, place->node);
+    auto history = open_node(service.store(), tenant, *place->served->host, place->node, fields[i]);
     if (!history) return answer_error(exchange, history.error());
     pair->histories[i] = std::move(*history);
     auto path = service.store().path(tenant, place->node.id);
-    if (!path) return answer_error(exchange, store_error(path.error()));
+    if (!path) return answer_error(exchange, store_error(path.error(), fields[i]));
     pair->texts[i] = std::move(path->text);
     pair->nodes[i] = std::move(place->node);
   }
   Host& host = *pair->served->host;
+  const auto answer = std::make_shared<LongAnswer>(exchange);
   const auto& [one, other] = pair->histories;
-  read_state(service, exchange, host, one.start, one.tokens,
-             [&service, &host, exchange, pair](const StateTree::Kept& a, size_t) {
+  read_state(service, answer, host, one.start, one.tokens,
+             [&service, &host, answer, pair](const StateTree::Kept& a, size_t) {
                const History& second = pair->histories[1];
-               read_state(service, exchange, host, second.start, second.tokens,
-                          [exchange, pair, a](const StateTree::Kept& b, size_t) {
-                            send(exchange, diff_of(*pair, a->state, b->state));
+               read_state(service, answer, host, second.start, second.tokens,
+                          [answer, pair, a](const StateTree::Kept& b, size_t) {
+                            send(answer->exchange(), diff_of(*pair, a->state, b->state));
                           });
              });
 }

@@ -125,7 +125,13 @@ void TextReply::finished() {
 void TextReply::conclude() {
   try {
     if (plan_.keeper)
-      if (const auto kept = plan_.keeper->finish(); !kept) return failed(kept.error());
+      if (auto kept = plan_.keeper->finish(); !kept) {
+        // The answer may stand there although its session does not stand at it.
+        JsonWriter json;
+        plan_.keeper->write(json);
+        kept.error().state = json.text();
+        return failed(kept.error());
+      }
     if (plan_.stream) return write_end();
     answer().send({.fields = {{"x-skein-model", plan_.host->name()}}, .body = whole()});
   } catch (const std::bad_alloc&) {

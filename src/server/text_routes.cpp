@@ -96,9 +96,10 @@ Asked<std::string> apply_template(const Question& asked) {
 
 void answer_with(Service& service, const ExchangePtr& exchange,
                  Asked<std::string> (*make)(const Question&)) {
-  const auto asked = question_of(service, *exchange);
+  const auto asked = question_of(service, exchange);
   const auto text = asked ? make(*asked) : tl::unexpected(asked.error());
-  exchange->answer->send(text ? Response{.body = std::move(*text)} : error_response(text.error()));
+  if (!text) return answer_error(exchange, text.error());
+  exchange->answer->send({.body = std::move(*text)});
 }
 
 using Read = Asked<GenerationRequest> (*)(const Served&, const Defaults&, const Json&,
@@ -106,7 +107,7 @@ using Read = Asked<GenerationRequest> (*)(const Served&, const Defaults&, const 
 
 void generate(Service& service, const ExchangePtr& exchange, std::string_view id, Read read,
               std::shared_ptr<Reply> (*make)(ReplyPlan), bool is_chat) {
-  const auto asked = question_of(service, *exchange);
+  const auto asked = question_of(service, exchange);
   if (!asked) return answer_error(exchange, asked.error());
   Host& host = *asked->served->host;
   Fields fields(asked->body);
@@ -123,6 +124,8 @@ void generate(Service& service, const ExchangePtr& exchange, std::string_view id
                           {.message = "there is nothing to go on from", .param = "prompt"});
   plan.prompt_tokens = settle(host, *history, request->orders, plan.opening_ids);
   if (history->keeps && request->orders[0].choices > 0) {
+    if (const auto taken = host.admits(request->orders, asked->source); !taken)
+      return answer_error(exchange, taken.error());
     const std::vector<int32_t>& ids = request->orders[0].prompt;
     const auto behind = static_cast<std::ptrdiff_t>(history->tokens.size());
     plan.keeper =
@@ -154,7 +157,9 @@ void answer_apply_template(Service& service, const ExchangePtr& exchange) {
 
 // Of the first model: a request without a body names none.
 void answer_tokenizer_info(Service& service, const ExchangePtr& exchange) {
-  const text::Tokenizer& tokenizer = service.models().front().host->tokenizer();
+  const auto served = service.use(*exchange, 0);
+  if (!served) return answer_error(exchange, served.error());
+  const text::Tokenizer& tokenizer = (*served)->host->tokenizer();
   const std::string end = end_name(tokenizer);
   JsonWriter json;
   json.begin_object().member("name", tokenizer.name());

@@ -255,7 +255,7 @@ void TurnKeeper::write(JsonWriter& json, size_t index) const {
     json.member("bytes", host_.model().info().state_bytes);
     json.member("fingerprint", hex(fingerprint_of(host_.model())));
     json.member("model", host_.name());
-    if (!history_.session.empty())
+    if (version_ > 0)
       json.member("session", history_.session).member("version", static_cast<int64_t>(version_));
     if (history_.returned == Returned::url) json.member("url", "/v1/states/" + answer.id);
   }

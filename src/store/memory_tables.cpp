@@ -291,11 +291,15 @@ Stored<Usage> MemoryTables::usage(const Tenant* tenant) {
     out.snapshots += row.node.snapshot_bytes > 0;
     out.snapshot_bytes += static_cast<int64_t>(row.node.snapshot_bytes);
   }
-  for (const auto& [key, row] : sessions_) out.sessions += !tenant || row.tenant == *tenant;
+  for (const auto& [key, row] : sessions_) {
+    if (tenant && row.tenant != *tenant) continue;
+    ++out.sessions;
+    out.log_bytes += row.log_bytes();
+  }
   for (const auto& [key, row] : documents_) {
     if (tenant && row.tenant != *tenant) continue;
     ++out.documents;
-    out.log_bytes += static_cast<int64_t>(row.document.json.size());
+    out.log_bytes += row.log_bytes();
   }
   return out;
 }

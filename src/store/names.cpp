@@ -13,9 +13,10 @@ constexpr size_t kIdBytes = 35;
 
 bool is_lower_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
-// Characters of one line.
+// Characters of one line. In an address "." and ".." are steps that clients and proxies take before
+// anybody sees them, however they are written.
 bool is_line(std::string_view text, uint64_t limit_bytes) {
-  if (text.empty() || text.size() > limit_bytes) return false;
+  if (text.empty() || text.size() > limit_bytes || text == "." || text == "..") return false;
   while (!text.empty()) {
     const size_t length = utf8_length(text);
     const auto first = static_cast<unsigned char>(text[0]);

@@ -257,7 +257,8 @@ Result<std::unique_ptr<SqliteTables>> SqliteTables::open(const std::filesystem::
       {&s.erase_tenant_documents, "DELETE FROM document WHERE tenant = ?"},
       {&s.node_usage,
        "SELECT total(removed = 0), total(own_tokens), total(own_tokens * 4 + own_text + "
-       "length(extra)), total(snapshot > 0), total(snapshot) FROM node WHERE ?1 OR tenant = ?2"},
+       "length(extra)), total(snapshot > 0), total(snapshot), count(*) FROM node WHERE ?1 OR "
+       "tenant = ?2"},
       {&s.session_usage, "SELECT count(*) FROM session WHERE ?1 OR tenant = ?2"},
       {&s.document_usage,
        "SELECT count(*), total(length(json)) FROM document WHERE ?1 OR tenant = ?2"},
@@ -485,10 +486,12 @@ Stored<Usage> SqliteTables::usage(const Tenant* tenant) {
     for (int64_t* const number : into) *number += run.integer(column++);
     return {};
   };
+  int64_t rows = 0;  // removed nodes are some
   SK_TRY_STATUS(ask(sql_.node_usage, {&out.nodes, &out.tokens, &out.log_bytes, &out.snapshots,
-                                      &out.snapshot_bytes}));
+                                      &out.snapshot_bytes, &rows}));
   SK_TRY_STATUS(ask(sql_.session_usage, {&out.sessions}));
   SK_TRY_STATUS(ask(sql_.document_usage, {&out.documents, &out.log_bytes}));
+  out.log_bytes += (rows + out.sessions + out.documents) * kRowBytes;
   return out;
 }
 

@@ -215,7 +215,7 @@ struct Page {
 struct Usage {
   int64_t nodes = 0, sessions = 0, documents = 0;
   int64_t tokens = 0;
-  int64_t log_bytes = 0;  // of tokens, texts, notes and documents
+  int64_t log_bytes = 0;  // of tokens, texts, notes and documents, and a part for each row
   int64_t snapshots = 0, snapshot_bytes = 0;
   // Of this process, whoever asks.
   int64_t queued_bytes = 0;  // of snapshots that are not written yet
@@ -227,6 +227,7 @@ struct Usage {
 struct Budget {
   int64_t snapshot_bytes = int64_t{4} << 30;  // of all tenants; beyond it the least valuable go
   int64_t log_bytes = int64_t{4} << 30;       // beyond it commits are refused: full
+  int64_t tenant_log_bytes = 0;               // likewise of one tenant; 0: as of all
   int64_t queue_bytes = int64_t{256} << 20;   // of snapshots that wait to be written
 };
 

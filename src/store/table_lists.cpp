@@ -16,8 +16,6 @@ tl::unexpected<StoreError> no_document(std::string_view id) {
   return refuse(Trouble::missing, "there is no {}", escaped(id, 64));
 }
 
-int64_t bytes_of(const DocumentRow& row) { return static_cast<int64_t>(row.document.json.size()); }
-
 }  // namespace
 
 Stored<Page<Node>> TableStore::list(const Tenant& tenant, const Query& query) {
@@ -50,7 +48,13 @@ Stored<Session> TableStore::move(const Tenant& tenant, const SessionMove& move) 
   node.node.used_ms = now_ms();
   SK_TRY_STATUS(tables_->put_node(node));
   if (!row) {
+    // One that is due and was not swept yet is replaced.
+    SK_TRY(const auto due, tables_->session(tenant, move.name));
     row.emplace();
+    if (!due) {
+      SK_TRY_STATUS(check_room(tenant, row->log_bytes()));
+      count_log(tenant, row->log_bytes());
+    }
     row->tenant = tenant;
     row->moment = next_moment();
     row->session.name = move.name;
@@ -97,12 +101,17 @@ Stored<void> TableStore::remove_session(const Tenant& tenant, std::string_view n
     if (expected && *expected != row->session.version)
       return refuse(Trouble::conflict, "session {} is at version {} by now, not {}",
                     escaped(name, 64), row->session.version, *expected);
-    return tables_->erase_session(tenant, name);
+    return drop_row(*row);
   });
 }
 
+Stored<void> TableStore::drop_row(const SessionRow& row) {
+  count_log(row.tenant, -row.log_bytes());
+  return tables_->erase_session(row.tenant, row.session.name);
+}
+
 Stored<void> TableStore::drop_row(const DocumentRow& row) {
-  added_.log_bytes -= bytes_of(row);
+  count_log(row.tenant, -row.log_bytes());
   return tables_->erase_document(row.tenant, row.document.kind, row.document.id);
 }
 
@@ -114,7 +123,7 @@ Stored<void> TableStore::write(const Tenant& tenant, const DocumentDraft& draft)
   row.tenant = tenant;
   row.moment = next_moment();
   row.document = {draft.kind, draft.id, draft.json, now_ms(), draft.ttl_ms};
-  added_.log_bytes += bytes_of(row) - (before ? bytes_of(*before) : 0);
+  count_log(tenant, row.log_bytes() - (before ? before->log_bytes() : 0));
   return tables_->put_document(row);
 }
 

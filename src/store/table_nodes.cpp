@@ -40,7 +40,7 @@ Stored<Node> TableStore::shown(NodeRow row) {
 }
 
 Stored<void> TableStore::put(const NodeRow& before, const NodeRow& row) {
-  added_.log_bytes += row.log_bytes() - before.log_bytes();
+  count_log(row.tenant, row.log_bytes() - (before.node.id.empty() ? 0 : before.log_bytes()));
   added_.snapshot_bytes += static_cast<int64_t>(row.node.snapshot_bytes) -
                            static_cast<int64_t>(before.node.snapshot_bytes);
   return tables_->put_node(row);
@@ -235,7 +235,7 @@ Stored<void> TableStore::remove_row(NodeRow row) {
 Stored<void> TableStore::erase_row(const NodeRow& row) {
   NodeRow last = row;
   while (true) {
-    added_.log_bytes -= last.log_bytes();
+    count_log(last.tenant, -last.log_bytes());
     added_.snapshot_bytes -= static_cast<int64_t>(last.node.snapshot_bytes);
     if (last.node.snapshot_bytes > 0) unwanted_.push_back(last.node.id);
     SK_TRY_STATUS(tables_->erase_node(last.node.id));

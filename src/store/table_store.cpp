@@ -10,6 +10,7 @@ namespace skein::store {
 namespace {
 
 constexpr int64_t kSweepEveryMs = 60'000;
+constexpr size_t kTenantsKnown = 4096;
 constexpr size_t kSweptAtOnce = 1000;  // of each kind, so that a commit does not wait long
 
 int64_t system_ms() {
@@ -83,8 +84,7 @@ Stored<bool> TableStore::seen(const NodeRow& row) {
 Stored<void> TableStore::sweep_rows() {
   last_sweep_ms_ = now_ms();
   SK_TRY(const auto sessions, tables_->due_sessions(now_ms(), kSweptAtOnce));
-  for (const SessionRow& row : sessions)
-    SK_TRY_STATUS(tables_->erase_session(row.tenant, row.session.name));
+  for (const SessionRow& row : sessions) SK_TRY_STATUS(drop_row(row));
   SK_TRY(const auto documents, tables_->due_documents(now_ms(), kSweptAtOnce));
   for (const DocumentRow& row : documents) SK_TRY_STATUS(drop_row(row));
   SK_TRY(const auto nodes, tables_->due_nodes(now_ms(), kSweptAtOnce));
@@ -107,7 +107,7 @@ Stored<Committed> TableStore::commit(const Tenant& tenant, Changes changes) {
   const std::lock_guard lock(mutex_);
   auto outcome = transact([&]() -> Stored<Committed> {
     Committed out;
-    SK_TRY_STATUS(check_room(changes));
+    SK_TRY_STATUS(check_room(tenant, changes));
     // Those that are due cannot be in the way any more.
     if (now_ms() - last_sweep_ms_ >= kSweepEveryMs) SK_TRY_STATUS(sweep_rows());
     for (size_t i = 0; i < changes.nodes.size(); ++i)
@@ -130,23 +130,49 @@ Stored<Committed> TableStore::commit(const Tenant& tenant, Changes changes) {
   return outcome;
 }
 
-Stored<void> TableStore::check_room(const Changes& changes) const {
+void TableStore::count_log(const Tenant& tenant, int64_t bytes) {
+  added_.log_bytes += bytes;
+  if (options_.budget.tenant_log_bytes > 0) added_of_[tenant] += bytes;
+}
+
+// Counted once, and then kept up with.
+Stored<int64_t> TableStore::log_of(const Tenant& tenant) {
+  const auto known = log_of_.find(tenant);
+  if (known != log_of_.end()) return known->second;
+  SK_TRY(const Usage found, tables_->usage(&tenant));
+  if (log_of_.size() >= kTenantsKnown) log_of_.clear();
+  return log_of_[tenant] = found.log_bytes;
+}
+
+Stored<void> TableStore::check_room(const Tenant& tenant, const Changes& changes) {
   int64_t bytes = 0;
   const auto add = [&](size_t more) { bytes += static_cast<int64_t>(more); };
   for (const NodeDraft& node : changes.nodes)
-    add(node.tokens.size() * sizeof(int32_t) + node.text.size() + node.extra.size());
+    add(kRowBytes + node.tokens.size() * sizeof(int32_t) + node.text.size() + node.extra.size());
   for (const Finish& one : changes.finished)
     add(one.tokens.size() * sizeof(int32_t) + one.text.size() + one.extra.size());
-  for (const DocumentDraft& document : changes.documents) add(document.json.size());
+  for (const DocumentDraft& document : changes.documents) add(kRowBytes + document.json.size());
   // What needs no room is not in anybody's way, as the end of a node that grew until there was
   // none.
-  if (bytes > 0 && bytes > options_.budget.log_bytes - totals_.log_bytes)
+  return bytes > 0 ? check_room(tenant, bytes) : Stored<void>();
+}
+
+Stored<void> TableStore::check_room(const Tenant& tenant, int64_t bytes) {
+  if (bytes > options_.budget.log_bytes - totals_.log_bytes - added_.log_bytes)
     return refuse(
         Trouble::full,
         "there is no room for more: {} bytes of texts are kept, of {} that may be; remove "
         "states or responses, or let the store have more",
         totals_.log_bytes, options_.budget.log_bytes);
-  return {};
+  const int64_t share = options_.budget.tenant_log_bytes;
+  if (share == 0) return {};
+  SK_TRY(int64_t own, log_of(tenant));
+  if (const auto more = added_of_.find(tenant); more != added_of_.end()) own += more->second;
+  if (bytes <= share - own) return {};
+  return refuse(Trouble::full,
+                "there is no room for more of this key: {} bytes of texts of it are kept, of {} "
+                "that one key may have; remove states or responses",
+                own, share);
 }
 
 Stored<void> TableStore::erase(const Tenant& tenant) {
@@ -155,7 +181,8 @@ Stored<void> TableStore::erase(const Tenant& tenant) {
   return transact([&]() -> Stored<void> {
     SK_TRY(const Usage before, tables_->usage(&tenant));
     SK_TRY_STATUS(tables_->erase_tenant(tenant, unwanted_));
-    added_ = {-before.log_bytes, -before.snapshot_bytes};
+    added_.snapshot_bytes = -before.snapshot_bytes;
+    count_log(tenant, -before.log_bytes);
     return {};
   });
 }

@@ -2,6 +2,7 @@
 // what, what a commit has to agree with, what goes when there is no room.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 
@@ -70,7 +71,10 @@ class TableStore : public Store {
   // A node that the tenant sees. Error: missing.
   Stored<NodeRow> seen_node(const Tenant& tenant, std::string_view id);
   Stored<Node> shown(NodeRow row);
-  Stored<void> check_room(const Changes& changes) const;
+  Stored<void> check_room(const Tenant& tenant, const Changes& changes);
+  Stored<void> check_room(const Tenant& tenant, int64_t bytes);
+  void count_log(const Tenant& tenant, int64_t bytes);
+  Stored<int64_t> log_of(const Tenant& tenant);
 
   // Inside a transaction.
   Stored<void> put(const NodeRow& before, const NodeRow& row);
@@ -82,6 +86,7 @@ class TableStore : public Store {
   Stored<void> remove_node(const Tenant& tenant, std::string_view id);
   Stored<void> remove_row(NodeRow row);
   Stored<void> erase_row(const NodeRow& row);
+  Stored<void> drop_row(const SessionRow& row);
   Stored<void> drop_row(const DocumentRow& row);
   Stored<void> drop_image(NodeRow row);
   Stored<void> sweep_rows();
@@ -108,6 +113,7 @@ class TableStore : public Store {
   Totals totals_;
   // Of the transaction under way: what it adds, and the images that are unwanted after it.
   Totals added_;
+  std::map<Tenant, int64_t> log_of_, added_of_;  // bytes; only where a tenant has a bound
   std::vector<std::string> unwanted_;
   int64_t evicted_ = 0, refused_ = 0, damaged_ = 0;
   // Last: its thread uses all of the above.

@@ -9,6 +9,10 @@
 
 namespace skein::store {
 
+// What a row takes beside its texts, with what leads to it: about, and never nothing, since rows
+// without a text would fill a store that counts texts alone.
+inline constexpr int64_t kRowBytes = 1024;
+
 struct NodeRow {
   Node node;
   Tenant tenant{};
@@ -20,8 +24,8 @@ struct NodeRow {
   // When nobody sees it any more, unless something holds it; 0: never.
   int64_t due_ms() const { return node.ttl_ms ? node.used_ms + node.ttl_ms : 0; }
   int64_t log_bytes() const {
-    return static_cast<int64_t>(node.own_tokens * sizeof(int32_t) + node.own_text +
-                                node.extra.size());
+    return kRowBytes + static_cast<int64_t>(node.own_tokens * sizeof(int32_t) + node.own_text +
+                                            node.extra.size());
   }
 };
 
@@ -30,6 +34,7 @@ struct SessionRow {
   Tenant tenant{};
   int64_t moment = 0;
   int64_t due_ms() const { return session.ttl_ms ? session.used_ms + session.ttl_ms : 0; }
+  int64_t log_bytes() const { return kRowBytes; }
 };
 
 struct DocumentRow {
@@ -37,6 +42,7 @@ struct DocumentRow {
   Tenant tenant{};
   int64_t moment = 0;
   int64_t due_ms() const { return document.ttl_ms ? document.created_ms + document.ttl_ms : 0; }
+  int64_t log_bytes() const { return kRowBytes + static_cast<int64_t>(document.json.size()); }
 };
 
 // Tokens of a node that came together.
@@ -105,7 +111,7 @@ class Tables {
   virtual Stored<std::vector<std::string>> images() = 0;
   // Removed nodes too; the ids of those that have a snapshot are added to `images`.
   virtual Stored<void> erase_tenant(const Tenant& tenant, std::vector<std::string>& images) = 0;
-  // What is in the tables; the tenant's, or all.
+  // What is in the tables; the tenant's, or all. Of `log_bytes` the sum of its rows' log_bytes().
   virtual Stored<Usage> usage(const Tenant* tenant) = 0;
   // As after a clean end.
   virtual Stored<void> settle() = 0;

@@ -15,6 +15,7 @@ std::invoke_result_t<const Work&> TableStore::attempt(const Work& work) {
     }
   };
   added_ = {};
+  added_of_.clear();
   unwanted_.clear();
   SK_TRY_STATUS(tables_->begin());
   Open open{tables_.get()};
@@ -24,6 +25,8 @@ std::invoke_result_t<const Work&> TableStore::attempt(const Work& work) {
   open.tables = nullptr;
   totals_.log_bytes += added_.log_bytes;
   totals_.snapshot_bytes += added_.snapshot_bytes;
+  for (const auto& [tenant, bytes] : added_of_)
+    if (const auto known = log_of_.find(tenant); known != log_of_.end()) known->second += bytes;
   for (const std::string& id : unwanted_) images_->drop(id);
   return outcome;
 }

@@ -49,6 +49,9 @@ class Client {
     fd_ = -1;
   }
 
+  // Sends nothing any more, and reads.
+  void shut() { ::shutdown(fd_, SHUT_WR); }
+
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t count = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -12,6 +12,7 @@
 #include "server/test_server.h"
 #include "server/text_reply.h"
 #include "store/memory_store.h"
+#include "store/tables.h"
 
 namespace skein::test {
 namespace {
@@ -146,17 +147,19 @@ TEST(KeptStates, one_that_is_gone_takes_no_other_answer_along) {
 
 // At every place where the room ends.
 TEST(KeptStates, where_the_store_is_full_nothing_grows_for_ever) {
-  constexpr int64_t kBytes = 4096;
+  constexpr int64_t kBytes = 16384;
   const std::shared_ptr<store::Store> store =
       store::memory_store({.budget = {.log_bytes = kBytes}});
   const TestServer server(with(store));
   int64_t cut = 0, refused = 0;
-  for (int64_t room = 40; room <= 500; room += 20) {
+  for (int64_t texts = 40; texts <= 500; texts += 20) {
+    const int64_t room = 3 * store::kRowBytes + texts;  // of a prompt and two answers
     const int64_t used = store->usage()->log_bytes;
     ASSERT_LT(used, kBytes - room);
     store::Changes pad;
     pad.documents.push_back(
-        {"pad", "pad", std::string(static_cast<size_t>(kBytes - used - room), 'x')});
+        {"pad", "pad",
+         std::string(static_cast<size_t>(kBytes - used - store::kRowBytes - room), 'x')});
     ASSERT_TRUE(store->commit(nobody(), std::move(pad)).has_value());
     const Reply reply =
         complete(server, R"("prompt":"1 2","n":2,"max_tokens":3,"return_state":true)");

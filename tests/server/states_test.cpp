@@ -184,7 +184,7 @@ TEST_F(States, restored_equals_uninterrupted_bit_for_bit) {
   const std::string id = text_of(part.find("state"), "id");
   // By the node, by a copy of it, and by its file that went out and came in again.
   const Reply fork = post(server_.port(), "/v1/states/" + id + "/fork", R"({"name":"copy"})");
-  EXPECT_EQ(fork.status, 200) << fork.body;
+  EXPECT_EQ(fork.status, 201) << fork.body;
   const std::string file = download(id);
   const Reply sent = upload("?name=sent", file);
   EXPECT_EQ(sent.status, 201) << sent.body;

@@ -449,7 +449,7 @@ TEST_P(Store, the_nearest_snapshot_before_a_node_is_where_it_begins) {
 }
 
 TEST_P(Store, what_grew_until_there_was_no_room_can_be_cut_and_what_a_commit_removes_is_gone) {
-  open({.log_bytes = 200});
+  open({.log_bytes = store::kRowBytes + 200});
   store::NodeDraft growing = draft("", {1}, "a");
   growing.growing = true;
   const std::string id = put(growing);
@@ -562,14 +562,55 @@ TEST_P(Store, what_came_from_elsewhere_is_kept_with_its_node) {
 }
 
 TEST_P(Store, a_budget_of_texts_refuses_and_changes_nothing) {
-  open({.log_bytes = 1000});
+  open({.log_bytes = 2 * store::kRowBytes + 1000});
   const std::string id = put("", {1}, std::string(500, 'a'));
   EXPECT_EQ(outcome(store().commit(kMine, changes(draft(id, {}, std::string(500, 'b'))))), "full");
   EXPECT_EQ(outcome(store().commit(kMine, document("k", "d", std::string(500, 'b')))), "full");
-  EXPECT_EQ(store().usage()->log_bytes, 504);
+  EXPECT_EQ(store().usage()->log_bytes, store::kRowBytes + 504);
   EXPECT_EQ(outcome(store().commit(kMine, document("k", "d", std::string(490, 'b')))), "done");
   EXPECT_EQ(outcome(store().remove_document(kMine, "k", "d")), "done");
   EXPECT_EQ(outcome(store().commit(kMine, changes(draft(id, {}, std::string(490, 'b'))))), "done");
+}
+
+TEST_P(Store, rows_without_texts_take_room_too) {
+  open({.log_bytes = 20 * store::kRowBytes});
+  const std::string id = put("", {1}, "a");
+  int made = 0;
+  while (made < 100 && store().commit(kMine, changes(draft(id, {}, "")))) ++made;
+  EXPECT_GT(made, 10);
+  EXPECT_LT(made, 20);
+  EXPECT_EQ(outcome(store().commit(kMine, moved("s", id, {}))), "full");
+  // A session that is there moves all the same.
+  ASSERT_EQ(outcome(store().remove(kMine, store().list(kMine, {.limit = 1})->items[0].id)), "done");
+  ASSERT_EQ(outcome(store().commit(kMine, moved("s", id, {}))), "done");
+  EXPECT_EQ(outcome(store().commit(kMine, moved("s", id, {}))), "done");
+  EXPECT_LE(store().usage()->log_bytes, 20 * store::kRowBytes);
+  EXPECT_EQ(outcome(store().remove_session(kMine, "s", {})), "done");
+  EXPECT_EQ(outcome(store().commit(kMine, changes(draft(id, {}, "")))), "done");
+}
+
+TEST_P(Store, a_tenant_has_its_share_and_fills_no_more) {
+  open({.log_bytes = 20 * store::kRowBytes, .tenant_log_bytes = 10 * store::kRowBytes});
+  int made = 0;
+  while (made < 100 && store().commit(kMine, changes(draft("", {1}, "a")))) ++made;
+  EXPECT_EQ(made, 9);
+  EXPECT_EQ(outcome(store().commit(kMine, document("k", "d", "{}"))), "full");
+  EXPECT_EQ(outcome(store().commit(kOther, changes(draft("", {1}, "a")))), "done");
+  // What is given back is there again, also for who comes after a restart.
+  ASSERT_EQ(outcome(store().remove(kMine, store().list(kMine, {.limit = 1})->items[0].id)), "done");
+  EXPECT_EQ(outcome(store().commit(kMine, changes(draft("", {1}, "a")))), "done");
+  EXPECT_EQ(outcome(store().commit(kMine, changes(draft("", {1}, "a")))), "full");
+  ASSERT_EQ(outcome(store().erase(kMine)), "done");
+  EXPECT_EQ(outcome(store().commit(kMine, changes(draft("", {1}, "a")))), "done");
+}
+
+TEST_P(Store, names_that_are_steps_of_an_address_are_none) {
+  const std::string id = put("", {1}, "a");
+  for (const char* name : {".", ".."}) {
+    EXPECT_EQ(outcome(store().commit(kMine, moved(name, id, {}))), "invalid") << name;
+    EXPECT_EQ(outcome(store().change(kMine, id, {.name = name})), "invalid") << name;
+  }
+  EXPECT_EQ(outcome(store().commit(kMine, moved("a/b/..", id, {}))), "done");
 }
 
 TEST_P(Store, what_waits_to_be_written_is_bounded) {
