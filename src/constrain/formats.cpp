@@ -1,5 +1,6 @@
 #include "constrain/formats.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -8,84 +9,153 @@
 namespace skein::constrain {
 namespace {
 
-// Days of each month, and the 29th of February in years that have one. No leap seconds, and only
-// capital T and Z.
-#define SK_DATE                                                                             \
-  "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|"   \
-  "[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])" \
-  "|(?:[02468][048]|[13579][26])00)-02-29)"
-#define SK_TIME                                                                               \
-  "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3])" \
-  ":[0-5][0-9])"
-#define SK_TIME_PARTS "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
-#define SK_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#define SK_HOST SK_LABEL "(?:\\." SK_LABEL ")*"
-#define SK_BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-#define SK_IPV4 SK_BYTE "(?:\\." SK_BYTE "){3}"
-#define SK_HEX "[0-9A-Fa-f]{1,4}"
-#define SK_LAST32 "(?:" SK_HEX ":" SK_HEX "|" SK_IPV4 ")"
-#define SK_IPV6                                                                                   \
-  "(?:(?:" SK_HEX ":){6}" SK_LAST32 "|::(?:" SK_HEX ":){5}" SK_LAST32 "|(?:" SK_HEX               \
-  ")?::(?:" SK_HEX ":){4}" SK_LAST32 "|(?:(?:" SK_HEX ":){0,1}" SK_HEX ")?::(?:" SK_HEX           \
-  ":){3}" SK_LAST32 "|(?:(?:" SK_HEX ":){0,2}" SK_HEX ")?::(?:" SK_HEX ":){2}" SK_LAST32          \
-  "|(?:(?:" SK_HEX ":){0,3}" SK_HEX ")?::" SK_HEX ":" SK_LAST32 "|(?:(?:" SK_HEX ":){0,4}" SK_HEX \
-  ")?::" SK_LAST32 "|(?:(?:" SK_HEX ":){0,5}" SK_HEX ")?::" SK_HEX "|(?:(?:" SK_HEX               \
-  ":){0,6}" SK_HEX ")?::)"
-// Characters of RFC 3986.
-#define SK_PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
-#define SK_USER "(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?"
-#define SK_AUTHORITY "//" SK_USER "(?:" SK_HOST "|\\[" SK_IPV6 "\\])(?::[0-9]{1,5})?"
-#define SK_QUERY "(?:\\?(?:" SK_PCHAR "|[/?])*)?"
-#define SK_FRAGMENT "(?:#(?:" SK_PCHAR "|[/?])*)?"
-#define SK_URI                                                                                    \
-  "[A-Za-z][A-Za-z0-9+.-]*:(?:" SK_AUTHORITY "(?:/" SK_PCHAR "*)*|/(?:" SK_PCHAR "+(?:/" SK_PCHAR \
-  "*)*)?|" SK_PCHAR "+(?:/" SK_PCHAR "*)*)" SK_QUERY SK_FRAGMENT
+// Each is a pattern that the whole string matches.
+
+// Days of each month, and the 29th of February in years that have one.
+std::string date() {
+  return "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|"
+         "[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])"
+         "|(?:[02468][048]|[13579][26])00)-02-29)";
+}
+
+// No leap seconds.
+std::string time() {
+  return "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3])"
+         ":[0-5][0-9])";
+}
+
+std::string date_time() { return date() + "T" + time(); }
+
+std::string duration() {
+  const std::string n = "[0-9]{1,9}";
+  const std::string clock =
+      "T(?:" + n + "H(?:" + n + "M(?:" + n + "S)?)?|" + n + "M(?:" + n + "S)?|" + n + "S)";
+  return "P(?:" + n + "W|(?:" + n + "Y(?:" + n + "M(?:" + n + "D)?)?|" + n + "M(?:" + n + "D)?|" +
+         n + "D)(?:" + clock + ")?|" + clock + ")";
+}
+
+std::string label() { return "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"; }
+std::string hostname() { return label() + "(?:\\." + label() + ")*"; }
+
+std::string email() {
+  const std::string word = "[A-Za-z0-9_+-]+";
+  return word + "(?:\\." + word + ")*@" + label() + "(?:\\." + label() + ")+";
+}
+
+std::string ipv4() {
+  const std::string byte = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+  return byte + "(?:\\." + byte + "){3}";
+}
+
+std::string ipv6() {
+  const std::string hex = "[0-9A-Fa-f]{1,4}";
+  const std::string last = "(?:" + hex + ":" + hex + "|" + ipv4() + ")";
+  const auto before = [&](int most) {  // what may stand before a "::"
+    return "(?:(?:" + hex + ":){0," + std::to_string(most) + "}" + hex + ")?::";
+  };
+  const auto after = [&](int count) { return "(?:" + hex + ":){" + std::to_string(count) + "}"; };
+  std::string out =
+      after(6) + last + "|::" + after(5) + last + "|(?:" + hex + ")?::" + after(4) + last;
+  for (int n = 1; n <= 3; ++n) out += "|" + before(n) + after(4 - n) + last;
+  return "(?:" + out + "|" + before(4) + last + "|" + before(5) + hex + "|" + before(6) + ")";
+}
+
+std::string uuid() {
+  return "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}";
+}
+
+// RFC 3986, with hosts as DNS has them.
+std::string uri_character() { return "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"; }
+
+std::string uri_end() {
+  const std::string any = "(?:" + uri_character() + "|[/?])*";
+  return "(?:\\?" + any + ")?(?:#" + any + ")?";
+}
+
+std::string uri() {
+  const std::string segment = uri_character() + "*";
+  const std::string path = uri_character() + "+(?:/" + segment + ")*";
+  const std::string user = "(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?";
+  const std::string host = "(?:" + hostname() + "|\\[" + ipv6() + "\\])";
+  return "[A-Za-z][A-Za-z0-9+.-]*:(?://" + user + host + "(?::[0-9]{1,5})?(?:/" + segment +
+         ")*|(?://)?/(?:" + path + ")?|" + path + ")" + uri_end();
+}
+
+std::string uri_reference() {
+  const std::string segment = uri_character() + "*";
+  const std::string first = "(?:[A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})+";  // has no colon
+  return "(?:" + uri() + "|(?:/(?:" + uri_character() + "+(?:/" + segment + ")*)?|" + first +
+         "(?:/" + segment + ")*)?" + uri_end() + ")";
+}
+
+std::string json_pointer() { return "(?:/(?:[^~/]|~[01])*)*"; }
+std::string relative_json_pointer() { return "(?:0|[1-9][0-9]{0,8})(?:#|" + json_pointer() + ")"; }
+
+// Patterns that every engine takes: groups three deep, ranges that are in order in any alphabet,
+// counts that are in order, and no escape that needs none.
+std::string regex() {
+  const std::string escape =
+      "\\\\(?:[dDwWsSnrtfv\\\\^$.*+?()[\\]{}|/]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})";
+  const std::string range = "(?:a-z|A-Z|0-9|a-f|A-F|1-9|0-7)";
+  const std::string set = "\\[\\^?-?(?:" + range + "|" + escape + "|[^\\\\\\]\\[\\n\\r-])*-?\\]";
+  std::string count =
+      "[*+?]|\\{(?:0|[1-9][0-9]{0,2}),?\\}|\\{[0-9],[1-9][0-9]{1,2}\\}|\\{[1-9][0-9],"
+      "[1-9][0-9]{2}\\}";
+  for (char low = '0'; low <= '9'; ++low)
+    count += std::string("|\\{") + low + ",[" + low + "-9]\\}";
+  count = "(?:" + count + ")\\??";
+  std::string group;
+  for (int depth = 0; depth < 4; ++depth) {
+    const std::string atom = "(?:[^\\\\^$.*+?()[\\]{}|/\\n\\r]|\\.|" + escape + "|" + set +
+                             (group.empty() ? "" : "|\\((?:\\?:)?" + group + "\\)") + ")";
+    const std::string line = "(?:\\^|\\$|\\\\[bB]|" + atom + "(?:" + count + ")?)*";
+    group = line + "(?:\\|" + line + ")*";
+  }
+  return group;
+}
+
+std::string any_text() { return "[\\s\\S]*"; }
+std::string like_date_time() { return "[0-9]{4}-[0-9]{2}-[0-9]{2}[^0-9][\\s\\S]+"; }
+std::string like_time() { return "[0-9]{2}:[\\s\\S]+"; }
+std::string like_duration() { return "P[\\s\\S]+"; }
+std::string like_email() { return "[\\s\\S]+@[\\s\\S]+"; }
+std::string like_uri() { return "[A-Za-z][\\s\\S]*:[\\s\\S]*"; }
 
 struct Format {
   std::string_view name;
-  // The whole string matches. An empty pattern: any string.
-  std::string_view written;
-  // What some reader may take as well: the same, if this is empty.
-  std::string_view all = {};
+  std::string (*written)();
+  std::string (*all)();  // what some reader may take as well
 };
 
-constexpr std::string_view kAnyText = "[\\s\\S]*";
-
 constexpr std::array<Format, 22> kFormats = {{
-    {"date-time", SK_DATE "T" SK_TIME, "[0-9]{4}-[0-9]{2}-[0-9]{2}[^0-9][\\s\\S]+"},
-    {"date", SK_DATE},
-    {"time", SK_TIME, "[0-9]{2}:[\\s\\S]+"},
-    {"duration",
-     "P(?:[0-9]+W|(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
-     "(?:" SK_TIME_PARTS ")?|" SK_TIME_PARTS ")",
-     "P[\\s\\S]+"},
-    {"email", "[A-Za-z0-9_+-]+(?:\\.[A-Za-z0-9_+-]+)*@" SK_LABEL "(?:\\." SK_LABEL ")+",
-     "[\\s\\S]+@[\\s\\S]+"},
-    {"idn-email", "[A-Za-z0-9_+-]+(?:\\.[A-Za-z0-9_+-]+)*@" SK_LABEL "(?:\\." SK_LABEL ")+",
-     "[\\s\\S]+@[\\s\\S]+"},
-    {"hostname", SK_HOST, kAnyText},
-    {"idn-hostname", SK_HOST, kAnyText},
-    {"ipv4", SK_IPV4},
-    {"ipv6", SK_IPV6},
-    {"uuid", "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"},
-    {"uri", SK_URI, "[A-Za-z][\\s\\S]*:[\\s\\S]*"},
-    {"url", SK_URI, kAnyText},
-    {"iri", SK_URI, kAnyText},
-    {"uri-reference", ""},
-    {"iri-reference", ""},
-    {"uri-template", ""},
-    {"json-pointer", "(?:/(?:[^~/]|~[01])*)*"},
-    {"relative-json-pointer", "(?:0|[1-9][0-9]*)(?:#|(?:/(?:[^~/]|~[01])*)*)"},
-    {"regex", ""},
-    {"password", ""},
-    {"binary", ""},
+    {"date-time", date_time, like_date_time},
+    {"date", date, date},
+    {"time", time, like_time},
+    {"duration", duration, like_duration},
+    {"email", email, like_email},
+    {"idn-email", email, like_email},
+    {"hostname", hostname, any_text},
+    {"idn-hostname", hostname, any_text},
+    {"ipv4", ipv4, ipv4},
+    {"ipv6", ipv6, ipv6},
+    {"uuid", uuid, uuid},
+    {"uri", uri, like_uri},
+    {"url", uri, any_text},
+    {"iri", uri, any_text},
+    {"uri-reference", uri_reference, any_text},
+    {"iri-reference", uri_reference, any_text},
+    {"uri-template", uri_reference, any_text},
+    {"json-pointer", json_pointer, json_pointer},
+    {"relative-json-pointer", relative_json_pointer, relative_json_pointer},
+    {"regex", regex, any_text},
+    {"password", any_text, any_text},
+    {"binary", any_text, any_text},
 }};
 
 constexpr std::array<std::string_view, 8> kNumberFormats = {"int32", "int64",  "uint32", "uint64",
                                                             "float", "double", "int",    "integer"};
 
-Term matching(Grammar& grammar, std::string_view pattern, const StringTerms& strings) {
-  if (pattern.empty() || pattern == kAnyText) return strings.all();
+Term matching(Grammar& grammar, const std::string& pattern, const StringTerms& strings) {
   RegexOptions options;
   options.spelling = strings.spelling();
   options.most_bytes = pattern.size();
@@ -96,19 +166,18 @@ Term matching(Grammar& grammar, std::string_view pattern, const StringTerms& str
 
 std::optional<TextForm> format_texts(Grammar& grammar, std::string_view name,
                                      const StringTerms& strings) {
-  for (const Format& format : kFormats) {
-    if (format.name != name) continue;
-    const Term written = matching(grammar, format.written, strings);
-    // A name of a host has 253 characters at most; its parts are not counted together above.
-    return TextForm{format.all.empty() ? written : matching(grammar, format.all, strings), written};
-  }
-  return std::nullopt;
+  const auto format = std::find_if(kFormats.begin(), kFormats.end(),
+                                   [&](const Format& each) { return each.name == name; });
+  if (format == kFormats.end()) return std::nullopt;
+  const auto term = [&](std::string (*pattern)()) {
+    return pattern == any_text ? strings.all() : matching(grammar, pattern(), strings);
+  };
+  const Term written = term(format->written);
+  return TextForm{format->all == format->written ? written : term(format->all), written};
 }
 
 bool is_number_format(std::string_view name) {
-  for (const std::string_view known : kNumberFormats)
-    if (known == name) return true;
-  return false;
+  return std::find(kNumberFormats.begin(), kNumberFormats.end(), name) != kNumberFormats.end();
 }
 
 }  // namespace skein::constrain

@@ -19,6 +19,8 @@ struct RegexOptions {
   bool multi_line = false;
   // Whether a text is allowed that has a match anywhere; else the whole text has to match.
   bool search = false;
+  // *? and its like, which mean the same texts as * where a whole text has to match.
+  bool allow_lazy = true;
   // How the characters are written that the pattern speaks of.
   Spelling spelling = plain_spelling;
   size_t most_bytes = 1024;

@@ -36,6 +36,7 @@ class Parser {
   Parser(std::string_view pattern, RegexDialect dialect, const RegexOptions& options)
       : reader_(pattern),
         dialect_(dialect),
+        allow_lazy_(options.allow_lazy),
         flags_{options.ignore_case, options.dot_all, options.multi_line} {}
 
   Read<Syntax> run() {
@@ -200,7 +201,9 @@ class Parser {
       return fault(at, fmt::format("counts go up to {}", kMostRepetitions));
     if (counts.min > counts.max)
       return fault(at, fmt::format("the count {} is upside down", reader_.from(at)));
-    reader_.take('?');  // lazy: the same texts
+    if (reader_.take('?') && !allow_lazy_)
+      return fault(at,
+                   "lazy quantifiers cannot be used here; make the whole rule lazy, NAME[lazy]");
     Node node;
     node.kind = Kind::repeat;
     node.min = counts.min;
@@ -318,6 +321,7 @@ class Parser {
 
   TextReader reader_;
   RegexDialect dialect_;
+  bool allow_lazy_;
   Flags flags_;
   Syntax out_;
   std::vector<Group> groups_;

@@ -45,16 +45,13 @@ ObjectForm any_object(Term names) {
 
 }  // namespace
 
-TextForm SchemaSet::meet(const TextForm& a, const TextForm& b, const TextForm& everything) {
-  if (a == everything) return b;
-  if (b == everything) return a;
-  return {terms().both(a.all, b.all), terms().both(a.written, b.written)};
-}
-
 NumberForm SchemaSet::meet(const NumberForm& a, const NumberForm& b) {
   const TextForm everything{numbers_.all(), numbers_.all()};
-  return {meet(a.texts, b.texts, everything), a.covers && b.covers, a.integral || b.integral,
-          a.bounded || b.bounded};
+  TextForm texts{terms().both(a.texts.all, b.texts.all),
+                 terms().both(a.texts.written, b.texts.written)};
+  if (a.texts == everything) texts = b.texts;
+  if (b.texts == everything) texts = a.texts;
+  return {texts, a.covers && b.covers, a.integral || b.integral, a.bounded || b.bounded};
 }
 
 Form SchemaSet::meet(Form a, const Form& b) {
@@ -62,7 +59,7 @@ Form SchemaSet::meet(Form a, const Form& b) {
   a.no = a.no && b.no;
   a.yes = a.yes && b.yes;
   a.numbers = meet(a.numbers, b.numbers);
-  a.strings = meet(a.strings, b.strings, {strings_.all(), strings_.all()});
+  a.strings = meet_strings(a.strings, b.strings);
 
   static const ArrayForm kAnyArray;
   std::vector<ArrayForm> arrays;
@@ -70,7 +67,7 @@ Form SchemaSet::meet(Form a, const Form& b) {
     for (const ArrayForm& other : b.arrays) {
       ArrayForm both = one == kAnyArray ? other : other == kAnyArray ? one : meet(one, other);
       if (settle(both)) arrays.push_back(std::move(both));
-      if (too_many(arrays.size(), 0)) break;
+      if (too_many(arrays.size())) break;
     }
   a.arrays = std::move(arrays);
 
@@ -81,19 +78,26 @@ Form SchemaSet::meet(Form a, const Form& b) {
     return a;
   }
   std::vector<ObjectForm> objects;
-  for (const ObjectForm& one : a.objects)
+  for (const ObjectForm& one : a.objects) {
+    const size_t before = objects.size();
     for (const ObjectForm& other : b.objects) {
-      if (too_many(objects.size(), 0)) break;
+      if (too_many(objects.size())) break;
       meet(one, other, objects);
+      if (objects.size() == before || objects.back() != one) continue;
+      // It is within this one, so that the other choices add nothing.
+      objects.resize(before);
+      objects.push_back(one);
+      break;
     }
+  }
   a.objects = std::move(objects);
   return a;
 }
 
-bool SchemaSet::too_many(size_t shapes, JsonNode from) {
-  if (shapes <= kMostShapes) return false;
-  report_.problem("constraint_too_large", from,
-                  fmt::format("combining keywords gives more than {} alternatives", kMostShapes));
+bool SchemaSet::too_many(size_t shapes) {
+  if (shapes <= kMostShapes && work_ <= kMostWork) return false;
+  report_.problem("constraint_too_large", reading_,
+                  "combining the keywords here gives too many alternatives");
   return true;
 }
 
@@ -137,6 +141,7 @@ SchemaId SchemaSet::value_of(const ObjectForm& object, std::string_view name) {
 }
 
 void SchemaSet::meet(const ObjectForm& a, const ObjectForm& b, std::vector<ObjectForm>& out) {
+  work_ += 1 + a.members.size() + b.members.size();
   ObjectForm both;
   const MemberIndex in_a(a.members);
   const MemberIndex in_b(b.members);
@@ -161,13 +166,11 @@ void SchemaSet::meet(const ObjectForm& a, const ObjectForm& b, std::vector<Objec
                               member.required, member.evaluated || evaluated(a, member.name)});
   for (const RegionForm& one : a.regions)
     for (const RegionForm& other : b.regions) {
-      const TextForm names =
-          meet(TextForm{one.names, one.names}, TextForm{other.names, other.names},
-               {strings_.all(), strings_.all()});
+      const Term names = strings_of_both(one.names, other.names);
       const SchemaId value = all({one.value, other.value});
-      if (value == kNothing || none(names.all)) continue;
+      if (value == kNothing || none(names)) continue;
       both.regions.push_back(
-          {names.all, value, said_of_both(one.said, other.said), one.evaluated || other.evaluated});
+          {names, value, said_of_both(one.said, other.said), one.evaluated || other.evaluated});
     }
   both.min = std::max(a.min, b.min);
   both.max = std::min(a.max, b.max);
@@ -183,12 +186,12 @@ void SchemaSet::spread(ObjectForm object, std::vector<ObjectForm>& out) {
   while (!open.empty()) {
     ObjectForm next = std::move(open.back());
     open.pop_back();
-    if (too_many(out.size() + open.size(), 0)) return;
+    if (too_many(out.size() + open.size())) return;
     if (!settle(next)) continue;
     const auto closed =
         std::find_if(next.some.begin(), next.some.end(), [&](const SomeMemberForm& some) {
           return std::all_of(next.regions.begin(), next.regions.end(), [&](const RegionForm& r) {
-            return terms().disjoint(r.names, some.names).value_or(false);
+            return disjoint_strings(r.names, some.names);
           });
         });
     if (closed == next.some.end()) {
@@ -251,10 +254,10 @@ void SchemaSet::unite(Form& a, const Form& b) {
   for (const ObjectForm& object : b.objects) put(a.objects, object);
 }
 
-TextForm SchemaSet::complement(const TextForm& a, const TextForm& everything) {
+TextForm SchemaSet::complement_numbers(const TextForm& a) {
   const auto rest = [&](Term t) {
-    if (t == Term::none) return everything.all;
-    return t == everything.all ? Term::none : terms().without(everything.all, t);
+    if (t == Term::none) return numbers_.all();
+    return t == numbers_.all() ? Term::none : terms().without(numbers_.all(), t);
   };
   return {rest(a.written), rest(a.all)};
 }
@@ -266,9 +269,9 @@ std::optional<Form> SchemaSet::complement(const Form& a, JsonNode from) {
   out.yes = !a.yes;
   const TextForm numbers{a.numbers.texts.all,
                          a.numbers.covers ? a.numbers.texts.all : a.numbers.texts.written};
-  out.numbers.texts = complement(numbers, {numbers_.all(), numbers_.all()});
+  out.numbers.texts = complement_numbers(numbers);
   out.numbers.bounded = true;
-  out.strings = complement(a.strings, {strings_.all(), strings_.all()});
+  out.strings = complement_strings(a.strings);
   // Outside of all shapes: of the complement of each.
   Form rest = anything();
   for (const ArrayForm& array : a.arrays) {
@@ -356,7 +359,9 @@ bool SchemaSet::complement(const ObjectForm& object, JsonNode from, std::vector<
     more.min = object.max + 1;
     out.push_back(std::move(more));
   }
-  Term outside = terms().without(every, strings_.any_of(names));  // of members and regions
+  // Outside of members and regions.
+  const Term known = listed(names);
+  Term outside = known == Term::none ? every : complement_strings({known, known}).all;
   const Term unlisted = outside;
   const auto some = [&](Term which, SchemaId value) {
     if (value == kNothing || none(which)) return;
@@ -370,7 +375,7 @@ bool SchemaSet::complement(const ObjectForm& object, JsonNode from, std::vector<
     else
       outside = terms().without(outside, region.names);
     if (region.value != kAnything)
-      some(terms().both(unlisted, region.names), negation(region.value, from));
+      some(strings_of_both(unlisted, region.names), negation(region.value, from));
   }
   some(outside, kAnything);
   for (const SomeMemberForm& each : object.some) {

@@ -1,7 +1,7 @@
 // Proofs that two schemas share no value. What is not proved in a few steps counts as not so.
 #include <algorithm>
 
-#include "constrain/schema_set.h"
+#include "constrain/schema_ahead.h"
 
 namespace skein::constrain {
 namespace {
@@ -14,29 +14,31 @@ constexpr size_t kItemsLookedAt = 16;
 bool SchemaSet::disjoint(SchemaId a, SchemaId b) {
   if (a == kNothing || b == kNothing) return true;
   if (a == b || a == kAnything || b == kAnything) return false;
-  if (schemas_[a].busy || schemas_[b].busy || proof_depth_ >= kProofDepth) return false;
+  if (proof_depth_ >= kProofDepth) return false;
   if (a > b) std::swap(a, b);
   // While it is being found out, it is not so.
   const auto [known, added] = disjoint_.emplace(std::pair(a, b), false);
   if (!added) return known->second;
+  Ahead ahead(*this);
   ++proof_depth_;
   const Form& one = form(a);
   const Form& other = form(b);
   bool out = !(one.null && other.null) && !(one.no && other.no) && !(one.yes && other.yes) &&
-             disjoint_texts(one.numbers.texts, other.numbers.texts) &&
-             disjoint_texts(one.strings, other.strings);
+             disjoint_strings(one.strings.all, other.strings.all) &&
+             disjoint_numbers(one.numbers.texts.all, other.numbers.texts.all);
   for (const ArrayForm& array : one.arrays)
     for (const ArrayForm& second : other.arrays) out = out && disjoint_arrays(array, second);
   for (const ObjectForm& object : one.objects)
     for (const ObjectForm& second : other.objects) out = out && disjoint_objects(object, second);
   --proof_depth_;
+  out = out && !unknown_;
   disjoint_[{a, b}] = out;
   return out;
 }
 
-bool SchemaSet::disjoint_texts(const TextForm& a, const TextForm& b) {
-  if (a.all == Term::none || b.all == Term::none) return true;
-  return a.all != b.all && terms().disjoint(a.all, b.all).value_or(false);
+bool SchemaSet::disjoint_numbers(Term a, Term b) {
+  if (a == Term::none || b == Term::none) return true;
+  return a != b && terms().disjoint(a, b, kMostSteps).value_or(false);
 }
 
 bool SchemaSet::disjoint_arrays(const ArrayForm& a, const ArrayForm& b) {

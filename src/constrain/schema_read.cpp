@@ -217,7 +217,7 @@ Form SchemaReader::values(const std::vector<JsonNode>& list) const {
       set_.unite(out, set_.form(set_.constant(each)));
   }
   if (!texts.empty()) {
-    const Term term = set_.strings().any_of(texts);
+    const Term term = set_.listed(std::move(texts));
     out.strings = {term, term};
   }
   if (!numbers.empty()) out.numbers = NumberReader(set_).any_of(numbers);

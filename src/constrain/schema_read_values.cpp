@@ -22,9 +22,8 @@ void SchemaReader::strings(Form& form) const {
   if (format) NumberReader(set_).format(text_.text(*format), form);
   if (form.strings.all == Term::none) return;
   StringTerms& strings = set_.strings();
-  const TextForm everything{strings.all(), strings.all()};
   const auto keep = [&](const TextForm& texts) {
-    form.strings = set_.meet(form.strings, texts, everything);
+    form.strings = set_.meet_strings(form.strings, texts);
   };
   if (min.value_or(0) > 0 || max) {
     const Term term = strings.length(min.value_or(0), max.value_or(kNoMost));
@@ -34,7 +33,7 @@ void SchemaReader::strings(Form& form) const {
     if (const auto term = set_.pattern(text_.text(*pattern), *pattern)) keep({*term, *term});
   }
   if (!format) return;
-  if (const auto texts = format_texts(set_.grammar(), text_.text(*format), strings))
+  if (const auto texts = set_.format(text_.text(*format)))
     keep(*texts);
   else if (is_number_format(text_.text(*format)))
     return;
@@ -103,9 +102,7 @@ std::vector<RegionForm> SchemaReader::pattern_regions() const {
     std::vector<RegionForm> cut;
     for (const RegionForm& region : regions) {
       const bool rest = region.said == RegionForm::Said::nothing;
-      const Term inside = region.names == set_.strings().all()
-                              ? *pattern
-                              : set_.terms().both(region.names, *pattern);
+      const Term inside = set_.strings_of_both(region.names, *pattern);
       if (set_.none(inside)) {
         cut.push_back(region);
         continue;

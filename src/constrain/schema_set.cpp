@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "constrain/formats.h"
 #include "constrain/regex.h"
+#include "constrain/schema_ahead.h"
 #include "constrain/schema_read.h"
 
 namespace skein::constrain {
@@ -11,10 +13,12 @@ namespace {
 using JsonKind = SchemaText::Kind;
 
 // Digits that numbers may have: more than doubles have, and than any number that the schema names.
-constexpr uint32_t kWholeDigits = 17;
+constexpr uint32_t kWholeDigits = 19;
 constexpr uint32_t kFractionDigits = 16;
 
 constexpr size_t kMostPatternBytes = 4096;
+constexpr size_t kMostAhead =
+    40;  // schemas within each other, until what is within is not looked at
 
 struct Digits {
   uint32_t whole = kWholeDigits;
@@ -141,6 +145,10 @@ JsonNode SchemaSet::place(SchemaId id) const {
 const Form& SchemaSet::form(SchemaId id) {
   static const Form kEmpty;
   if (schemas_[id].form) return *schemas_[id].form;
+  if (schemas_[id].busy && ahead_ > 0) {
+    unknown_ = true;
+    return kEmpty;
+  }
   if (schemas_[id].busy) {
     report_.problem("invalid_schema", place(id),
                     "this schema refers to itself as a whole, so that it says nothing");
@@ -153,9 +161,16 @@ const Form& SchemaSet::form(SchemaId id) {
   }
   schemas_[id].busy = true;
   ++depth_;
+  ++work_;
+  const JsonNode outer = std::exchange(reading_, place(id));
   auto made = std::make_unique<Form>(make(id));
+  reading_ = outer;
   --depth_;
   schemas_[id].busy = false;
+  if (unknown_ && ahead_ > 0) {
+    passing_.push_back(std::move(made));
+    return *passing_.back();
+  }
   schemas_[id].form = std::move(made);
   return *schemas_[id].form;
 }
@@ -224,26 +239,37 @@ Form SchemaSet::make_one(const std::vector<SchemaId>& parts, JsonNode from) {
                                   "never be the one; write anyOf, or make the branches exclusive",
                                   i));
     unite(out, form(id));
-    if (too_many(std::max(out.arrays.size(), out.objects.size()), from)) return out;
+    if (too_many(std::max(out.arrays.size(), out.objects.size()))) return out;
   }
   return out;
 }
 
 bool SchemaSet::impossible(SchemaId id) {
   if (id == kNothing) return true;
-  if (id == kAnything || schemas_[id].busy || depth_ > 40) return false;
+  if (id == kAnything || depth_ > kMostAhead || looked_at_.count(id) != 0) return false;
+  Ahead ahead(*this);
   const Form& form = this->form(id);
-  return !form.null && !form.no && !form.yes && form.arrays.empty() && form.objects.empty() &&
-         none(form.numbers.texts.all) && none(form.strings.all);
+  const bool out = !unknown_ && !form.null && !form.no && !form.yes && form.arrays.empty() &&
+                   form.objects.empty() && none(form.numbers.texts.all) && none(form.strings.all);
+  // Looked at once: what is unknown now would be looked at again and again.
+  if (!out) looked_at_.insert(id);
+  return out;
+}
+
+std::optional<TextForm> SchemaSet::format(std::string_view name) {
+  const auto [known, added] = formats_.emplace(name, std::nullopt);
+  if (added) known->second = format_texts(grammar_, name, strings_);
+  return known->second;
 }
 
 std::optional<Term> SchemaSet::pattern(std::string_view regex, JsonNode from) {
+  if (const auto known = patterns_.find(regex); known != patterns_.end()) return known->second;
   RegexOptions options;
   options.search = true;
   options.spelling = strings_.spelling();
   options.most_bytes = kMostPatternBytes;
   const auto term = add_regex(grammar_, regex, RegexDialect::ecma, options);
-  if (term) return *term;
+  if (term) return patterns_[regex] = *term;
   const Problem& first = term.error().front();
   report_.problem(first.code == "constraint_too_large" ? "constraint_too_large" : "invalid_regex",
                   from, fmt::format("{} (at {} of the pattern)", first.message, first.where));
@@ -252,7 +278,11 @@ std::optional<Term> SchemaSet::pattern(std::string_view regex, JsonNode from) {
 
 bool SchemaSet::none(Term regular) {
   if (regular == Term::none) return true;
-  return terms().fragile(regular) && terms().is_none(regular).value_or(false);
+  if (!terms().fragile(regular) || listed_.count(regular) != 0) return false;
+  const size_t before = terms().size();
+  const bool out = terms().is_none(regular, kMostSteps).value_or(false);
+  work_ += 1 + (terms().size() - before) / 4;
+  return out;
 }
 
 Form SchemaSet::anything() const {
@@ -272,7 +302,7 @@ Form SchemaSet::constant_form(JsonNode value) {
     case JsonKind::boolean: (text_.truth(value) ? out.yes : out.no) = true; break;
     case JsonKind::number: out.numbers = NumberReader(*this).any_of({value}); break;
     case JsonKind::string: {
-      const Term term = strings_.exactly(text_.text(value));
+      const Term term = listed({text_.text(value)});
       out.strings = {term, term};
       break;
     }

@@ -27,6 +27,9 @@ class SchemaSet {
   static constexpr size_t kMostSchemas = 200'000;
   static constexpr size_t kMostShapes = 2'000;
   static constexpr size_t kMostHops = 256;
+  static constexpr size_t kMostWork = 100'000;
+  // Derivatives in one proof.
+  static constexpr size_t kMostSteps = 10'000;
 
   // `dropped`: keywords (their values) that do not hold.
   SchemaSet(Grammar& grammar, const SchemaText& text, const SchemaOptions& options,
@@ -62,10 +65,16 @@ class SchemaSet {
   // Drops what no value can have. False if that is the whole.
   bool settle(ArrayForm& array);
   bool settle(ObjectForm& object);
-  TextForm meet(const TextForm& a, const TextForm& b, const TextForm& everything);
+  TextForm meet_strings(const TextForm& a, const TextForm& b);
   bool none(Term regular);  // whether it surely is
+  // Of strings that are listed, which is remembered: enums and what tells branches apart are quick
+  // then.
+  Term listed(std::vector<std::string_view> texts);
+  Term strings_of_both(Term a, Term b);
   // Strings in which this is found. A problem at the keyword if it is no pattern.
   std::optional<Term> pattern(std::string_view regex, JsonNode from);
+  // Nothing if it is not known.
+  std::optional<TextForm> format(std::string_view name);
 
   Grammar& grammar() { return grammar_; }
   Terms& terms() { return grammar_.terms; }
@@ -100,6 +109,8 @@ class SchemaSet {
     bool busy = false;
   };
 
+  // Looking ahead, in which what is still being read is not known, and no fault either.
+  class Ahead;
   SchemaId intern(Kind kind, JsonNode from, std::vector<SchemaId> parts = {});
   Form make(SchemaId id);
   Form make_one(const std::vector<SchemaId>& parts, JsonNode from);
@@ -114,11 +125,12 @@ class SchemaSet {
   SchemaId value_of(const ObjectForm& object, std::string_view name);
   bool complement(const ArrayForm& array, JsonNode from, std::vector<ArrayForm>& out);
   bool complement(const ObjectForm& object, JsonNode from, std::vector<ObjectForm>& out);
-  TextForm complement(const TextForm& a, const TextForm& everything);
-  bool too_many(size_t shapes, JsonNode from);
+  TextForm complement_strings(const TextForm& a);
+  TextForm complement_numbers(const TextForm& a);
+  bool too_many(size_t shapes);
 
   // schema_proofs.cpp
-  bool disjoint_texts(const TextForm& a, const TextForm& b);
+  bool disjoint_numbers(Term a, Term b);
   bool disjoint_arrays(const ArrayForm& a, const ArrayForm& b);
   bool disjoint_objects(const ObjectForm& a, const ObjectForm& b);
 
@@ -133,8 +145,24 @@ class SchemaSet {
   std::vector<Schema> schemas_;
   std::map<std::vector<uint32_t>, SchemaId> known_;
   std::map<std::pair<SchemaId, SchemaId>, bool> disjoint_;
+  // Sets of strings of which one knows that they are these, or all but these.
+  struct Listed {
+    bool others = false;
+    std::vector<std::string_view> texts;  // sorted
+  };
+  Term remembered(Listed listed);
+  bool disjoint_strings(Term a, Term b);
+  std::unordered_map<Term, Listed> listed_;
+  std::map<std::string_view, std::optional<TextForm>> formats_;
+  std::map<std::string_view, Term> patterns_;
+  std::vector<std::unique_ptr<Form>> passing_;  // forms made while something was not known
+  std::set<SchemaId> looked_at_;                // that could not be told to be impossible
+  size_t ahead_ = 0;
+  bool unknown_ = false;  // whether something was not known
   size_t depth_ = 0;
   size_t proof_depth_ = 0;
+  JsonNode reading_ = 0;  // the schema whose form is being made
+  size_t work_ = 0;       // members of objects that were combined
 };
 
 }  // namespace skein::constrain

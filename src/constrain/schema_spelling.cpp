@@ -51,8 +51,12 @@ class Speller {
   }
 
   std::string number(JsonNode n) const {
-    const Decimal value = Decimal::of(value_.text(n));
-    return value.point > 1000 || value.point < -1000 ? std::string(value_.text(n)) : value.plain();
+    // To draft 4, 1.0 is no integer.
+    const std::string_view text = value_.text(n);
+    if (set_.places().draft() == SchemaDraft::draft4 && text.find_first_of("eE") == text.npos)
+      return std::string(text);
+    const Decimal value = Decimal::of(text);
+    return value.point > 1000 || value.point < -1000 ? std::string(text) : value.plain();
   }
 
   std::string spell_array(const ArrayForm& array, JsonNode n) {

@@ -7,6 +7,15 @@ namespace {
 
 // Deeper ones become rules, however small, so that this does not recurse with the schema.
 constexpr size_t kMostDepth = 24;
+constexpr size_t kMostInline = 256;
+constexpr size_t kMostProof = 50'000;  // derivatives until strings are too much to combine
+
+// Whether its members are all there.
+bool fixed(const ObjectForm& object) {
+  return object.regions.empty() &&
+         std::all_of(object.members.begin(), object.members.end(),
+                     [](const MemberForm& member) { return member.required; });
+}
 
 Term blanks(Terms& terms, JsonBlanks blanks) {
   if (blanks == JsonBlanks::compact) return Term::empty;
@@ -49,7 +58,10 @@ Term SchemaWriter::call(SchemaId id) {
 Term SchemaWriter::value(SchemaId id) {
   if (id == kNothing) return Term::none;
   Written& written = written_[id];
-  if (written.term) return *written.term;
+  if (written.term) {
+    weight_ += written.weight;
+    return *written.term;
+  }
   if (written.busy) return call(id);
   if (depth_ >= kMostDepth) {
     if (!written.rule) waiting_.push_back(id);
@@ -57,19 +69,24 @@ Term SchemaWriter::value(SchemaId id) {
   }
   written.busy = true;
   ++depth_;
+  const size_t outer = std::exchange(weight_, 1);
   const JsonNode at = set_.place(id);
   Term term = form(set_.form(id), at);
   --depth_;
   written.busy = false;
-  // A rule of its own for what holds calls: it is then one state wherever it stands.
-  const bool inside = depth_ > 0 && term != Term::none && !terms_.regular(term);
-  if (written.rule || inside) {
+  written.weight = weight_;
+  // A rule of its own for what is large or holds calls: it is then one state wherever it stands,
+  // and is not made anew before each thing that may follow it.
+  const bool apart = depth_ > 0 && (weight_ > kMostInline || !terms_.regular(term));
+  if (written.rule || (apart && term != Term::none)) {
     const Term called = call(id);
     if (set_.grammar().rules.size() > Grammar::kMostRules)
       set_.report().problem("constraint_too_large", at, "the schema gives too many rules");
     set_.grammar().rules[*written.rule] = term;
     if (term != Term::none) term = called;
+    written.weight = 1;
   }
+  weight_ = outer + written.weight;
   written.term = term;
   return term;
 }
@@ -81,14 +98,19 @@ Term SchemaWriter::form(const Form& form, JsonNode at) {
   if (form.yes) choices.push_back(text("true"));
   choices.push_back(numbers(form.numbers));
   if (form.strings.written != Term::none) {
-    if (terms_.fragile(form.strings.written) && !terms_.is_none(form.strings.written))
+    if (terms_.fragile(form.strings.written) && !terms_.is_none(form.strings.written, kMostProof))
       set_.report().problem("constraint_too_large", at,
                             "the patterns and lengths here are too much to combine");
     if (!set_.none(form.strings.written))
       choices.push_back(sequence({quote_, form.strings.written, quote_}));
   }
   for (const ArrayForm& array : form.arrays) choices.push_back(this->array(array, at));
-  for (const ObjectForm& object : form.objects) choices.push_back(this->object(object, at));
+  // Choices that begin alike are read side by side, not multiplied.
+  for (const ObjectForm& object : form.objects) {
+    const Term term = this->object(object, at);
+    const bool many = form.objects.size() > 1 && !fixed(object);
+    choices.push_back(many ? in_rule(term) : term);
+  }
   return terms_.either(choices);
 }
 

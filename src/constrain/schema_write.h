@@ -69,11 +69,13 @@ class SchemaWriter {
   struct Written {
     std::optional<Term> term;
     std::optional<uint32_t> rule;
+    size_t weight = 0;
     bool busy = false;
   };
   std::map<SchemaId, Written> written_;
   std::deque<SchemaId> waiting_;  // whose rules are called and not yet set
   size_t depth_ = 0;
+  size_t weight_ = 0;  // of what is being written: about the bytes of its names
 };
 
 }  // namespace skein::constrain

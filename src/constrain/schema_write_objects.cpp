@@ -53,6 +53,7 @@ bool SchemaWriter::listed_members(const ObjectForm& object, Members& out) {
     if (value == Term::none) continue;
     out.parts.push_back({member(set_.strings().exactly(each.name), value), each.required});
     out.required += each.required;
+    weight_ += each.name.size() + 6;
   }
   return true;
 }

@@ -183,7 +183,7 @@ Term Terms::join(Term first, Term then) {
 }
 
 Term Terms::sequence(Term first, Term then) {
-  if (kind(first) != Kind::sequence) return join(first, then);
+  if (kind(first) != Kind::sequence || then == Term::empty) return join(first, then);
   std::vector<Term> heads;
   while (kind(first) == Kind::sequence) {
     heads.push_back(split(first).head);

@@ -92,6 +92,7 @@ std::string shown(const TextReader& reader, size_t at) {
   there.go_to(at);
   if (there.done()) return "the end";
   if (there.peek() == '\n') return "the end of the line";
+  if (there.peek() == '"') return "'\"'";
   const size_t length = std::max<size_t>(text::first_character(there.rest()).length, 1);
   return fmt::format("\"{}\"", escaped(there.rest().substr(0, length)));
 }

@@ -44,6 +44,7 @@ struct Runner {
 
   void schema(const std::string& name, const std::string& text,
               const std::vector<std::pair<std::string, std::pair<bool, std::string>>>& cases) {
+    if (getenv("TELL")) fmt::print(stderr, "{}\n", name);
     ++counts.schemas;
     counts.cases += cases.size();
     Grammar grammar;
@@ -167,5 +168,6 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace skein::constrain
 
 int main(int count, char** arguments) {
+  setvbuf(stdout, nullptr, _IOLBF, 0);
   return skein::constrain::run({arguments + 1, arguments + count});
 }
