@@ -52,8 +52,8 @@ Term after(Grammar& grammar, const Beginning& beginning, Term answer) {
   if (beginning.blank) answer = terms.sequence(terms.optional(terms.literal(" ")), answer);
   const size_t open = beginning.opening.rfind(kThought);
   if (open == std::string_view::npos && !beginning.may_think) return answer;
-  const std::string_view has =
-      open == std::string_view::npos ? kThought : beginning.opening.substr(open);
+  const std::string_view opening = beginning.opening;
+  const std::string_view has = open == std::string_view::npos ? kThought : opening.substr(open);
   const Term thought = rest_of_thought(terms, has);
   const Term lines = terms.repeat(terms.literal("\n"), 0, 2);
   // Nothing is left of one that the opening has closed.

@@ -17,7 +17,7 @@ namespace skein::constrain {
 struct Beginning {
   // What the answer was made to begin with (text::Turn::opening): a thought that it opens is
   // thought to its end first, however long, and one that it leaves half closed is closed.
-  std::string_view opening = {};
+  std::string opening = {};
   bool may_think = false;  // a thought may be opened, where the opening has none
   bool blank = false;      // a blank may stand before the answer, as after "Assistant:"
 };

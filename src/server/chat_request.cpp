@@ -175,8 +175,13 @@ Asked<RenderedChat> render(const Served& served, Fields& fields, const Json& bod
     fields.decline("continue_final_message",
                    "a last message of the assistant is gone on with; another turn is not offered");
   const ThinkMode think = read_think(fields, served.think);
+  AskedTools tools = read_tools(fields);
   if (fields.error()) return tl::unexpected(*fields.error());
-  return render_messages(served, *messages, think, "messages", history);
+  // A history that is gone on with has been told of them.
+  if (!history.given || history.fresh()) add_tools(*served.wording, tools, *messages);
+  auto out = render_messages(served, *messages, think, "messages", history);
+  if (out) out->tools = std::move(tools);
+  return out;
 }
 
 }  // namespace
@@ -228,8 +233,48 @@ int64_t read_token_limit(Fields& fields, std::string_view name, int64_t otherwis
   return given.value_or(otherwise);
 }
 
-GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common,
-                                  const History& history) {
+namespace {
+
+// What the answer has to be: of the form, or calls, behind the thought that its opening begins.
+Asked<void> hold_answer(const Served& served, const RenderedChat& chat, AskedForm form,
+                        GenerateOptions& options) {
+  const text::Profile& profile = *served.wording;
+  constrain::Wanted& wanted = form.wanted;
+  if (chat.tools.any())
+    wanted.calls = {.form = &text::call_form(profile),
+                    .tools = chat.tools.callable,
+                    .calling = chat.tools.calling,
+                    .parallel = chat.tools.parallel,
+                    .schema = wanted.schema};
+  if (!wanted.says_something()) return {};
+  form.tool = chat.tools.inside;
+  if (!chat.goes_on) {
+    wanted.beginning.opening = chat.opening;
+    // A model that thinks may begin to, where free text is not all of it anyway.
+    wanted.beginning.may_think = chat.opening.empty() && profile.think_modes.size() > 1 &&
+                                 wanted.language != constrain::Language::any_text;
+    wanted.beginning.blank = profile.has_template() && !profile.has_turn_tokens();
+  }
+  if (const auto held = hold(served, form, options); !held) return held;
+  // Behind free text everything is as ever; an answer of a form is cut by nothing but its form, and
+  // ends where the model would end its turn.
+  const bool has_free_text = wanted.calls && wanted.language == constrain::Language::any_text &&
+                             wanted.calls->calling == constrain::Calling::optional;
+  if (has_free_text) return {};
+  options.stops.policy = text::StopPolicy::none;
+  options.stops.stop_strings.clear();
+  if (!profile.has_turn_tokens())
+    if (const auto blank_line = served.host->tokenizer().encode("\n\n");
+        blank_line && blank_line->size() == 1)
+      options.ends.push_back(blank_line->front());
+  return {};
+}
+
+}  // namespace
+
+Asked<GenerationRequest> chat_generation(const Served& served, RenderedChat chat,
+                                         CommonFields common, AskedForm form,
+                                         const History& history) {
   const text::Profile& profile = *served.wording;
   GenerateOptions& options = common.options;
   options.stops.policy = profile.stop;
@@ -238,7 +283,10 @@ GenerationRequest chat_generation(const Served& served, RenderedChat chat, Commo
   options.stops.chat = profile.has_template() && !chat.goes_on;
   options.stops.opening = chat.opening;
   options.profile = &profile;
+  if (const auto held = hold_answer(served, chat, std::move(form), options); !held)
+    return tl::unexpected(held.error());
   GenerationRequest out;
+  if (chat.tools.any()) out.plan.calls = &text::call_form(profile);
   out.plan.stream = common.stream;
   out.plan.include_usage = common.include_usage;
   out.plan.ping_seconds = common.ping_seconds;
@@ -288,6 +336,7 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
   if (!chat) return tl::unexpected(std::move(chat).error());
   auto common = read_common_fields(served, defaults, chat->think, fields);
   if (!common) return tl::unexpected(std::move(common).error());
+  AskedForm form = read_form(fields);
   GenerateOptions& options = common->options;
   options.max_tokens = read_token_limit(fields, "max_tokens", defaults.predict);
   options.max_tokens = read_token_limit(fields, "max_completion_tokens", options.max_tokens);
@@ -298,7 +347,7 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
   if (options.top_logprobs > 0 && !options.logprobs)
     fields.refuse("top_logprobs", "top_logprobs needs logprobs: true");
   if (fields.error()) return tl::unexpected(*fields.error());
-  return chat_generation(served, std::move(*chat), std::move(*common), history);
+  return chat_generation(served, std::move(*chat), std::move(*common), std::move(form), history);
 }
 
 }  // namespace skein::server

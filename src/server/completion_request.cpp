@@ -13,6 +13,8 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
   Fields fields(body);
   auto common = read_common_fields(served, defaults, text::ThinkMode::none, fields);
   if (!common) return tl::unexpected(std::move(common).error());
+  const AskedForm form = read_form(fields);
+  if (read_tools(fields).any()) fields.decline("tools", "tools belong to a chat");
   if (const auto suffix = fields.string("suffix"); suffix && !suffix->empty())
     fields.decline("suffix", "this model was not trained to fill in the middle of a text");
   const Json given = fields.find("prompt");
@@ -46,6 +48,8 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
   if (choices > common->choices && common->stream)
     fields.refuse("best_of", "the best of several is only known at the end: not with stream");
   if (fields.error()) return tl::unexpected(*fields.error());
+  if (const auto held = hold(served, form, options); !held) return tl::unexpected(held.error());
+  if (options.constraint) options.stops.stop_strings.clear();
 
   GenerationRequest out;
   ReplyPlan& plan = out.plan;

@@ -24,15 +24,7 @@ bool says_something(const Json& value) {
 
 // Fields that would change the answer and that nothing here understands yet.
 constexpr std::pair<std::string_view, std::string_view> kNotOffered[] = {
-    {"structured_outputs", "constrained answers are not offered yet"},
-    {"guided_json", "constrained answers are not offered yet"},
-    {"guided_regex", "constrained answers are not offered yet"},
-    {"guided_choice", "constrained answers are not offered yet"},
-    {"guided_grammar", "constrained answers are not offered yet"},
-    {"grammar", "constrained answers are not offered yet"},
-    {"json_schema", "constrained answers are not offered yet"},
-    {"bnf_schema", "constrained answers are not offered yet"},
-    {"functions", "tools are not offered yet"},
+    {"functions", "functions are called tools now: send tools and tool_choice"},
     {"names", "other names for the roles are not offered"},
     {"user_name", "other names for the roles are not offered"},
     {"assistant_name", "other names for the roles are not offered"},
@@ -44,37 +36,9 @@ constexpr std::pair<std::string_view, std::string_view> kNotOffered[] = {
     {"include_stop_str_in_output", "a stop string is never part of the answer"},
 };
 
-// An empty object stands for none: clients send one.
-bool is_list_or_empty(const Json& value) {
-  const auto object = value.object();
-  return value.array() || (object && object->empty());
-}
-
-void check_tools(Fields& fields) {
-  const Json tools = fields.find("tools"), choice = fields.find("tool_choice");
-  if (tools && !is_list_or_empty(tools)) fields.refuse("tools", "tools has to be a list");
-  if (!choice) return;
-  const auto word = choice.string();
-  if (!choice.object() && word != "none" && word != "auto" && word != "required")
-    fields.refuse("tool_choice", "tool_choice has to be none, auto, required or an object");
-  if (!says_something(tools) && (word == "required" || says_something(choice.find("type"))))
-    fields.refuse("tool_choice", "tool_choice asks for a tool, and tools has none");
-}
-
 void decline(Fields& fields) {
-  check_tools(fields);
   for (const auto& [name, why] : kNotOffered)
     if (says_something(fields.find(name))) fields.decline(name, std::string(why));
-  if (says_something(fields.find("tools")) &&
-      fields.find("tool_choice").string().value_or("auto") != "none")
-    fields.decline("tools", "tools are not offered yet");
-  if (const Json format = fields.find("response_format")) {
-    const auto type = format.find("type").string();
-    if (!type)
-      fields.refuse("response_format", "response_format has to be an object with a type");
-    else if (*type != "text")
-      fields.decline("response_format", "constrained answers are not offered yet");
-  }
 }
 
 template <typename T>

@@ -8,10 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "server/constraint_fields.h"
 #include "server/fields.h"
 #include "server/history.h"
 #include "server/served.h"
 #include "server/text_reply.h"
+#include "server/tool_fields.h"
 
 namespace skein::server {
 
@@ -33,6 +35,7 @@ struct RenderedChat {
   size_t opening_ids = 0;    // how many of them are of the opening
   std::vector<size_t> ends;  // bytes of the prompt where the system text and the history end
   bool goes_on = false;      // the last message is an answer, whose rest is asked for
+  AskedTools tools{};
   text::ThinkMode think = text::ThinkMode::none;
 };
 Asked<RenderedChat> render_chat(const Served& served, const Json& body);
@@ -69,7 +72,9 @@ Asked<std::string> read_content(const Json& content, const std::string& where);
 Asked<RenderedChat> render_messages(const Served& served, std::span<const text::Message> messages,
                                     text::ThinkMode think, const std::string& param,
                                     const History& history = {});
-GenerationRequest chat_generation(const Served& served, RenderedChat chat, CommonFields common,
-                                  const History& history = {});
+// Errors: those of the form and of the tools' parameters.
+Asked<GenerationRequest> chat_generation(const Served& served, RenderedChat chat,
+                                         CommonFields common, AskedForm form,
+                                         const History& history = {});
 
 }  // namespace skein::server

@@ -43,6 +43,12 @@ Host::Host(std::string name, std::shared_ptr<Model> model, text::TokenizerPtr to
             seconds_now),
       thread_([this] { run(); }) {}
 
+std::shared_ptr<const constrain::Words> Host::words() {
+  std::call_once(words_made_,
+                 [this] { words_ = std::make_shared<const constrain::Words>(runtime_.tokenizer); });
+  return words_;
+}
+
 Host::~Host() { stop(); }
 
 void Host::stop() {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "constrain/words.h"
 #include "server/desk.h"
 
 namespace skein::server {
@@ -53,6 +54,8 @@ class Host {
   Model& model() const { return *runtime_.model; }
   const text::Tokenizer& tokenizer() const { return *runtime_.tokenizer; }
   const TokenTraits& traits() const { return runtime_.traits; }
+  // For constraints. Made when the first one asks, which takes some milliseconds.
+  std::shared_ptr<const constrain::Words> words();
   int64_t budget() const { return budget_; }
   PrefixStates& states() { return runtime_.states; }
   const PrefixStates& states() const { return runtime_.states; }
@@ -84,6 +87,8 @@ class Host {
   const std::string name_;
   const int64_t budget_;
   Runtime runtime_;
+  std::once_flag words_made_;
+  std::shared_ptr<const constrain::Words> words_;
 
   mutable std::mutex mutex_;  // of what follows, and of the desk where it says so
   std::condition_variable changed_;

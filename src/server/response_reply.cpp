@@ -11,6 +11,7 @@ class ResponseReply final : public TextReply {
   ResponseReply(ReplyPlan given, ResponsePlan response, const Responses& responses)
       : TextReply(std::move(given)), response_(std::move(response)), responses_(responses) {
     if (!plan().stream) return;
+    if (plan().calls) reader_.emplace(*plan().calls);
     // With the whole request in them: made before the queue is asked, which must not wait for it.
     for (const char* name : {"response.created", "response.in_progress"})
       opening_ += event_text(name, [&](JsonWriter& json) {
@@ -39,12 +40,68 @@ class ResponseReply final : public TextReply {
       tell(summarised() ? "response.reasoning_summary_text.delta" : "response.reasoning_text.delta",
            *thought_, [&](JsonWriter& json) { json.member("delta", event.thinking); });
     }
-    if (event.text.empty() && fresh == 0) return;
+    if (reader_) return tell_pieces(reader_->push(event.text), fresh);
+    if (!event.text.empty() || fresh > 0) tell_text(event.text, fresh);
+  }
+
+  void tell_text(std::string_view text, size_t fresh) {
     if (!message_) open_message();
     tell("response.output_text.delta", *message_, [&](JsonWriter& json) {
-      json.member("delta", event.text);
+      json.member("delta", text);
       write_logprobs(json, fresh);
     });
+  }
+
+  // Tokens of calls have no place for their probabilities.
+  void tell_pieces(const std::vector<text::CallReader::Piece>& pieces, size_t fresh) {
+    using Kind = text::CallReader::Piece::Kind;
+    for (const auto& piece : pieces) switch (piece.kind) {
+        case Kind::text: tell_text(piece.text, std::exchange(fresh, 0)); break;
+        case Kind::call: open_call(piece.text); break;
+        case Kind::arguments:
+          call_.arguments += piece.text;
+          tell_of_call("response.function_call_arguments.delta",
+                       [&](JsonWriter& json) { json.member("delta", piece.text); });
+          break;
+        case Kind::end: close_call(true); break;
+      }
+  }
+
+  void open_call(const std::string& name) {
+    close_thought();
+    close_message();
+    close_call(false);
+    call_ = {.name = name, .arguments = {}, .whole = false};
+    call_place_ = call_at(calls_++);
+    item_event("response.output_item.added", *call_place_,
+               [&](JsonWriter& json) { write_call(json, calls_ - 1, call_, "in_progress"); });
+  }
+
+  void close_call(bool whole) {
+    if (!call_place_) return;
+    call_.whole = whole;
+    tell_of_call("response.function_call_arguments.done", [&](JsonWriter& json) {
+      json.member("name", call_.name).member("arguments", call_.arguments);
+    });
+    item_event("response.output_item.done", *call_place_, [&](JsonWriter& json) {
+      write_call(json, calls_ - 1, call_, whole ? "completed" : "incomplete");
+    });
+    call_place_.reset();
+  }
+
+  // Behind the thought and the message, as far as they are there.
+  Place call_at(size_t number) const {
+    const size_t index = (thought_ ? 1 : 0) + (message_ ? 1 : 0) + number;
+    return {index, item_id("fc", response_.id, index, false)};
+  }
+
+  template <typename F>
+  void tell_of_call(std::string_view type, F write) {
+    answer().write(event_text(type, [&](JsonWriter& json) {
+      json.member("item_id", call_place_->id);
+      json.member("output_index", static_cast<int64_t>(call_place_->index));
+      write(json);
+    }));
   }
 
   void open_thought() {
@@ -80,23 +137,26 @@ class ResponseReply final : public TextReply {
   }
 
   void close_message() {
+    if (!message_ || std::exchange(message_closed_, true)) return;
     const Choice& one = choices()[0];
+    const std::string text = parts_of(plan(), one.text).text;
     tell("response.output_text.done", *message_, [&](JsonWriter& json) {
-      json.member("text", one.text);
+      json.member("text", text);
       write_logprobs(json, one.entries.size());
     });
-    tell("response.content_part.done", *message_, [&](JsonWriter& json) {
-      write_text_part(json.key("part"), one.text, one.entries.size());
-    });
+    tell("response.content_part.done", *message_,
+         [&](JsonWriter& json) { write_text_part(json.key("part"), text, one.entries.size()); });
     item_event("response.output_item.done", *message_,
-               [&](JsonWriter& json) { write_message(json, message_->id); });
+               [&](JsonWriter& json) { write_message(json, message_->id, text); });
   }
 
   // ---- The end, on a worker's thread.
   void write_end() override {
-    if (has_message() && !message_) open_message();
+    if (reader_) tell_pieces(reader_->finish(), 0);
+    if (calls_ == 0 && has_message() && !message_) open_message();
     close_thought();
-    if (message_) close_message();
+    close_message();
+    close_call(false);
     const std::string object = whole();
     answer().write(event_text(incomplete() ? "response.incomplete" : "response.completed",
                               [&](JsonWriter& json) { json.key("response").raw(object); }));
@@ -166,14 +226,36 @@ class ResponseReply final : public TextReply {
       write_thought(json, item_status(!has_message()), one.thinking);
       out.push_back({item_id("rs", response_.id, 0, false), json.text(), std::nullopt});
     }
-    if (has_message()) {
+    const AnswerParts parts = parts_of(plan(), one.text);
+    if (parts.calls.empty() ? has_message() : !parts.text.empty()) {
       std::string id = item_id("msg", response_.id, out.size(), false);
       JsonWriter json;
-      write_message(json, id);
+      write_message(json, id, parts.text);
       out.push_back(
-          {std::move(id), json.text(), Said{.role = text::Role::assistant, .text = one.text}});
+          {std::move(id), json.text(), Said{.role = text::Role::assistant, .text = parts.text}});
     }
+    for (size_t i = 0; i < parts.calls.size(); ++i) add_call(out, i, parts.calls[i]);
     return out;
+  }
+
+  void add_call(std::vector<ResponseItem>& out, size_t number, const AnswerCall& call) const {
+    std::string id = item_id("fc", response_.id, out.size(), false);
+    JsonWriter json;
+    write_call(json, number, call, call.whole ? "completed" : "incomplete", id);
+    out.push_back({std::move(id), json.text(),
+                   Said{.role = text::Role::assistant,
+                        .text = text::render_call(*plan().calls, call.name, call.arguments)}});
+  }
+
+  void write_call(JsonWriter& json, size_t number, const AnswerCall& call,
+                  std::string_view status) const {
+    write_call(json, number, call, status, call_place_->id);
+  }
+  void write_call(JsonWriter& json, size_t number, const AnswerCall& call, std::string_view status,
+                  std::string_view id) const {
+    json.begin_object().member("id", id).member("type", "function_call").member("status", status);
+    json.member("call_id", call_id(response_.id, 0, number)).member("name", call.name);
+    json.member("arguments", call.arguments).end_object();
   }
 
   void write_thought_part(JsonWriter& json, std::string_view text) const {
@@ -196,9 +278,9 @@ class ResponseReply final : public TextReply {
     json.begin_object().member("id", id).member("type", "message").member("status", status);
     json.member("role", "assistant").key("content").begin_array();
   }
-  void write_message(JsonWriter& json, std::string_view id) const {
+  void write_message(JsonWriter& json, std::string_view id, std::string_view text) const {
     begin_message(json, id, item_status(true));
-    write_text_part(json, choices()[0].text, choices()[0].entries.size());
+    write_text_part(json, text, choices()[0].entries.size());
     json.end_array().end_object();
   }
   void write_text_part(JsonWriter& json, std::string_view text, size_t entries) const {
@@ -257,7 +339,11 @@ class ResponseReply final : public TextReply {
   std::string opening_;
   int64_t sequence_ = 0;
   std::optional<Place> thought_, message_;  // told of in a stream
-  bool thought_closed_ = false;
+  bool thought_closed_ = false, message_closed_ = false;
+  std::optional<text::CallReader> reader_;  // of a stream with calls
+  std::optional<Place> call_place_;         // of the call that is being told
+  AnswerCall call_;
+  size_t calls_ = 0;  // told of in a stream
 };
 
 }  // namespace

@@ -25,11 +25,7 @@ void read_text(Fields& fields, ResponsePlan& plan) {
   if (!text) return;
   if (!text.object()) return fields.refuse("text", "text has to be an object");
   plan.text = text;
-  const Json format = text.find("format");
-  if (!format || format.is_null()) return;
-  const auto type = format.find("type").string();
-  if (!type) return fields.refuse("text.format", "text.format has to be an object with a type");
-  if (*type != "text") fields.decline("text.format", "constrained answers are not offered yet");
+  if (const Json format = text.find("format"); format && !format.is_null()) plan.format = format;
 }
 
 text::ThinkMode read_reasoning(const Served& served, Fields& fields, ResponsePlan& plan) {
@@ -124,6 +120,8 @@ Asked<ResponseRequest> read_response_request(const Served& served, const Default
   const bool likeliest = common->sampling.top_p <= 0;
   plan.temperature = likeliest ? 0 : common->sampling.temperature;
   plan.top_p = likeliest ? 1 : common->sampling.top_p;
+  AskedTools tools = read_tools(fields);
+  AskedForm form = read_form(fields, plan.format);
   if (fields.error()) return tl::unexpected(*fields.error());
 
   ResponseInput input(*served.wording, responses, plan.id);
@@ -132,12 +130,16 @@ Asked<ResponseRequest> read_response_request(const Served& served, const Default
       return tl::unexpected(added.error());
   if (const auto added = input.add(fields.find("input")); !added)
     return tl::unexpected(added.error());
-  auto chat =
-      render_messages(served, input.messages(plan.instructions.value_or("")), think, "input");
+  std::vector<text::Message> messages = input.messages(plan.instructions.value_or(""));
+  add_tools(*served.wording, tools, messages);
+  auto chat = render_messages(served, messages, think, "input");
   if (!chat) return tl::unexpected(std::move(chat).error());
   plan.goes_on = chat->goes_on;
   plan.input = input.take_items();
-  out.generation = chat_generation(served, std::move(*chat), std::move(*common));
+  chat->tools = std::move(tools);
+  auto generation = chat_generation(served, std::move(*chat), std::move(*common), std::move(form));
+  if (!generation) return tl::unexpected(std::move(generation).error());
+  out.generation = std::move(*generation);
   return out;
 }
 
@@ -158,8 +160,9 @@ void member_or_null(JsonWriter& json, std::string_view name, const std::optional
   value ? json.value(*value) : json.null();
 }
 
-void write_text(JsonWriter& json, const Json& text) {
-  json.begin_object().key("format").begin_object().member("type", "text").end_object();
+void write_text(JsonWriter& json, const Json& text, const Json& format) {
+  json.begin_object().key("format");
+  format ? json.value(format) : json.begin_object().member("type", "text").end_object();
   if (const Json verbosity = text.find("verbosity")) json.member("verbosity", verbosity);
   json.end_object();
 }
@@ -199,7 +202,7 @@ void write_response(JsonWriter& json, const ResponsePlan& plan, const ResponseOu
   member_or_null(json, "summary", plan.summary);
   json.end_object().member("service_tier", "default").member("store", outcome.stored);
   json.member("temperature", plan.temperature);
-  write_text(json.key("text"), plan.text);
+  write_text(json.key("text"), plan.text, plan.format);
   json.key("tool_choice");
   plan.tool_choice ? json.value(plan.tool_choice) : json.value("auto");
   json.key("tools");

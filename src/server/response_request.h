@@ -14,7 +14,7 @@ struct ResponsePlan {
   std::string id, previous;
   std::string model;
   std::optional<std::string> instructions;
-  Json metadata, tools, tool_choice, text;  // as they were given
+  Json metadata, tools, tool_choice, text, format;  // as they were given
   std::optional<int64_t> max_tokens;
   std::optional<std::string> effort, summary, user;
   double temperature = 0, top_p = 0;

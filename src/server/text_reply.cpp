@@ -51,8 +51,34 @@ std::string text_of(const text::Tokenizer& tokenizer, std::span<const int32_t> i
   return out;
 }
 
-std::string_view reason_name(Finish finish) {
-  return finish == Finish::length || finish == Finish::interrupted ? "length" : "stop";
+std::string_view reason_name(Finish finish, bool calls) {
+  if (finish == Finish::length || finish == Finish::interrupted) return "length";
+  return calls ? "tool_calls" : "stop";
+}
+
+AnswerParts parts_of(const ReplyPlan& plan, const std::string& answer) {
+  AnswerParts out;
+  if (!plan.calls) return {.text = answer, .calls = {}};
+  using Piece = text::CallReader::Piece;
+  text::CallReader reader(*plan.calls);
+  const auto take = [&](std::vector<Piece> pieces) {
+    for (Piece& piece : pieces) switch (piece.kind) {
+        case Piece::Kind::text: out.text += piece.text; break;
+        case Piece::Kind::call: out.calls.push_back({std::move(piece.text), {}, false}); break;
+        case Piece::Kind::arguments: out.calls.back().arguments += piece.text; break;
+        case Piece::Kind::end: out.calls.back().whole = true; break;
+      }
+  };
+  take(reader.push(answer));
+  take(reader.finish());
+  return out;
+}
+
+std::string call_id(std::string_view reply, size_t choice, size_t call) {
+  const size_t dash = reply.find_first_of("-_");
+  const std::string_view tail = reply.substr(dash == std::string_view::npos ? 0 : dash + 1);
+  if (choice == 0 && call == 0) return fmt::format("call_{}", tail);
+  return fmt::format("call_{}_{}_{}", tail, choice, call);
 }
 
 TextReply::TextReply(ReplyPlan plan)

@@ -14,6 +14,7 @@
 #include "server/site.h"
 #include "server/turn_keeper.h"
 #include "server/workers.h"
+#include "text/tools.h"
 
 namespace skein::server {
 
@@ -34,8 +35,9 @@ struct ReplyPlan {
   size_t top = 0;
   bool echo = false;
   bool token_ids = false;
-  size_t opening_ids = 0;                // of the prompt, that are the answers' already
-  std::shared_ptr<TurnKeeper> keeper{};  // where answers become states with ids
+  const text::CallForm* calls = nullptr;  // how calls of functions stand in the answers, if at all
+  size_t opening_ids = 0;                 // of the prompt, that are the answers' already
+  std::shared_ptr<TurnKeeper> keeper{};   // where answers become states with ids
 };
 
 // A letter of its own for every token: its text where that is one, "bytes:\xNN" where it is none,
@@ -43,8 +45,21 @@ struct ReplyPlan {
 std::string token_label(const text::Tokenizer& tokenizer, int32_t id);
 // The bytes of all of them. An id that the vocabulary lacks has none, and takes no other's along.
 std::string text_of(const text::Tokenizer& tokenizer, std::span<const int32_t> ids);
-// "stop" or "length".
-std::string_view reason_name(Finish finish);
+// "stop", "tool_calls" or "length". `calls`: whether functions were called.
+std::string_view reason_name(Finish finish, bool calls = false);
+
+// An answer with the calls of functions told apart from its text.
+struct AnswerCall {
+  std::string name, arguments;
+  bool whole = false;
+};
+struct AnswerParts {
+  std::string text;
+  std::vector<AnswerCall> calls;
+};
+AnswerParts parts_of(const ReplyPlan& plan, const std::string& answer);
+// "call_...", of the call of this number in a choice of the reply with this id.
+std::string call_id(std::string_view reply, size_t choice, size_t call);
 
 class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
  public:

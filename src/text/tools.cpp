@@ -97,8 +97,7 @@ std::string render_tools(const Profile& profile, std::span<const Tool> tools, bo
          render_call(profile, "NAME", "{...}");
 }
 
-std::string render_call(const Profile& profile, std::string_view name, std::string_view arguments) {
-  const CallForm& form = call_form(profile);
+std::string render_call(const CallForm& form, std::string_view name, std::string_view arguments) {
   JsonWriter quoted;
   quoted.value(name);
   return fmt::format("{}{}{}{}{}{}", form.trigger, form.before_name, quoted.text(),
@@ -113,8 +112,8 @@ std::vector<CallReader::Piece> CallReader::push(std::string_view bytes) {
 
 std::vector<CallReader::Piece> CallReader::finish() {
   std::vector<Piece> out;
-  const bool only_blanks = held_.find_first_not_of(kBlanks) == std::string::npos;
-  if (at_ == At::text && !held_.empty() && (calls_ == 0 || !only_blanks))
+  // Behind a call it is the beginning of another one that never came.
+  if (at_ == At::text && !held_.empty() && calls_ == 0)
     out.push_back({Piece::Kind::text, std::move(held_)});
   held_.clear();
   return out;

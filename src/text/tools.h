@@ -32,7 +32,11 @@ const CallForm& call_form(const Profile& profile);
 std::string render_tools(const Profile& profile, std::span<const Tool> tools, bool must_call);
 
 // What an answer says that calls a function; `arguments` is JSON already.
-std::string render_call(const Profile& profile, std::string_view name, std::string_view arguments);
+std::string render_call(const CallForm& form, std::string_view name, std::string_view arguments);
+inline std::string render_call(const Profile& profile, std::string_view name,
+                               std::string_view arguments) {
+  return render_call(call_form(profile), name, arguments);
+}
 
 // Calls in an answer, told apart from its text while it comes. Whoever constrains the answer sees
 // to it that what follows a trigger is a call.

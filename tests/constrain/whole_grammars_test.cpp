@@ -6,10 +6,10 @@
 #include <string_view>
 
 #include "constrain/choices.h"
+#include "constrain/earley.h"
 #include "constrain/grammar_text.h"
 #include "constrain/kbnf.h"
 #include "constrain/matcher.h"
-#include "constrain/earley.h"
 #include "constrain/regex.h"
 #include "text/support.h"
 

@@ -388,9 +388,9 @@ TEST(Errors, each_names_its_field_also_where_a_stream_was_asked_for) {
       {"/v1/chat/completions", good + R"(,"reasoning_effort":"huge")", 400, "reasoning_effort"},
       {"/v1/chat/completions", good + R"(,"model":5)", 400, "model"},
       {"/v1/chat/completions", good + R"(,"tools":[{"type":"function"}],"tool_choice":"required")",
-       501, "tools"},
-      {"/v1/chat/completions", good + R"(,"response_format":{"type":"json_schema"})", 501,
-       "response_format"},
+       400, "tools[0].name"},
+      {"/v1/chat/completions", good + R"(,"response_format":{"type":"json_schema"})", 400,
+       "response_format.schema"},
       {"/v1/completions", R"("x":1)", 400, "prompt"},
       {"/v1/completions", R"("prompt":[1,2,257])", 400, "prompt"},
       {"/v1/completions", R"("prompt":[1,"a"])", 400, "prompt"},
@@ -398,7 +398,7 @@ TEST(Errors, each_names_its_field_also_where_a_stream_was_asked_for) {
       {"/v1/completions", R"("prompt":"a","best_of":9)", 400, "best_of"},
       {"/v1/completions", R"("prompt":"a","n":2,"best_of":1)", 400, "best_of"},
       {"/v1/completions", R"("prompt":"a","suffix":"b")", 501, "suffix"},
-      {"/v1/completions", R"("prompt":"a","grammar":"root ::= x")", 501, "grammar"},
+      {"/v1/completions", R"("prompt":"a","grammar":"root ::= x")", 400, "grammar"},
   };
   for (const Bad& bad : all)
     for (const char* stream : {"", R"(,"stream":true)"}) {

@@ -402,9 +402,8 @@ TEST(Responses, what_is_wrong_is_named_also_where_a_stream_was_asked_for) {
       {good + R"(,"reasoning":{"effort":"huge"})", 400, "reasoning.effort"},
       {good + R"(,"top_logprobs":21)", 400, "top_logprobs"},
       {good + R"(,"temperature":-1)", 400, "temperature"},
-      {good + R"(,"text":{"format":{"type":"json_schema","name":"x","schema":{}}})", 501,
-       "text.format"},
-      {good + R"(,"tools":[{"type":"function","name":"f"}])", 501, "tools"},
+      {good + R"(,"text":{"format":{"type":"json_schema","name":"x"}})", 400, "text.format.schema"},
+      {good + R"(,"tools":[{"type":"web_search"}])", 501, "tools[0].type"},
   };
   for (const auto& bad : all)
     for (const char* stream : {"", R"(,"stream":true)"}) {

@@ -1,0 +1,27 @@
+// Fields that ask for an answer of a form: OpenAI's response_format and text.format, vLLM's
+// structured_outputs and guided_*, llama-server's grammar and json_schema, Ai00's bnf_schema.
+#pragma once
+
+#include <string>
+
+#include "constrain/wanted.h"
+#include "server/fields.h"
+#include "server/served.h"
+
+namespace skein::server {
+
+struct AskedForm {
+  constrain::Wanted wanted{};
+  std::string param{};  // the field that it stands in
+  std::string tool{};   // what stands before a tool's fields: "function."
+};
+
+// One form, or none; several are refused. And `constraint`, which says how it is to be spelled.
+// `text_format`: of /v1/responses, which has it in `text`.
+AskedForm read_form(Fields& fields, const Json& text_format = {});
+
+// Holds the answers to the form, if there is one. Errors: 400 with the code, the field and the
+// place in it.
+Asked<void> hold(const Served& served, const AskedForm& form, GenerateOptions& options);
+
+}  // namespace skein::server
