@@ -5,6 +5,7 @@
 namespace skein::cli {
 
 // Each command's file defines its factory.
+CommandPtr make_ask();
 CommandPtr make_bench();
 CommandPtr make_client();
 CommandPtr make_compare();
@@ -41,6 +42,7 @@ constexpr std::string_view kMachine = "This machine and this program";
 // Commands of a group, and those of a family, stand together.
 constexpr CommandEntry kCommands[] = {
     {"run", kText, "chat with a model, or one answer to a prompt or a pipe", make_run},
+    {"ask", kText, "answer a question about a document, which is read once", make_ask},
     {"complete", kText, "continue a text, without a template", make_complete},
     {"serve", kText, "answer over HTTP, as OpenAI's API does", make_serve},
     {"client", kText, "chat with a server, Skein's or another with OpenAI's API", make_client},

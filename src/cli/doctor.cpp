@@ -20,6 +20,8 @@
 #include "quant/formats.h"
 #include "quant/level_panels.h"
 #include "quant/panels.h"
+#include "server/host.h"
+#include "store/memory_store.h"
 #include "text/tokenizer.h"
 
 namespace skein::cli {
@@ -293,18 +295,38 @@ class Doctor final : public Command {
     console.object(json.end_array().end_object());
   }
 
+  // Those of a server as it would begin now, unless it is told otherwise: they depend on what is
+  // free.
+  static std::vector<limits::Limit> of_memory() {
+    const store::Budget budget = store::within_memory({});
+    const auto value = [](int64_t bytes) { return static_cast<double>(bytes); };
+    return {
+        {"sequences", value(server::sequence_bytes({})), "bytes",
+         "texts that a server generates, half of what is free (--state-memory)"},
+        {"kept_states", value(server::kept_bytes({})), "bytes",
+         "states of texts that may come again, a quarter of it (--keep-memory)"},
+        {"store_texts", value(budget.log_bytes), "bytes",
+         "texts and rows that a server keeps in memory (--store-texts)"},
+        {"store_snapshots", value(budget.snapshot_bytes), "bytes",
+         "states that spare reading those again (--store-snapshots)"},
+        {"store_queue", value(budget.queue_bytes), "bytes", "such states that are not written"}};
+  }
+
   static int print_limits(Console& console) {
+    std::vector<limits::Limit> all(limits::table().begin(), limits::table().end());
+    const auto more = of_memory();
+    all.insert(all.end(), more.begin(), more.end());
     if (console.json()) {
       JsonWriter json;
       json.begin_object();
-      for (const limits::Limit& limit : limits::table()) {
+      for (const limits::Limit& limit : all) {
         json.key(limit.name).begin_object().member("value", limit.value);
         json.member("unit", limit.unit).member("what", limit.what).end_object();
       }
       console.object(json.end_object());
       return kFine;
     }
-    for (const limits::Limit& limit : limits::table())
+    for (const limits::Limit& limit : all)
       console.line(fmt::format("{:<16} {:>12.0f} {:<9} {}", limit.name, limit.value, limit.unit,
                                limit.what));
     return kFine;

@@ -133,17 +133,53 @@ tl::unexpected<Error> Remote::refusal(const hub::Answer& answer) const {
               what, hint);
 }
 
-Result<std::vector<std::string>> Remote::models() {
+Result<std::string> Remote::get(std::string_view route) {
   std::string text;
+  SK_TRY(const hub::Answer answer, http_.get(
+                                       {.url = fmt::format("{}/{}", base_, route), .token = key_},
+                                       [](const hub::Answer&) { return Status(); },
+                                       [&](std::span<const std::byte> bytes) -> Result<bool> {
+                                         text += text_of(bytes);
+                                         if (text.size() <= kAnswerBytes) return true;
+                                         return fail(Code::network, "{}: its answer has no end",
+                                                     name_);
+                                       }));
+  if (!answer.is_success()) return refusal(answer);
+  return text;
+}
+
+Result<std::string> Remote::post(std::string_view route, const std::string& body,
+                                 const std::function<bool(std::string_view)>& event) {
+  std::string last;
+  bool streams = false;
+  EventStream events([&](std::string_view data) -> Result<bool> {
+    if (data == "[DONE]") return true;
+    const bool more = last.empty() || event(last);
+    last = data;
+    if (more) return true;
+    return fail(Code::io, "interrupted");
+  });
   SK_TRY(const hub::Answer answer,
-         http_.get(
-             {.url = base_ + "/models", .token = key_}, [](const hub::Answer&) { return Status(); },
+         http_.post(
+             {.url = fmt::format("{}/{}", base_, route), .token = key_}, body,
+             [&](const hub::Answer& one) {
+               streams = one.header("content-type").starts_with("text/event-stream");
+               return Status();
+             },
              [&](std::span<const std::byte> bytes) -> Result<bool> {
-               text += text_of(bytes);
-               if (text.size() <= kAnswerBytes) return true;
-               return fail(Code::network, "{}: its list of models has no end", name_);
+               if (streams) return events.feed(text_of(bytes));
+               last += text_of(bytes);
+               if (last.size() <= kAnswerBytes) return true;
+               return fail(Code::network, "{}: its answer has no end", name_);
              }));
   if (!answer.is_success()) return refusal(answer);
+  const auto json = parse_json(last, kAnswerBytes);
+  if (json && json->find("error")) return fail(Code::network, "{}: {}", name_, message_in(*json));
+  return last;
+}
+
+Result<std::vector<std::string>> Remote::models() {
+  SK_TRY(const std::string text, get("models"));
   const auto json = parse_json(text, kAnswerBytes);
   const auto data = json ? json->find("data").array() : Json::Array();
   if (!data)

@@ -36,6 +36,12 @@ class Remote {
   bool is_open_to_others() const;
   // Errors: network, with what the server says and what to do; io "interrupted".
   Result<std::vector<std::string>> models();
+  // What a route tells, or is told, as one JSON text. Errors: as before.
+  Result<std::string> get(std::string_view route);
+  // The same of a route that streams how far it is: each event but the last is told; false stops
+  // it. Gives the last one.
+  Result<std::string> post(std::string_view route, const std::string& body,
+                           const std::function<bool(std::string_view)>& event);
   // `route`: "chat/completions" or "completions"; `body` asks for a stream, and a server that knows
   // none is understood too. Errors: as before.
   Result<RemoteAnswer> ask(std::string_view route, const std::string& body,

@@ -2,24 +2,18 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <limits>
 #include <utility>
 
-#include "base/bytes_text.h"
 #include "base/limits.h"
 #include "cli/commands.h"
-#include "cli/folders.h"
 #include "cli/interrupt.h"
-#include "cli/model_options.h"
-#include "cli/sampling_options.h"
+#include "cli/serve_models.h"
 #include "cli/serve_store.h"
 #include "cli/service_manager.h"
 #include "cli/settings.h"
-#include "run/vocabulary.h"
-#include "server/history.h"
 #include "server/server.h"
 
 namespace skein::cli {
@@ -27,8 +21,6 @@ namespace {
 
 constexpr uint64_t kKeyFileBytes = 1024 * 1024;
 constexpr double kNever = std::numeric_limits<double>::infinity();
-
-int64_t seconds_since_1970() { return static_cast<int64_t>(std::time(nullptr)); }
 
 std::string time_text() {
   const std::time_t now = std::time(nullptr);
@@ -76,21 +68,15 @@ class Serve final : public Command {
 
  private:
   Result<server::ServerOptions> server_options(Console& console) const;
-  Status load(Console& console, const std::string& given);
-  Status add_all(Console& console, server::Server& server);
+  server::HostOptions host_options() const;
   void welcome(Console& console, const server::Server& server) const;
 
-  std::vector<std::string> models_;
-  ModelOptions model_options_;
-  SamplingOptions sampling_options_;
+  ServeModels models_;
   SettingsOptions settings_options_;
   ServeStore store_;
-  std::string host_ = "127.0.0.1", prefix_, profile_name_, template_name_, key_file_;
+  std::string host_ = "127.0.0.1", prefix_, key_file_;
   std::string log_ = "text";
-  std::optional<std::string> think_;
   std::vector<std::string> keys_, hosts_, origins_;
-  std::vector<std::string> names_;  // of the models
-  std::vector<server::ModelToServe> loaded_;
   int64_t port_ = 8080, parallel_ = 32, queue_ = limits::kWaitingRequests, memory_ = 0, kept_ = -1;
   int64_t body_ = static_cast<int64_t>(limits::kBodyBytes / limits::kMiB);
   int64_t predict_ = 4096, ping_ = 15;
@@ -99,9 +85,7 @@ class Serve final : public Command {
 };
 
 void Serve::declare(Options& options) {
-  options.argument("MODEL", models_,
-                   "models: files, folders or names of installed ones; NAME=FILE gives one a name");
-  options.stand_in("-m,--model", "MODEL", "FILE").set_elsewhere();
+  models_.declare_models(options);
   options.value("--host", host_, "ADDRESS", "where to listen: 127.0.0.1 is this machine alone");
   options.value("--port", port_, "N", "the port; 0: any that is free").range(0, 65535);
   options
@@ -139,6 +123,7 @@ void Serve::declare(Options& options) {
              "memory for states of texts that may come again, so that they are not read again; 0: "
              "none; -1: a quarter of what is free, for all models")
       .range(-1, 1 << 24);
+  models_.declare_time(options);
   store_.declare(options);
   options.value("--body-limit", body_, "MIB", "the longest body of a request")
       .range(1, static_cast<double>(limits::kBodyBytesMost / limits::kMiB));
@@ -149,23 +134,12 @@ void Serve::declare(Options& options) {
   options
       .value("--ping", ping_, "SECONDS", "how often a silent stream says that it lives; 0: never")
       .range(0, 3600);
-  options.value("--think", think_, "MODE", "how to think where a request does not say")
-      .one_of({"none", "fake", "free", "bit", "think", "lot", "zh"});
-  std::vector<std::string> names;
-  for (const text::Profile& one : text::profiles()) names.emplace_back(one.name);
-  options
-      .value("--profile", profile_name_, "NAME",
-             "how models are talked to and sampled, instead of what their files suggest")
-      .one_of(names);
-  options.value("--template", template_name_, "NAME", "another profile's way of writing turns")
-      .one_of(names);
   options
       .value("--log", log_, "FORMAT",
              "a line for each request on standard error: text, json or off")
       .one_of({"text", "json", "off"});
   settings_options_.declare(options);
-  model_options_.declare_settings(options);
-  sampling_options_.declare(options);
+  models_.declare_settings(options);
 }
 
 Result<server::ServerOptions> Serve::server_options(Console& console) const {
@@ -200,6 +174,7 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
     return fail(Code::argument, "--prefix {} has to begin with a /", escaped(prefix_));
   service.defaults = {.predict = predict_, .ping_seconds = ping_, .strict_model = strict_};
   service.version = SKEIN_VERSION;
+  service.shelf = models_.shelf(host_options());
   if (log_ != "off")
     service.log = [&console, json = log_ == "json",
                    lost = std::make_shared<uint64_t>(0)](const server::LogEntry& entry) {
@@ -215,71 +190,13 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
   return out;
 }
 
-Status Serve::load(Console& console, const std::string& given) {
-  // NAME=FILE, unless that is a file's name.
-  std::string file = given, name;
-  std::error_code ignored;
-  const size_t mark = given.find('=');
-  if (mark != std::string::npos && mark > 0 && given.find('/') > mark &&
-      !std::filesystem::exists(given, ignored)) {
-    name = given.substr(0, mark);
-    file = given.substr(mark + 1);
-  }
-  SK_TRY(const std::string path, model_path(file));
-  if (name.empty()) {
-    auto place = std::filesystem::path(path);
-    if (!place.has_filename()) place = place.parent_path();
-    name = std::filesystem::is_directory(place, ignored) ? place.filename().string()
-                                                         : place.stem().string();
-  }
-  model_options_.set_path(path);
-  SK_TRY(Opening opening, model_options_.look(console));
-  SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(opening));
-  SK_TRY(std::shared_ptr<Model> model, model_options_.load(console, std::move(opening)));
-  server::Served served;
-  served.profile = profile_name_.empty() ? &find_profile(ModelText::of(*model), tokenizer.get())
-                                         : text::profile_by_name(profile_name_);
-  served.wording = template_name_.empty() ? served.profile : text::profile_by_name(template_name_);
-  served.think = think_ ? *text::think_mode_by_name(*think_) : served.wording->think;
-  served.created = seconds_since_1970();
-  // What clients of OpenAI's API mean by a temperature acts before top_p.
-  served.sampling = [this](const text::Profile& profile, text::ThinkMode mode) -> Result<Sampling> {
-    SK_TRY(Sampling sampling, sampling_options_.sampling(profile, mode));
-    if (!sampling_options_.has("order")) sampling.order = SampleOrder::openai;
-    return sampling;
-  };
-  // What is wrong with the server's own settings is told now and not to somebody who asks.
-  SK_TRY_STATUS(served.sampling(*served.profile, served.think));
-  names_.push_back(name);
-  store_.add(name, server::fingerprint_of(*model));
-  loaded_.push_back({.name = std::move(name),
-                     .model = std::move(model),
-                     .tokenizer = std::move(tokenizer),
-                     .host = {},
-                     .served = std::move(served)});
-  return {};
-}
-
-// Once all are there, and what they left of the memory is known.
-Status Serve::add_all(Console& console, server::Server& server) {
-  server::HostOptions host = {.parallel = parallel_,
-                              .waiting = queue_,
-                              .memory = memory_ * static_cast<int64_t>(limits::kMiB),
-                              .turn_seconds = turn_ > 0 ? turn_ : kNever,
-                              .wait_seconds = wait_ > 0 ? wait_ : kNever,
-                              .kept = kept_ < 0 ? -1 : kept_ * static_cast<int64_t>(limits::kMiB),
-                              .models = std::ssize(loaded_)};
-  host.kept = server::kept_bytes(host);
-  for (server::ModelToServe& each : loaded_) {
-    if (host.kept > 0 && log_ != "json")
-      console.note(
-          fmt::format("{}: states of texts that may come again take up to {} (--keep-memory)",
-                      escaped(each.name), bytes_text(static_cast<double>(host.kept))));
-    each.host = host;
-    SK_TRY_STATUS(server.add(std::move(each)));
-  }
-  loaded_.clear();
-  return {};
+server::HostOptions Serve::host_options() const {
+  return {.parallel = parallel_,
+          .waiting = queue_,
+          .memory = memory_ * static_cast<int64_t>(limits::kMiB),
+          .turn_seconds = turn_ > 0 ? turn_ : kNever,
+          .wait_seconds = wait_ > 0 ? wait_ : kNever,
+          .kept = kept_ < 0 ? -1 : kept_ * static_cast<int64_t>(limits::kMiB)};
 }
 
 void Serve::welcome(Console& console, const server::Server& server) const {
@@ -288,18 +205,19 @@ void Serve::welcome(Console& console, const server::Server& server) const {
     JsonWriter json;
     json.begin_object().member("url", url).member("port", static_cast<int64_t>(server.port()));
     json.key("models").begin_array();
-    for (const std::string& name : names_) json.value(name);
+    for (const std::string& name : models_.names()) json.value(name);
     json.end_array();
     console.object(json.end_object());
     return console.flush();
   }
-  console.line(fmt::format("Skein serves {} at {}", list_of(names_), url));
+  console.line(fmt::format("Skein serves {} at {}", list_of(models_.names()), url));
   if (!console.quiet()) {
     const std::string key =
         keys_.empty() && key_file_.empty() ? "" : " -H 'Authorization: Bearer KEY'";
     const std::string post = " -H 'Content-Type: application/json'";
-    const std::string model =
-        names_.size() > 1 ? fmt::format("\"model\": \"{}\", ", names_[0]) : std::string();
+    const std::string model = models_.names().size() > 1
+                                  ? fmt::format("\"model\": \"{}\", ", models_.names()[0])
+                                  : std::string();
     console.line("Try:");
     console.line(fmt::format("  curl {}/v1/models{}", url, key));
     console.line(
@@ -329,16 +247,16 @@ int Serve::run(Console& console) {
   // Before the models, which may take long: a port that is taken is told at once.
   auto server = server::Server::open(std::move(*options));
   if (!server) return console.error(server.error());
-  for (const std::string& model : models_) {
-    told(manager->status("loading " + model));
-    if (auto status = load(console, model); !status) return console.error(status.error());
-  }
-  if (auto status = add_all(console, **server); !status) return console.error(status.error());
+  if (log_ == "json") models_.be_silent();
+  const auto tell = [&](const std::string& what) { told(manager->status(what)); };
+  if (auto status = models_.open(console, **server, store_, host_options(), tell); !status)
+    return console.error(status.error());
   if (log_ != "json") store_.tell(console);
   welcome(console, **server);
-  told(manager->ready(fmt::format("serves {} at {}", list_of(names_), (*server)->url())));
+  told(manager->ready(fmt::format("serves {} at {}", list_of(models_.names()), (*server)->url())));
   (*server)->run([&] {
     manager->beat();
+    models_.report(console);
     if (!interrupt::requested()) return false;
     told(manager->stopping());
     return true;

@@ -82,6 +82,7 @@ Status ServeStore::open(server::ServiceOptions& service) {
                      sync_ == "power" ? store::Durability::power : store::Durability::process));
   service.store = store_;
   service.responses = server::responses_in_store(store_, response_days_ * kDayMs);
+  service.response_states_ms = response_days_ * kDayMs;
   return {};
 }
 
@@ -89,20 +90,23 @@ Status ServeStore::open(server::ServiceOptions& service) {
 store::Stored<std::string> ServeStore::missing_models() const {
   store::Changes known;
   for (const Model& model : models_) {
+    if (!model.fingerprint) continue;
     JsonWriter json;
     known.documents.push_back(
         {.kind = kModelKind,
-         .id = hex(model.fingerprint),
+         .id = hex(*model.fingerprint),
          .json = json.begin_object().member("name", model.name).end_object().text(),
          .replace = true});
   }
   SK_TRY(const auto page, store_->documents(own_tenant(), kModelKind, {.limit = 1000}));
   std::string out;
   for (const store::Document& document : page.items) {
-    const auto served = [&](const Model& model) { return hex(model.fingerprint) == document.id; };
-    if (std::any_of(models_.begin(), models_.end(), served)) continue;
     const auto json = parse_json(document.json, document.json.size() + 1);
     const auto name = json ? json->find("name").string() : std::nullopt;
+    const auto served = [&](const Model& model) {
+      return model.fingerprint ? hex(*model.fingerprint) == document.id : model.name == name;
+    };
+    if (std::any_of(models_.begin(), models_.end(), served)) continue;
     out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", escaped(name.value_or("?"), 80),
                        document.id.substr(0, 16));
   }

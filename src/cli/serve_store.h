@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ class ServeStore {
   void add(std::string name, const Digest& fingerprint) {
     models_.push_back({std::move(name), fingerprint});
   }
+  // One whose states' fingerprint is known when it is loaded.
+  void add_unknown(std::string name) { models_.push_back({std::move(name), std::nullopt}); }
   // What was found there, once all models are known, and for which of it a model is missing.
   void tell(Console& console) const;
   // Behind the last answer: what waits is written.
@@ -30,7 +33,7 @@ class ServeStore {
  private:
   struct Model {
     std::string name;
-    Digest fingerprint{};
+    std::optional<Digest> fingerprint;
   };
   store::Stored<std::string> missing_models() const;
 

@@ -5,6 +5,11 @@
 #include "base/limits.h"
 
 namespace skein::server {
+namespace {
+
+constexpr size_t kMostHeard = 4 * limits::kMiB;
+
+}  // namespace
 
 void Answer::tell() {
   {
@@ -41,6 +46,7 @@ void Answer::tell_change() {
 }
 
 void Answer::send(Response whole) {
+  if (const Hear hear = std::exchange(hear_, {})) hear(whole, nullptr);
   {
     const std::lock_guard lock(mutex_);
     pending_.head = std::move(whole);
@@ -50,6 +56,7 @@ void Answer::send(Response whole) {
 }
 
 void Answer::begin(Response head) {
+  if (hear_) heard_head_ = head;
   {
     const std::lock_guard lock(mutex_);
     pending_.bytes = std::exchange(head.body, {});
@@ -61,6 +68,10 @@ void Answer::begin(Response head) {
 }
 
 void Answer::write(std::string_view piece) {
+  if (hear_ && heard_.size() + piece.size() <= kMostHeard)
+    heard_ += piece;
+  else
+    hear_ = {};
   if (gone()) return;
   {
     const std::lock_guard lock(mutex_);
@@ -72,6 +83,8 @@ void Answer::write(std::string_view piece) {
 }
 
 void Answer::end(bool closes) {
+  if (const Hear hear = std::exchange(hear_, {}); hear && !closes && heard_head_)
+    hear(*heard_head_, &heard_);
   {
     const std::lock_guard lock(mutex_);
     pending_.ended = true;

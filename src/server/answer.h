@@ -37,6 +37,10 @@ class Answer {
   // Called, from the connection's thread, when gone() turns true or full() turns false from now on.
   void on_change(std::function<void()> call);
   void note(Facts facts);
+  // Hears the answer, on the thread that gives it, before it leaves: a whole one, or a stream's
+  // head and all of its bytes at its end, unless those were too many or it ended early.
+  using Hear = std::function<void(const Response& head, const std::string* stream)>;
+  void on_answer(Hear hear) { hear_ = std::move(hear); }
   void count_tokens(int64_t tokens) { tokens_.store(tokens, std::memory_order_relaxed); }
 
   // ---- Of the connection.
@@ -66,6 +70,9 @@ class Answer {
   size_t unsent_ = 0;
   Facts facts_;
   std::function<void()> changed_;
+  Hear hear_;
+  std::optional<Response> heard_head_;
+  std::string heard_;
   std::atomic<bool> gone_{false}, full_{false};
   std::atomic<int64_t> tokens_{0};
   std::function<void()> output_;

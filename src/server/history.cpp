@@ -149,6 +149,7 @@ std::optional<Returned> returned_of(const Json& field) {
   const auto name = field.string();
   if (name == "id") return Returned::id;
   if (name == "url") return Returned::url;
+  if (name == "base64") return Returned::base64;
   return std::nullopt;
 }
 
@@ -212,16 +213,14 @@ Asked<History> open_history(store::Store& store, const store::Tenant& tenant, Ho
   const auto state = fields.reference("state");
   Returned returned = Returned::nothing;
   if (const Json field = fields.find("return_state")) {
-    const auto name = field.string();
     if (const auto known = returned_of(field))
       returned = *known;
-    else if (name == "base64" || name == "json")
-      fields.decline(
-          "return_state",
-          "a state is no part of a JSON answer; return_state: \"url\" says where its file "
-          "is");
+    else if (field.string() == "json")
+      fields.decline("return_state",
+                     "a state's numbers are not told one by one; base64 has its file, and url says "
+                     "where that is");
     else
-      fields.refuse("return_state", "return_state has to be true, false, id or url");
+      fields.refuse("return_state", "return_state has to be true, false, id, url or base64");
   }
   const auto ttl = fields.integer("session_ttl", 0, int64_t{1} << 32);
   if (parent && state) fields.refuse("state", "state and parent say the same: one of them");

@@ -14,7 +14,7 @@
 
 namespace skein::server {
 
-enum class Returned : uint8_t { nothing, id, url };
+enum class Returned : uint8_t { nothing, id, url, base64 };
 
 struct History {
   // Whether the request names one, or begins one that is to be gone on from.
@@ -29,6 +29,7 @@ struct History {
   std::string session{};
   std::optional<uint64_t> version{};  // of the session; 0: there is none yet
   int64_t session_ttl_ms = 0;
+  int64_t ttl_ms = 0;  // of the nodes that are made; 0: for ever
   Returned returned = Returned::nothing;
 
   bool fresh() const { return tokens.empty() && start.tokens_read() == 0; }

@@ -1,6 +1,5 @@
 // Routes that tell what there is: at once, on the connections' thread.
 #include <array>
-#include <map>
 #include <utility>
 
 #include "base/platform.h"
@@ -213,48 +212,6 @@ void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange)
   out.one("llamacpp:requests_processing", "gauge", "Prompts that are read or answered", active);
   out.one("llamacpp:requests_deferred", "gauge", "Requests that wait", waiting);
   exchange->answer->send({.type = "text/plain; version=0.0.4; charset=utf-8", .body = out.take()});
-}
-
-std::string operation_name(const Route& route) {
-  std::string out(route.method);
-  for (char& c : out) c = static_cast<char>(c | 0x20);
-  return out;
-}
-
-void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange) {
-  std::map<std::string_view, std::vector<const Route*>> paths;
-  for (const Route& route : routes()) paths[route.path].push_back(&route);
-  JsonWriter json;
-  json.begin_object().member("openapi", "3.1.0").key("info").begin_object();
-  json.member("title", "Skein").member("version", service.options().version).end_object();
-  json.key("components").begin_object().key("securitySchemes").begin_object().key("key");
-  json.begin_object().member("type", "http").member("scheme", "bearer").end_object();
-  json.end_object().end_object().key("paths").begin_object();
-  for (const auto& [path, methods] : paths) {
-    json.key(path).begin_object();
-    for (const Route* route : methods) {
-      json.key(operation_name(*route)).begin_object();
-      json.member("summary", route->summary);
-      if (path.find("{id}") != std::string_view::npos) {
-        json.key("parameters").begin_array().begin_object().member("name", "id");
-        json.member("in", "path").member("required", true).key("schema").begin_object();
-        json.member("type", "string").end_object().end_object().end_array();
-      }
-      json.key("security").begin_array();
-      if (route->role != Role::open)
-        json.begin_object().key("key").begin_array().end_array().end_object();
-      json.end_array();
-      if (route->method != "GET" && route->method != "DELETE") {
-        json.key("requestBody").begin_object().key("content").begin_object();
-        json.key("application/json").begin_object().end_object().end_object().end_object();
-      }
-      json.key("responses").begin_object().key("200").begin_object();
-      json.member("description", route->summary).end_object().end_object().end_object();
-    }
-    json.end_object();
-  }
-  json.end_object().end_object();
-  exchange->answer->send({.body = json.text()});
 }
 
 }  // namespace skein::server

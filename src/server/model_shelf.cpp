@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "base/bytes_text.h"
@@ -267,13 +268,32 @@ void ModelShelf::fail(Lock& lock, Slot& slot, ApiError error) {
 
 void ModelShelf::load(Lock& lock, Slot& slot) {
   slot.stands = Stands::coming;
-  lock.unlock();
-  Result<Served> made = skein::fail(Code::memory, "not enough memory");
+  std::optional<Result<Served>> outcome;
+  const auto read = [&] {
+    Result<Served> out = skein::fail(Code::memory, "not enough memory");
+    try {
+      out = slot.load();
+    } catch (const std::bad_alloc&) {
+    }
+    const std::lock_guard guard(mutex_);
+    outcome = std::move(out);
+    changed_.notify_all();
+  };
+  std::thread reader;
   try {
-    made = slot.load();
-  } catch (const std::bad_alloc&) {
+    reader = std::thread(read);
+  } catch (const std::system_error&) {
+    outcome = skein::fail(Code::memory, "there is no thread for it");
   }
+  // Those who waited long enough are told meanwhile.
+  while (!outcome) {
+    drop_waiters(lock);
+    if (!outcome) changed_.wait_for(lock, std::chrono::milliseconds(100));
+  }
+  lock.unlock();
+  if (reader.joinable()) reader.join();
   lock.lock();
+  Result<Served>& made = *outcome;
   if (!made) {
     const bool memory = made.error().code == Code::memory;
     return fail(lock, slot,

@@ -172,6 +172,10 @@ class ResponseReply final : public TextReply {
                         .goes_on = response_.goes_on,
                         .input = std::move(response_.input),
                         .output = output};
+    if (plan().keeper) {
+      kept.prompt_state = plan().keeper->prompt_id();
+      kept.state = plan().keeper->answer_id(0);
+    }
     if (!response_.store || responses_.keep(kept)) return std::move(kept.json);
     return object_text(output, false);
   }

@@ -54,6 +54,45 @@ Asked<std::string> input_items(const StoredResponse& response, std::string_view 
   return json.end_object().text();
 }
 
+// Where the state of the response before stands. Its text may be told otherwise by now, without
+// thoughts or with other instructions: so it is only known to whoever looks for what he has to
+// read, and counts where its tokens are what comes.
+History state_before(Service& service, const Digest& tenant, Host& host, const Responses& responses,
+                     const std::string& previous) {
+  History fresh{.keeps = true, .tenant = tenant, .start = {.scope = tenant}};
+  if (previous.empty()) return fresh;
+  const auto found = responses.find(previous);
+  if (!found || !*found || (*found)->state.empty()) return fresh;
+  const auto node = service.store().node(tenant, (*found)->state);
+  if (!node) return fresh;
+  auto opened = open_node(service.store(), tenant, host, *node, "previous_response_id");
+  return opened ? std::move(*opened) : fresh;
+}
+
+// The answer is to be gone on from by a server that has read nothing: what is new of it stands
+// behind what the store has.
+std::shared_ptr<TurnKeeper> keep_response(Service& service, Host& host, History before,
+                                          const GenerationRequest& generation) {
+  const std::vector<int32_t>& ids = generation.orders[0].prompt;
+  const size_t behind = before.tokens.size();
+  if (behind > ids.size() - generation.plan.opening_ids ||
+      !std::equal(before.tokens.begin(), before.tokens.end(), ids.begin())) {
+    before.parent.clear();
+    before.tokens.clear();
+  }
+  before.ttl_ms = service.options().response_states_ms.value_or(0);
+  const auto rest = ids.begin() + static_cast<std::ptrdiff_t>(before.tokens.size());
+  auto keeper = std::make_shared<TurnKeeper>(
+      service.store(), service.workers(), host, std::move(before),
+      std::vector<int32_t>(rest, ids.end()), generation.plan.opening_ids, 1, true);
+  return keeper->begin() ? keeper : nullptr;
+}
+
+void forget_states(Service& service, const Digest& tenant, const StoredResponse& response) {
+  for (const std::string& id : {response.state, response.prompt_state})
+    if (!id.empty()) static_cast<void>(service.store().remove(tenant, id));
+}
+
 }  // namespace
 
 void answer_response(Service& service, const ExchangePtr& exchange) {
@@ -66,14 +105,25 @@ void answer_response(Service& service, const ExchangePtr& exchange) {
   Host& host = *asked->served->host;
   GenerationRequest& generation = request->generation;
   const Digest tenant = service.tenant_of(*exchange);
+  const bool keeps = service.options().response_states_ms.has_value();
+  History before;
+  if (keeps) before = state_before(service, tenant, host, responses, request->plan.previous);
   generation.plan.prompt_tokens = settle(host, {.tenant = tenant, .start = {.scope = tenant}},
                                          generation.orders, generation.plan.opening_ids);
   generation.plan.exchange = exchange;
   generation.plan.host = &host;
   generation.plan.workers = &service.workers();
   generation.plan.id = request->plan.id;
+  generation.plan.must_keep = false;
+  if (keeps && request->plan.store) {
+    if (const auto taken = host.admits(generation.orders, asked->source); !taken)
+      return answer_error(exchange, taken.error());
+    generation.plan.keeper = keep_response(service, host, std::move(before), generation);
+  }
+  const std::shared_ptr<TurnKeeper> keeper = generation.plan.keeper;
   submit(exchange, *asked, std::move(generation.orders),
-         make_response_reply(std::move(generation.plan), std::move(request->plan), responses));
+         make_response_reply(std::move(generation.plan), std::move(request->plan), responses),
+         keeper);
 }
 
 void answer_stored_response(Service& service, const ExchangePtr& exchange) {
@@ -95,7 +145,11 @@ void answer_input_items(Service& service, const ExchangePtr& exchange) {
 }
 
 void answer_deletion(Service& service, const ExchangePtr& exchange) {
-  const auto removed = responses_of(service, *exchange).remove(exchange->parameter);
+  const Responses responses = responses_of(service, *exchange);
+  if (service.options().response_states_ms)
+    if (const auto found = responses.find(exchange->parameter); found && *found)
+      forget_states(service, service.tenant_of(*exchange), **found);
+  const auto removed = responses.remove(exchange->parameter);
   if (!removed) return answer_error(exchange, removed.error());
   if (!*removed) return answer_error(exchange, none(exchange->parameter));
   JsonWriter json;

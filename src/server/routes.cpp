@@ -36,7 +36,8 @@ constexpr std::string_view kForkState = "Another state at the same place";
 constexpr std::string_view kAppend = "Reads more behind it, which makes another state";
 constexpr std::string_view kStateLog = "The states on the way to it";
 constexpr std::string_view kStateDiff = "How two of them differ: ?with=";
-constexpr std::string_view kStateStats = "How large its numbers are, by layer and head";
+constexpr std::string_view kStateStats =
+    "How large its numbers are, and their ranks, by layer and head; with ?since= how they changed";
 constexpr std::string_view kSessions = "Names that move from state to state";
 constexpr std::string_view kSession = "Where one stands";
 constexpr std::string_view kMoveSession = "Lets it stand elsewhere, if it is as If-Match says";

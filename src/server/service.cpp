@@ -67,6 +67,7 @@ Service::Service(ServiceOptions options)
                      : responses_in_memory({.bytes = limits::kResponsesBytes,
                                             .tenant_bytes = limits::kTenantResponsesBytes})),
       workers_(kThreads, limits::kWaitingRequests),
+      replays_(*options_.store, workers_),
       models_(options_.shelf) {}
 
 // Hosts owe workers their answers, and what workers do uses hosts: those end first, and stay until
@@ -179,7 +180,13 @@ void Service::add_fields(Exchange& exchange, Response& response) {
 void Service::handle(const std::shared_ptr<Exchange>& exchange) {
   if (exchange->answer->gone()) return;
   try {
-    exchange->route->handler(*this, exchange);
+    const bool is_served = exchange->route->computes;
+    const auto replayed =
+        is_served ? replays_.answer(exchange, tenant_of(*exchange)) : Asked<bool>(false);
+    if (!replayed)
+      exchange->answer->send(error_response(replayed.error()));
+    else if (!*replayed)
+      exchange->route->handler(*this, exchange);
     if (const auto model = std::exchange(exchange->waits_for, std::nullopt))
       return wait_for_model(exchange, *model);
   } catch (const std::bad_alloc&) {

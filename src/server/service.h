@@ -15,6 +15,7 @@
 
 #include "server/access.h"
 #include "server/model_shelf.h"
+#include "server/replays.h"
 #include "server/response_store.h"
 #include "server/routes.h"
 #include "server/served.h"
@@ -42,6 +43,9 @@ struct ServiceOptions {
   uint64_t body_bytes = 0;
   Defaults defaults;
   std::shared_ptr<ResponseStore> responses{};  // null: in memory
+  // Where the store outlives the process, states of responses are kept in it for so long, and gone
+  // on from; 0: for ever; nothing: they are not.
+  std::optional<int64_t> response_states_ms{};
   std::string version;
   ShelfOptions shelf{};
   // Of states with ids, sessions and documents; null: one in memory, which ends with the process.
@@ -114,6 +118,7 @@ class Service final : public Site {
   const ServiceOptions options_;
   const std::shared_ptr<ResponseStore> responses_;
   Workers workers_;  // hosts owe it their answers until they have ended
+  Replays replays_;
   ModelShelf models_;
   std::function<int64_t()> connections_;
   std::atomic<bool> leaving_{false};

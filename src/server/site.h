@@ -59,6 +59,7 @@ struct Exchange {
   std::string parameter;   // of the path, "name" of /v1/models/name
   // Models stay while somebody holds them; and what is not there yet, for which its handler waits.
   std::vector<std::shared_ptr<const Served>> models;
+  std::shared_ptr<void> running;  // the mark of an Idempotency-Key
   std::optional<size_t> waits_for;
   std::shared_ptr<Answer> answer = std::make_shared<Answer>();
 };

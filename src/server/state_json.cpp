@@ -1,12 +1,12 @@
 #include "server/state_json.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/paging.h"
+#include "server/state_reading.h"
 #include "text/utf8_stream.h"
 
 namespace skein::server {
@@ -16,41 +16,6 @@ void member_or_null(JsonWriter& json, std::string_view key, const std::string& v
   json.key(key);
   value.empty() ? json.null() : json.value(value);
 }
-
-// Only reads, and hands over what it came to.
-class StateReply final : public Reply {
- public:
-  StateReply(LongAnswerPtr answer, Workers& workers, Arrived then)
-      : answer_(std::move(answer)), workers_(workers), then_(std::move(then)) {}
-
-  void accepted() override { answer_->accept(); }
-  bool gone() const override { return answer_->exchange()->answer->gone(); }
-  bool full() const override { return false; }
-  void reused(const Order&, size_t tokens) override { cached_ += tokens; }
-  void progressed(const Order& order, size_t tokens) override {
-    answer_->tell(tokens, order.prompt.size());
-  }
-  void read(const Order&, Findings) override {}
-  void arrived(const Order&, StateTree::Kept kept) override { kept_ = std::move(kept); }
-  void told(size_t, const Event&, const Generation&) override {}
-  void failed(const ApiError& error) override { answer_->fail(error); }
-  void finished() override {
-    workers_.owe([answer = answer_, then = then_, kept = kept_, cached = cached_] {
-      try {
-        then(kept, cached);
-      } catch (const std::bad_alloc&) {
-        answer->fail(api_error({Code::memory, ""}));
-      }
-    });
-  }
-
- private:
-  const LongAnswerPtr answer_;
-  Workers& workers_;
-  const Arrived then_;
-  StateTree::Kept kept_;
-  size_t cached_ = 0;
-};
 
 }  // namespace
 
@@ -153,24 +118,16 @@ Asked<Json> fields_of(const Service& service, const Exchange& exchange) {
 void read_state(Service& service, const LongAnswerPtr& answer, Host& host, const Start& start,
                 std::vector<int32_t> tokens, Arrived then, const Json& body) {
   const ExchangePtr& exchange = answer->exchange();
-  StateTree::Kept kept = tokens.empty() ? start.state : host.states().exactly(start, tokens);
-  if (kept) return then(kept, tokens.size());
-  if (tokens.empty())
-    return answer->fail({.message = "this state has read nothing", .param = "id"});
   const auto source = source_of(*exchange, body);
   if (!source) return answer->fail(source.error());
-  Order order;
-  order.prompt = std::move(tokens);
-  order.choices = 0;
-  order.start = start;
-  order.wants_state = true;
-  std::vector<Order> orders;
-  orders.push_back(std::move(order));
   exchange->body = {};
   exchange->answer->on_change([&host] { host.wake(); });
-  auto reply = std::make_shared<StateReply>(answer, service.workers(), std::move(then));
-  if (const auto taken = host.submit(std::move(orders), std::move(reply), *source); !taken)
-    answer->fail(taken.error());
+  read_state_at(host, service.workers(), start, std::move(tokens), *source,
+                {.gone = [exchange] { return exchange->answer->gone(); },
+                 .accepted = [answer] { answer->accept(); },
+                 .progressed = [answer](size_t at, size_t all) { answer->tell(at, all); },
+                 .then = std::move(then),
+                 .failed = [answer](const ApiError& error) { answer->fail(error); }});
 }
 
 }  // namespace skein::server

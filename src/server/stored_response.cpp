@@ -55,6 +55,8 @@ std::string to_document(const StoredResponse& response) {
   json.member("json", response.json).member("goes_on", response.goes_on);
   write_items(json.key("input"), response.input);
   write_items(json.key("output"), response.output);
+  if (!response.state.empty())
+    json.member("prompt_state", response.prompt_state).member("state", response.state);
   return json.end_object().text();
 }
 
@@ -68,6 +70,8 @@ std::optional<StoredResponse> from_document(std::string_view text) {
   out.goes_on = json->find("goes_on").boolean().value_or(false);
   out.input = read_items(json->find("input"));
   out.output = read_items(json->find("output"));
+  out.prompt_state = json->find("prompt_state").string().value_or("");
+  out.state = json->find("state").string().value_or("");
   return out;
 }
 

@@ -32,6 +32,8 @@ struct StoredResponse {
   std::string json;      // as it was answered
   bool goes_on = false;  // its answer is the rest of the last input item
   std::vector<ResponseItem> input, output;
+  // Nodes of the prompt and the answer, where a store has them; empty: there are none.
+  std::string prompt_state, state;
 };
 
 std::string to_document(const StoredResponse& response);

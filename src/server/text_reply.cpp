@@ -151,13 +151,25 @@ void TextReply::finished() {
 void TextReply::conclude() {
   try {
     if (plan_.keeper)
-      if (auto kept = plan_.keeper->finish(); !kept) {
+      if (auto kept = plan_.keeper->finish(); !kept && plan_.must_keep) {
         // The answer may stand there although its session does not stand at it.
         JsonWriter json;
         plan_.keeper->write(json);
         kept.error().state = json.text();
         return failed(kept.error());
       }
+    if (plan_.keeper && plan_.keeper->wants_files())
+      return plan_.keeper->read_files(
+          plan_.source, [self = shared_from_this()] { return self->answer().gone(); },
+          [self = shared_from_this()] { self->conclude_kept(); });
+    conclude_kept();
+  } catch (const std::bad_alloc&) {
+    failed(api_error({Code::memory, ""}));
+  }
+}
+
+void TextReply::conclude_kept() {
+  try {
     if (plan_.stream) return write_end();
     answer().send({.fields = {{"x-skein-model", plan_.host->name()}}, .body = whole()});
   } catch (const std::bad_alloc&) {

@@ -38,6 +38,8 @@ struct ReplyPlan {
   const text::CallForm* calls = nullptr;  // how calls of functions stand in the answers, if at all
   size_t opening_ids = 0;                 // of the prompt, that are the answers' already
   std::shared_ptr<TurnKeeper> keeper{};   // where answers become states with ids
+  bool must_keep = true;                  // the answer fails where that does not succeed
+  Source source{};                        // for whom those are read, where somebody wants them
 };
 
 // A letter of its own for every token: its text where that is one, "bytes:\xNN" where it is none,
@@ -139,6 +141,7 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
 
  private:
   void conclude();
+  void conclude_kept();
   void begin_object(JsonWriter& json, bool chunk) const;
   void send_chunk(const std::string& json);
   void write_state(JsonWriter& json) const;

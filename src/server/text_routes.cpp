@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "server/fields.h"
 #include "server/generation_request.h"
@@ -105,6 +106,19 @@ void answer_with(Service& service, const ExchangePtr& exchange,
 using Read = Asked<GenerationRequest> (*)(const Served&, const Defaults&, const Json&,
                                           const History&);
 
+// Files of states inside an answer, with the text that each has read: about, and the first twice.
+Asked<void> check_files(const Host& host, const GenerationRequest& request) {
+  constexpr uint64_t kOfToken = 16;
+  const Order& order = request.orders[0];
+  const uint64_t file =
+      static_cast<uint64_t>(host.model().info().state_bytes) + kOfToken * order.prompt.size();
+  if ((order.choices + 1) * base64_size(file) <= limits::kAnswerBytes) return {};
+  return refused(
+      fmt::format("{} states of {} bytes are too much for one answer; \"url\" says where they are",
+                  order.choices, file),
+      "return_state");
+}
+
 void generate(Service& service, const ExchangePtr& exchange, std::string_view id, Read read,
               std::shared_ptr<Reply> (*make)(ReplyPlan), bool is_chat) {
   const auto asked = question_of(service, exchange);
@@ -123,6 +137,9 @@ void generate(Service& service, const ExchangePtr& exchange, std::string_view id
       return answer_error(exchange,
                           {.message = "there is nothing to go on from", .param = "prompt"});
   plan.prompt_tokens = settle(host, *history, request->orders, plan.opening_ids);
+  if (history->returned == Returned::base64)
+    if (const auto fits = check_files(host, *request); !fits)
+      return answer_error(exchange, fits.error());
   if (history->keeps && request->orders[0].choices > 0) {
     if (const auto taken = host.admits(request->orders, asked->source); !taken)
       return answer_error(exchange, taken.error());
@@ -139,6 +156,7 @@ void generate(Service& service, const ExchangePtr& exchange, std::string_view id
   plan.host = &host;
   plan.workers = &service.workers();
   plan.id = Service::new_id(id);
+  plan.source = asked->source;
   const std::shared_ptr<TurnKeeper> keeper = plan.keeper;
   submit(exchange, *asked, std::move(request->orders), make(std::move(plan)), keeper);
 }

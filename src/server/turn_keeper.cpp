@@ -3,6 +3,9 @@
 #include <new>
 #include <utility>
 
+#include "base/base64.h"
+#include "run/saved_state.h"
+#include "server/state_reading.h"
 #include "server/text_reply.h"
 #include "store/snapshot.h"
 
@@ -87,6 +90,7 @@ Asked<void> TurnKeeper::begin() {
                              .tokens = prompt_,
                              .text = text_of(prompt_),
                              .extra = notes_of("prompt"),
+                             .ttl_ms = history_.ttl_ms,
                              .origin = {}});
   for (const Answer& answer : answers_)
     changes.nodes.push_back({.id = answer.id,
@@ -97,6 +101,7 @@ Asked<void> TurnKeeper::begin() {
                              .text = text_of(answer.ids),
                              .extra = notes_of("answer"),
                              .growing = true,
+                             .ttl_ms = history_.ttl_ms,
                              .origin = {}});
   if (const auto done = store_.commit(history_.tenant, std::move(changes)); !done)
     return tl::unexpected(store_error(done.error(), "parent"));
@@ -244,6 +249,45 @@ bool TurnKeeper::keep_snapshot(const std::string& id, std::span<const int32_t> i
   return kept && store_.keep_snapshot(history_.tenant, id, store::image_of(std::move(kept)));
 }
 
+void TurnKeeper::read_files(const Source& source, std::function<bool()> gone,
+                            std::function<void()> then) {
+  read_file(0, source, std::move(gone), std::move(then));
+}
+
+void TurnKeeper::read_file(size_t index, const Source& source, std::function<bool()> gone,
+                           std::function<void()> then) {
+  while (index < answers_.size() && !answers_[index].whole) ++index;
+  if (index == answers_.size()) return then();
+  auto path = store_.path(history_.tenant, answers_[index].id);
+  const auto next = [self = shared_from_this(), index, source, gone, then] {
+    self->read_file(index + 1, source, gone, then);
+  };
+  if (!path) return next();
+  std::vector<int32_t> ids = history_.tokens;
+  ids.insert(ids.end(), prompt_.begin(), prompt_.end());
+  ids.insert(ids.end(), answers_[index].ids.begin(), answers_[index].ids.end());
+  const auto take = [self = shared_from_this(), index, path = std::move(*path), next](
+                        const StateTree::Kept& kept, size_t) {
+    const auto file = StateFile::make(kept->state, path.tokens, path.text);
+    if (file && check_exportable(kept->state)) {
+      const std::vector<std::byte> bytes = file->bytes();
+      const std::lock_guard lock(self->mutex_);
+      self->answers_[index].file =
+          base64_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    }
+    next();
+  };
+  read_state_at(host_, workers_, history_.start, std::move(ids), source,
+                {.gone = std::move(gone),
+                 .then = take,
+                 .failed = [&workers = workers_, next](const ApiError&) { workers.owe(next); }});
+}
+
+std::string TurnKeeper::answer_id(size_t index) const {
+  const std::lock_guard lock(mutex_);
+  return answers_[index].whole ? answers_[index].id : std::string();
+}
+
 void TurnKeeper::write(JsonWriter& json, size_t index) const {
   const std::lock_guard lock(mutex_);
   const Answer& answer = answers_[index];
@@ -258,6 +302,10 @@ void TurnKeeper::write(JsonWriter& json, size_t index) const {
     if (version_ > 0)
       json.member("session", history_.session).member("version", static_cast<int64_t>(version_));
     if (history_.returned == Returned::url) json.member("url", "/v1/states/" + answer.id);
+    if (wants_files()) {
+      json.key("data");
+      answer.file.empty() ? json.null() : json.value(answer.file);
+    }
   }
   json.end_object();
 }

@@ -2,6 +2,7 @@
 // while the answer does, and stay when its client leaves in the middle.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,9 +33,17 @@ class TurnKeeper : public std::enable_shared_from_this<TurnKeeper> {
   // the store; answers are kept all the same, as far as there is room for them.
   Asked<void> finish();
 
+  // Where the answers' states are wanted beside them: their files, one after the other. `then` is
+  // called behind the last, on a worker's thread or at once; one that could not be made is missing.
+  bool wants_files() const { return history_.returned == Returned::base64; }
+  void read_files(const Source& source, std::function<bool()> gone, std::function<void()> then);
+
   // {"id","prompt_id"} and, once it is finished, all that is known.
   void write(JsonWriter& json, size_t answer = 0) const;
   size_t answers() const { return answers_.size(); }
+  const std::string& prompt_id() const { return prompt_id_; }
+  // Empty: it is not there.
+  std::string answer_id(size_t index) const;
 
  private:
   struct Answer {
@@ -45,8 +54,11 @@ class TurnKeeper : public std::enable_shared_from_this<TurnKeeper> {
     std::string finish;
     bool growing = false;  // in the store
     bool whole = false;    // there, too
+    std::string file{};    // of its state, as base64
   };
 
+  void read_file(size_t index, const Source& source, std::function<bool()> gone,
+                 std::function<void()> then);
   std::string text_of(std::span<const int32_t> ids) const;
   std::string notes_of(std::string_view kind, std::string_view finish = {}) const;
   void append();

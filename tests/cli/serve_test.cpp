@@ -113,6 +113,49 @@ TEST(Serve, says_how_models_are_called_where_it_takes_no_other_name) {
       200);
 }
 
+TEST(Serve, models_on_demand_are_told_at_the_start_loaded_when_asked_for_and_let_go) {
+  Served served({"other=" + kModel, "--on-demand", "--model-idle", "0.1"});
+  ASSERT_NE(served.port(), 0) << served.err();
+  EXPECT_NE(served.err().find("tiny: "), std::string::npos) << served.err();
+  EXPECT_NE(served.err().find("when somebody asks for it"), std::string::npos) << served.err();
+  const auto status = [&] {
+    return ask(served.port(), "GET", "/v1/models/tiny").json().find("status").string() ==
+           "unloaded";
+  };
+  EXPECT_TRUE(status());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(
+        post(served.port(), "/v1/completions", R"({"model":"tiny","prompt":"1","max_tokens":1})")
+            .status,
+        200);
+    EXPECT_TRUE(served.process().wait_until(status));
+  }
+  EXPECT_TRUE(served.process().wait_until([&] {
+    return served.err().find("tiny: loaded in ") != std::string::npos;
+  })) << served.err();
+  served.process().send(SIGTERM);
+  EXPECT_EQ(served.process().finish(), 0);
+}
+
+TEST(Serve, what_is_of_one_model_is_not_taken_for_several) {
+  for (const char* option : {"--vocab", "--lora"}) {
+    const Ran ran = run({"serve", "a=" + kModel, "b=" + kModel, option, kModel});
+    EXPECT_EQ(ran.code, 2) << ran.err;
+    EXPECT_NE(ran.err.find(option), std::string::npos) << ran.err;
+    EXPECT_NE(ran.err.find("all 2 models"), std::string::npos) << ran.err;
+  }
+}
+
+TEST(Serve, the_bounds_that_depend_on_memory_are_among_those_that_are_printed) {
+  const Ran ran = run({"doctor", "--limits", "--json"});
+  const auto json = parse_json(ran.out, ran.out.size() + 1);
+  ASSERT_TRUE(json) << ran.out;
+  for (const char* name : {"sequences", "kept_states", "store_texts", "store_snapshots"}) {
+    double value = 0;
+    EXPECT_TRUE(json->find(name).find("value").number(value) && value > 0) << name << ran.out;
+  }
+}
+
 TEST(Serve, a_secret_that_is_empty_opens_no_door) {
   for (const char* name : {"SKEIN_API_KEY", "SKEIN_API_KEY_FILE"}) {
     const Ran ran =

@@ -21,6 +21,22 @@ Reply send(uint16_t port, const std::string& method, const std::string& path,
 
 std::string id_of(const Reply& reply) { return text(reply.json().find("state"), "id"); }
 
+// A body with that field; one that stands there is given in its place.
+std::string with_field(std::string rest, const std::string& field, const std::string& value) {
+  if (const size_t at = rest.find("\"" + field + "\":"); at != std::string::npos) {
+    int depth = 0;
+    size_t end = at;
+    while (end < rest.size() && (rest[end] != ',' || depth > 0)) {
+      depth += rest[end] == '[' || rest[end] == '{';
+      depth -= rest[end] == ']' || rest[end] == '}';
+      ++end;
+    }
+    rest.erase(at, end - at + (end < rest.size() ? 1 : 0));
+    if (rest.ends_with(',')) rest.pop_back();
+  }
+  return "{" + rest + (rest.empty() ? "" : ",") + "\"" + field + "\":" + value + "}";
+}
+
 struct Route {
   std::string method, path;
   std::string rest;                                        // a good body, without its braces
@@ -197,21 +213,7 @@ TEST_F(FieldsOfRoutes, of_a_wrong_type_are_a_400_that_names_them_and_nothing_com
     const size_t before =
         ask(server_.port(), "GET", "/v1/states?limit=1000").json().find("data").array()->size();
     for (const auto& [field, value] : route.wrong) {
-      // One that stands in the good body is given in its place.
-      std::string rest = route.rest;
-      if (const size_t at = rest.find("\"" + field + "\":"); at != std::string::npos) {
-        int depth = 0;
-        size_t end = at;
-        while (end < rest.size() && (rest[end] != ',' || depth > 0)) {
-          depth += rest[end] == '[' || rest[end] == '{';
-          depth -= rest[end] == ']' || rest[end] == '}';
-          ++end;
-        }
-        rest.erase(at, end - at + (end < rest.size() ? 1 : 0));
-        if (rest.ends_with(',')) rest.pop_back();
-      }
-      const std::string text =
-          "{" + rest + (rest.empty() ? "" : ",") + "\"" + field + "\":" + value + "}";
+      const std::string text = with_field(route.rest, field, value);
       const Reply reply = send(server_.port(), route.method, route.path, text);
       EXPECT_EQ(reply.status, 400) << route.path << " " << text << reply.body;
       EXPECT_EQ(reply.error("param"), field) << route.path << " " << text << reply.body;
@@ -221,6 +223,37 @@ TEST_F(FieldsOfRoutes, of_a_wrong_type_are_a_400_that_names_them_and_nothing_com
         ask(server_.port(), "GET", "/v1/states?limit=1000").json().find("data").array()->size(),
         before)
         << route.path;
+  }
+}
+
+TEST_F(FieldsOfRoutes, that_the_document_names_are_read_by_their_routes) {
+  const Json paths = ask(server_.port(), "GET", "/openapi.json").json().find("paths");
+  for (const Route& route : routes()) {
+    std::string path = route.path;
+    if (path.starts_with(state_)) path.replace(0, state_.size(), "/v1/states/{id}");
+    if (path == "/v1/sessions/talk") path = "/v1/sessions/{id}";
+    std::string method = route.method;
+    for (char& c : method) c = static_cast<char>(c | 0x20);
+    const Json fields = paths.find(path)
+                            .find(method)
+                            .find("requestBody")
+                            .find("content")
+                            .find("application/json")
+                            .find("schema")
+                            .find("properties");
+    ASSERT_TRUE(fields.object()) << path;
+    EXPECT_FALSE(fields.object()->empty()) << path;
+    for (const auto& [name, about] : *fields.object()) {
+      const std::string type = text(about, "type");
+      const std::string wrong = type == "array" || type == "object" ? "5"
+                                : type == "?"                       ? R"({"x":{"y":1}})"
+                                                                    : "[[]]";
+      const std::string body = with_field(route.rest, std::string(name), wrong);
+      const Reply reply = send(server_.port(), route.method, route.path, body);
+      EXPECT_EQ(reply.status, 400) << path << " " << body << reply.body;
+      EXPECT_EQ(reply.error("param"), name) << path << " " << body << reply.body;
+      EXPECT_GT(text(about, "description").size(), 3u);
+    }
   }
 }
 

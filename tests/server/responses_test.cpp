@@ -5,9 +5,11 @@
 #include <thread>
 
 #include "server/answers.h"
+#include "server/kept_responses.h"
 #include "server/response_reply.h"
 #include "server/stored_response.h"
 #include "server/test_server.h"
+#include "store/memory_store.h"
 #include "support/bundled.h"
 
 namespace skein::test {
@@ -337,6 +339,50 @@ TEST(Responses, what_was_asked_is_told_in_pages) {
   EXPECT_EQ(get(path + "?limit=1x").error("param"), "limit");
   EXPECT_EQ(get(path + "?order=up").error("param"), "order");
   EXPECT_EQ(get(path + "?after=x").error("param"), "after");
+}
+
+TEST(Responses, one_is_gone_on_from_after_a_restart_by_its_state) {
+  const std::shared_ptr<store::Store> store = store::memory_store({});
+  const auto options = [&] {
+    server::ServerOptions out;
+    out.service.store = store;
+    out.service.responses = server::responses_in_store(store, 0);
+    out.service.response_states_ms = 0;
+    return out;
+  };
+  const std::string first =
+      R"({"input":"Reverse: garden","temperature":0,"think":"none","max_output_tokens":20})";
+  const auto next = [](const std::string& id) {
+    return R"({"input":"And: river","temperature":0,"think":"none","max_output_tokens":20,)"
+           R"("previous_response_id":")" +
+           id + "\"}";
+  };
+  const auto said = [](const Reply& reply) {
+    const Json item = reply.json().find("output").array()->front();
+    return text(item.find("content").array()->front());
+  };
+  std::string id, before;
+  {
+    const TestServer server(options());
+    id = text(post(server.port(), "/v1/responses", first).json(), "id");
+    before = said(post(server.port(), "/v1/responses", next(id)));
+  }
+  const TestServer server(options());
+  const Reply reply = post(server.port(), "/v1/responses", next(id));
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(said(reply), before);
+  const Json usage = reply.json().find("usage");
+  const int64_t cached = whole(usage.find("input_tokens_details").find("cached_tokens"));
+  EXPECT_GT(cached, whole(usage.find("input_tokens")) / 2) << reply.body;
+  // Other instructions are another text, which is read.
+  std::string other = next(id);
+  other.insert(1, R"("instructions":"Be brief.",)");
+  EXPECT_EQ(post(server.port(), "/v1/responses", other).status, 200);
+  // What is deleted leaves nothing behind it.
+  const std::string second = text(reply.json(), "id");
+  const auto nodes = store->usage()->nodes;
+  EXPECT_EQ(ask(server.port(), "DELETE", "/v1/responses/" + second).status, 200);
+  EXPECT_LT(store->usage()->nodes, nodes);
 }
 
 TEST(Responses, a_key_sees_its_own_only) {

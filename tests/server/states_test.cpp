@@ -4,6 +4,7 @@
 #include <set>
 #include <thread>
 
+#include "base/base64.h"
 #include "run/saved_state.h"
 #include "server/test_server.h"
 
@@ -203,6 +204,19 @@ TEST_F(States, restored_equals_uninterrupted_bit_for_bit) {
     EXPECT_EQ(scores_of(complete(more + from + "\"")), scores_of(fresh)) << from;
 }
 
+TEST_F(States, one_may_come_inside_the_answer_and_is_what_is_downloaded) {
+  for (const std::string stream : {"", R"(,"stream":true)"}) {
+    const Reply reply =
+        post(server_.port(), "/v1/completions",
+             R"({"prompt":"4 5","max_tokens":3,"n":2,"return_state":"base64")" + stream + "}");
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    const Json json = stream.empty() ? reply.json() : Events(reply.body).data.back();
+    ASSERT_EQ(json.find("states").array()->size(), 2u) << reply.body.substr(0, 300);
+    for (const Json& state : *json.find("states").array())
+      EXPECT_EQ(text_of(state, "data"), base64_text(download(text_of(state, "id"))));
+  }
+}
+
 TEST_F(States, files_that_are_none_or_another_model_s_are_refused) {
   std::string file =
       download(text_of(complete(R"("prompt":"1 2","return_state":true)").find("state"), "id"));
@@ -243,6 +257,21 @@ TEST_F(States, a_document_is_read_once_and_asked_often) {
   EXPECT_GT(diff.find("parts").array()->size(), 0u);
   const Json stats = get("/v1/states/" + id + "/stats").json();
   EXPECT_GT(stats.find("parts").array()->size(), 0u);
+  // Since itself nothing changed, since nothing had been read everything did; ranks are between one
+  // and the width of a head.
+  const Json same = get("/v1/states/" + id + "/stats?since=" + id).json();
+  size_t heads = 0;
+  for (const Json& part : *same.find("parts").array()) {
+    double change = -1;
+    EXPECT_TRUE(part.find("change").number(change) && change == 0);
+    if (!part.find("ranks")) continue;
+    for (const Json& each : *part.find("ranks").array()) {
+      double rank = 0;
+      EXPECT_TRUE(each.number(rank) && rank > 0.999 && rank < 64.001) << rank;
+      ++heads;
+    }
+  }
+  EXPECT_GT(heads, 0u);
   const Json documents = get("/v1/states?kind=document").json();
   EXPECT_EQ(documents.find("data").array()->size(), 1u);
 }

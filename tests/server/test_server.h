@@ -30,6 +30,11 @@ inline const Bundled& bundled() {
   return made;
 }
 
+struct OnDemand {
+  explicit OnDemand(std::vector<server::ModelToLoad> models) : list(std::move(models)) {}
+  std::vector<server::ModelToLoad> list;
+};
+
 class TestServer {
  public:
   explicit TestServer(server::ServerOptions options = {}, server::HostOptions host = {},
@@ -37,21 +42,32 @@ class TestServer {
                       const text::Profile* wording = nullptr) {
     options.listen.port = 0;
     server_ = server::Server::open(std::move(options)).value();
-    for (const std::string& name : names) {
-      server::Served served;
-      served.profile = of.profile;
-      served.wording = wording ? wording : of.profile;
-      served.think = served.wording->think;
-      served.sampling = [](const text::Profile& profile, text::ThinkMode mode) {
-        Sampling sampling = sampling_of(profile.sampler_for(mode));
-        sampling.order = SampleOrder::openai;
-        sampling.seed = 1;
-        return Result<Sampling>(sampling);
-      };
-      EXPECT_TRUE(server_->add({name, of.model, of.tokenizer, host, std::move(served)}));
-    }
-    port_ = server_->port();
-    thread_ = std::thread([this] { server_->run([this] { return stop_.load(); }); });
+    for (const std::string& name : names)
+      EXPECT_TRUE(server_->add(to_serve(name, host, of, wording)));
+    start();
+  }
+  // Of models that are not there yet.
+  TestServer(server::ServerOptions options, OnDemand models) {
+    options.listen.port = 0;
+    server_ = server::Server::open(std::move(options)).value();
+    for (server::ModelToLoad& model : models.list) EXPECT_TRUE(server_->add(std::move(model)));
+    start();
+  }
+  static server::ModelToServe to_serve(const std::string& name,
+                                       const server::HostOptions& host = {},
+                                       const Bundled& of = bundled(),
+                                       const text::Profile* wording = nullptr) {
+    server::Served served;
+    served.profile = of.profile;
+    served.wording = wording ? wording : of.profile;
+    served.think = served.wording->think;
+    served.sampling = [](const text::Profile& profile, text::ThinkMode mode) {
+      Sampling sampling = sampling_of(profile.sampler_for(mode));
+      sampling.order = SampleOrder::openai;
+      sampling.seed = 1;
+      return Result<Sampling>(sampling);
+    };
+    return {name, of.model, of.tokenizer, host, std::move(served)};
   }
   ~TestServer() { stop(); }
 
@@ -85,6 +101,11 @@ class TestServer {
   }
 
  private:
+  void start() {
+    port_ = server_->port();
+    thread_ = std::thread([this] { server_->run([this] { return stop_.load(); }); });
+  }
+
   std::unique_ptr<server::Server> server_;
   uint16_t port_ = 0;
   std::atomic<bool> stop_{false};
