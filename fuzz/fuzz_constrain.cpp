@@ -22,9 +22,12 @@ const std::shared_ptr<const Words>& words() {
   static const auto kWords = std::make_shared<const Words>([] {
     std::string lines = skein::fuzz::world_lines();
     int id = 257;
-    for (const char* word :
-         {"aa", "ab", "abc", "\": ", "{\\\"", "}, ", "true", "12", "\\n  ", "aaaaaaaa"})
-      lines += fmt::format("{} b'{}' {}\n", id++, word, std::string_view(word).size());
+    for (std::string_view word :
+         {"aa", "ab", "abc", "\": ", "{\"", "}, ", "true", "12", "\n  ", "aaaaaaaa"}) {
+      std::string bytes;
+      for (char c : word) bytes += skein::fuzz::world_escape(static_cast<unsigned char>(c));
+      lines += fmt::format("{} b'{}' {}\n", id++, bytes, word.size());
+    }
     auto tokenizer = skein::text::world_from_vocab_file(std::as_bytes(std::span(lines)), "words");
     require(tokenizer.has_value());
     return *std::move(tokenizer);
