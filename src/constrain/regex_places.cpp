@@ -201,6 +201,10 @@ class Places {
 
   Table repeat(const Table& what, uint32_t min, uint32_t max) {
     Table out = blank();
+    // What has no text of its own, as (^)*, has none however often.
+    const bool any_text = std::any_of(what.texts.begin(), what.texts.end(),
+                                      [](Term term) { return term != Term::none; });
+    if (!any_text) max = 0;
     if (max > 0 && (!what.asks() || edge_ == 1)) {
       out = counted(what, min, max);
     } else if (max > 0) {
