@@ -59,8 +59,16 @@ Need Automaton::need(Term root) {
 }
 
 bool Automaton::reads(Term t) {
-  if (t == Term::empty || terms_.kind(t) == Kind::call) return false;
-  if (terms_.kind(t) == Kind::bytes) return true;
+  // By its first part, mostly: what is no intersection nor complement reads unless it is empty.
+  while (!terms_.fragile(t) || terms_.kind(t) == Kind::sequence) {
+    if (terms_.regular(t) && !terms_.fragile(t)) return t != Term::empty;
+    if (terms_.kind(t) != Kind::sequence) break;
+    const Term head = terms_.children(t)[0];
+    if (terms_.regular(head) && !terms_.fragile(head)) return true;
+    if (terms_.nullable(head)) break;
+    t = head;
+  }
+  if (terms_.kind(t) == Kind::call || terms_.kind(t) == Kind::tokens) return false;
   if (reads_.size() <= place(t)) reads_.resize(terms_.size());
   if (reads_[place(t)] == 0) {
     const std::vector<uint8_t> bytes = terms_.classes(t).representatives;

@@ -80,6 +80,7 @@ void Terms::rewind(const Mark& mark) {
   derived_at_.clear();
   derived_.clear();
   pruned_.clear();
+  chosen_.clear();
   full_ = false;
 }
 
@@ -89,7 +90,7 @@ size_t Terms::bytes_held() const {
          sets_.capacity() * sizeof(ByteSet) + numbers_.bytes_held() +
          set_numbers_.size() * (kMapEntry + sizeof(ByteSet)) +
          partitions_.size() * (sizeof(ByteClasses) + 64) +
-         (partition_numbers_.size() + meets_.size() + pruned_.size()) * kMapEntry +
+         (partition_numbers_.size() + meets_.size() + pruned_.size() + chosen_.size()) * kMapEntry +
          (partition_of_.capacity() + derived_at_.capacity()) * sizeof(uint32_t) +
          derived_.capacity() * sizeof(Term) + verdicts_.capacity();
 }

@@ -202,7 +202,8 @@ class Terms {
   void merge_heads(std::vector<Term>& heads);
   Term intern_choices(const std::vector<Term>& choices);
   struct Choosing;
-  bool next_group(Choosing& now, std::vector<Term>& tails);
+  bool next_group(Choosing& now, bool apart, std::vector<Term>& tails);
+  Term known_choice(Choosing& now);
 
   Term digits(std::span<const Range> ranges, int count, uint32_t lead);
 
@@ -226,6 +227,7 @@ class Terms {
   std::vector<Term> lists_;
   std::vector<ByteSet> sets_;
   Slots numbers_;
+  std::unordered_map<uint64_t, Term> chosen_;  // of two, by both
   std::unordered_map<ByteSet, uint32_t> set_numbers_;
 
   std::vector<ByteClasses> partitions_;

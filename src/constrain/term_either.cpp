@@ -121,26 +121,43 @@ Term Terms::intern_choices(const std::vector<Term>& choices) {
 // Choices of what follows a common beginning are choices again: a stack of those that wait for one.
 struct Terms::Choosing {
   std::vector<Term> choices;
+  uint64_t pair = 0;         // two choices, to be remembered by
   std::vector<Split> parts;  // by head
   std::vector<Split> done;
   size_t at = 0;
   bool ready = false;  // parts were made
 };
 
-// Puts parts into done until one head has several tails, which are given to `tails`.
-bool Terms::next_group(Choosing& now, std::vector<Term>& tails) {
+// Puts parts into done until one head has several tails, which are given to `tails`; with `apart`,
+// all.
+bool Terms::next_group(Choosing& now, bool apart, std::vector<Term>& tails) {
   while (now.at < now.parts.size()) {
     const Term head = now.parts[now.at].head;
     tails.clear();
     for (; now.at < now.parts.size() && now.parts[now.at].head == head; ++now.at)
       tails.push_back(now.parts[now.at].tail);
-    if (tails.size() > 1) return true;
-    now.done.push_back({head, tails.front()});
+    if (tails.size() > 1 && !apart) return true;
+    for (const Term tail : tails) now.done.push_back({head, tail});
   }
   return false;
 }
 
+// What two choices became before; they are sorted.
+Term Terms::known_choice(Choosing& now) {
+  if (now.choices.size() != 2) return Term::none;
+  const uint64_t pair =
+      static_cast<uint64_t>(now.choices[0]) << 32 | static_cast<uint32_t>(now.choices[1]);
+  if (now.pair == 0) now.pair = pair;
+  const auto known = chosen_.find(pair);
+  return known == chosen_.end() ? Term::none : known->second;
+}
+
 Term Terms::either(std::span<const Term> choices) {
+  // Two automata beside each other have pairs of states; ways to come to a pair there are without
+  // end. What is left after that stays apart, and derivatives take it together as far as it is
+  // read.
+  constexpr size_t kMostJoined = 1'000;
+  size_t joined = 0;
   std::vector<Choosing> stack(1);
   stack.back().choices.assign(choices.begin(), choices.end());
   std::vector<Term> tails;
@@ -150,6 +167,8 @@ Term Terms::either(std::span<const Term> choices) {
     if (!now.ready) {
       if (!simplify_choices(now.choices)) {
         result = now.choices.empty() ? Term::none : now.choices.front();
+      } else if (const Term known = known_choice(now); known != Term::none) {
+        result = known;
       } else {
         now.parts.clear(), now.done.clear(), now.at = 0;
         for (const Term t : now.choices) now.parts.push_back(split(t));
@@ -160,7 +179,8 @@ Term Terms::either(std::span<const Term> choices) {
       }
     }
     if (!result) {
-      if (next_group(now, tails)) {
+      if (next_group(now, joined >= kMostJoined, tails)) {
+        ++joined;
         stack.emplace_back().choices = tails;
         continue;
       }
@@ -174,6 +194,7 @@ Term Terms::either(std::span<const Term> choices) {
         continue;
       }
     }
+    if (now.pair != 0 && !full_) chosen_.emplace(now.pair, *result);
     stack.pop_back();
     if (stack.empty()) return *result;
     Choosing& above = stack.back();

@@ -226,7 +226,7 @@ std::vector<Terms::Entry> Terms::entries(Term t) {
       case Kind::tokens: out.push_back({head, tail}); break;
       case Kind::sequence:
         if (nullable(n.of[0])) stack.push_back({n.of[1], tail});
-        stack.push_back({n.of[0], sequence(n.of[1], tail)});
+        if (!regular(n.of[0])) stack.push_back({n.of[0], sequence(n.of[1], tail)});
         break;
       case Kind::repeat: stack.push_back({n.of[0], sequence(one_less(head), tail)}); break;
       case Kind::either:
