@@ -265,19 +265,21 @@ std::optional<bool> Terms::find_text(Term t, size_t budget, std::string* text) {
     uint32_t before;
     uint8_t byte;
   };
-  const auto found = [&](Term now) { return text ? nullable(now) : surely_some(now); };
-  std::vector<Step> steps{{t, 0, 0}};
+  std::vector<Step> steps;
   std::unordered_set<Term> seen{t};
+  // Whether the last step was the last one that was needed.
+  const auto arrived = [&](Term term, size_t before, uint8_t byte) {
+    steps.push_back({term, static_cast<uint32_t>(before), byte});
+    if (text ? !nullable(term) : !surely_some(term)) return false;
+    for (size_t n = steps.size() - 1;; n = steps[n].before) {
+      verdict(steps[n].term) = Verdict::some;
+      if (n == 0) return true;
+      if (text) text->insert(text->begin(), static_cast<char>(steps[n].byte));
+    }
+  };
+  if (arrived(t, 0, 0)) return true;
   for (size_t at = 0; at < steps.size(); ++at) {
     const Term now = steps[at].term;
-    if (found(now)) {
-      for (size_t n = at;; n = steps[n].before) {
-        verdict(steps[n].term) = Verdict::some;
-        if (n == 0) break;
-        if (text) text->insert(text->begin(), static_cast<char>(steps[n].byte));
-      }
-      return true;
-    }
     const std::vector<uint8_t> bytes = classes(now).representatives;
     for (const uint8_t byte : bytes) {
       if (budget-- == 0 || full_) return std::nullopt;
@@ -285,7 +287,7 @@ std::optional<bool> Terms::find_text(Term t, size_t budget, std::string* text) {
       const Term read = next(now, byte);
       if (read == Term::none || verdict(read) == Verdict::none || !seen.insert(read).second)
         continue;
-      steps.push_back({read, static_cast<uint32_t>(at), byte});
+      if (arrived(read, at, byte)) return true;
     }
   }
   if (full_) return std::nullopt;
