@@ -1,12 +1,9 @@
 #include "store/image_folder.h"
 
-#include <algorithm>
-
 #include "base/file.h"
 #include "base/file_writer.h"
 #include "base/limits.h"
-#include "base/reader.h"
-#include "run/byte_writer.h"
+#include "store/framed_image.h"
 #include "store/names.h"
 
 namespace skein::store {
@@ -14,8 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMagic = "SkeinIm1";
-constexpr size_t kAround = 128;  // more than what stands around an image
 constexpr size_t kFilesMost = 10'000'000;
 
 class ImageFolder final : public Images {
@@ -23,18 +18,10 @@ class ImageFolder final : public Images {
   explicit ImageFolder(fs::path folder) : folder_(std::move(folder)) {}
 
   Stored<void> put(std::string_view id, std::vector<std::byte> image) override {
-    ByteWriter before(kAround);
-    before.text(kMagic);
-    before.text(id);
-    before.number(static_cast<uint64_t>(image.size()));
-    const std::vector<std::byte> head = before.take();
-    Sha256 hash;
-    hash.update(std::span<const std::byte>(head));
-    hash.update(std::span<const std::byte>(image));
-    const Digest digest = hash.finish();
-    const std::span<const std::byte> parts[] = {head, image, digest};
+    const ImageFrame frame = frame_of(id, image);
+    const std::span<const std::byte> parts[] = {frame.head, image, frame.sum};
     OutputOptions options;
-    options.bytes = head.size() + image.size() + digest.size();
+    options.bytes = frame.head.size() + image.size() + frame.sum.size();
     options.existing = Existing::force;
     options.mode = 0600;  // it is data about its text
     const Status written = write_file(folder_ / id, parts, options);
@@ -49,21 +36,9 @@ class ImageFolder final : public Images {
     const fs::path path = folder_ / id;
     std::error_code error;
     if (!fs::exists(path, error)) return std::nullopt;
-    auto file = read_file(path, limits::kStateFileBytes + kAround);
+    auto file = read_file(path, limits::kStateFileBytes + kAroundImage);
     if (!file) return refuse(Trouble::broken, "{}", file.error().message);
-    Reader reader(*file);
-    const bool ours = reader.text(kMagic.size()) == kMagic && reader.text(id.size()) == id;
-    const uint64_t length = reader.u64();
-    const size_t begin = reader.offset();
-    reader.skip(length);
-    const size_t end = reader.offset();
-    const auto digest = reader.bytes(Digest().size());
-    if (!ours || !reader.ok() || reader.left() != 0 ||
-        !std::ranges::equal(sha256(std::span(*file).first(end)), digest))
-      return refuse(Trouble::broken, "the snapshot of state {} is damaged", id);
-    file->resize(end);
-    file->erase(file->begin(), file->begin() + static_cast<std::ptrdiff_t>(begin));
-    return std::move(*file);
+    return image_in(std::move(*file), id);
   }
 
   void drop(std::string_view id) override {

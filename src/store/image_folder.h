@@ -1,6 +1,5 @@
-// Snapshots as files of a folder, one each, named by their nodes' ids:
-//   "SkeinIm1"  the id  u64 length  the image  32 bytes SHA-256 of everything before
-// A file that is cut, damaged or another node's is found out; nothing else is trusted to say so.
+// Snapshots as files of a folder, one each, named by their nodes' ids (framed_image.h). A file that
+// is cut, damaged or another node's is found out; nothing else is trusted to say so.
 #pragma once
 
 #include <filesystem>

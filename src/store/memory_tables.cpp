@@ -57,9 +57,9 @@ Stored<void> MemoryTables::begin() {
   return {};
 }
 
-Stored<void> MemoryTables::commit() {
+Stored<bool> MemoryTables::commit() {
   undo_.clear();
-  return {};
+  return true;
 }
 
 void MemoryTables::rollback() noexcept {

@@ -11,7 +11,7 @@ namespace skein::store {
 class MemoryTables final : public Tables {
  public:
   Stored<void> begin() override;
-  Stored<void> commit() override;
+  Stored<bool> commit() override;
   void rollback() noexcept override;
 
   Stored<std::optional<NodeRow>> node(std::string_view id) override;

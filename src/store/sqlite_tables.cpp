@@ -270,7 +270,10 @@ Result<std::unique_ptr<SqliteTables>> SqliteTables::open(const std::filesystem::
 }
 
 Stored<void> SqliteTables::begin() { return Run(sql_.begin).finish(); }
-Stored<void> SqliteTables::commit() { return Run(sql_.commit).finish(); }
+Stored<bool> SqliteTables::commit() {
+  SK_TRY_STATUS(Run(sql_.commit).finish());
+  return true;
+}
 void SqliteTables::rollback() noexcept { (void)Run(sql_.rollback).finish(); }
 
 Stored<std::optional<NodeRow>> SqliteTables::node(std::string_view id) {

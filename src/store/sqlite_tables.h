@@ -17,7 +17,7 @@ class SqliteTables final : public Tables {
   Stored<void> copy_to(const std::filesystem::path& path) { return database_.copy_to(path); }
 
   Stored<void> begin() override;
-  Stored<void> commit() override;
+  Stored<bool> commit() override;
   void rollback() noexcept override;
 
   Stored<std::optional<NodeRow>> node(std::string_view id) override;

@@ -10,7 +10,8 @@
 // Every call takes the tenant that asks. What is another's is missing, in the same words as what
 // never was.
 //
-// Any thread may call, and calls block: never the engine's nor the connections' thread.
+// Any thread may call, and calls block, but for health() and news(): never the engine's nor the
+// connections' thread.
 #pragma once
 
 #include <cstddef>
@@ -224,6 +225,15 @@ struct Usage {
   int64_t damaged = 0;       // found so, and not used
 };
 
+// What can be told without waiting for the place where things are kept.
+struct Health {
+  bool shared = false;  // other processes may have it, too
+  bool up = true;       // it answers
+  uint64_t connections = 0, failures = 0;
+  int64_t queued_bytes = 0, evicted = 0, refused = 0, damaged = 0;  // as in Usage
+  int64_t repeated = 0;  // changes that were made again, since another process was faster
+};
+
 struct Budget {
   int64_t snapshot_bytes = int64_t{4} << 30;  // of all tenants; beyond it the least valuable go
   int64_t log_bytes = int64_t{4} << 30;       // beyond it commits are refused: full
@@ -295,6 +305,10 @@ class Store {
   virtual Stored<void> sweep() = 0;
   // Snapshots that wait are written, and what is kept is on the disk as after a clean end.
   virtual Stored<void> flush() = 0;
+  // Any thread, at once.
+  virtual Health health() { return {}; }
+  // What a log should say since the last call, a line each. Any thread, at once.
+  virtual std::vector<std::string> news() { return {}; }
 };
 
 }  // namespace skein::store

@@ -163,6 +163,21 @@ Stored<std::vector<Node>> TableStore::nodes(const Tenant& tenant,
 
 Stored<Path> TableStore::path(const Tenant& tenant, std::string_view id) {
   const std::lock_guard lock(mutex_);
+  struct Reading {
+    Tables* tables;
+    ~Reading() { tables->end_path(); }
+  };
+  constexpr int kReadings = 3;
+  for (int tries = 1;; ++tries) {
+    const Reading reading{tables_.get()};
+    if (is_id(id)) SK_TRY_STATUS(tables_->begin_path(id));
+    auto path = read_path(tenant, id);
+    // Where others change the same, rows of two moments may not go together.
+    if (path || path.error().trouble != Trouble::broken || tries == kReadings) return path;
+  }
+}
+
+Stored<Path> TableStore::read_path(const Tenant& tenant, std::string_view id) {
   SK_TRY(NodeRow row, seen_node(tenant, id));
   std::vector<NodeRow> rows{row};
   while (!rows.back().node.parent.empty()) {

@@ -6,6 +6,7 @@ namespace skein::store {
 namespace {
 
 constexpr int64_t kFreedAtOnce = int64_t{16} << 20;  // of a disk that is full
+constexpr int64_t kFreedBeyond = int64_t{256} << 20;  // what has to be, at most
 constexpr size_t kLookedAt = 64;                     // of those that seem least valuable, each time
 
 // What a snapshot saves and how likely that is, for its bytes (spec: recompute time x hit
@@ -91,7 +92,8 @@ Stored<void> TableStore::make_room(int64_t bytes) {
   const auto wanted = [&] { return totals_.snapshot_bytes + bytes - budget; };
   if (bytes <= budget && wanted() > 0) {
     // Some more than that, so that this is not done for each.
-    SK_TRY(const std::vector<std::string> ids, least_valuable(wanted() + budget / 32));
+    SK_TRY(const std::vector<std::string> ids,
+           least_valuable(wanted() + std::min(budget / 32, kFreedBeyond)));
     SK_TRY_STATUS(attempt([&] { return forget_images(ids); }));
     evicted_ += static_cast<int64_t>(ids.size());
   }
@@ -180,7 +182,7 @@ void TableStore::note_use(std::string_view id, bool hit) {
     row->node.used_ms = now_ms();
     row->node.hits += hit;
     return tables_->put_node(*row);
-  });
+  }, 1);
 }
 
 Stored<std::optional<Beginning>> TableStore::beginning(const Tenant& tenant, std::string_view id) {

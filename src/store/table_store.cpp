@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 #include <set>
+#include <thread>
 
 #include "store/names.h"
 
@@ -34,10 +36,19 @@ TableStore::TableStore(std::unique_ptr<Tables> tables, std::unique_ptr<Images> i
       writer_(options_.budget.queue_bytes,
               [this](const WriteBehind::Job& job) { write_image(job); }) {}
 
-Stored<void> TableStore::start() {
-  const std::lock_guard lock(mutex_);
-  SK_TRY(const std::vector<NodeRow> growing, tables_->growing_nodes());
-  const auto cut = [&]() -> Stored<void> {
+bool TableStore::may_be_of_two_moments(const StoreError& error) {
+  return error.trouble != Trouble::full && error.trouble != Trouble::unavailable;
+}
+
+// To whoever was faster, for longer than one of his turns takes.
+void TableStore::give_way() {
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+}
+
+Stored<void> TableStore::cut_what_grows() {
+  return attempt([&]() -> Stored<void> {
+    SK_TRY(const std::vector<NodeRow> growing, tables_->growing_nodes());
     for (const NodeRow& before : growing) {
       NodeRow row = before;
       SK_TRY(const Piece log, tables_->read_log(row.node.id));
@@ -49,10 +60,21 @@ Stored<void> TableStore::start() {
       SK_TRY_STATUS(tables_->put_node(row));
     }
     return {};
-  };
-  SK_TRY_STATUS(attempt(cut));
+  });
+}
+
+Stored<void> TableStore::look_around() {
+  const std::lock_guard lock(mutex_);
+  SK_TRY_STATUS(cut_what_grows());
   SK_TRY(const Usage found, tables_->usage(nullptr));
   totals_ = {found.log_bytes, found.snapshot_bytes};
+  log_of_.clear();
+  return {};
+}
+
+Stored<void> TableStore::start() {
+  SK_TRY_STATUS(look_around());
+  const std::lock_guard lock(mutex_);
   SK_TRY(const std::vector<std::string> ids, tables_->images());
   const std::set<std::string, std::less<>> wanted(ids.begin(), ids.end());
   images_->keep_only([&](std::string_view id) { return wanted.contains(id); });
@@ -61,8 +83,10 @@ Stored<void> TableStore::start() {
 
 int64_t TableStore::now_ms() const { return options_.clock(); }
 
+// Those of processes that share a place differ in what is less than a millisecond.
 int64_t TableStore::next_moment() {
-  return last_moment_ = std::max(last_moment_ + 1, now_ms() * 1000);
+  static const int64_t own = std::random_device{}() % 1000;
+  return last_moment_ = std::max(last_moment_ + 1000, now_ms() * 1000 + own);
 }
 
 bool TableStore::seen(const SessionRow& row) const {
@@ -195,6 +219,14 @@ Stored<Usage> TableStore::usage(const Tenant* tenant) {
   out.refused = refused_;
   out.damaged = damaged_;
   return out;
+}
+
+Health TableStore::health() {
+  return {.queued_bytes = writer_.bytes(),
+          .evicted = evicted_,
+          .refused = refused_,
+          .damaged = damaged_,
+          .repeated = repeated_};
 }
 
 Stored<void> TableStore::flush() {

@@ -2,6 +2,7 @@
 // what, what a commit has to agree with, what goes when there is no room.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,8 @@ class TableStore : public Store {
   TableStore(std::unique_ptr<Tables> tables, std::unique_ptr<Images> images, Options options);
   // Before anything else: what a process that was killed left half done is cut or gone.
   Stored<void> start();
+  // What others that share the place have done: sums, and what those left half done that ended.
+  Stored<void> look_around();
 
   Stored<Committed> commit(const Tenant& tenant, Changes changes) override;
   Stored<std::vector<size_t>> append(std::span<const Growth> growths) override;
@@ -48,23 +51,31 @@ class TableStore : public Store {
   Stored<Usage> usage(const Tenant* tenant) override;
   Stored<void> sweep() override;
   Stored<void> flush() override;
+  Health health() override;
 
  protected:
   Tables& tables() { return *tables_; }
+  Images& images() { return *images_; }
   std::mutex& mutex() { return mutex_; }
 
  private:
+  static constexpr int kTries = 64;
+  static bool may_be_of_two_moments(const StoreError& error);
+  static void give_way();
   // A transaction; when the disk is full it is tried once more without some snapshots. Where it
   // fails nothing has changed. `mutex_` is held.
   template <typename Work>
   std::invoke_result_t<const Work&> transact(const Work& work);
+  // Where other processes change the same it is done again, so many times.
   template <typename Work>
-  std::invoke_result_t<const Work&> attempt(const Work& work);
+  std::invoke_result_t<const Work&> attempt(const Work& work, int tries = kTries);
   Stored<std::vector<std::string>> free_disk();
   Stored<void> forget_images(const std::vector<std::string>& ids);
 
   int64_t now_ms() const;
   int64_t next_moment();
+  Stored<void> cut_what_grows();
+  Stored<Path> read_path(const Tenant& tenant, std::string_view id);
   Stored<bool> seen(const NodeRow& row);
   bool seen(const SessionRow& row) const;
   bool seen(const DocumentRow& row) const;
@@ -115,7 +126,7 @@ class TableStore : public Store {
   Totals added_;
   std::map<Tenant, int64_t> log_of_, added_of_;  // bytes; only where a tenant has a bound
   std::vector<std::string> unwanted_;
-  int64_t evicted_ = 0, refused_ = 0, damaged_ = 0;
+  std::atomic<int64_t> evicted_{0}, refused_{0}, damaged_{0}, repeated_{0};
   // Last: its thread uses all of the above.
   WriteBehind writer_;
 };

@@ -65,8 +65,15 @@ class Tables {
 
   // What is changed between begin() and commit() is there as a whole or not at all.
   virtual Stored<void> begin() = 0;
-  virtual Stored<void> commit() = 0;
+  // False: another process has changed what was read since begin(). Nothing has happened, and it
+  // is to be done again.
+  virtual Stored<bool> commit() = 0;
   virtual void rollback() noexcept = 0;
+  // Whether commit() would say so.
+  virtual bool outdated() { return false; }
+  // The whole path to a node is read until end_path().
+  virtual Stored<void> begin_path(std::string_view /*id*/) { return {}; }
+  virtual void end_path() noexcept {}
 
   virtual Stored<std::optional<NodeRow>> node(std::string_view id) = 0;
   virtual Stored<std::optional<std::string>> node_named(const Tenant& tenant,
@@ -78,6 +85,7 @@ class Tables {
                                                  int64_t before, size_t limit) = 0;
   // Not removed, pinned or growing, and no session stands there.
   virtual Stored<std::vector<NodeRow>> due_nodes(int64_t now_ms, size_t limit) = 0;
+  // That were left growing by somebody who has ended.
   virtual Stored<std::vector<NodeRow>> growing_nodes() = 0;
   // Of all tenants, but for those that are pinned and origins.
   virtual Stored<std::vector<Candidate>> candidates() = 0;

@@ -6,7 +6,7 @@
 namespace skein::store {
 
 template <typename Work>
-std::invoke_result_t<const Work&> TableStore::attempt(const Work& work) {
+std::invoke_result_t<const Work&> TableStore::attempt(const Work& work, int tries) {
   // Whatever ends it early, memory that runs out too.
   struct Open {
     Tables* tables;
@@ -14,21 +14,34 @@ std::invoke_result_t<const Work&> TableStore::attempt(const Work& work) {
       if (tables) tables->rollback();
     }
   };
-  added_ = {};
-  added_of_.clear();
-  unwanted_.clear();
-  SK_TRY_STATUS(tables_->begin());
-  Open open{tables_.get()};
-  auto outcome = work();
-  if (!outcome) return outcome;
-  SK_TRY_STATUS(tables_->commit());
-  open.tables = nullptr;
-  totals_.log_bytes += added_.log_bytes;
-  totals_.snapshot_bytes += added_.snapshot_bytes;
-  for (const auto& [tenant, bytes] : added_of_)
-    if (const auto known = log_of_.find(tenant); known != log_of_.end()) known->second += bytes;
-  for (const std::string& id : unwanted_) images_->drop(id);
-  return outcome;
+  while (true) {
+    added_ = {};
+    added_of_.clear();
+    unwanted_.clear();
+    SK_TRY_STATUS(tables_->begin());
+    Open open{tables_.get()};
+    auto outcome = work();
+    // What was decided by rows of two moments is decided again.
+    if (!outcome && (!may_be_of_two_moments(outcome.error()) || !tables_->outdated()))
+      return outcome;
+    if (outcome) {
+      SK_TRY(const bool done, tables_->commit());
+      open.tables = nullptr;
+      if (done) {
+        totals_.log_bytes += added_.log_bytes;
+        totals_.snapshot_bytes += added_.snapshot_bytes;
+        for (const auto& [tenant, bytes] : added_of_)
+          if (const auto known = log_of_.find(tenant); known != log_of_.end())
+            known->second += bytes;
+        for (const std::string& id : unwanted_) images_->drop(id);
+        return outcome;
+      }
+    }
+    if (--tries == 0)
+      return refuse(Trouble::unavailable, "too many change the same at once; try again");
+    ++repeated_;
+    give_way();
+  }
 }
 
 template <typename Work>

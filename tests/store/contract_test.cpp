@@ -11,15 +11,23 @@ namespace {
 
 class Store : public testing::TestWithParam<const char*> {
  protected:
-  Store() { open({}); }
+  void SetUp() override {
+    if (GetParam() == std::string_view("redis")) SK_NEEDS_REDIS();
+    open({});
+  }
 
   // A new, empty one.
   void open(store::Budget budget) {
+    const std::string_view kind = GetParam();
     store_.reset();
     folder_ = std::make_unique<Folder>();
-    store_ = GetParam() == std::string_view("memory")
-                 ? store::memory_store(clock_.options(budget))
-                 : open_sqlite(folder_->path(), clock_.options(budget));
+    if (kind == "memory")
+      store_ = store::memory_store(clock_.options(budget));
+    else if (kind == "sqlite")
+      store_ = open_sqlite(folder_->path(), clock_.options(budget));
+    else
+      store_ = open_redis(redis_at(shared_redis(), fresh_prefix()), clock_.options(budget));
+    ASSERT_TRUE(store_);
   }
 
   store::Store& store() { return *store_; }
@@ -676,7 +684,7 @@ TEST_P(Store, changes_of_a_node_are_those_that_were_asked_for) {
   EXPECT_TRUE(store().node(kMine, id)->pinned);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, Store, testing::Values("memory", "sqlite"),
+INSTANTIATE_TEST_SUITE_P(Every, Store, testing::Values("memory", "sqlite", "redis"),
                          [](const auto& each) { return std::string(each.param); });
 
 TEST(MemoryStore, has_no_more_than_its_share_of_the_machine) {

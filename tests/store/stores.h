@@ -9,7 +9,9 @@
 #include <memory>
 
 #include "store/memory_store.h"
+#include "store/redis_store.h"
 #include "store/sqlite_store.h"
+#include "support/redis_server.h"
 
 namespace skein::test {
 
@@ -47,6 +49,25 @@ class Folder {
 inline std::unique_ptr<store::Store> open_sqlite(const std::filesystem::path& folder,
                                                  store::Options options) {
   auto opened = store::open_sqlite_store(folder, std::move(options), store::Durability::process);
+  EXPECT_TRUE(opened.has_value()) << opened.error().message;
+  return opened ? std::move(*opened) : nullptr;
+}
+
+// The Redis that the tests of a program share; each store has a prefix of its own.
+inline RedisServer& shared_redis() {
+  static RedisServer server;
+  return server;
+}
+
+inline store::RedisOptions redis_at(const RedisServer& server, std::string prefix) {
+  return {.address = *store::parse_redis_address(server.address()), .prefix = std::move(prefix)};
+}
+
+inline std::string fresh_prefix() { return store::new_id() + ":"; }
+
+inline std::unique_ptr<store::RedisStore> open_redis(const store::RedisOptions& redis,
+                                                     store::Options options) {
+  auto opened = store::open_redis_store(redis, std::move(options));
   EXPECT_TRUE(opened.has_value()) << opened.error().message;
   return opened ? std::move(*opened) : nullptr;
 }
