@@ -55,6 +55,12 @@ std::string log_json(const server::LogEntry& entry) {
   return json.end_object().text();
 }
 
+std::string warning_json(const std::string& message) {
+  JsonWriter json;
+  json.begin_object().member("time", time_text()).member("warning", message);
+  return json.end_object().text();
+}
+
 std::string list_of(const std::vector<std::string>& names) {
   std::string out;
   for (const std::string& name : names) out += (out.empty() ? "" : ", ") + escaped(name);
@@ -257,6 +263,8 @@ int Serve::run(Console& console) {
   (*server)->run([&] {
     manager->beat();
     models_.report(console);
+    for (const std::string& line : store_.news())
+      log_ == "json" ? console.note(warning_json(line)) : console.warn(line);
     if (!interrupt::requested()) return false;
     told(manager->stopping());
     return true;

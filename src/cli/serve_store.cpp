@@ -7,12 +7,14 @@
 #include "base/limits.h"
 #include "server/kept_responses.h"
 #include "store/memory_store.h"
+#include "store/redis_store.h"
 #include "store/sqlite_store.h"
 
 namespace skein::cli {
 namespace {
 
 constexpr int64_t kDayMs = int64_t{24} * 60 * 60 * 1000;
+constexpr uint64_t kPasswordFileBytes = 64 * 1024;
 constexpr int64_t kMiB = static_cast<int64_t>(limits::kMiB);
 
 // The server's own documents: which models its states are of, by fingerprint. No key is this
@@ -21,6 +23,14 @@ constexpr const char* kModelKind = "model";
 store::Tenant own_tenant() {
   const std::string_view name = "skein serve";
   return sha256(std::as_bytes(std::span(name)));
+}
+
+bool is_prefix(std::string_view text) {
+  constexpr std::string_view kOthers = "-_.:/";
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kOthers.find(c) != std::string_view::npos;
+  });
 }
 
 std::string number_of(int64_t count, std::string_view what) {
@@ -32,15 +42,24 @@ std::string number_of(int64_t count, std::string_view what) {
 void ServeStore::declare(Options& options) {
   options
       .value(
-          "--store", folder_, "DIR",
-          "a folder in which states, sessions and responses outlive the server; it is made if it "
-          "is not there. Without it they stay in memory")
+          "--store", place_, "PLACE",
+          "where states, sessions and responses outlive the server: a folder, which is made if it "
+          "is not there, or a Redis that servers share, redis://[USER@]HOST[:PORT][/DATABASE] or "
+          "redis+unix:/SOCKET. Without it they stay in memory")
       .file();
   options
       .value("--store-sync", sync_, "WHAT",
              "what takes nothing that was answered: process, which is the end of the server by any "
              "signal, or power, which is a power cut too and waits for the disk at each answer")
       .one_of({"process", "power"});
+  options.value("--store-prefix", prefix_, "TEXT", "what all keys in a Redis begin with");
+  options
+      .value("--store-password", password_, "TEXT",
+             "the password of a Redis; better in the environment or a file, since others see the "
+             "command line")
+      .hide();
+  options.value("--store-password-file", password_file_, "FILE", "its first line is that password")
+      .file();
   options
       .value("--store-texts", texts_, "MIB",
              "disk for texts, tokens and responses; beyond it nothing new is kept. Without --store "
@@ -69,7 +88,7 @@ Status ServeStore::open(server::ServiceOptions& service) {
         server::share_of_a_key(service.keys, options.budget.log_bytes);
   };
   share();
-  if (folder_.empty()) {
+  if (place_.empty()) {
     options.budget = store::within_memory(options.budget);
     share();
     service.store = store::memory_store(std::move(options));
@@ -77,12 +96,46 @@ Status ServeStore::open(server::ServiceOptions& service) {
         {.bytes = response_memory_ * kMiB, .tenant_bytes = response_memory_ * kMiB / 4});
     return {};
   }
-  SK_TRY(store_, store::open_sqlite_store(
-                     folder_, options,
-                     sync_ == "power" ? store::Durability::power : store::Durability::process));
+  if (store::is_redis_address(place_)) {
+    SK_TRY_STATUS(open_redis(std::move(options)));
+  } else {
+    if (!password_.empty() || !password_file_.empty())
+      return fail(Code::argument, "a --store in a folder has no password");
+    SK_TRY(store_, store::open_sqlite_store(
+                       place_, options,
+                       sync_ == "power" ? store::Durability::power : store::Durability::process));
+  }
   service.store = store_;
   service.responses = server::responses_in_store(store_, response_days_ * kDayMs);
   service.response_states_ms = response_days_ * kDayMs;
+  return {};
+}
+
+Status ServeStore::open_redis(store::Options options) {
+  if (sync_ == "power")
+    return fail(
+        Code::argument,
+        "--store-sync power is of a folder; what a power cut takes of a Redis is said by its "
+        "own settings: appendonly yes, appendfsync always");
+  if (!is_prefix(prefix_))
+    return fail(Code::argument,
+                "--store-prefix {}: 1 to 64 letters, digits and any of -_.:/ are a prefix",
+                escaped(prefix_, 80));
+  SK_TRY(store::RedisAddress address, store::parse_redis_address(place_));
+  std::string password = password_;
+  if (!password_file_.empty()) {
+    if (!password_.empty())
+      return fail(Code::argument, "--store-password and --store-password-file say the same");
+    SK_TRY(const std::string text, read_text(password_file_, kPasswordFileBytes));
+    password = text.substr(0, text.find_first_of("\r\n"));
+    if (password.empty())
+      return fail(Code::argument, "{} holds no password", escaped(password_file_));
+  }
+  store::RedisOptions redis;
+  redis.address = std::move(address);
+  redis.password = std::move(password);
+  redis.prefix = prefix_;
+  SK_TRY(store_, store::open_redis_store(redis, std::move(options)));
   return {};
 }
 
@@ -115,16 +168,17 @@ store::Stored<std::string> ServeStore::missing_models() const {
 }
 
 void ServeStore::tell(Console& console) const {
-  if (!store_) return;
+  // One that does not answer yet is in the news.
+  if (!store_ || !store_->health().up) return;
   const auto before = store_->usage();
   const auto own = store_->documents(own_tenant(), kModelKind, {.limit = 1000});
   if (!before || !own) return console.warn(!before ? before.error().message : own.error().message);
   const auto responses = before->documents - static_cast<int64_t>(own->items.size());
   if (before->nodes + before->sessions + responses == 0)
-    console.note(fmt::format("{}: nothing is kept there yet", escaped(folder_)));
+    console.note(fmt::format("{}: nothing is kept there yet", escaped(place_)));
   else
     console.note(fmt::format(
-        "{}: found {}, {} and {}: {} of texts, {} of snapshots", escaped(folder_),
+        "{}: found {}, {} and {}: {} of texts, {} of snapshots", escaped(place_),
         number_of(before->nodes, "state"), number_of(before->sessions, "session"),
         number_of(responses, "response"), bytes_text(static_cast<double>(before->log_bytes)),
         bytes_text(static_cast<double>(before->snapshot_bytes))));
@@ -135,7 +189,7 @@ void ServeStore::tell(Console& console) const {
         fmt::format("{} also has states of models that are not served now: {}; they stay, and "
                     "whoever goes on from one is told 409: serve that model too, or use a --store "
                     "for each",
-                    escaped(folder_), *missing));
+                    escaped(place_), *missing));
 }
 
 void ServeStore::close(Console& console) {

@@ -146,6 +146,26 @@ void write_waits(Metrics& out, std::span<const ServedPtr> models) {
   }
 }
 
+// Nothing here waits for the store.
+void write_store(Metrics& out, const store::Health& store) {
+  const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
+                       auto value) { out.one(name, type, help, static_cast<double>(value)); };
+  one("skein_store_up", "gauge", "Whether the store answers", store.up);
+  one("skein_store_connections_total", "counter", "Connections to a shared store",
+      store.connections);
+  one("skein_store_failures_total", "counter", "What a shared store did not answer or refused",
+      store.failures);
+  one("skein_store_repeated_total", "counter",
+      "Changes made again, since another server was faster", store.repeated);
+  one("skein_store_queued_bytes", "gauge", "Snapshots that are not written yet",
+      store.queued_bytes);
+  one("skein_store_evicted_total", "counter", "Snapshots dropped for others", store.evicted);
+  one("skein_store_refused_total", "counter", "Snapshots not written for want of room or time",
+      store.refused);
+  one("skein_store_damaged_total", "counter", "Snapshots found damaged or gone, and not used",
+      store.damaged);
+}
+
 }  // namespace
 
 void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange) {
@@ -198,6 +218,7 @@ void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange)
   }
   write_reasons(out, models);
   write_waits(out, models);
+  write_store(out, service.store().health());
   // The names that dashboards of llama-server look for.
   double prompt = 0, tokens = 0, active = 0, waiting = 0;
   for (const ServedPtr& served : models) {

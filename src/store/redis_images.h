@@ -1,5 +1,5 @@
-// Snapshots as values of a Redis, framed (framed_image.h), under image:ID. One that no node was said
-// to have is forgotten after a while.
+// Snapshots as values of a Redis, framed (framed_image.h), under image:ID. One that no node was
+// said to have is forgotten after a while.
 #pragma once
 
 #include <memory>

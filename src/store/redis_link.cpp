@@ -98,9 +98,14 @@ int RedisPatience::left() const {
 
 // ---- What is told
 
-void RedisNews::tell(std::string what) {
+void RedisNews::add(std::string what) {
   constexpr size_t kUntold = 100;
   if (untold_.size() < kUntold) untold_.push_back(std::move(what));
+}
+
+void RedisNews::tell(std::string what) {
+  const std::lock_guard lock(mutex_);
+  add(std::move(what));
 }
 
 void RedisNews::lost(const std::string& why) {
@@ -108,16 +113,17 @@ void RedisNews::lost(const std::string& why) {
   ++failures_;
   const bool was_up = up_.exchange(false);
   if (std::exchange(lost_, why) == why && !was_up) return;
-  tell(fmt::format("the store does not answer: {}; until it does, what is in memory is served and "
-                   "nothing is kept",
-                   why));
+  add(
+      fmt::format("the store does not answer: {}; until it does, what is in memory is served and "
+                  "nothing is kept",
+                  why));
 }
 
 void RedisNews::found() {
   const std::lock_guard lock(mutex_);
   ++connections_;
   up_ = true;
-  if (!std::exchange(lost_, {}).empty()) tell("the store answers again");
+  if (!std::exchange(lost_, {}).empty()) add("the store answers again");
 }
 
 void RedisNews::refused(const std::string& why) {
@@ -126,7 +132,7 @@ void RedisNews::refused(const std::string& why) {
   const auto now = Clock::now();
   if (std::exchange(refused_, why) == why && now - refused_at_ < kSayAgain) return;
   refused_at_ = now;
-  tell("the store refused something: " + why);
+  add("the store refused something: " + why);
 }
 
 std::vector<std::string> RedisNews::take() {

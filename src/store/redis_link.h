@@ -63,6 +63,7 @@ class RedisNews {
   void found();
   // Something that Redis refused: told once in a while.
   void refused(const std::string& why);
+  void tell(std::string what);
   std::vector<std::string> take();
 
   bool up() const { return up_.load(); }
@@ -70,7 +71,7 @@ class RedisNews {
   uint64_t connections() const { return connections_.load(); }
 
  private:
-  void tell(std::string what);
+  void add(std::string what);
   std::mutex mutex_;
   std::vector<std::string> untold_;
   std::string lost_, refused_;  // why, as it was told last

@@ -5,6 +5,25 @@ namespace {
 
 constexpr std::chrono::milliseconds kTendEvery{50};
 
+// What of its settings takes what was answered. Who may not ask is told nothing.
+void advise(RedisLink& link, RedisNews& news) {
+  RedisCommands commands;
+  commands.add({"INFO", "memory"});
+  commands.add({"INFO", "persistence"});
+  RedisPatience patience = link.patience();
+  const auto replies = link.exchange(commands, patience);
+  if (!replies) return;
+  if ((*replies)[0].text.find("maxmemory_policy:allkeys") != std::string::npos)
+    news.tell(
+        "the Redis of the store forgets whatever it likes when it is full "
+        "(maxmemory-policy allkeys-...), and so answers that were kept; its setting has to be "
+        "noeviction");
+  if ((*replies)[1].text.find("aof_enabled:0") != std::string::npos)
+    news.tell(
+        "the Redis of the store writes no log (appendonly no): what was kept since its last "
+        "image of itself ends with it");
+}
+
 }  // namespace
 
 RedisStore::RedisStore(std::unique_ptr<RedisTables> tables, std::unique_ptr<RedisImages> images,
@@ -69,6 +88,7 @@ Result<std::unique_ptr<RedisStore>> open_redis_store(const RedisOptions& redis, 
   auto link = std::make_unique<RedisLink>(how, news);
   if (auto tried = link->tend(true); !tried && tried.error().code != Code::network)
     return tl::unexpected(std::move(tried).error());
+  advise(*link, *news);
   auto images = std::make_unique<RedisImages>(how, news);
   images->tend();
   auto tables = std::make_unique<RedisTables>(std::move(link), new_id(), redis.lease);

@@ -4,9 +4,9 @@
 // takes nothing of it, and another one goes on from there. Whether it survives the end of Redis is
 // Redis's to say (appendonly, appendfsync). Changes happen together or not at all, and what they
 // were decided by was so when they happened, whoever else writes (WATCH and EXEC); but of a change
-// during which Redis stopped answering nobody knows whether it happened: its error is `unavailable`.
-// Rows and snapshots have checksums and say whose they are; what is another program's is not
-// believed.
+// during which Redis stopped answering nobody knows whether it happened: its error is
+// `unavailable`. Rows and snapshots have checksums and say whose they are; what is another
+// program's is not believed.
 //
 // No call waits longer than a second or two, but for what has many bytes to move, and none waits
 // while Redis does not answer: that is told at once, and a thread of its own tries to reach it.

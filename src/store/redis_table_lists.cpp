@@ -45,9 +45,8 @@ Stored<RedisTables::Entries> RedisTables::entries_before(const std::string& inde
 
 Stored<RedisTables::Names> RedisTables::names_due(const std::string& index, int64_t now_ms,
                                                   size_t from, size_t limit) {
-  SK_TRY(const RedisReply reply,
-         tx_.ask({"ZRANGEBYSCORE", index, "-inf", std::to_string(now_ms), "LIMIT",
-                  std::to_string(from), std::to_string(limit)}));
+  SK_TRY(const RedisReply reply, tx_.ask({"ZRANGEBYSCORE", index, "-inf", std::to_string(now_ms),
+                                          "LIMIT", std::to_string(from), std::to_string(limit)}));
   Names out;
   for (const RedisReply& each : reply.list) out.push_back(each.text);
   return out;
@@ -92,8 +91,8 @@ Stored<void> RedisTables::put_session(const SessionRow& row) {
     left_[before->session.node].insert(session.name);
   }
   const int64_t due = row.due_ms();
-  tx_.write({"ZADD", key("at", session.node), due > 0 ? std::to_string(due) : "+inf",
-             session.name});
+  tx_.write(
+      {"ZADD", key("at", session.node), due > 0 ? std::to_string(due) : "+inf", session.name});
   left_[session.node].erase(session.name);
   stand_[session.node].insert(session.name);
   index_due(key("due", "sessions"), due, before ? before->due_ms() : 0,
@@ -156,8 +155,8 @@ Stored<void> RedisTables::put_document(const DocumentRow& row) {
   SK_TRY(const auto before, this->document(row.tenant, document.kind, document.id));
   const std::string tenant = hex(row.tenant);
   tx_.set(key("document", tenant, document.kind, document.id), redis::value_of(row));
-  tx_.write({"ZADD", key("documents", tenant, document.kind), std::to_string(row.moment),
-             document.id});
+  tx_.write(
+      {"ZADD", key("documents", tenant, document.kind), std::to_string(row.moment), document.id});
   tx_.write({"SADD", key("kinds", tenant), document.kind});
   index_due(key("due", "documents"), row.due_ms(), before ? before->due_ms() : 0,
             member_of(row.tenant, document.kind + ":" + document.id));

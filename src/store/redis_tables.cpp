@@ -88,7 +88,7 @@ Stored<Usage> RedisTables::usage(const Tenant* tenant) {
   words.insert(words.end(), std::begin(usage::kAll), std::end(usage::kAll));
   SK_TRY(const RedisReply reply, tx_.ask(words));
   Usage out;
-  int64_t* const into[] = {&out.nodes,     &out.tokens,         &out.log_bytes, &out.snapshots,
+  int64_t* const into[] = {&out.nodes,          &out.tokens,   &out.log_bytes, &out.snapshots,
                            &out.snapshot_bytes, &out.sessions, &out.documents};
   for (size_t i = 0; i < std::size(into) && i < reply.list.size(); ++i)
     *into[i] = number_in(reply.list[i].text);
@@ -136,9 +136,9 @@ Stored<void> RedisTables::begin_path(std::string_view id) {
     last = row->before.back();
   }
   for (size_t at = 0; at < logs.size(); at += kAtOnce)
-    SK_TRY_STATUS(tx_.fetch({logs.begin() + static_cast<std::ptrdiff_t>(at),
-                             logs.begin() + static_cast<std::ptrdiff_t>(
-                                                std::min(at + kAtOnce, logs.size()))}));
+    SK_TRY_STATUS(tx_.fetch(
+        {logs.begin() + static_cast<std::ptrdiff_t>(at),
+         logs.begin() + static_cast<std::ptrdiff_t>(std::min(at + kAtOnce, logs.size()))}));
   return {};
 }
 
@@ -378,9 +378,9 @@ Stored<void> RedisTables::erase_tenant(const Tenant& tenant, std::vector<std::st
   tx_.write({"DEL", key("nodes", whose), key("usage", whose)});
   // Behind all that is watched, so that it is its sum.
   SK_TRY(const Usage before, usage(&tenant));
-  const int64_t gone[] = {before.nodes,          before.tokens,   before.log_bytes,
-                          before.snapshots,      before.snapshot_bytes,
-                          before.sessions,       before.documents};
+  const int64_t gone[] = {before.nodes,     before.tokens,         before.log_bytes,
+                          before.snapshots, before.snapshot_bytes, before.sessions,
+                          before.documents};
   counts_.clear();
   for (size_t i = 0; i < std::size(gone); ++i) counts_[{key("usage"), usage::kAll[i]}] -= gone[i];
   return {};

@@ -113,8 +113,8 @@ class RedisTables final : public Tables {
   // Of the transaction under way.
   std::map<std::string, std::optional<size_t>> grown_;
   std::map<std::pair<std::string, const char*>, int64_t> counts_;  // by the tenant's key
-  std::map<std::string, int64_t> children_;                        // that came, less those that went
-  std::map<std::string, std::set<std::string>> stand_, left_;      // sessions, by nodes
+  std::map<std::string, int64_t> children_;                    // that came, less those that went
+  std::map<std::string, std::set<std::string>> stand_, left_;  // sessions, by nodes
 };
 
 }  // namespace skein::store

@@ -20,8 +20,7 @@ Stored<std::optional<std::string>> text_in(RedisLink& link, RedisReply reply) {
 Stored<void> RedisTransaction::begin() {
   patience_ = link_.patience();
   epoch_ = link_.epoch();
-  if (epoch_ == 0)
-    return refuse(Trouble::unavailable, "the store does not answer at the moment");
+  if (epoch_ == 0) return refuse(Trouble::unavailable, "the store does not answer at the moment");
   known_.clear();
   writes_.clear();
   stale_ = stale_ || watching_;

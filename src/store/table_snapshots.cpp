@@ -5,9 +5,9 @@
 namespace skein::store {
 namespace {
 
-constexpr int64_t kFreedAtOnce = int64_t{16} << 20;  // of a disk that is full
+constexpr int64_t kFreedAtOnce = int64_t{16} << 20;   // of a disk that is full
 constexpr int64_t kFreedBeyond = int64_t{256} << 20;  // what has to be, at most
-constexpr size_t kLookedAt = 64;                     // of those that seem least valuable, each time
+constexpr size_t kLookedAt = 64;  // of those that seem least valuable, each time
 
 // What a snapshot saves and how likely that is, for its bytes (spec: recompute time x hit
 // probability / bytes): tokens to read again, times how often it was asked for, by how long ago.
@@ -176,13 +176,15 @@ Stored<void> TableStore::write_image_bytes(const Tenant& tenant, std::string_vie
 // That something was of use is worth no error.
 void TableStore::note_use(std::string_view id, bool hit) {
   const std::lock_guard lock(mutex_);
-  (void)attempt([&]() -> Stored<void> {
-    SK_TRY(std::optional<NodeRow> row, tables_->node(id));
-    if (!row) return {};
-    row->node.used_ms = now_ms();
-    row->node.hits += hit;
-    return tables_->put_node(*row);
-  }, 1);
+  (void)attempt(
+      [&]() -> Stored<void> {
+        SK_TRY(std::optional<NodeRow> row, tables_->node(id));
+        if (!row) return {};
+        row->node.used_ms = now_ms();
+        row->node.hits += hit;
+        return tables_->put_node(*row);
+      },
+      1);
 }
 
 Stored<std::optional<Beginning>> TableStore::beginning(const Tenant& tenant, std::string_view id) {

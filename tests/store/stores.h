@@ -65,8 +65,8 @@ inline store::RedisOptions redis_at(const RedisServer& server, std::string prefi
 
 inline std::string fresh_prefix() { return store::new_id() + ":"; }
 
-inline std::unique_ptr<store::RedisStore> open_redis(const store::RedisOptions& redis,
-                                                     store::Options options) {
+inline std::unique_ptr<store::Store> open_redis(const store::RedisOptions& redis,
+                                                store::Options options) {
   auto opened = store::open_redis_store(redis, std::move(options));
   EXPECT_TRUE(opened.has_value()) << opened.error().message;
   return opened ? std::move(*opened) : nullptr;

@@ -1,34 +1,25 @@
-// A Redis of a test's own, on a socket in a folder of its own: it is the machine's redis-server, and
-// nobody else's is touched.
+// A Redis of a test's own, on a socket in a folder of its own: it is the machine's redis-server,
+// and nobody else's is touched.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <string>
-#include <vector>
+
+#include "support/daemon.h"
 
 namespace skein::test {
 
 class RedisServer {
  public:
   // Empty: the machine has none.
-  static std::string program() {
-    for (const char* place : {"/usr/bin/redis-server", "/usr/local/bin/redis-server"})
-      if (::access(place, X_OK) == 0) return place;
-    return {};
-  }
+  static std::string program() { return program_named("redis-server"); }
 
   // `settings`: words as redis-server takes them, "--maxmemory", "10mb".
   explicit RedisServer(std::vector<std::string> settings = {}) : settings_(std::move(settings)) {
@@ -39,7 +30,7 @@ class RedisServer {
     start();
   }
   ~RedisServer() {
-    end(SIGKILL);
+    server_.end(SIGKILL);
     std::error_code error;
     std::filesystem::remove_all(folder_, error);
   }
@@ -55,39 +46,21 @@ class RedisServer {
 
   // What was there is there again where the settings say so.
   void start() {
-    std::vector<std::string> words = {program(),      "--port",     "0",  "--unixsocket", socket(),
-                                      "--dir",        folder_,      "--logfile", folder_ + "/log",
-                                      "--daemonize",  "no",         "--save",    ""};
+    std::vector<std::string> words = {
+        program(),   "--port",         "0",           "--unixsocket", socket(), "--dir", folder_,
+        "--logfile", folder_ + "/log", "--daemonize", "no",           "--save", ""};
     words.insert(words.end(), settings_.begin(), settings_.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    child_ = ::fork();
-    if (child_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      const int nowhere = ::open("/dev/null", O_RDWR);
-      for (const int fd : {0, 1, 2}) ::dup2(nowhere, fd);
-      for (int fd = 3; fd < 64; ++fd) ::close(fd);
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
+    server_.start(std::move(words));
     bool ready = false;
-    for (int i = 0; i < 10'000 && !ready; ++i) {
+    for (int i = 0; i < 10'000 && !ready && server_.lives(); ++i) {
       const std::string said = ask({"PING"});
       ready = said.starts_with("+PONG") || said.starts_with("-NOAUTH");
       if (!ready) ::usleep(2000);
     }
     EXPECT_TRUE(ready) << log();
   }
-  void send(int signal) const { ::kill(child_, signal); }
-  void end(int signal) {
-    if (child_ <= 0) return;
-    ::kill(child_, signal);
-    ::kill(child_, SIGCONT);
-    int status = 0;
-    ::waitpid(child_, &status, 0);
-    child_ = -1;
-  }
+  void send(int signal) const { server_.send(signal); }
+  void end(int signal) { server_.end(signal); }
 
   // What it says to that, as it says it; nothing where there is no answer.
   std::string ask(const std::vector<std::string>& words) const {
@@ -115,12 +88,12 @@ class RedisServer {
  private:
   const std::vector<std::string> settings_;
   std::string folder_;
-  pid_t child_ = -1;
+  Daemon server_;
 };
 
 }  // namespace skein::test
 
 // Skips a test, loudly, where the machine has no redis-server.
-#define SK_NEEDS_REDIS()                          \
+#define SK_NEEDS_REDIS()                             \
   if (::skein::test::RedisServer::program().empty()) \
   GTEST_SKIP() << "SKIPPED: redis-server is not installed here"
