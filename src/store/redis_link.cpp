@@ -64,15 +64,12 @@ milliseconds somewhat(milliseconds most) {
 // ---- What is said
 
 void RedisCommands::add(const std::string_view* words, size_t count) {
-  std::vector<const char*> texts(count);
-  std::vector<size_t> sizes(count);
-  for (size_t i = 0; i < count; ++i) texts[i] = words[i].data(), sizes[i] = words[i].size();
-  char* text = nullptr;
-  const int size =
-      redisFormatCommandArgv(&text, static_cast<int>(count), texts.data(), sizes.data());
-  if (size < 0) throw std::bad_alloc();
-  const std::unique_ptr<char, void (*)(char*)> owner(text, redisFreeCommand);
-  bytes_.append(text, static_cast<size_t>(size));
+  bytes_ += fmt::format("*{}\r\n", count);
+  for (size_t i = 0; i < count; ++i) {
+    bytes_ += fmt::format("${}\r\n", words[i].size());
+    bytes_ += words[i];
+    bytes_ += "\r\n";
+  }
   ++count_;
 }
 
@@ -303,11 +300,16 @@ Stored<std::vector<RedisReply>> RedisLink::exchange(const RedisCommands& command
     busy_ = connection != nullptr;
   }
   if (!connection) return refuse(Trouble::unavailable, "the store does not answer at the moment");
-  auto replies = connection->exchange(commands, patience);
-  if (!replies) return lose(std::move(replies).error());
-  const std::lock_guard lock(mutex_);
-  busy_ = false;
-  return std::move(*replies);
+  try {
+    auto replies = connection->exchange(commands, patience);
+    if (!replies) return lose(std::move(replies).error());
+    const std::lock_guard lock(mutex_);
+    busy_ = false;
+    return std::move(*replies);
+  } catch (const std::bad_alloc&) {
+    // What it has said is somewhere in between.
+    return lose("there was no memory for what it says");
+  }
 }
 
 Stored<void> RedisLink::judge(const RedisReply& reply) {

@@ -1,5 +1,7 @@
 #include "store/redis_store.h"
 
+#include <new>
+
 namespace skein::store {
 namespace {
 
@@ -69,10 +71,14 @@ void RedisStore::tend() {
   std::unique_lock lock(closing_mutex_);
   while (!closing_) {
     lock.unlock();
-    static_cast<void>(redis_->link().tend());
-    pictures_->tend();
-    if (std::chrono::steady_clock::now() - looked_at_ >= lease_ / 3 && redis_->link().epoch() > 0)
-      look();
+    try {
+      static_cast<void>(redis_->link().tend());
+      pictures_->tend();
+      const auto now = std::chrono::steady_clock::now();
+      if (now - looked_at_ >= lease_ / 3 && redis_->link().epoch() > 0) look();
+    } catch (const std::bad_alloc&) {
+      // Another time.
+    }
     lock.lock();
     closed_.wait_for(lock, kTendEvery, [this] { return closing_; });
   }

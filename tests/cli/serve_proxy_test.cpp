@@ -1,5 +1,5 @@
-// Two servers over one Redis behind HAProxy and behind nginx, which run with the files of deploy/ and
-// only have other names and ports in them.
+// Two servers over one Redis behind HAProxy and behind nginx, which run with the files of deploy/
+// and only have other names and ports in them.
 #include <fstream>
 
 #include "cli/store_server.h"
@@ -44,7 +44,8 @@ class Fleet {
     const std::string file = folder / "nginx.conf", log = folder / "log",
                       place = (folder / "").string();
     // Root's workers are somebody else, who may not write here.
-    std::string text = std::string(::geteuid() == 0 ? "user root;\n" : "") + "daemon off; pid " + place + "pid; error_log " + log + ";\n" +
+    std::string text = std::string(::geteuid() == 0 ? "user root;\n" : "") + "daemon off; pid " +
+                       place + "pid; error_log " + log + ";\n" +
                        "worker_processes 1; events { worker_connections 256; }\nhttp {\n" +
                        "access_log off; client_body_temp_path " + place + "body;\n";
     for (const char* kind : {"proxy", "fastcgi", "uwsgi", "scgi"})

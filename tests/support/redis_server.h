@@ -23,10 +23,9 @@ class RedisServer {
 
   // `settings`: words as redis-server takes them, "--maxmemory", "10mb".
   explicit RedisServer(std::vector<std::string> settings = {}) : settings_(std::move(settings)) {
-    // The address of a socket is short.
     std::string name = (std::filesystem::temp_directory_path() / "redis.XXXXXX").string();
-    if (name.size() > 90) name = "/tmp/redis.XXXXXX";
     folder_ = ::mkdtemp(name.data());
+    EXPECT_LT(socket().size(), sizeof(sockaddr_un::sun_path)) << "TMPDIR is too long for a socket";
     start();
   }
   ~RedisServer() {
