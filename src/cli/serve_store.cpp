@@ -46,7 +46,9 @@ void ServeStore::declare(Options& options) {
           "where states, sessions and responses outlive the server: a folder, which is made if it "
           "is not there, or a Redis that servers share, redis://[USER@]HOST[:PORT][/DATABASE] or "
           "redis+unix:/SOCKET. Without it they stay in memory")
-      .file();
+      .file()
+      // It hears the password, and what everybody says.
+      .set_by_user();
   options
       .value("--store-sync", sync_, "WHAT",
              "what takes nothing that was answered: process, which is the end of the server by any "
