@@ -93,7 +93,7 @@ std::string relative_json_pointer() { return "(?:0|[1-9][0-9]{0,8})(?:#|" + json
 
 // Patterns that every engine takes: groups three deep, ranges that are in order in any alphabet,
 // counts that are in order, and no escape that needs none.
-std::string regex() {
+std::string safe_pattern() {
   const std::string escape =
       "\\\\(?:[dDwWsSnrtfv\\\\^$.*+?()[\\]{}|/]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})";
   const std::string range = "(?:a-z|A-Z|0-9|a-f|A-F|1-9|0-7)";
@@ -147,7 +147,7 @@ constexpr std::array<Format, 22> kFormats = {{
     {"uri-template", uri_reference, any_text},
     {"json-pointer", json_pointer, json_pointer},
     {"relative-json-pointer", relative_json_pointer, relative_json_pointer},
-    {"regex", regex, any_text},
+    {"regex", safe_pattern, any_text},
     {"password", any_text, any_text},
     {"binary", any_text, any_text},
 }};

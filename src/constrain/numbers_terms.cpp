@@ -131,7 +131,8 @@ Term NumberTerms::any_of_plain(const std::vector<Decimal>& values) {
 Term NumberTerms::multiples(const Decimal& of) {
   const int64_t shift = of.point - static_cast<int64_t>(of.digits.size());  // m = digits * 10^shift
   if (of.digits.size() > 6 || shift < -64 || shift > 4096) return Term::none;
-  const uint64_t a = std::stoull(of.digits);
+  uint64_t a = 0;
+  for (const char digit : of.digits) a = a * 10 + static_cast<uint64_t>(digit - '0');
   if (a > kMostRemainders) return Term::none;
   const uint64_t places = shift < 0 ? static_cast<uint64_t>(-shift) : 0;
   // By digits still to come after the point, then by remainder: what may stand from there on.

@@ -39,7 +39,9 @@ Checked<Term> add_schema(Grammar& grammar, std::string_view json, const SchemaOp
     if (grammar.terms.full())
       report.problem("constraint_too_large", SchemaText::kRoot, "the schema gives too many terms");
     if (out == Term::none && report.problems().empty())
-      report.problem("unsatisfiable", SchemaText::kRoot, "no JSON value is valid for this schema");
+      report.problem("unsatisfiable", SchemaText::kRoot,
+                     "no JSON value is valid for this schema" +
+                         (report.cause().empty() ? "" : ": " + report.cause()));
     if (report.problems().empty()) {
       if (notes) {
         for (const auto& entry : report.warnings())

@@ -20,6 +20,7 @@ enum class JsonBlanks {
   any,      // up to 8 of any
 };
 
+// How deep values may nest is ConstraintOptions::depth (constraint.h).
 struct SchemaOptions {
   JsonBlanks blanks = JsonBlanks::bounded;
   // Whether any character may be written as \uXXXX (or a pair of them), counted as one.

@@ -217,7 +217,12 @@ bool SchemaSet::settle(ObjectForm& object) {
     // What is neither combined nor excluded is looked at when it is written.
     const bool combined = schemas_[member.value].kind == Kind::all;
     if (member.value == kNothing || (combined && impossible(member.value))) {
-      if (member.required) return false;
+      if (member.required) {
+        report_.cause(
+            fmt::format("\"{}\" is required, and {}", escaped(member.name),
+                        member.value == kNothing ? "forbidden too" : "no value of it is allowed"));
+        return false;
+      }
       member.value = kNothing;
     } else {
       ++possible;

@@ -24,8 +24,6 @@ class SchemaPlaces {
   // What `reference`, which stands at `from`, means. Nothing if that is outside of the text, or
   // nowhere.
   std::optional<JsonNode> resolve(JsonNode from, std::string_view reference) const;
-  // Whether the text says that there is a schema here.
-  bool schema(JsonNode n) const { return schema_[n]; }
 
  private:
   void mark_children(JsonNode n);

@@ -225,6 +225,9 @@ Form SchemaReader::values(const std::vector<JsonNode>& list) const {
 }
 
 void SchemaReader::look_for_misspellings() const {
+  if (n_ == SchemaText::kRoot && text_.find(n_, "properties") && !text_.find(n_, "type"))
+    set_.report().warn(*text_.find(n_, "properties"),
+                       "without \"type\": \"object\" values that are no objects are allowed too");
   for (const JsonNode member : text_.children(n_)) {
     const std::string_view name = text_.key(member);
     if (name.size() < 3 || known(name)) continue;

@@ -109,9 +109,12 @@ void SchemaReader::dependencies(JsonNode member, std::vector<SchemaId>& out) con
 // What no neighbour has evaluated. Where there are alternatives, each counts its own neighbours
 // only, which can be fewer than what holds of a value and so allows less.
 void SchemaReader::unevaluated(Form& form) const {
+  bool partial = false;
+  for (const char* neighbour :
+       {"$ref", "allOf", "anyOf", "oneOf", "if", "dependencies", "dependentSchemas"})
+    partial = partial || keyword(neighbour);
   if (const auto members = keyword("unevaluatedProperties")) {
     const SchemaId value = set_.node(*members);
-    const bool partial = form.objects.size() > 1;
     for (ObjectForm& object : form.objects) {
       for (MemberForm& member : object.members)
         if (!member.evaluated) {
@@ -129,7 +132,6 @@ void SchemaReader::unevaluated(Form& form) const {
   }
   if (const auto items = keyword("unevaluatedItems")) {
     const SchemaId value = set_.node(*items);
-    const bool partial = form.arrays.size() > 1;
     for (ArrayForm& array : form.arrays) {
       for (size_t i = array.evaluated; i < array.first.size(); ++i)
         array.first[i] = set_.all({array.first[i], value});

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,10 +33,17 @@ class SchemaReport {
       warnings_.push_back({"", at, std::move(message)});
   }
 
+  // Why something allows nothing, which is no problem unless nothing is left. The first is kept.
+  void cause(std::string message) {
+    if (cause_.empty()) cause_ = std::move(message);
+  }
+  const std::string& cause() const { return cause_; }
+
   const std::vector<Entry>& problems() const { return problems_; }
   const std::vector<Entry>& warnings() const { return warnings_; }
 
  private:
+  std::string cause_;
   std::vector<Entry> problems_;
   std::vector<Entry> warnings_;
 };

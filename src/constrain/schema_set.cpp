@@ -12,8 +12,9 @@ namespace {
 
 using JsonKind = SchemaText::Kind;
 
-// Digits that numbers may have: more than doubles have, and than any number that the schema names.
-constexpr uint32_t kWholeDigits = 19;
+// Digits that numbers may have: as many as any integer of 64 bits can have, and more than the
+// numbers that the schema names.
+constexpr uint32_t kWholeDigits = 18;
 constexpr uint32_t kFractionDigits = 16;
 
 constexpr size_t kMostPatternBytes = 4096;

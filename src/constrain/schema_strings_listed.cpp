@@ -7,6 +7,8 @@
 namespace skein::constrain {
 namespace {
 
+constexpr size_t kMostListedBytes = 256 * 1024;
+
 using Texts = std::vector<std::string_view>;
 
 Texts both_of(const Texts& a, const Texts& b) {
@@ -30,6 +32,13 @@ Texts without(const Texts& a, const Texts& b) {
 }  // namespace
 
 Term SchemaSet::remembered(Listed listed) {
+  size_t bytes = 0;
+  for (const std::string_view text : listed.texts) bytes += text.size();
+  if (bytes > kMostListedBytes) {
+    report_.problem("constraint_too_large", reading_,
+                    fmt::format("more than {} bytes of strings in one list", kMostListedBytes));
+    return Term::none;
+  }
   work_ += 1 + listed.texts.size() / 4;
   Term term = strings_.any_of(listed.texts);
   if (listed.others) term = terms().without(strings_.all(), term);

@@ -8,6 +8,7 @@ namespace {
 // Deeper ones become rules, however small, so that this does not recurse with the schema.
 constexpr size_t kMostDepth = 24;
 constexpr size_t kMostInline = 256;
+constexpr size_t kAlike = 4;           // shapes of one object, beyond which their members are rules
 constexpr size_t kMostProof = 50'000;  // derivatives until strings are too much to combine
 
 // Whether its members are all there.
@@ -107,7 +108,9 @@ Term SchemaWriter::form(const Form& form, JsonNode at) {
   for (const ArrayForm& array : form.arrays) choices.push_back(this->array(array, at));
   // Choices that begin alike are read side by side, not multiplied.
   for (const ObjectForm& object : form.objects) {
+    const bool outer = std::exchange(alike_, form.objects.size() > kAlike);
     const Term term = this->object(object, at);
+    alike_ = outer;
     const bool many = form.objects.size() > 1 && !fixed(object);
     choices.push_back(many ? in_rule(term) : term);
   }
@@ -123,9 +126,12 @@ Term SchemaWriter::numbers(const NumberForm& numbers) {
 // A call of a rule that has this body, where that is shorter.
 Term SchemaWriter::in_rule(Term term) {
   if (term == Term::none || terms_.kind(term) == Terms::Kind::call) return term;
-  const uint32_t rule = set_.grammar().add_rule();
-  set_.grammar().rules[rule] = term;
-  return terms_.call(rule);
+  const auto [known, added] = rules_.emplace(term, 0);
+  if (added) {
+    known->second = set_.grammar().add_rule();
+    set_.grammar().rules[known->second] = term;
+  }
+  return terms_.call(known->second);
 }
 
 // Counts that nobody reaches are as good as none.

@@ -45,11 +45,14 @@ class SchemaWriter {
     };
     std::vector<Part> parts;
     Term other = Term::none;
+    Term first = Term::none;  // of the others, if there has to be one
     uint64_t required = 0;
     uint64_t min = 0;  // 0 and kNoMost where they hold anyway
     uint64_t max = kNoMost;
   };
   Term object(const ObjectForm& object, JsonNode at);
+  Term object_with(const ObjectForm& object, Term other, Term first, JsonNode at);
+  Term some_member(const ObjectForm& object, JsonNode at);
   bool listed_members(const ObjectForm& object, Members& out);
   Term other_members(const ObjectForm& object);
   Term members_in_order(const Members& members, size_t columns);
@@ -75,6 +78,8 @@ class SchemaWriter {
   std::map<SchemaId, Written> written_;
   std::deque<SchemaId> waiting_;  // whose rules are called and not yet set
   size_t depth_ = 0;
+  bool alike_ = false;  // many objects are being written that share members
+  std::map<Term, uint32_t> rules_;
   size_t weight_ = 0;  // of what is being written: about the bytes of its names
 };
 

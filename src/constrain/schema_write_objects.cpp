@@ -7,6 +7,7 @@ namespace {
 
 // Members beyond these are in rules, so that the choices of which to leave out stay short.
 constexpr size_t kBlock = 32;
+constexpr size_t kMostChoices = 256;    // of the member that some member is
 constexpr size_t kMostStates = 50'000;  // members times how many may be counted
 
 }  // namespace
@@ -16,21 +17,64 @@ Term SchemaWriter::member(Term name, Term value) {
 }
 
 Term SchemaWriter::object(const ObjectForm& object, JsonNode at) {
+  if (!object.some.empty()) return some_member(object, at);
+  return object_with(object, other_members(object), Term::none, at);
+}
+
+// "Some member has such a name and value" is a choice of which: one that is listed, or the first of
+// those that are not.
+Term SchemaWriter::some_member(const ObjectForm& object, JsonNode at) {
+  ObjectForm rest = object;
+  const SomeMemberForm some = rest.some.back();
+  rest.some.pop_back();
+  std::vector<Term> choices;
+  for (size_t i = 0; i < object.members.size() && i < kMostChoices; ++i) {
+    if (!terms_.matches(some.names, StringTerms::spelled(object.members[i].name))) continue;
+    ObjectForm one = rest;
+    one.members[i].required = true;
+    one.members[i].value = set_.all({one.members[i].value, some.value});
+    if (!set_.impossible(one.members[i].value)) choices.push_back(in_rule(this->object(one, at)));
+  }
+  // A later member of the same name would take the place of an earlier one: all of them have the
+  // value.
+  ObjectForm first = rest;
+  ObjectForm later = rest;
+  first.regions.clear();
+  later.regions.clear();
+  for (const RegionForm& region : rest.regions) {
+    if (!region.written()) continue;
+    RegionForm inside = region;
+    inside.names = set_.strings_of_both(region.names, some.names);
+    inside.value = set_.all({region.value, some.value});
+    RegionForm outside = region;
+    outside.names = terms_.without(region.names, some.names);
+    if (!set_.none(inside.names)) first.regions.push_back(inside);
+    later.regions.push_back(inside);
+    later.regions.push_back(outside);
+  }
+  if (const Term begin = other_members(first); begin != Term::none && rest.some.empty())
+    choices.push_back(in_rule(object_with(rest, other_members(later), begin, at)));
+  if (std::all_of(choices.begin(), choices.end(), [](Term t) { return t == Term::none; }))
+    set_.report().problem("unsupported_keyword", some.from,
+                          "this asks for some member, and there is none that it could be");
+  return terms_.either(choices);
+}
+
+// `first`: what the first member that is not listed has to be, if there has to be one.
+Term SchemaWriter::object_with(const ObjectForm& object, Term other, Term first, JsonNode at) {
   Members members;
   if (!listed_members(object, members)) return Term::none;
-  if (!object.some.empty()) {
-    set_.report().problem("unsupported_keyword", object.some.front().from,
-                          "this asks for some member without saying which");
-    return Term::none;
-  }
-  members.other = other_members(object);
+  members.other = other;
+  members.first = first;
   // How many were written matters only where a bound can be met or missed.
   const bool others = members.other != Term::none;
   members.min = object.min > members.required ? object.min : 0;
   members.max = object.max < members.parts.size() || others ? object.max : kNoMost;
   if (members.max < members.required) return Term::none;
   const uint64_t top = members.max != kNoMost ? members.max : members.min;
-  if (top >= kMostStates / (members.parts.size() + 1)) {
+  // Those that are not listed are counted by their repetition.
+  const uint64_t columns = std::min<uint64_t>(top, members.parts.size()) + 1;
+  if (columns > kMostStates / (members.parts.size() + 1)) {
     set_.report().problem("constraint_too_large", at,
                           "too many members to count for minProperties or maxProperties");
     return Term::none;
@@ -42,7 +86,7 @@ Term SchemaWriter::object(const ObjectForm& object, JsonNode at) {
         "\"properties\"");
     return Term::none;
   }
-  return members_in_order(members, static_cast<size_t>(top) + 1);
+  return members_in_order(members, static_cast<size_t>(columns));
 }
 
 // False if one that is required has no value.
@@ -51,7 +95,8 @@ bool SchemaWriter::listed_members(const ObjectForm& object, Members& out) {
     const Term value = this->value(each.value);
     if (value == Term::none && each.required) return false;
     if (value == Term::none) continue;
-    out.parts.push_back({member(set_.strings().exactly(each.name), value), each.required});
+    const Term term = member(set_.strings().exactly(each.name), value);
+    out.parts.push_back({alike_ ? in_rule(term) : term, each.required});
     out.required += each.required;
     weight_ += each.name.size() + 6;
   }
@@ -80,6 +125,7 @@ Term SchemaWriter::other_members(const ObjectForm& object) {
 Term SchemaWriter::members_in_order(const Members& members, size_t columns) {
   const auto next = [&](size_t c) { return std::min(c + 1, columns - 1); };
   const auto may_end = [&](size_t c) { return c >= members.min; };
+  const bool has_first = members.first != Term::none;
   const Term end = text("}");
   std::vector<Term> choice(columns, Term::none);
   std::vector<Term> after(columns, Term::none);
@@ -88,14 +134,14 @@ Term SchemaWriter::members_in_order(const Members& members, size_t columns) {
   for (size_t c = 0; c < columns; ++c) {
     const uint64_t room = members.max - std::min<uint64_t>(c, members.max);
     if (members.other != Term::none && room > 0 && may_end(c + 1))
-      choice[c] = sequence({members.other,
+      choice[c] = sequence({has_first ? members.first : members.other,
                             repeated(sequence({comma_, members.other}), 0,
                                      members.max == kNoMost ? kNoMost : room - 1),
                             blank_, end});
     after[c] = terms_.either(sequence({comma_, choice[c]}),
-                             may_end(c) ? sequence({blank_, end}) : Term::none);
+                             may_end(c) && !has_first ? sequence({blank_, end}) : Term::none);
   }
-  bool can_end = true;  // whether no required member is still to come
+  bool can_end = !has_first;  // whether no required member is still to come
   for (size_t i = members.parts.size(); i-- > 0;) {
     const auto& [part, required] = members.parts[i];
     const bool boundary = members.parts.size() > kBlock && i % kBlock == kBlock - 1;
