@@ -36,8 +36,6 @@ class Recognizer {
       if (parent == kBottom && grammar_.terms.nullable(term)) return true;
     return false;
   }
-  // What is read now and what follows it.
-  size_t items() const { return now_.size(); }
 
   static bool matches(Grammar& grammar, Term start, std::string_view text) {
     Recognizer recognizer(grammar, start);
