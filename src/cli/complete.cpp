@@ -7,12 +7,12 @@
 #include "base/file_writer.h"
 #include "base/limits.h"
 #include "cli/commands.h"
+#include "cli/complete_view.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output_check.h"
 #include "cli/progress.h"
 #include "cli/remote_complete.h"
-#include "cli/reply_view.h"
 #include "cli/sampling_options.h"
 #include "cli/speed.h"
 #include "io/pth_writer.h"
@@ -44,12 +44,7 @@ class Complete final : public Command {
     std::string known_text;
     bool known = true;
   };
-  struct Kept {
-    std::vector<int32_t> ids;
-    std::string text;
-    std::vector<double> logprobs;
-    std::vector<std::vector<TokenProbability>> top;
-  };
+  using Kept = KeptCompletion;
 
   Status open(Console& console);
   int ask_server(Console& console);
@@ -59,15 +54,10 @@ class Complete final : public Command {
   Status trace_prompt(Session& session);
   Result<Finish> generate(Console& console, Engine& engine,
                           const std::shared_ptr<Generation>& generation, Kept& kept);
-  void show_prompt(Console& console) const;
-  void show(Console& console, const Event& event);
-  void write_token(Console& console, const Event& event) const;
-  void write_top(JsonWriter& json, std::span<const TokenProbability> top) const;
-  std::string result_text(Finish finish, const Kept& kept) const;
   Status save(Engine& engine, const Session& session, const std::shared_ptr<Generation>& generation,
               Kept& kept);
-  std::string text_of(int32_t id) const {
-    return tokenizer_ ? std::string(tokenizer_->bytes_of(id)) : std::string();
+  CompletionView view(Console& console) const {
+    return {console, tokenizer_.get(), {.jsonl = jsonl_, .logprobs = logprobs_.has_value()}};
   }
 
   const Options* options_ = nullptr;  // while it runs
@@ -92,7 +82,6 @@ class Complete final : public Command {
   std::vector<int32_t> prompt_;
   std::string prompt_text_;
   Speed speed_;
-  bool line_open_ = false;  // the terminal's cursor stands behind text
 };
 
 void Complete::declare(Options& options) {
@@ -176,7 +165,7 @@ int Complete::ask_server(Console& console) {
   asked.text = prompt_text_;
   auto remote = remote_options_.open(console, server_);
   if (!remote) return console.error(remote.error());
-  show_prompt(console);
+  view(console).show_prompt(prompt_text_);
   return complete_remotely(console, *remote, std::move(asked), sampling_options_);
 }
 
@@ -226,11 +215,12 @@ int Complete::run(Console& console) {
   auto generation = Generation::start(session, tokenizer_.get(), std::move(*sampler), options);
   if (!generation) return console.error(generation.error());
   Kept kept;
-  show_prompt(console);
+  view(console).show_prompt(prompt_text_);
   const auto finish = generate(console, engine, *generation, kept);
   if (!finish) return console.error(finish.error());
   const bool structured = console.json() || jsonl_;
-  const std::string result = structured ? result_text(*finish, kept) : "";
+  const std::string result =
+      structured ? view(console).result({*finish, kept, sampling_.seed, speed_}) : "";
   const bool tells_speed = (stats_ || console.verbose()) && !structured && !console.quiet();
   const std::string speed =  // measures the device
       tells_speed
@@ -382,6 +372,7 @@ Result<Finish> Complete::generate(Console& console, Engine& engine,
   const bool keeps_text = console.json() || jsonl_ || !save_file_.empty();
   const bool keeps_ids = console.json() || !save_file_.empty();
   const auto start = std::chrono::steady_clock::now();
+  CompletionView shown = view(console);
   Event event;
   Status status;
   for (event.finish = generation->finish(); event.finish == Finish::running;) {
@@ -393,7 +384,7 @@ Result<Finish> Complete::generate(Console& console, Engine& engine,
       kept.logprobs.push_back(event.logprob);
       kept.top.push_back(event.top);
     }
-    show(console, event);
+    shown.show(event);
   }
   speed_.tokens = generation->count();
   speed_.seconds = seconds_since(start);
@@ -402,95 +393,10 @@ Result<Finish> Complete::generate(Console& console, Engine& engine,
   speed_.exact_share = generation->exact_share();
   speed_.drafted = generation->drafted_count();
   speed_.accepted = generation->accepted_count();
-  if (line_open_ && console.stdout_is_terminal() && !console.json()) console.out("\n");
+  shown.end_line();
   console.flush();
   if (!status) return tl::unexpected(status.error());
   return generation->finish();
-}
-
-// Who looks at a terminal sees what is continued, or the end of it.
-void Complete::show_prompt(Console& console) const {
-  constexpr size_t kSeen = 2000;
-  if (!console.stdout_is_terminal() || console.json() || jsonl_ || console.quiet()) return;
-  std::string_view text = prompt_text_;
-  std::string begin;
-  if (text.size() > kSeen) {
-    text.remove_prefix(text.size() - kSeen);
-    while ((text[0] & 0xC0) == 0x80) text.remove_prefix(1);
-    begin = "...";
-  }
-  console.out(console.styled(Style::dim, begin + without_controls(text)));
-  console.flush();
-}
-
-void Complete::show(Console& console, const Event& event) {
-  if (jsonl_) {
-    if (event.id >= 0 || !event.text.empty()) write_token(console, event);
-  } else if (!console.json() && tokenizer_) {
-    if (event.text.empty()) return;
-    line_open_ = !event.text.ends_with('\n');
-    console.out(console.stdout_is_terminal() ? without_controls(event.text) : event.text);
-  } else if (!console.json() && event.id >= 0) {
-    console.out(line_open_ ? fmt::format(" {}", event.id) : fmt::format("{}", event.id));
-    line_open_ = true;
-  }
-  if (!console.json()) console.flush();
-}
-
-void Complete::write_token(Console& console, const Event& event) const {
-  JsonWriter json;
-  json.begin_object().member("event", "token");
-  if (event.id >= 0) json.member("id", static_cast<int64_t>(event.id));
-  json.member("text", event.text);
-  if (logprobs_ && event.id >= 0) {
-    json.member("logprob", event.logprob);
-    write_top(json, event.top);
-  }
-  json.end_object();
-  console.object(json);
-}
-
-void Complete::write_top(JsonWriter& json, std::span<const TokenProbability> top) const {
-  json.key("top").begin_array();
-  for (const TokenProbability& one : top) {
-    json.begin_object().member("id", static_cast<int64_t>(one.id));
-    if (tokenizer_) json.member("text", text_of(one.id));
-    json.member("logprob", one.logprob).end_object();
-  }
-  json.end_array();
-}
-
-// What --json, or --jsonl at its end, prints.
-std::string Complete::result_text(Finish finish, const Kept& kept) const {
-  JsonWriter json;
-  if (jsonl_) {
-    json.begin_object().member("event", "usage");
-    write_speed(json, speed_);
-    json.end_object();
-    JsonWriter done;
-    done.begin_object().member("event", "done").member("finish", finish_name(finish)).end_object();
-    return json.text() + "\n" + done.text();
-  }
-  json.begin_object();
-  if (tokenizer_) json.member("text", kept.text);
-  json.key("ids").begin_array();
-  for (const int32_t id : kept.ids) json.value(static_cast<int64_t>(id));
-  json.end_array();
-  json.member("finish", finish_name(finish));
-  json.member("seed", sampling_.seed);
-  if (logprobs_) {
-    json.key("logprobs").begin_array();
-    for (size_t i = 0; i < kept.logprobs.size(); ++i) {
-      json.begin_object().member("id", static_cast<int64_t>(kept.ids[i]));
-      json.member("logprob", kept.logprobs[i]);
-      write_top(json, kept.top[i]);
-      json.end_object();
-    }
-    json.end_array();
-  }
-  write_speed(json, speed_);
-  json.end_object();
-  return json.text();
 }
 
 // The state that has read exactly the prompt and what was shown after it.

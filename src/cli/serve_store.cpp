@@ -157,12 +157,12 @@ store::Stored<std::string> ServeStore::missing_models() const {
   std::string out;
   for (const store::Document& document : page.items) {
     const auto json = parse_json(document.json, document.json.size() + 1);
-    const auto name = json ? json->find("name").string() : std::nullopt;
+    const std::string name(json ? json->find("name").string().value_or("?") : "?");
     const auto served = [&](const Model& model) {
       return model.fingerprint ? hex(*model.fingerprint) == document.id : model.name == name;
     };
     if (std::any_of(models_.begin(), models_.end(), served)) continue;
-    out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", escaped(name.value_or("?"), 80),
+    out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", escaped(name, 80),
                        document.id.substr(0, 16));
   }
   SK_TRY_STATUS(store_->commit(own_tenant(), std::move(known)));

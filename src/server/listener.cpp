@@ -237,7 +237,6 @@ void Connection::received(size_t count) {
 // that could be sent, and whoever asks that way counts as gone.
 void Connection::lost() {
   if (phase_ != Phase::answering) return close();
-  keep_ = false;
   pump();
   if (phase_ != Phase::answering) return;
   const bool begun = status_ > 0;

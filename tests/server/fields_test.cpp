@@ -498,6 +498,15 @@ TEST(HalfClosed, who_says_nothing_more_but_reads_has_his_answer) {
       EXPECT_EQ(whole(reply.json().find("usage").find("completion_tokens")), 400);
     EXPECT_TRUE(client.ended());
   }
+  // What was sent before is answered, too.
+  Client client(server.port());
+  for (int i = 0; i < 2; ++i)
+    client.request("POST", "/v1/completions", R"({"prompt":"1 2","max_tokens":2})");
+  client.shut();
+  int answers = 0;
+  for (Reply reply = client.read(); reply.status != 0; reply = client.read())
+    answers += reply.status == 200;
+  EXPECT_EQ(answers, 2);
 }
 
 }  // namespace
