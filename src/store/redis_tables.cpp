@@ -8,6 +8,7 @@
 namespace skein::store {
 namespace {
 
+constexpr size_t kBallastBytes = size_t{1} << 20;
 constexpr size_t kCandidates = 16384;
 constexpr size_t kAtOnce = 1000;  // nodes of which all is asked for together
 
@@ -36,11 +37,19 @@ Stored<void> RedisTables::renew() {
   RedisPatience patience = link_->patience();
   RedisCommands commands;
   commands.add({"SET", key("alive", owner_), "1", "PX", std::to_string(lease_.count())});
+  commands.add({"EXISTS", key("ballast")});
   SK_TRY(const auto replies, link_->exchange(commands, patience));
-  return link_->judge(replies.back());
+  if (replies.back().kind == RedisReply::Kind::integer && replies.back().integer == 0) {
+    RedisCommands ballast;
+    ballast.add({"SET", key("ballast"), std::string(kBallastBytes, '.')});
+    // Where there is no room for it there may be later.
+    SK_TRY_STATUS(link_->exchange(ballast, patience));
+  }
+  return link_->judge(replies.front());
 }
 
 Stored<bool> RedisTables::commit() {
+  const bool frees = tx_.only_frees();
   for (const auto& [of, change] : counts_)
     if (change != 0) tx_.write({"HINCRBY", of.first, of.second, std::to_string(change)});
   const auto done = tx_.commit();
@@ -52,7 +61,17 @@ Stored<bool> RedisTables::commit() {
       growing_.erase(id);
   }
   rollback();
+  if (!done && done.error().trouble == Trouble::full && frees && drop_ballast()) return false;
   return done;
+}
+
+// A Redis that is full takes nothing between MULTI and EXEC, not even what makes room.
+bool RedisTables::drop_ballast() {
+  RedisCommands commands;
+  commands.add({"DEL", key("ballast")});
+  RedisPatience patience = link_->patience();
+  const auto replies = link_->exchange(commands, patience);
+  return replies && replies->back().integer == 1;
 }
 
 void RedisTables::rollback() noexcept {

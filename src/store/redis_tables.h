@@ -11,6 +11,7 @@
 //   document:TENANT:KIND:ID documents:TENANT:KIND kinds:TENANT
 //   due:nodes due:sessions due:documents             by when they are over
 //   usage usage:TENANT         sums
+//   ballast                    dropped where even taking something away finds no room
 #pragma once
 
 #include <map>
@@ -27,7 +28,7 @@ class RedisTables final : public Tables {
   RedisTables(std::unique_ptr<RedisLink> link, std::string owner, std::chrono::milliseconds lease);
 
   RedisLink& link() { return *link_; }
-  // The owner lives.
+  // The owner lives, and there is ballast.
   Stored<void> renew();
 
   Stored<void> begin() override { return tx_.begin(); }
@@ -95,6 +96,7 @@ class RedisTables final : public Tables {
   void index_image(const NodeRow& row, const NodeRow* before);
   void index_growth(const NodeRow& row, const NodeRow* before);
   void count(const Tenant& tenant, const char* what, int64_t change);
+  bool drop_ballast();
   void count_node(const NodeRow* before, const NodeRow* row);
   Stored<void> forget_node(const std::string& id);
   bool knows_who_lives();
@@ -112,7 +114,7 @@ class RedisTables final : public Tables {
   std::map<std::string, size_t> growing_;
   // Of the transaction under way.
   std::map<std::string, std::optional<size_t>> grown_;
-  std::map<std::pair<std::string, const char*>, int64_t> counts_;  // by the tenant's key
+  std::map<std::pair<std::string, const char*>, int64_t> counts_;  // by the sums' key
   std::map<std::string, int64_t> children_;                    // that came, less those that went
   std::map<std::string, std::set<std::string>> stand_, left_;  // sessions, by nodes
 };

@@ -25,6 +25,7 @@ Stored<void> RedisTransaction::begin() {
   writes_.clear();
   stale_ = stale_ || watching_;
   watching_ = false;
+  only_frees_ = true;
   open_ = true;
   return {};
 }
@@ -105,15 +106,21 @@ Stored<RedisReply> RedisTransaction::ask(const std::vector<std::string>& words, 
   return std::move(replies.back());
 }
 
+void RedisTransaction::write(std::initializer_list<std::string_view> words) {
+  const std::string_view what = *words.begin();
+  only_frees_ = only_frees_ && (what == "DEL" || what == "ZREM" || what == "HDEL");
+  writes_.add(words);
+}
+
 void RedisTransaction::set(const std::string& key, std::string value) {
   SK_CHECK(open_);
-  writes_.add({"SET", key, value});
+  write({"SET", key, value});
   known_[key] = std::move(value);
 }
 
 void RedisTransaction::erase(const std::string& key) {
   SK_CHECK(open_);
-  writes_.add({"DEL", key});
+  write({"DEL", key});
   known_[key] = std::nullopt;
 }
 

@@ -39,7 +39,9 @@ class RedisTransaction {
   void erase(const std::string& key);
   // It is of somebody new, so that there can be none.
   void expect_none(const std::string& key) { known_.try_emplace(key, std::nullopt); }
-  void write(std::initializer_list<std::string_view> words) { writes_.add(words); }
+  void write(std::initializer_list<std::string_view> words);
+  // Whether all that was written since begin() takes things away, which Redis does when it is full.
+  bool only_frees() const { return only_frees_; }
 
  private:
   Stored<std::vector<RedisReply>> exchange(const RedisCommands& commands);
@@ -47,7 +49,7 @@ class RedisTransaction {
 
   RedisLink& link_;
   RedisPatience patience_;
-  bool open_ = false, reading_ = false;
+  bool open_ = false, reading_ = false, only_frees_ = true;
   bool watching_ = false;
   bool stale_ = false;  // one that was given up may have watched
   uint64_t epoch_ = 0;  // of the connection on which it watches

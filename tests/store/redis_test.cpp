@@ -251,8 +251,18 @@ TEST_F(RedisStore, one_that_is_full_drops_snapshots_first_and_then_refuses_until
   EXPECT_NE(all_news(*store).find("OOM"), std::string::npos);
   EXPECT_TRUE(store->health().up);
   for (const std::string& id : ids) EXPECT_EQ(outcome(store->path(kMine, id)), "done");
+  // What takes something away needs no room.
+  std::vector<std::string> filled = {"DEL"};
+  while (true) {
+    const std::string filler = "filler" + std::to_string(filled.size());
+    if (server.ask({"SET", filler, std::string(10'000, 'x')}) != "+OK\r\n") break;
+    filled.push_back(filler);
+  }
   for (const std::string& id : large) EXPECT_EQ(outcome(store->remove(kMine, id)), "done");
+  if (filled.size() > 1) server.ask(filled);
   EXPECT_EQ(outcome(store->commit(kMine, changes(draft("", {1}, "a")))), "done");
+  EXPECT_EQ(store->usage()->nodes, static_cast<int64_t>(ids.size()) + 1);
+  EXPECT_EQ(store->usage()->log_bytes, 9 * (store::kRowBytes + 4 + 1));
 }
 
 TEST_F(RedisStore, a_password_is_wrong_missing_or_right_and_a_user_needs_no_more_than_is_said) {
