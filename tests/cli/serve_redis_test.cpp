@@ -128,6 +128,35 @@ TEST_F(ServeRedis, while_it_is_gone_what_is_local_is_served_and_then_all_is_as_i
   EXPECT_GT(metric(server.port(), "skein_store_failures_total"), 0);
 }
 
+TEST_F(ServeRedis, a_turn_that_it_leaves_in_the_middle_happens_once_or_says_why_not) {
+  RedisServer redis({"--appendonly", "yes"});
+  const Server server({"--store", redis.address()});
+  int64_t version = 0;
+  for (const bool stands_still : {true, false}) {
+    Client client(server.port());
+    client.request("POST", "/v1/chat/completions",
+                   R"({"session":"talk","messages":[{"role":"user","content":"Count."}],)"
+                   R"("think":"none","ignore_eos":true,"max_tokens":4000,"stream":true})",
+                   fmt::format("If-Match: \"{}\"\r\n", version));
+    ASSERT_TRUE(client.comes("\"content\":\""));
+    stands_still ? redis.send(SIGSTOP) : redis.end(SIGKILL);
+    const Reply reply = client.read();
+    stands_still ? redis.send(SIGCONT) : redis.start();
+    EXPECT_EQ(reply.status, 200) << "it had begun";
+    EXPECT_TRUE(server.wait_until([&] { return metric(server.port(), "skein_store_up") == 1; }));
+    const int64_t now = version_of(server.port(), "talk");
+    if (answer_in(reply, true))
+      EXPECT_EQ(now, version + 1) << "what was answered is kept";
+    else
+      EXPECT_NE(reply.body.find("the store does not answer"), std::string::npos) << reply.body;
+    ASSERT_TRUE(now == version || now == version + 1) << now;
+    const Reply next = ask_turn(server.port(), "talk", 1, false);
+    EXPECT_EQ(next.status, 200) << next.body;
+    version = now + 1;
+    EXPECT_EQ(version_of(server.port(), "talk"), version);
+  }
+}
+
 TEST_F(ServeRedis, one_that_is_full_refuses_turns_and_nothing_else) {
   const RedisServer redis({"--maxmemory", "4mb", "--maxmemory-policy", "noeviction"});
   const Server server({"--store", redis.address()});
