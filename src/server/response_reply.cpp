@@ -171,7 +171,9 @@ class ResponseReply final : public TextReply {
                         .json = object_text(output, response_.store),
                         .goes_on = response_.goes_on,
                         .input = std::move(response_.input),
-                        .output = output};
+                        .output = output,
+                        .prompt_state = {},
+                        .state = {}};
     if (plan().keeper) {
       kept.prompt_state = plan().keeper->prompt_id();
       kept.state = plan().keeper->answer_id(0);

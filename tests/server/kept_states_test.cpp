@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <set>
-#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -320,14 +320,14 @@ TEST(Sessions, preconditions_mean_the_same_on_every_route) {
 TEST(Sessions, who_asks_for_any_version_never_makes_the_first_one) {
   const std::shared_ptr<store::Store> store = store::memory_store({});
   const TestServer server(with(store));
-  const std::string id =
-      state_id(post(server.port(), "/v1/states", R"({"input":"1 2"})"));
+  const std::string id = state_id(post(server.port(), "/v1/states", R"({"input":"1 2"})"));
   const auto put = [&](const std::string& field) {
     const std::string body = R"({"state":")" + id + "\"}";
     Client client(server.port());
-    client.send(fmt::format("PUT /v1/sessions/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-                            "application/json\r\nContent-Length: {}\r\n{}\r\n{}",
-                            body.size(), field, body));
+    client.send(
+        fmt::format("PUT /v1/sessions/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                    "application/json\r\nContent-Length: {}\r\n{}\r\n{}",
+                    body.size(), field, body));
     return client.read();
   };
   std::atomic<bool> done{false};

@@ -588,7 +588,6 @@ TEST_P(Store, rows_without_texts_take_room_too) {
   EXPECT_GT(made, 10);
   EXPECT_LT(made, 20);
   EXPECT_EQ(outcome(store().commit(kMine, moved("s", id, {}))), "full");
-  // A session that is there moves all the same.
   ASSERT_EQ(outcome(store().remove(kMine, store().list(kMine, {.limit = 1})->items[0].id)), "done");
   ASSERT_EQ(outcome(store().commit(kMine, moved("s", id, {}))), "done");
   EXPECT_EQ(outcome(store().commit(kMine, moved("s", id, {}))), "done");
@@ -604,7 +603,6 @@ TEST_P(Store, a_tenant_has_its_share_and_fills_no_more) {
   EXPECT_EQ(made, 9);
   EXPECT_EQ(outcome(store().commit(kMine, document("k", "d", "{}"))), "full");
   EXPECT_EQ(outcome(store().commit(kOther, changes(draft("", {1}, "a")))), "done");
-  // What is given back is there again, also for who comes after a restart.
   ASSERT_EQ(outcome(store().remove(kMine, store().list(kMine, {.limit = 1})->items[0].id)), "done");
   EXPECT_EQ(outcome(store().commit(kMine, changes(draft("", {1}, "a")))), "done");
   EXPECT_EQ(outcome(store().commit(kMine, changes(draft("", {1}, "a")))), "full");
