@@ -78,7 +78,9 @@ TEST_F(Ask, a_server_keeps_the_document_for_the_next_question) {
   for (int i = 0; i < 2; ++i) {
     const Ran run = ask({"What colour?", "--doc", folder_ / "manual.txt", "--server", url});
     ASSERT_EQ(run.code, 0) << run.err;
-    if (i > 0) EXPECT_EQ(run.out, before);
+    if (i > 0) {
+      EXPECT_EQ(run.out, before);
+    }
     before = run.out;
     const Reply list = test::ask(served.port(), "GET", "/v1/states?kind=document");
     EXPECT_EQ(list.json().find("data").array()->size(), 1u) << list.body;
