@@ -158,7 +158,7 @@ TEST_F(ServeRedis, a_turn_that_it_leaves_in_the_middle_happens_once_or_says_why_
 }
 
 TEST_F(ServeRedis, one_that_is_full_refuses_turns_and_nothing_else) {
-  const RedisServer redis({"--maxmemory", "4mb", "--maxmemory-policy", "noeviction"});
+  const RedisServer redis({"--maxmemory", "8mb", "--maxmemory-policy", "noeviction"});
   const Server server({"--store", redis.address()});
   EXPECT_EQ(ask_turn(server.port(), "talk", 1, false).status, 200);
   for (const size_t bytes : {100'000, 1000})
