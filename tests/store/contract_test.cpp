@@ -21,12 +21,10 @@ class Store : public testing::TestWithParam<const char*> {
     const std::string_view kind = GetParam();
     store_.reset();
     folder_ = std::make_unique<Folder>();
-    if (kind == "memory")
-      store_ = store::memory_store(clock_.options(budget));
-    else if (kind == "sqlite")
-      store_ = open_sqlite(folder_->path(), clock_.options(budget));
-    else
-      store_ = open_redis(redis_at(shared_redis(), fresh_prefix()), clock_.options(budget));
+    const store::Options options = clock_.options(budget);
+    store_ = kind == "memory"   ? store::memory_store(options)
+             : kind == "sqlite" ? open_sqlite(folder_->path(), options)
+                                : open_redis(redis_at(shared_redis(), fresh_prefix()), options);
     ASSERT_TRUE(store_);
   }
 
