@@ -88,7 +88,9 @@ TEST_F(RedisStore, servers_that_compare_and_set_a_session_lose_no_turn) {
         next.sessions.push_back({"chat", next.nodes[0].id, session->version, 0});
         const auto committed = own->commit(kMine, std::move(next));
         turn += committed.has_value();
-        ASSERT_TRUE(committed || committed.error().trouble == Trouble::conflict);
+        // Whoever finds the others faster again and again is told to try again.
+        ASSERT_TRUE(committed || committed.error().trouble == Trouble::conflict ||
+                    committed.error().trouble == Trouble::unavailable);
       }
     });
   for (std::thread& thread : threads) thread.join();
@@ -113,11 +115,18 @@ TEST_F(RedisStore, of_many_servers_one_gets_a_name_and_all_agree_what_is_there) 
       for (int name = 0; name < 10; ++name) {
         store::NodeDraft node = draft("", {i}, "text");
         node.name = "name" + std::to_string(name);
-        const std::string what = outcome(own->commit(kMine, changes(node)));
+        // Whoever finds the others faster again and again is told to try again.
+        const auto until_told = [](const auto& attempt) {
+          std::string what;
+          do what = outcome(attempt());
+          while (what == "unavailable");
+          return what;
+        };
+        const std::string what = until_told([&] { return own->commit(kMine, changes(node)); });
         EXPECT_TRUE(what == "done" || what == "conflict") << what;
         got += what == "done";
         if (what == "done" && name % 2) {
-          EXPECT_EQ(outcome(own->remove(kMine, node.id)), "done");
+          EXPECT_EQ(until_told([&] { return own->remove(kMine, node.id); }), "done");
         }
       }
     });
@@ -126,6 +135,7 @@ TEST_F(RedisStore, of_many_servers_one_gets_a_name_and_all_agree_what_is_there) 
   EXPECT_GE(got, 10);
   const auto usage = store->usage();
   const auto page = store->list(kMine, {});
+  ASSERT_TRUE(usage && page);
   EXPECT_EQ(page->items.size(), 5u);
   EXPECT_EQ(usage->nodes, 5);
   EXPECT_EQ(usage->log_bytes, 5 * (store::kRowBytes + 4 + 4));
