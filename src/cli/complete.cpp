@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/complete_view.h"
+#include "cli/constraint_options.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output_check.h"
@@ -65,6 +66,7 @@ class Complete final : public Command {
   RemoteOptions remote_options_;
   std::string server_;
   SamplingOptions sampling_options_;
+  ConstraintOptions constraint_options_;
   std::optional<std::string> text_;
   std::string file_, tokens_, state_file_, save_file_, trace_file_, profile_name_;
   std::string leading_ = "auto";
@@ -75,6 +77,7 @@ class Complete final : public Command {
 
   std::shared_ptr<Model> model_;
   text::TokenizerPtr tokenizer_;  // null: ids only
+  std::optional<constrain::Matcher> constraint_;
   const text::Profile* profile_ = nullptr;
   TokenTraits traits_;
   Sampling sampling_;
@@ -100,6 +103,7 @@ void Complete::declare(Options& options) {
       .range(-1, std::nullopt);
   declare_draft(options, draft_);
   options.value("--stop", stops_, "TEXT", "end before this text; may stand several times");
+  constraint_options_.declare(options);
   options.flag("--special", special_,
                "take <|...|> in the text for the vocabulary's special tokens");
   options.flag("--ignore-eos", ignore_end_, "go on where the model would end the text");
@@ -163,6 +167,9 @@ int Complete::ask_server(Console& console) {
     return console.error(status.error());
   }
   asked.text = prompt_text_;
+  auto wanted = constraint_options_.wanted();
+  if (!wanted) return console.error(wanted.error());
+  asked.wanted = std::move(*wanted);
   auto remote = remote_options_.open(console, server_);
   if (!remote) return console.error(remote.error());
   view(console).show_prompt(prompt_text_);
@@ -202,6 +209,7 @@ int Complete::run(Console& console) {
   GenerateOptions options;
   options.max_tokens = limit_;
   options.stops.stop_strings = stops_;
+  options.constraint = constraint_;
   options.logprobs = logprobs_.has_value();
   options.top_logprobs = static_cast<int32_t>(logprobs_.value_or(0));
   std::optional<PromptLookup> drafter;
@@ -231,6 +239,11 @@ int Complete::run(Console& console) {
       return console.error(status.error());
   if (structured) console.line(result);
   console.flush();  // a signal from here on ends the program with the scope
+  if (constraint_ && *finish == Finish::length)
+    console.warn(fmt::format(
+        "the text reached its limit of {} tokens before what it has to be was complete; -n allows "
+        "more",
+        limit_));
   if (tells_speed) console.note(speed);
   if (*finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
     return interrupt::exit_code();
@@ -253,9 +266,11 @@ Status Complete::open(Console& console) {
   auto tokenizer = model_options_.tokenizer(opening);
   if (tokenizer) {
     tokenizer_ = *tokenizer;
-  } else if (tokens_.empty() || !model_options_.vocab().empty() || !stops_.empty()) {
+  } else if (tokens_.empty() || !model_options_.vocab().empty() || !stops_.empty() ||
+             constraint_options_.given()) {
     return tl::unexpected(tokenizer.error());
   }
+  SK_TRY(constraint_, constraint_options_.matcher(console, tokenizer_));
   SK_TRY(model_, model_options_.load(console, std::move(opening)));
   // Now it is known what else was read for it.
   for (const std::string& output : {save_file_, trace_file_}) SK_TRY_STATUS(check_output(output));

@@ -1,6 +1,7 @@
 #include "cli/remote_complete.h"
 
 #include "base/json.h"
+#include "cli/constraint_options.h"
 #include "cli/interrupt.h"
 #include "cli/remote_view.h"
 
@@ -24,6 +25,7 @@ std::string request(const RemoteCompletion& asked, const SamplingOptions& sampli
     for (const std::string& one : asked.stop) json.value(one);
     json.end_array();
   }
+  write_wanted(json, asked.wanted);
   if (asked.ignore_end) json.member("ignore_eos", true);
   sampling.write(json);
   return json.end_object().text();

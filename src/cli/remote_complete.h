@@ -7,6 +7,7 @@
 
 #include "cli/remote.h"
 #include "cli/sampling_options.h"
+#include "constrain/wanted.h"
 
 namespace skein::cli {
 
@@ -16,6 +17,7 @@ struct RemoteCompletion {
   std::vector<int32_t> ids{};  // instead of the text
   int64_t predict = 256;
   std::vector<std::string> stop{};
+  constrain::Wanted wanted{};  // what the text has to be
   bool ignore_end = false, stats = false;
 };
 

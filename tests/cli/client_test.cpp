@@ -149,6 +149,34 @@ TEST(ClientCommand, continues_a_text_as_a_model_that_runs_here_does) {
   EXPECT_EQ(run({"complete"}).code, 2);
 }
 
+TEST(ClientCommand, a_server_holds_a_text_to_what_it_has_to_be) {
+  const Folder folder;
+  write_text(folder / "g.gbnf", "root ::= \"a\" [bc]{3}\n");
+  const Served served;
+  const std::vector<std::vector<std::string>> forms = {
+      {"--schema", R"({"type":"array","items":{"enum":[1,22]},"minItems":2,"maxItems":4})",
+       "--whitespace", "compact"},
+      {"--schema", R"({"type":"array","items":{"enum":[1,22]},"minItems":2,"maxItems":4})"},
+      {"--regex", "[ab]{5}c"},
+      {"--choice", "yes", "--choice", "no"},
+      {"--grammar", (folder / "g.gbnf").string()},
+      {"--json-object", "-n", "9", "-q"}};
+  for (std::vector<std::string> words : forms) {
+    words.insert(words.end(), {"--seed", "4", "--temp", "1.5", "--top-p", "1", "-p", "Once"});
+    std::vector<std::string> here = {"complete", Served::kModel,   "--order",
+                                     "openai",   "--leading-zero", "no"};
+    std::vector<std::string> there = {"complete", "--server", url_of(served)};
+    here.insert(here.end(), words.begin(), words.end());
+    there.insert(there.end(), words.begin(), words.end());
+    const Ran local = run(here), remote = run(there);
+    EXPECT_EQ(remote.code, 0) << remote.err;
+    EXPECT_FALSE(remote.out.empty());
+    EXPECT_EQ(remote.out, local.out) << words[0] << local.err;
+  }
+  const Ran wrong = run({"complete", "--server", url_of(served), "-p", "x", "--regex", "(a"});
+  EXPECT_TRUE(wrong.code != 0 && has(wrong.err, "1:1: the ( has no )")) << wrong.err;
+}
+
 TEST(ClientCommand, what_goes_wrong_is_said_in_words) {
   const auto refused = [](std::vector<std::string> words, int code, std::string_view part) {
     words.insert(words.begin(), "client");
