@@ -402,6 +402,79 @@ SK_API int32_t sk_sampler_accept(sk_sampler*, int32_t id);
 /* Forgets everything, for the next turn. */
 SK_API int32_t sk_sampler_reset(sk_sampler*);
 
+/* ---- Constraints ----------------------------------------------------------------------------- */
+
+/* Which texts an answer may be; docs/constraining.md has the languages. Any number of generations
+ * and threads may use one at once. */
+typedef struct sk_constraint sk_constraint;
+
+typedef enum sk_language {
+  SK_LANGUAGE_SCHEMA = 0,  /* JSON of a JSON Schema */
+  SK_LANGUAGE_OBJECT = 1,  /* any JSON object; no text */
+  SK_LANGUAGE_REGEX = 2,   /* RE2's syntax, the whole text */
+  SK_LANGUAGE_CHOICES = 3, /* one of `choices`; no text */
+  SK_LANGUAGE_GRAMMAR = 4, /* GBNF or Lark, whichever it is */
+  SK_LANGUAGE_KBNF = 5
+} sk_language;
+
+/* Between the parts of JSON. */
+typedef enum sk_whitespace {
+  SK_WHITESPACE_BOUNDED = 0, /* nothing, a space, or a line and some indentation */
+  SK_WHITESPACE_COMPACT = 1, /* nothing */
+  SK_WHITESPACE_ANY = 2      /* a few blanks of any kind */
+} sk_whitespace;
+
+/* Any character of a JSON string may be written as \uXXXX. */
+#define SK_CONSTRAINT_UNICODE_ESCAPES 1u
+/* Objects without additionalProperties may have other members than those of properties. */
+#define SK_CONSTRAINT_OPEN_OBJECTS 2u
+/* A format that is not known is an error and not a warning. */
+#define SK_CONSTRAINT_STRICT 4u
+
+/* Zeros but `size` are the defaults; there has to be a text, or choices. */
+typedef struct sk_constraint_params {
+  uint32_t size;
+  int32_t language; /* sk_language */
+  const char* text; /* of the schema, the expression or the grammar; with its size */
+  size_t text_size;
+  const char* const* choices; /* with their number */
+  size_t choice_count;
+  int32_t whitespace; /* sk_whitespace */
+  uint32_t flags;     /* of SK_CONSTRAINT_*; one that is not known is SK_ARGUMENT */
+} sk_constraint_params;
+
+/* Over the words of a vocabulary, which may be freed meanwhile. All is copied. Warnings of schemas
+ * go to the log. Errors: SK_ARGUMENT (the text is wrong or allows nothing), SK_UNSUPPORTED (what
+ * cannot be kept to exactly, or is too large); sk_last_error() names each place: a JSON pointer
+ * ("#/properties/a/type"), or line and column ("2:9"). */
+SK_API int32_t sk_constraint_new(const sk_vocab*, const sk_constraint_params*, sk_constraint** out);
+/* What was made of it lives on. */
+SK_API void sk_constraint_free(sk_constraint*);
+
+/* One text under a constraint, for who draws its tokens himself. Only clone and text may be called
+ * beside each other. Errors of the others: SK_UNSUPPORTED, the text has too many readings at once,
+ * and must not go on unconstrained. */
+typedef struct sk_matcher sk_matcher;
+
+SK_API int32_t sk_matcher_new(const sk_constraint*, sk_matcher** out);
+SK_API int32_t sk_matcher_clone(const sk_matcher*, sk_matcher** out);
+SK_API void sk_matcher_free(sk_matcher*);
+
+/* Which ids may come next: id n is bit n % 64 of bits[n / 64]. None, where only the end can. */
+SK_API int32_t sk_matcher_mask(sk_matcher*, uint64_t* bits, size_t capacity,
+                               size_t* count); /* bits NULL: count only */
+/* Stores 1 in `accepted` and has read it, or 0 and is as it was, where the id may not come. */
+SK_API int32_t sk_matcher_accept(sk_matcher*, int32_t id, int32_t* accepted);
+/* The same with a text, all of it or nothing: so a text that was begun earlier is gone on with. */
+SK_API int32_t sk_matcher_read(sk_matcher*, const char* text, size_t size, int32_t* accepted);
+/* Whether the text may end here, and whether it has to; each may be NULL. */
+SK_API int32_t sk_matcher_end(sk_matcher*, int32_t* can, int32_t* must);
+/* The ids that have to come next, as the vocabulary would write their text; mostly none. */
+SK_API int32_t sk_matcher_forced(sk_matcher*, int32_t* ids, size_t capacity,
+                                 size_t* count); /* ids NULL: count only */
+/* What was read so far. It lives until the next call that changes the matcher. */
+SK_API int32_t sk_matcher_text(const sk_matcher*, const char** text, size_t* size);
+
 /* ---- Generations ----------------------------------------------------------------------------- */
 
 /* Turns any number of generations of one model: each step reads a token of every one that talks,
@@ -470,10 +543,16 @@ typedef struct sk_generate_params {
   int32_t draft;        /* guesses tried in a pass, 0 (none) to 64: the same text, sooner
                            where it repeats itself */
   int32_t top_logprobs; /* how many of the likeliest tokens each event tells */
+  /* The first version ends here. */
+  const sk_constraint* constraint; /* of the answer, behind a thought where it begins with one;
+                                      of the same vocabulary. NULL: none */
+  const char* constrained_text;    /* with a prompt: what stands of the answer already, in the */
+  size_t constrained_size;         /* state or at the prompt's end; so a saved one goes on */
 } sk_generate_params;
 
 /* Begins after `state`, which is copied; NULL: a fresh one. It moves when the engine is stepped.
- * Errors: SK_ARGUMENT, SK_MISMATCH (the state of another model), SK_MEMORY, as sk_tokenize. */
+ * Errors: SK_ARGUMENT, SK_MISMATCH (the state of another model, a constraint of another
+ * vocabulary), SK_MEMORY, as sk_tokenize and sk_constraint_new. */
 SK_API int32_t sk_generation_start(sk_engine*, const sk_state* state, const sk_generate_params*,
                                    sk_generation** out);
 
@@ -500,7 +579,7 @@ struct sk_event {
   uint32_t size;
   int32_t id;     /* drawn or put there; -1: none, only the end */
   int32_t finish; /* sk_finish; not 0: this is the last event */
-  int32_t forced; /* 1: put there by think_budget */
+  int32_t forced; /* 1: put there by think_budget, or as all that a constraint allows */
   const char* text;
   size_t text_size;
   const char* thinking; /* what belongs to a thought, to be shown before `text` */

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "api/border.h"
+#include "api/constraint.h"
 #include "api/first_version.h"
 #include "api/handles.h"
 #include "api/sampling.h"
@@ -10,6 +11,7 @@
 #include "base/limits.h"
 #include "run/draft.h"
 #include "run/engine.h"
+#include "run/held_answer.h"
 #include "text/template.h"
 
 using namespace skein;
@@ -131,8 +133,14 @@ Status check_params(const sk_generate_params& given) {
     return fail(Code::argument, "top_logprobs is {}; it has to be 0 to {}", given.top_logprobs,
                 kMostTop);
   if (given.think && given.message_count == 0) return fail(Code::argument, "think is for messages");
-  if ((given.flags & SK_GENERATE_IDS) != 0 && (given.message_count > 0 || given.stop_count > 0))
-    return fail(Code::argument, "messages and stop texts need the vocabulary");
+  if ((given.flags & SK_GENERATE_IDS) != 0 &&
+      (given.message_count > 0 || given.stop_count > 0 || given.constraint))
+    return fail(Code::argument, "messages, stop texts and constraints need the vocabulary");
+  if (given.constrained_size > 0) {
+    SK_TRY_STATUS(require(given.constrained_text, "constrained_text"));
+    if (!given.constraint || given.message_count > 0)
+      return fail(Code::argument, "constrained_text is for a constraint behind a prompt");
+  }
   return {};
 }
 
@@ -142,6 +150,24 @@ Result<State> first_state(const Model& model, const sk_state* from) {
     return fail(Code::mismatch, "the state belongs to another model");
   if (from->state.lost()) return lost_state();
   return from->state.copy_into(model.state_layout());
+}
+
+// Holds the answer to the constraint, what stands of it already included.
+Status hold(const sk_generate_params& given, const Vocabulary& vocabulary,
+            GenerateOptions& options) {
+  constrain::Beginning beginning;
+  if (options.profile) {
+    beginning = beginning_of(*options.profile, options.stops.opening, false);
+    end_as_turn(*options.profile, *vocabulary.tokenizer, options);
+  }
+  SK_TRY(options.constraint, matcher_of(*given.constraint, vocabulary, beginning));
+  if (given.constrained_size == 0) return {};
+  SK_TRY(const bool fits,
+         options.constraint->accept_bytes({given.constrained_text, given.constrained_size}));
+  return fits ? Status()
+              : fail(Code::argument,
+                     "the constraint does not allow an answer that begins with "
+                     "constrained_text");
 }
 
 Result<std::shared_ptr<Conversation>> make_conversation(const sk_engine& engine,
@@ -188,6 +214,7 @@ Result<std::shared_ptr<Conversation>> make_conversation(const sk_engine& engine,
     options.drafter = out->drafter.get();
     options.draft = given.draft;
   }
+  if (given.constraint) SK_TRY_STATUS(hold(given, out->vocabulary, options));
   SK_TRY(const Sampling sampling, parse_sampling(given.sampling));
   SK_TRY(Sampler sampler, Sampler::create(sampling, *out->vocabulary.traits));
   SK_TRY(out->generation,

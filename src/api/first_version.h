@@ -18,6 +18,7 @@ inline constexpr size_t kDeviceInfo = SK_ENDS_WITH(struct sk_device_info, about)
 inline constexpr size_t kStateInfo = SK_ENDS_WITH(struct sk_state_info, fingerprint);
 inline constexpr size_t kEngineParams = SK_ENDS_WITH(sk_engine_params, patience);
 inline constexpr size_t kGenerateParams = SK_ENDS_WITH(sk_generate_params, top_logprobs);
+inline constexpr size_t kConstraintParams = SK_ENDS_WITH(sk_constraint_params, flags);
 inline constexpr size_t kEvent = SK_ENDS_WITH(struct sk_event, top_count);
 inline constexpr size_t kGenerationInfo = SK_ENDS_WITH(struct sk_generation_info, fingerprint);
 inline constexpr size_t kSampling = SK_ENDS_WITH(sk_sampling, banned_count);
@@ -114,6 +115,16 @@ SK_STANDS(sk_generate_params, think_budget, 80);
 SK_STANDS(sk_generate_params, draft, 88);
 SK_STANDS(sk_generate_params, top_logprobs, 92);
 SK_SIZE(kGenerateParams, 96);
+
+SK_STANDS(sk_constraint_params, size, 0);
+SK_STANDS(sk_constraint_params, language, 4);
+SK_STANDS(sk_constraint_params, text, 8);
+SK_STANDS(sk_constraint_params, text_size, 16);
+SK_STANDS(sk_constraint_params, choices, 24);
+SK_STANDS(sk_constraint_params, choice_count, 32);
+SK_STANDS(sk_constraint_params, whitespace, 40);
+SK_STANDS(sk_constraint_params, flags, 44);
+SK_SIZE(kConstraintParams, 48);
 
 SK_STANDS(struct sk_event, size, 0);
 SK_STANDS(struct sk_event, id, 4);

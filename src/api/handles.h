@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/turn.h"
+#include "constrain/wanted.h"
 #include "run/model.h"
 #include "run/sampler.h"
 #include "run/state.h"
@@ -14,9 +15,22 @@
 
 namespace skein::api {
 
+// The words of a tokenizer, which constraints walk; made when the first one is.
+class Lexicon {
+ public:
+  explicit Lexicon(text::TokenizerPtr tokenizer) : tokenizer_(std::move(tokenizer)) {}
+  Result<std::shared_ptr<const constrain::Words>> words();
+
+ private:
+  const text::TokenizerPtr tokenizer_;
+  Turn turn_;
+  std::shared_ptr<const constrain::Words> words_;
+};
+
 // A tokenizer and what sampling knows of it.
 struct Vocabulary {
   text::TokenizerPtr tokenizer;
+  std::shared_ptr<Lexicon> lexicon;
   std::shared_ptr<const TokenTraits> traits;
 };
 
@@ -44,6 +58,13 @@ struct sk_model {
 
 struct sk_vocab {
   skein::text::TokenizerPtr tokenizer;
+  std::shared_ptr<skein::api::Lexicon> lexicon;
+};
+
+struct sk_constraint {
+  skein::constrain::Wanted wanted;
+  std::shared_ptr<const skein::constrain::Words> words;
+  skein::constrain::ConstraintPtr compiled;
 };
 
 struct sk_state {

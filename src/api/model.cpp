@@ -102,7 +102,7 @@ Result<Vocabulary> FoundVocabulary::of(const Model& model) {
     SK_TRY(const text::TokenizerPtr tokenizer, find_tokenizer(model, file_));
     auto traits = std::make_shared<const TokenTraits>(token_traits(
         model.vocab(), [&](int32_t id) { return tokenizer->bytes_of(id); }, tokenizer->ends()));
-    found_ = {tokenizer, std::move(traits)};
+    found_ = {tokenizer, std::make_shared<Lexicon>(tokenizer), std::move(traits)};
   }
   return found_;
 }

@@ -48,7 +48,7 @@ int32_t sk_vocab_open(const char* path, sk_vocab** out) {
     SK_TRY_STATUS(require(path, "path"));
     SK_TRY_STATUS(require(out, "out"));
     SK_TRY(text::TokenizerPtr tokenizer, read_tokenizer(path));
-    *out = new sk_vocab{std::move(tokenizer)};
+    *out = new sk_vocab{tokenizer, std::make_shared<Lexicon>(tokenizer)};
     return {};
   });
 }
@@ -57,8 +57,8 @@ int32_t sk_vocab_of(const sk_model* model, sk_vocab** out) {
   return guarded([&]() -> Status {
     SK_TRY_STATUS(require(model, "model"));
     SK_TRY_STATUS(require(out, "out"));
-    SK_TRY(Vocabulary vocabulary, model->vocabulary());
-    *out = new sk_vocab{std::move(vocabulary.tokenizer)};
+    SK_TRY(const Vocabulary vocabulary, model->vocabulary());
+    *out = new sk_vocab{vocabulary.tokenizer, vocabulary.lexicon};
     return {};
   });
 }

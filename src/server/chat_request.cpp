@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "run/held_answer.h"
 #include "server/generation_request.h"
 #include "text/tools.h"
 
@@ -248,25 +249,16 @@ Asked<void> hold_answer(const Served& served, const RenderedChat& chat, AskedFor
                     .schema = wanted.schema};
   if (!wanted.says_something()) return {};
   form.tool = chat.tools.inside;
-  if (!chat.goes_on) {
-    wanted.beginning.opening = chat.opening;
-    // A model that thinks may begin to, where free text is not all of it anyway.
-    wanted.beginning.may_think = chat.opening.empty() && profile.think_modes.size() > 1 &&
-                                 wanted.language != constrain::Language::any_text;
-    wanted.beginning.blank = profile.has_template() && !profile.has_turn_tokens();
-  }
+  if (!chat.goes_on)
+    wanted.beginning =
+        beginning_of(profile, chat.opening, wanted.language == constrain::Language::any_text);
   if (const auto held = hold(served, form, options); !held) return held;
-  // Behind free text everything is as ever; an answer of a form is cut by nothing but its form, and
-  // ends where the model would end its turn.
+  // Behind free text everything is as ever.
   const bool has_free_text = wanted.calls && wanted.language == constrain::Language::any_text &&
                              wanted.calls->calling == constrain::Calling::optional;
   if (has_free_text) return {};
-  options.stops.policy = text::StopPolicy::none;
   options.stops.stop_strings.clear();
-  if (!profile.has_turn_tokens())
-    if (const auto blank_line = served.host->tokenizer().encode("\n\n");
-        blank_line && blank_line->size() == 1)
-      options.ends.push_back(blank_line->front());
+  end_as_turn(profile, served.host->tokenizer(), options);
   return {};
 }
 

@@ -197,6 +197,39 @@ TEST(Facade, an_engine_turns_conversations) {
   EXPECT_EQ(fresh, one.state());
 }
 
+TEST(Facade, answers_are_held_to_constraints) {
+  const skein::Model model = bundled();
+  const skein::Vocabulary vocabulary(model);
+  skein::Engine engine(model);
+  const skein::Constraint choice(vocabulary, std::vector<std::string>{"yes"});
+  skein::Request request;
+  request.messages = {{"user", "Is snow white?"}};
+  request.constraint = &choice;
+  skein::Generation answer = engine.start(request);
+  EXPECT_EQ(answer.rest(), "yes");
+  EXPECT_EQ(answer.info().finish, static_cast<int32_t>(skein::Finish::complete));
+  const skein::Constraint date(vocabulary, skein::Language::regex, "[0-9]{4}-x");
+  request.messages.clear();
+  request.prompt = vocabulary.tokenize("In 20");
+  request.constraint = &date;
+  request.constrained_text = "20";
+  EXPECT_EQ(engine.start(request).rest().size(), 4u);
+
+  skein::Matcher matcher(date);
+  EXPECT_TRUE(matcher.read("1999"));
+  EXPECT_EQ(matcher.forced(), vocabulary.tokenize("-x"));
+  skein::Matcher fork = matcher;
+  EXPECT_TRUE(fork.accept('-' + 1));
+  EXPECT_FALSE(matcher.accept('x' + 1));
+  EXPECT_EQ(matcher.mask()[0], uint64_t{1} << ('-' + 1));
+  EXPECT_FALSE(fork.can_end());
+  EXPECT_TRUE(fork.read("x") && fork.can_end() && fork.must_end());
+  EXPECT_EQ(fork.text(), "1999-x");
+  EXPECT_EQ(matcher.text(), "1999");
+  EXPECT_EQ(code_of([&] { skein::Constraint(vocabulary, skein::Language::regex, "("); }),
+            SK_ARGUMENT);
+}
+
 TEST(Facade, a_text_is_scored_token_by_token) {
   skein::Model model = bundled();
   skein::State state = model.new_state();

@@ -22,6 +22,8 @@ struct Free {
   void operator()(sk_engine* engine) const { sk_engine_free(engine); }
   void operator()(sk_generation* generation) const { sk_generation_free(generation); }
   void operator()(sk_vocab* vocab) const { sk_vocab_free(vocab); }
+  void operator()(sk_constraint* constraint) const { sk_constraint_free(constraint); }
+  void operator()(sk_matcher* matcher) const { sk_matcher_free(matcher); }
 };
 using ModelPtr = std::unique_ptr<sk_model, Free>;
 using StatePtr = std::unique_ptr<sk_state, Free>;
@@ -29,6 +31,8 @@ using SamplerPtr = std::unique_ptr<sk_sampler, Free>;
 using EnginePtr = std::unique_ptr<sk_engine, Free>;
 using GenerationPtr = std::unique_ptr<sk_generation, Free>;
 using VocabPtr = std::unique_ptr<sk_vocab, Free>;
+using ConstraintPtr = std::unique_ptr<sk_constraint, Free>;
+using MatcherPtr = std::unique_ptr<sk_matcher, Free>;
 using Bytes = std::vector<uint8_t>;
 using Ids = std::vector<int32_t>;
 

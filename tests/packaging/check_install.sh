@@ -22,7 +22,7 @@ prefix="$folder/the prefix"
 libdir=$(dirname "$(find "$prefix" -name 'libskein.so.0' | head -n 1)")
 for file in bin/skein share/man/man1/skein.1 share/skein/models/bundled-0.pth \
   share/bash-completion/completions/skein share/fish/vendor_completions.d/skein.fish \
-  lib/systemd/system/skein.service lib/systemd/system/skein.socket include/skein/skein.h include/skein/skein.hpp; do
+  lib/systemd/system/skein.service lib/systemd/system/skein.socket include/skein/skein.h include/skein/skein.hpp include/skein/models.hpp; do
   [ -s "$prefix/$file" ] || fail "$file was not installed"
 done
 find "$prefix/share/zsh" -name _skein -size +0 | grep -q . || fail "zsh's completions are missing"
