@@ -1,4 +1,4 @@
-// `@openai/agents`: an agent without tools, over both APIs.
+// `@openai/agents`: an agent without tools (agents_forms.mjs has some), over both APIs.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Agent, OpenAIProvider, Runner } from '@openai/agents';

@@ -122,6 +122,10 @@ TEST_F(Clients, npm_openai_reads_streams_as_it_did) { tried_node("reader.mjs"); 
 TEST_F(Clients, vercel_ai_speaks_both_apis) { tried_node("vercel.mjs"); }
 TEST_F(Clients, langchain_speaks_both_apis) { tried_node("langchain.mjs"); }
 TEST_F(Clients, agents_run) { tried_node("agents.mjs"); }
+TEST_F(Clients, npm_openai_is_answered_in_forms_and_calls) { tried_node("openai_forms.mjs"); }
+TEST_F(Clients, vercel_ai_is_answered_in_forms_and_calls) { tried_node("vercel_forms.mjs"); }
+TEST_F(Clients, langchain_is_answered_in_forms_and_calls) { tried_node("langchain_forms.mjs"); }
+TEST_F(Clients, agents_call_tools_and_have_types) { tried_node("agents_forms.mjs"); }
 TEST_F(Clients, what_the_page_says_works) {
   if (possible(curl_problem())) tried_node("page.mjs");
 }
