@@ -243,10 +243,22 @@ void ChatView::set(std::string_view arguments) {
     if (!value.empty()) settings.stop.emplace_back(value);
   } else if (key == "think") {
     return think(value);
+  } else if (ConstraintOptions changed = constraint_; changed.set(key, value)) {
+    status = hold(std::move(changed));
   } else {
     status = sampling_.set(key, value);
   }
   report(status, fmt::format("{} = {}", escaped(key, 40), escaped(value, 80)));
+}
+
+// Answers have to be that from now on, if they can.
+Status ChatView::hold(ConstraintOptions changed) {
+  ChatSettings& settings = chat_.settings();
+  if (!settings.words) settings.words = std::make_shared<const constrain::Words>(chat_.tokenizer());
+  SK_TRY_STATUS(changed.compiled(console_, settings.words));
+  SK_TRY(settings.wanted, changed.wanted());
+  constraint_ = std::move(changed);
+  return {};
 }
 
 void ChatView::tell_speed(bool all) { say(speed_text(*last_, model_, all)); }
@@ -288,6 +300,7 @@ std::vector<std::pair<std::string, std::string>> ChatView::parameters() const {
   };
   for (const std::string& stop : settings.stop) rows.emplace_back("stop", escaped(stop));
   if (settings.stop.empty()) rows.emplace_back("stop", "");
+  for (auto& row : constraint_.shown()) rows.push_back(std::move(row));
   const auto sampling = sampling_.sampling(*options_.sampling_profile, settings.think);
   if (!sampling) return rows;  // said when an answer is asked for
   for (const SamplingSetting& setting : sampling_settings())

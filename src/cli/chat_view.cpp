@@ -4,11 +4,12 @@
 
 namespace skein::cli {
 ChatView::ChatView(Console& console, Model& model, Chat& chat, SamplingOptions& sampling,
-                   const ChatViewOptions& options)
+                   ConstraintOptions& constraint, const ChatViewOptions& options)
     : console_(console),
       model_(model),
       chat_(chat),
       sampling_(sampling),
+      constraint_(constraint),
       options_(options),
       reader_(console, [this](std::string_view before) { return choices(before); }) {}
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/console.h"
+#include "cli/constraint_options.h"
 #include "cli/message_reader.h"
 #include "cli/reply_view.h"
 #include "cli/sampling_options.h"
@@ -30,7 +31,7 @@ std::string with_home(std::string_view path);
 class ChatView {
  public:
   ChatView(Console& console, Model& model, Chat& chat, SamplingOptions& sampling,
-           const ChatViewOptions& options);
+           ConstraintOptions& constraint, const ChatViewOptions& options);
 
   // Until the user leaves. The exit code.
   int run();
@@ -74,6 +75,7 @@ class ChatView {
   void system_text(std::string_view);
   void think(std::string_view);
   void set(std::string_view);
+  Status hold(ConstraintOptions changed);
   void stats(std::string_view);
   void show(std::string_view);
   std::vector<std::pair<std::string, std::string>> parameters() const;
@@ -93,6 +95,7 @@ class ChatView {
   Model& model_;
   Chat& chat_;
   SamplingOptions& sampling_;
+  ConstraintOptions& constraint_;
   ChatViewOptions options_;
   MessageReader reader_;
   bool leaving_ = false;

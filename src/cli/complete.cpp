@@ -239,11 +239,7 @@ int Complete::run(Console& console) {
       return console.error(status.error());
   if (structured) console.line(result);
   console.flush();  // a signal from here on ends the program with the scope
-  if (constraint_ && *finish == Finish::length)
-    console.warn(fmt::format(
-        "the text reached its limit of {} tokens before what it has to be was complete; -n allows "
-        "more",
-        limit_));
+  if (constraint_ && *finish == Finish::length) console.warn(ConstraintOptions::cut_text(limit_));
   if (tells_speed) console.note(speed);
   if (*finish == Finish::interrupted && (interrupt::requested() || !console.closed()))
     return interrupt::exit_code();
@@ -270,7 +266,12 @@ Status Complete::open(Console& console) {
              constraint_options_.given()) {
     return tl::unexpected(tokenizer.error());
   }
-  SK_TRY(constraint_, constraint_options_.matcher(console, tokenizer_));
+  SK_TRY_STATUS(constraint_options_.check());
+  if (constraint_options_.given()) {
+    SK_TRY(constrain::ConstraintPtr made,
+           constraint_options_.compiled(console, std::make_shared<constrain::Words>(tokenizer_)));
+    constraint_.emplace(std::move(made));
+  }
   SK_TRY(model_, model_options_.load(console, std::move(opening)));
   // Now it is known what else was read for it.
   for (const std::string& output : {save_file_, trace_file_}) SK_TRY_STATUS(check_output(output));

@@ -1,8 +1,7 @@
 #include "cli/constraint_options.h"
 
+#include <algorithm>
 #include <array>
-#include <memory>
-#include <utility>
 
 namespace skein::cli {
 namespace {
@@ -57,14 +56,17 @@ std::string ConstraintOptions::where() const {
 }
 
 Status ConstraintOptions::check() const {
+  if (std::none_of(kBlanks.begin(), kBlanks.end(),
+                   [&](const auto& row) { return row.first == whitespace_; }))
+    return fail(Code::argument, "whitespace has to be bounded, compact or any");
+  if (typed_) return {};
   const int sources =
       !schema_.empty() + !grammar_.empty() + !regex_.empty() + !choices_.empty() + any_object_;
   if (sources > 1)
     return fail(Code::argument,
                 "give one of --schema, --grammar, --regex, --choice and --json-object");
-  for (const char* name : {"schema", "grammar", "regex"})
-    if (sources == 0 && options_->given(name))
-      return fail(Code::argument, "--{} is empty: leave it out for any text", name);
+  if (sources == 0 && options_->given("regex"))
+    return fail(Code::argument, "--regex is empty: leave it out for any text");
   if (options_->given("whitespace") && schema_.empty() && grammar_.empty() && !any_object_)
     return fail(Code::argument, "--whitespace is for --schema, --grammar and --json-object");
   return {};
@@ -99,16 +101,54 @@ Result<constrain::Wanted> ConstraintOptions::wanted() const {
   return out;
 }
 
-Result<std::optional<constrain::Matcher>> ConstraintOptions::matcher(
-    Console& console, const text::TokenizerPtr& tokenizer) const {
+Result<constrain::ConstraintPtr> ConstraintOptions::compiled(
+    Console& console, const std::shared_ptr<const constrain::Words>& words) const {
   SK_TRY(const constrain::Wanted wanted, this->wanted());
-  if (!wanted.says_something()) return std::nullopt;
+  if (!wanted.says_something()) return nullptr;
   constrain::SchemaNotes notes;
-  auto made = constraint_of(wanted, std::make_shared<const constrain::Words>(tokenizer), &notes);
+  auto made = constraint_of(wanted, words, &notes);
   if (!made) return fail(Code::argument, "{}: {}", where(), sentence(made.error()));
   for (const constrain::SchemaNote& note : notes.warnings)
     console.warn(fmt::format("{}: {}: {}", where(), escaped(note.where), note.message));
-  return constrain::Matcher(std::move(*made));
+  return std::move(*made);
+}
+
+std::string ConstraintOptions::cut_text(int64_t limit) {
+  return fmt::format(
+      "the text reached its limit of {} tokens before what it has to be was complete; -n allows "
+      "more",
+      limit);
+}
+
+bool ConstraintOptions::set(std::string_view name, std::string_view value) {
+  const auto known = shown();
+  if (std::none_of(known.begin(), known.end(), [&](const auto& row) { return row.first == name; }))
+    return false;
+  typed_ = true;
+  if (name == "whitespace") {
+    whitespace_ = value;
+    return true;
+  }
+  schema_.clear(), grammar_.clear(), regex_.clear(), choices_.clear();
+  any_object_ = name == "json-object" && !value.empty() && value != "off";
+  if (name == "schema") schema_ = value;
+  if (name == "grammar") grammar_ = value;
+  if (name == "regex") regex_ = value;
+  while (name == "choice" && !value.empty()) {
+    const size_t bar = std::min(value.find('|'), value.size());
+    choices_.emplace_back(value.substr(0, bar));
+    value.remove_prefix(std::min(bar + 1, value.size()));
+  }
+  return true;
+}
+
+std::vector<std::pair<std::string, std::string>> ConstraintOptions::shown() const {
+  return {{"schema", schema_},
+          {"grammar", grammar_},
+          {"regex", regex_},
+          {"choice", fmt::format("{}", fmt::join(choices_, "|"))},
+          {"json-object", any_object_ ? "on" : "off"},
+          {"whitespace", whitespace_}};
 }
 
 void write_wanted(JsonWriter& json, const constrain::Wanted& wanted) {

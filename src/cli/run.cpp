@@ -4,6 +4,7 @@
 #include "base/platform.h"
 #include "cli/chat_view.h"
 #include "cli/commands.h"
+#include "cli/constraint_options.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "run/vocabulary.h"
@@ -28,6 +29,7 @@ class Run final : public Command {
 
   ModelOptions model_options_;
   SamplingOptions sampling_options_;
+  ConstraintOptions constraint_options_;
   std::optional<std::string> prompt_;
   std::string profile_name_, template_name_, system_, state_file_, file_;
   std::optional<std::string> think_;
@@ -63,6 +65,7 @@ void Run::declare(Options& options) {
   declare_draft(options, draft_);
   options.value("--stop", stops_, "TEXT",
                 "end an answer before this text; may stand several times");
+  constraint_options_.declare(options);
   std::vector<std::string> names;
   for (const text::Profile& one : text::profiles()) names.emplace_back(one.name);
   options
@@ -91,7 +94,7 @@ int Run::run(Console& console) {
   if (auto status = open(console, std::move(*opening)); !status)
     return console.error(status.error());
   if (!chats) return answer_once(console, question);
-  ChatView view(console, *model_, *chat_, sampling_options_,
+  ChatView view(console, *model_, *chat_, sampling_options_, constraint_options_,
                 {.thinking = thinking_, .stats = stats_, .sampling_profile = sampling_profile_});
   return view.run();
 }
@@ -143,10 +146,15 @@ Result<std::string> Run::material(Console& console) const {
 
 Status Run::open(Console& console, Opening opening) {
   SK_TRY(text::TokenizerPtr tokenizer, model_options_.tokenizer(opening));
+  ChatSettings settings;
+  if (constraint_options_.given()) {
+    settings.words = std::make_shared<const constrain::Words>(tokenizer);
+    SK_TRY_STATUS(constraint_options_.compiled(console, settings.words));
+  }
+  SK_TRY(settings.wanted, constraint_options_.wanted());
   SK_TRY(model_, model_options_.load(console, std::move(opening)));
   sampling_profile_ = profile_name_.empty() ? &find_profile(ModelText::of(*model_), tokenizer.get())
                                             : text::profile_by_name(profile_name_);
-  ChatSettings settings;
   settings.profile =
       template_name_.empty() ? sampling_profile_ : text::profile_by_name(template_name_);
   settings.think = settings.profile->think;
@@ -183,6 +191,8 @@ int Run::answer_once(Console& console, const std::string& prompt) {
   if (!reply->kept) return console.error({Code::io, "interrupted while reading the prompt"});
   const Speed speed = speed_of(*reply);
   if (console.json()) write_result(console, *reply, speed);
+  if (constraint_options_.given() && reply->finish == Finish::length)
+    console.warn(constraint_options_.cut_text(limit_));
   if ((stats_ || console.verbose()) && !console.quiet() && !console.json())
     console.note(console.styled_stderr(Style::dim, speed_text(speed, *model_, console.verbose())));
   if (reply->finish == Finish::interrupted && (interrupt::requested() || !console.closed()))

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "run/held_answer.h"
 #include "run/saved_chat.h"
 
 namespace skein {
@@ -180,6 +181,27 @@ Status Chat::close_current() {
   return {};
 }
 
+Result<GenerateOptions> Chat::options_of(const text::Turn& wording) const {
+  const text::Profile& profile = *settings_.profile;
+  GenerateOptions out;
+  out.max_tokens = settings_.max_tokens;
+  out.stops = {.policy = profile.stop,
+               .stop_strings = settings_.stop,
+               .role_words = profile.role_words,
+               .chat = profile.has_template(),
+               .opening = wording.opening};
+  out.profile = &profile;
+  out.think_budget = settings_.think_budget;
+  if (!settings_.wanted.says_something()) return out;
+  constrain::Wanted wanted = settings_.wanted;
+  wanted.beginning = beginning_of(profile, wording.opening, false);
+  auto made = constraint_of(wanted, settings_.words);
+  if (!made) return fail(Code::argument, "{}", sentence(made.error()));
+  out.constraint.emplace(std::move(*made));
+  end_as_turn(profile, *tokenizer_, out);
+  return out;
+}
+
 Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attempt,
                            const ChatListener& listener) {
   const text::Profile& profile = *settings_.profile;
@@ -198,6 +220,7 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
   Sampling sampling = settings_.sampling;
   sampling.seed = seed_of(sampling.seed, attempt);
   SK_TRY(Sampler sampler, Sampler::create(sampling, traits_));
+  SK_TRY(GenerateOptions options, options_of(wording));
 
   drop_open();
   Reply reply;
@@ -208,15 +231,6 @@ Result<Reply> Chat::answer(int64_t parent, std::string_view user, uint64_t attem
     return reply;
   }
   SK_TRY_STATUS(read_text(opening));
-  GenerateOptions options;
-  options.max_tokens = settings_.max_tokens;
-  options.stops = {.policy = profile.stop,
-                   .stop_strings = settings_.stop,
-                   .role_words = profile.role_words,
-                   .chat = profile.has_template(),
-                   .opening = wording.opening};
-  options.profile = &profile;
-  options.think_budget = settings_.think_budget;
   std::unique_ptr<Drafter> drafter = this->drafter(turn, opening);
   options.drafter = drafter.get();
   options.draft = settings_.draft;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "constrain/wanted.h"
 #include "run/engine.h"
 #include "run/saved_chat.h"
 #include "run/state_tree.h"
@@ -27,6 +28,9 @@ struct ChatSettings {
   int64_t think_budget = -1;  // of a thought; negative: no limit
   int64_t draft = 0;          // guesses tried in a pass (GenerateOptions::draft); 0: none
   std::vector<std::string> stop;
+  // What an answer has to be, and the vocabulary's words that it is made of.
+  constrain::Wanted wanted{};
+  std::shared_ptr<const constrain::Words> words{};
   // States that are kept; beyond it the least valuable are dropped and read again when needed.
   size_t snapshot_bytes = size_t{1} << 30;
 };
@@ -68,6 +72,7 @@ class Chat {
                                               std::string system = {});
 
   ChatSettings& settings() { return settings_; }
+  const text::TokenizerPtr& tokenizer() const { return tokenizer_; }
   const std::string& system_text() const { return system_; }
 
   // A user's turn and its answer.
@@ -166,6 +171,7 @@ class Chat {
                        const ChatListener& listener);
   Result<Reply> answer_again(uint64_t attempt, const ChatListener& listener);
   Status generate(const ChatListener& listener, Reply& reply);
+  Result<GenerateOptions> options_of(const text::Turn& wording) const;
   std::unique_ptr<Drafter> drafter(const Node& turn, std::span<const int32_t> opening);
 
   std::shared_ptr<Engine> engine_;

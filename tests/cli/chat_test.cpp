@@ -112,6 +112,26 @@ TEST_F(ChatCommand, complete_continues_the_text_as_it_stands) {
   EXPECT_NE(all.err.find("% of read bandwidth, logits "), std::string::npos);
 }
 
+TEST_F(ChatCommand, answers_are_held_to_a_form_until_it_is_taken_back) {
+  SK_NEEDS_TERMINAL();
+  Terminal terminal({"run", kModel, "--temp", "0"});
+  ASSERT_NE(terminal.wait_for(kPrompt), "");
+  const auto brings = [&](const std::string& line, const std::string& text) {
+    terminal.send(line + "\r");
+    EXPECT_NE(terminal.wait_for(text), "") << line << " does not bring " << text;
+  };
+  brings("/set choice=purple", "choice = purple");
+  brings("Reverse: garden", "garden\r\n");
+  EXPECT_NE(terminal.wait_for("purple"), "");
+  brings("/set regex=(a", "1:1: the ( has no )");
+  brings("/show params", "choice             purple");
+  brings("/set choice=", "choice = ");
+  brings("/clear", kPrompt);
+  brings("Reverse: garden", BUNDLED_REVERSED);
+  terminal.send("/exit\r");
+  EXPECT_EQ(terminal.finish(), 0);
+}
+
 TEST_F(ChatCommand, drafts_change_no_token_and_are_counted) {
   const std::vector<std::string> ask = {
       "complete", kModel, "User: Tell me a story.\n\nAssistant:", "-n", "300", "--temp", "0",

@@ -143,6 +143,18 @@ TEST(Constraint, what_cannot_be_kept_to_is_told_with_its_place) {
   }
 }
 
+TEST(Constraint, a_question_is_answered_in_the_form_too) {
+  const Ran ran = run({"run", kModel, "Is snow white?", "--choice", "yes", "--json", "-t", "1"});
+  const auto told = parse_json(ran.out, 1 << 20);
+  ASSERT_TRUE(told) << ran.out << ran.err;
+  EXPECT_EQ(told->find("text").string(), "yes");
+  EXPECT_EQ(told->find("finish").string(), "complete");
+  expect_one(run({"run", kModel, "Make one", "--schema", kSchema, "--temp", "2", "-t", "1"}).out);
+  const Ran wrong = run({"run", kModel, "Make one", "--schema", "{\"type\":5}"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(has(wrong.err, "--schema: #/type: ")) << wrong.err;
+}
+
 TEST(Constraint, a_schemas_warnings_are_shown) {
   const Ran ran = complete({"--schema", R"({"type":"string","maxLength":3,"format":"flavour"})"});
   EXPECT_EQ(ran.code, 0) << ran.err;

@@ -128,6 +128,65 @@ static void talk(const sk_model* model, const int32_t* prompt, size_t count) {
   sk_engine_free(engine);
 }
 
+/* A constraint, the matcher of one text, and a generation under it. */
+static void constrain(const sk_model* model, const int32_t* prompt, size_t count) {
+  static const char schema[] =
+      "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"maximum\":99},"
+      "\"a\":{\"enum\":[\"x\",\"yy\"]}},\"required\":[\"n\",\"a\"]}";
+  sk_constraint_params params;
+  memset(&params, 0, sizeof params);
+  params.size = sizeof params;
+  params.text = schema;
+  params.text_size = sizeof schema - 1;
+  sk_vocab* vocab = NULL;
+  sk_constraint* constraint = NULL;
+  sk_matcher *matcher = NULL, *fork = NULL;
+  DO(sk_vocab_of(model, &vocab));
+  DO(sk_constraint_new(vocab, &params, &constraint));
+  DO(sk_matcher_new(constraint, &matcher));
+  int32_t read = 0;
+  size_t size = 0;
+  DO(sk_matcher_read(matcher, "{\"n\":7,", 7, &read));
+  DO(sk_matcher_clone(matcher, &fork));
+  static uint64_t mask[2048];
+  DO(sk_matcher_mask(fork, mask, 2048, &size));
+  say("mask", hash_of(mask, size * sizeof mask[0]));
+  sk_engine* engine = NULL;
+  sk_generation* generation = NULL;
+  struct sk_generate_params asked;
+  memset(&asked, 0, sizeof asked);
+  asked.size = sizeof asked;
+  asked.prompt = prompt;
+  asked.prompt_count = count;
+  asked.constraint = constraint;
+  asked.max_tokens = 30;
+  DO(sk_engine_new(model, NULL, &engine));
+  uint64_t heard = 0;
+  struct sk_event event;
+  memset(&event, 0, sizeof event);
+  event.size = sizeof event;
+  DO(sk_generation_start(engine, NULL, &asked, &generation));
+  while (event.finish == SK_FINISH_NONE) {
+    if (again("sk_generation_next", sk_generation_next(generation, &event))) {
+      if (event.finish == SK_FINISH_NONE) continue;
+      /* It has ended there, and is begun anew. */
+      sk_generation_free(generation);
+      heard = 0;
+      event.finish = SK_FINISH_NONE;
+      DO(sk_generation_start(engine, NULL, &asked, &generation));
+      continue;
+    }
+    heard = heard * 31 + hash_of(event.text, event.text_size);
+  }
+  say("constrained", heard);
+  sk_generation_free(generation);
+  sk_engine_free(engine);
+  sk_matcher_free(fork);
+  sk_matcher_free(matcher);
+  sk_constraint_free(constraint);
+  sk_vocab_free(vocab);
+}
+
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
   struct sk_model_params params;
@@ -184,6 +243,7 @@ int main(int argc, char** argv) {
   say("hidden", hash_of(logits, 32 * sizeof(float)));
   DO(sk_state_reset(copy));
   talk(model, ids, count);
+  constrain(model, ids, count);
 
   struct sk_sampling sampling;
   memset(&sampling, 0, sizeof sampling);
