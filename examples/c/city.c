@@ -21,8 +21,10 @@ int main(int argc, char** argv) {
   check(sk_model_open(argc > 1 ? argv[1] : "models/bundled-0.pth", NULL, &model));
   sk_vocab* vocab = NULL;
   check(sk_vocab_of(model, &vocab));
-  const sk_constraint_params wanted = {
-      .size = sizeof wanted, .text = schema, .text_size = strlen(schema)};
+  const sk_constraint_params wanted = {.size = sizeof wanted,
+                                       .text = schema,
+                                       .text_size = strlen(schema),
+                                       .whitespace = SK_WHITESPACE_COMPACT};
   sk_constraint* constraint = NULL;
   check(sk_constraint_new(vocab, &wanted, &constraint));
 
