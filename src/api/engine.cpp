@@ -157,8 +157,9 @@ Status hold(const sk_generate_params& given, const Vocabulary& vocabulary,
             GenerateOptions& options) {
   constrain::Beginning beginning;
   if (options.profile) {
-    beginning = beginning_of(*options.profile, options.stops.opening, false);
-    end_as_turn(*options.profile, *vocabulary.tokenizer, options);
+    const constrain::Wanted& wanted = given.constraint->wanted;
+    beginning = beginning_of(*options.profile, options.stops.opening, wanted);
+    end_as_turn(*options.profile, *vocabulary.tokenizer, wanted, options);
   }
   SK_TRY(options.constraint, matcher_of(*given.constraint, vocabulary, beginning));
   if (given.constrained_size == 0) return {};

@@ -55,7 +55,7 @@ Term after(Grammar& grammar, const Beginning& beginning, Term answer) {
   const std::string_view opening = beginning.opening;
   const std::string_view has = open == std::string_view::npos ? kThought : opening.substr(open);
   const Term thought = rest_of_thought(terms, has);
-  const Term lines = terms.repeat(terms.literal("\n"), 0, 2);
+  const Term lines = beginning.lines ? terms.repeat(terms.literal("\n"), 0, 2) : Term::empty;
   // Nothing is left of one that the opening has closed.
   if (thought == Term::none) return answer;
   const Term parts[] = {thought, lines, answer};
@@ -70,7 +70,7 @@ Checked<Term> add_calls(Grammar& grammar, const Calls& calls, SchemaNotes* notes
   if (calls.calling == Calling::none) return text_without(terms, form.trigger);
   Problems problems;
   std::vector<Term> arguments;
-  for (size_t i = 0; i < calls.tools.size(); ++i) {
+  for (size_t i = 0; i < calls.tools.size() && problems.size() < kMostProblems; ++i) {
     const Json& parameters = calls.tools[i].parameters;
     JsonWriter schema;
     if (parameters)

@@ -20,6 +20,7 @@ struct Beginning {
   std::string opening = {};
   bool may_think = false;  // a thought may be opened, where the opening has none
   bool blank = false;      // a blank may stand before the answer, as after "Assistant:"
+  bool lines = true;       // and up to two line ends behind a thought
 };
 Term after(Grammar& grammar, const Beginning& beginning, Term answer);
 

@@ -7,8 +7,6 @@
 namespace skein::constrain {
 namespace {
 
-constexpr size_t kMostWork = 100'000;  // items looked at for one configuration
-
 // The groups that no byte set of a table of terms tells apart; what is derived has no finer ones.
 ByteClasses classes_of(const Terms& terms) {
   ByteClasses out;
@@ -82,7 +80,7 @@ void Automaton::reset() {
   clamps_.clear();
   clamped_nodes_.clear();
   trouble_ = Trouble::none;
-  added_ = 0;
+  steps_ = 0;
 }
 
 size_t Automaton::bytes_held() const {
@@ -95,22 +93,40 @@ size_t Automaton::bytes_held() const {
          clamped_nodes_.capacity() * sizeof(Frames::Node);
 }
 
-// Whether this is to stop; counting what is held is not free.
-bool Automaton::over_budget() {
-  if (terms_.full() || (++added_ % 256 == 0 && bytes_held() > limits_.bytes))
+void Automaton::begin_step() {
+  step_began_ = terms_.work();
+  terms_.allow(std::min(allowed(), limits_.step_work));
+}
+
+// Whether it came to trouble.
+bool Automaton::end_step() {
+  most_step_work_ = std::max(most_step_work_, terms_.work() - step_began_);
+  // Counting what is held is not free.
+  constexpr size_t kBetweenCounts = 16;
+  if (!stopped() && ++steps_ % kBetweenCounts == 0 && bytes_held() > limits_.bytes)
     trouble_ = Trouble::full;
+  return trouble_ != Trouble::none;
+}
+
+// Whether a step is to be broken off.
+bool Automaton::stopped() {
+  if (terms_.full() && trouble_ == Trouble::none)
+    trouble_ = terms_.overworked() ? Trouble::items : Trouble::full;
   return trouble_ != Trouble::none;
 }
 
 // ---- reading ------------------------------------------------------------------------------------
 
 Automaton::Config Automaton::start() {
+  begin_step();
   std::vector<Item> kernel{{root_, Frames::kBottom}};
-  return close(kernel);
+  const Config to = close(kernel);
+  return end_step() ? kDead : to;
 }
 
 Automaton::Config Automaton::step(Config config, uint8_t group) {
   if (trouble_ != Trouble::none) return kDead;
+  begin_step();
   const uint8_t byte = classes_.representatives[group];
   std::vector<Item> kernel;
   const Record r = records_[config];
@@ -120,21 +136,25 @@ Automaton::Config Automaton::step(Config config, uint8_t group) {
     if (read != Term::none) kernel.push_back({read, item.node});
   }
   const Config to = close(kernel);
-  if (trouble_ == Trouble::none) table_[config * classes_.count() + group] = to;
-  return trouble_ == Trouble::none ? to : kDead;
+  if (end_step()) return kDead;
+  table_[config * classes_.count() + group] = to;
+  return to;
 }
 
 Automaton::Config Automaton::next_token(Config config, int32_t id) {
   if (trouble_ != Trouble::none) return kDead;
+  begin_step();
   std::vector<Item> kernel;
   const Record r = records_[config];
   for (size_t n = 0; n < r.token_count; ++n) {
+    terms_.spend(1);
     const TokenWay way = token_ways_[r.tokens + n];
     const bool named =
         std::ranges::binary_search(terms_.token_list(way.set), static_cast<Term>(id));
     if (named != terms_.other_tokens(way.set)) kernel.push_back({way.tail, way.node});
   }
-  return close(kernel);
+  const Config to = close(kernel);
+  return end_step() ? kDead : to;
 }
 
 // ---- a configuration ----------------------------------------------------------------------------
@@ -158,7 +178,6 @@ struct Automaton::Closing {
       queue;  // by depth, so that a rule is entered first where it is least
   std::vector<Item> items;
   std::vector<TokenWay> tokens;
-  size_t work = 0;
 
   void add(Term term, Frames::Node node, uint16_t depth) {
     if (queue.size() <= depth) queue.resize(depth + size_t{1});
@@ -167,18 +186,20 @@ struct Automaton::Closing {
 };
 
 Automaton::Config Automaton::close(std::vector<Item>& kernel) {
-  if (kernel.empty()) return kDead;
+  if (kernel.empty() || stopped()) return kDead;
   bool can_end = false;
   leave(kernel, can_end);
   drop_too_deep(kernel);
   join_by_node(kernel);
+  if (stopped()) return kDead;
   std::vector<TokenWay> tokens;
   if (std::ranges::any_of(kernel, [&](const Item& item) { return !terms_.regular(item.term); })) {
     Closing now;
     for (const Item& item : kernel) now.add(item.term, item.node, frames_.depth(item.node));
     enter(now);
-    if (trouble_ != Trouble::none) return kDead;
+    if (stopped()) return kDead;
     const std::vector<Frames::Node> nodes = settle(now);
+    if (stopped()) return kDead;
     const auto made = [&](Frames::Node node) {
       return node & Frames::kFresh ? nodes[node & ~Frames::kFresh] : node;
     };
@@ -191,7 +212,8 @@ Automaton::Config Automaton::close(std::vector<Item>& kernel) {
   std::erase_if(kernel, [&](const Item& item) { return !reads(item.term); });
   std::sort(kernel.begin(), kernel.end());
   if (kernel.size() + tokens.size() > limits_.items) trouble_ = Trouble::items;
-  if (over_budget()) return kDead;
+  terms_.spend(kernel.size() + tokens.size());
+  if (stopped()) return kDead;
   return intern(kernel, tokens, can_end);
 }
 
@@ -218,13 +240,12 @@ void Automaton::leave(std::vector<Item>& kernel, bool& can_end) {
     for (uint32_t n = 0; n < kernel.size(); ++n) seen.add(hash(kernel[n]), n);
   for (size_t n = 0; n < kernel.size(); ++n) {
     const Item item = kernel[n];
+    terms_.spend(1);
     if (!terms_.nullable(item.term)) continue;
     can_end = can_end || frames_.ends(item.node);
+    terms_.spend(2 * frames_.ways(item.node).size());
+    if (stopped()) return;
     for (const Frames::Way& way : frames_.ways(item.node)) add({way.tail, way.below});
-    if (kernel.size() > kMostWork) {
-      trouble_ = Trouble::items;
-      return;
-    }
   }
 }
 
@@ -238,6 +259,7 @@ void Automaton::drop_too_deep(std::vector<Item>& kernel) {
 // What goes on alike is one item.
 void Automaton::join_by_node(std::vector<Item>& items) {
   if (items.size() < 2) return;
+  terms_.spend(4 * items.size());
   std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
     return a.node != b.node ? a.node < b.node : a.term < b.term;
   });
@@ -258,10 +280,8 @@ void Automaton::enter(Closing& now) {
       const Closing::Work work = now.queue[depth][n];
       now.items.push_back({work.term, work.node});
       if (!terms_.regular(work.term)) enter_from(now, work.term, work.node, work.depth);
-      if (++now.work > kMostWork || terms_.full()) {
-        trouble_ = terms_.full() ? Trouble::full : Trouble::items;
-        return;
-      }
+      terms_.spend(4);
+      if (stopped()) return;
     }
 }
 
@@ -272,6 +292,9 @@ void Automaton::enter_from(Closing& now, Term term, Frames::Node node, uint16_t 
       if (depth + need(tail).at_end <= limits_.depth) now.tokens.push_back({head, tail, node});
       continue;
     }
+    // Looking for the rule, and making room for its way.
+    terms_.spend(4 + now.locals.size() / 4);
+    if (stopped()) return;
     const uint32_t rule = terms_.rule(head);
     const bool last = tail == Term::empty;
     const auto inner = static_cast<uint16_t>(last ? depth : depth + 1);
@@ -287,6 +310,7 @@ void Automaton::enter_from(Closing& now, Term term, Frames::Node node, uint16_t 
     }
     if (!last) {
       const Frames::Way way{tail, node};
+      terms_.spend(now.locals[local].content.ways.size() / 16);
       now.locals[local].content.add(std::span(&way, 1), false);
     } else if (node != entered) {
       now.locals[local].like.push_back(node);
@@ -300,12 +324,13 @@ std::vector<Frames::Node> Automaton::settle(Closing& now) {
     changed = false;
     for (Closing::Local& local : now.locals)
       for (const Frames::Node like : local.like) {
-        if (like & Frames::kFresh) {
-          const Frames::Content& other = now.locals[like & ~Frames::kFresh].content;
-          changed = local.content.add(other.ways, other.ends) || changed;
-        } else {
-          changed = local.content.add(frames_.ways(like), frames_.ends(like)) || changed;
-        }
+        const bool fresh = like & Frames::kFresh;
+        const Frames::Content* const other =
+            fresh ? &now.locals[like & ~Frames::kFresh].content : nullptr;
+        const std::span<const Frames::Way> ways = fresh ? other->ways : frames_.ways(like);
+        terms_.spend(1 + local.content.ways.size() + ways.size());
+        if (stopped()) return {};
+        changed = local.content.add(ways, fresh ? other->ends : frames_.ends(like)) || changed;
       }
   }
   std::vector<Frames::Node> nodes(now.locals.size(), Frames::kFresh);
@@ -315,6 +340,8 @@ std::vector<Frames::Node> Automaton::settle(Closing& now) {
     for (size_t n = 0; n < nodes.size(); ++n) {
       if (!(nodes[n] & Frames::kFresh)) continue;
       Frames::Content& content = now.locals[n].content;
+      terms_.spend(1 + content.ways.size());
+      if (stopped()) return {};
       bool ready = true;
       for (Frames::Way& way : content.ways) {
         if (way.below & Frames::kFresh && !(nodes[way.below & ~Frames::kFresh] & Frames::kFresh))
@@ -322,6 +349,7 @@ std::vector<Frames::Node> Automaton::settle(Closing& now) {
         ready = ready && !(way.below & Frames::kFresh);
       }
       if (!ready) continue;
+      terms_.spend(4 * content.ways.size());
       sort_once_each(content.ways);
       nodes[n] = frames_.make(content);
       changed = true;
@@ -343,6 +371,8 @@ std::vector<Frames::Node> Automaton::settle(Closing& now) {
     Frames::Content content = std::move(now.locals[n].content);
     for (Frames::Way& way : content.ways)
       if (way.below & Frames::kFresh) way.below = place[way.below & ~Frames::kFresh];
+    terms_.spend(16 * (1 + content.ways.size()));  // blocks are made of them, and found
+    if (stopped()) return {};
     sort_once_each(content.ways);
     labels.push_back(now.locals[n].rule);
     members.push_back(std::move(content));

@@ -23,7 +23,9 @@
 // numbers are void then, and who has read a text reads it again. Not for several threads at once.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -37,10 +39,11 @@ namespace skein::constrain {
 class Automaton {
  public:
   struct Limits {
-    uint16_t depth = 32;      // of calls; or what the grammar needs at least
-    size_t items = 2'000;     // of one configuration
-    size_t bytes = 32 << 20;  // of tables
-    uint32_t word = 128;      // no word is longer; 0: nothing is clamped
+    uint16_t depth = 32;             // of calls; or what the grammar needs at least
+    size_t items = 2'000;            // of one configuration
+    size_t bytes = 32 << 20;         // of tables
+    uint32_t word = 128;             // no word is longer; 0: nothing is clamped
+    uint64_t step_work = 1'500'000;  // of one step, in the units of Terms::work()
   };
   using Config = uint32_t;
   static constexpr Config kDead = 0;
@@ -48,7 +51,7 @@ class Automaton {
   enum class Trouble : uint8_t {
     none,
     full,   // over Limits::bytes
-    items,  // over Limits::items
+    items,  // over Limits::items, or over the work of a step or of what was allowed
   };
 
   Automaton(Prepared&& prepared, const Limits& limits);
@@ -81,8 +84,16 @@ class Automaton {
   size_t items(Config config) const { return records_[config].item_count; }
   size_t configs() const { return records_.size(); }
 
+  // Steps from here on may do as much work together. What is in the table costs nothing.
+  void allow(uint64_t work) { most_work_ = terms_.work() + work; }
+  uint64_t allowed() const { return most_work_ - std::min(most_work_, terms_.work()); }
+  uint64_t work() const { return terms_.work(); }
+  uint64_t most_step_work() const { return most_step_work_; }  // of one step so far
+
   Trouble trouble() const { return trouble_; }
+  // Not after work was broken off: what is remembered is spoiled() then, and reset() helps.
   void forgive() { trouble_ = Trouble::none; }
+  bool spoiled() const { return terms_.full(); }
   void reset();
   size_t bytes_held() const;
 
@@ -126,7 +137,9 @@ class Automaton {
   void enter_from(Closing& now, Term term, Frames::Node node, uint16_t depth);
   std::vector<Frames::Node> settle(Closing& now);
   Config intern(std::vector<Item>& items, std::vector<TokenWay>& tokens, bool can_end);
-  bool over_budget();
+  void begin_step();
+  bool end_step();
+  bool stopped();
 
   Need need(Term t);
   bool reads(Term t);
@@ -151,7 +164,10 @@ class Automaton {
   std::vector<TokenWay> token_ways_;
   Slots numbers_;
   Trouble trouble_ = Trouble::none;
-  size_t added_ = 0;
+  size_t steps_ = 0;
+  uint64_t most_work_ = std::numeric_limits<uint64_t>::max();  // as terms_.work() counts
+  uint64_t step_began_ = 0;
+  uint64_t most_step_work_ = 0;
 
   // By term or node, as far as known.
   std::vector<Need> needs_;

@@ -24,6 +24,7 @@ Need Automaton::need(Term root) {
   while (!stack.empty()) {
     const Term t = stack.back();
     const size_t depth = stack.size();
+    terms_.spend(4 + terms_.children(t).size());
     for (const Term part : terms_.children(t))
       if (known(part).at_end == kUnknownNeed.at_end) stack.push_back(part);
     if (stack.size() > depth) continue;
@@ -107,6 +108,7 @@ Term Automaton::clamp(Term root) {
   while (!stack.empty()) {
     const Term t = stack.back();
     const size_t depth = stack.size();
+    terms_.spend(4 + terms_.children(t).size());
     if (seen(t) == kUnknown)
       for (const Term part : terms_.children(t))
         if (seen(part) == kUnknown) stack.push_back(part);
@@ -170,6 +172,7 @@ Frames::Node Automaton::clamp_node(Frames::Node root) {
       Frames::Content content{{}, frames_.ends(node)};
       const std::vector<Frames::Way> ways(frames_.ways(node).begin(), frames_.ways(node).end());
       for (const Frames::Way& way : ways) {
+        terms_.spend(4 + content.ways.size() / 16);
         const Frames::Way there{clamp(way.tail), clamped_nodes_[way.below]};
         content.add(std::span(&there, 1), false);
       }
@@ -184,6 +187,7 @@ Frames::Node Automaton::clamp_node(Frames::Node root) {
 Automaton::Config Automaton::clamped(Config config) {
   if (limits_.word == 0 || trouble_ != Trouble::none) return config;
   if (records_[config].clamped != kUnset) return records_[config].clamped;
+  begin_step();
   const Record r = records_[config];
   std::vector<Item> items;
   for (size_t n = 0; n < r.item_count; ++n) {
@@ -199,7 +203,7 @@ Automaton::Config Automaton::clamped(Config config) {
   std::sort(items.begin(), items.end());
   std::sort(tokens.begin(), tokens.end());
   tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
-  if (over_budget()) return config;
+  if (end_step()) return config;
   const Config made = intern(items, tokens, r.can_end);
   records_[config].clamped = made;
   return made;

@@ -9,7 +9,7 @@ namespace {
 // readings is refused then and not in the middle of an answer. More of them where the first ones
 // are read in several ways at once.
 constexpr size_t kFirstWalks = 4, kAllWalks = 64, kWalk = 48, kSeveral = 6;
-constexpr size_t kMostLooks = 20'000;  // items met, which is a matter of milliseconds
+constexpr size_t kMostLooks = 20'000;  // items met
 
 }  // namespace
 
@@ -39,6 +39,7 @@ Checked<ConstraintPtr> Constraint::make(Grammar&& grammar, std::shared_ptr<const
 std::optional<Problem> Constraint::probe() {
   std::minstd_rand random(1);
   size_t most = 0, looks = 0;
+  automaton_.allow(kMostProbeWork);
   const auto start = automaton_.start();
   for (size_t n = 0; n < (most > kSeveral ? kAllWalks : kFirstWalks); ++n) {
     Automaton::Config at = start;

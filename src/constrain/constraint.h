@@ -30,6 +30,9 @@ struct ConstraintOptions {
 
 class Constraint {
  public:
+  // Of the texts that are tried when one is made, in the units of Terms::work().
+  static constexpr uint64_t kMostProbeWork = 100'000'000;
+
   // Problems: unsatisfiable, constraint_too_large.
   static Checked<std::shared_ptr<const Constraint>> make(Grammar&& grammar,
                                                          std::shared_ptr<const Words> words,
@@ -38,6 +41,10 @@ class Constraint {
   const Words& words() const { return *words_; }
   // All that is held but the words, tables and masks included, as it was after the last use.
   size_t bytes_held() const { return held_; }
+  // For tests: what was done for it so far, and for the step that took most, in the units of
+  // Terms::work().
+  uint64_t work() const { return automaton_.work(); }
+  uint64_t most_step_work() const { return automaton_.most_step_work(); }
 
  private:
   friend class Matcher;

@@ -78,21 +78,40 @@ std::vector<Frames::Node> Frames::make_block(std::span<const uint32_t> labels,
       for (const Way& way : member.ways)
         ways_.push_back({way.tail, way.below & kFresh ? first + (way.below & ~kFresh) : way.below});
     }
-    // Depths of members depend on each other's: as often as one of them becomes less.
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (Node node = first; node < first + members.size(); ++node)
-        for (const Way& way : ways(node))
-          if (depth(way.below) != 0xffff && depth(way.below) + 1 < depth(node)) {
-            records_[node].depth = static_cast<uint16_t>(depth(way.below) + 1);
-            changed = true;
-          }
-    }
+    find_depths(first);
   }
   std::vector<Node> made;
   for (size_t n = 0; n < members.size(); ++n)
     made.push_back(blocks_[block].first + static_cast<Node>(n));
   return made;
+}
+
+// Of a block that was just made. Depths of members depend on each other's: the least ones first,
+// which cannot become less.
+void Frames::find_depths(Node first) {
+  std::vector<std::vector<Node>> users(records_.size() - first);
+  std::vector<std::vector<Node>> by_depth;
+  const auto lower = [&](Node node, uint16_t depth) {
+    if (depth > records_[node].depth) return;
+    records_[node].depth = depth;
+    if (by_depth.size() <= depth) by_depth.resize(depth + size_t{1});
+    by_depth[depth].push_back(node);
+  };
+  for (Node node = first; node < records_.size(); ++node) {
+    if (ends(node)) lower(node, 0);
+    for (const Way& way : ways(node))
+      if (way.below >= first)
+        users[way.below - first].push_back(node);
+      else if (depth(way.below) + 1 < depth(node))
+        lower(node, static_cast<uint16_t>(depth(way.below) + 1));
+  }
+  for (size_t least = 0; least < by_depth.size(); ++least)
+    for (size_t n = 0; n < by_depth[least].size(); ++n) {
+      const Node node = by_depth[least][n];
+      if (depth(node) != least) continue;
+      for (const Node user : users[node - first])
+        if (least + 1 < depth(user)) lower(user, static_cast<uint16_t>(least + 1));
+    }
 }
 
 size_t Frames::bytes_held() const {

@@ -57,6 +57,8 @@ class Frames {
   size_t bytes_held() const;
 
  private:
+  void find_depths(Node first);
+
   struct Record {
     uint32_t at = 0;
     uint32_t count = 0;

@@ -8,6 +8,9 @@ namespace {
 using Config = Automaton::Config;
 using Trouble = Automaton::Trouble;
 
+// Of reading the whole text again.
+constexpr uint64_t kMostAgainWork = 16 * Matcher::kMostCallWork;
+
 }  // namespace
 
 // Runs `what` on tables that nobody changes meanwhile, from where the text ends. Tables that are
@@ -19,6 +22,7 @@ auto Matcher::locked(const What& what) -> Result<decltype(what())> {
   for (int attempt = 0;; ++attempt) {
     if (epoch_ != c.epoch_) find_place();
     if (c.automaton_.trouble() == Trouble::none) {
+      c.automaton_.allow(kMostCallWork);
       auto value = what();
       if (c.automaton_.trouble() == Trouble::none) {
         c.held_ = c.automaton_.bytes_held() + c.masks_.bytes_held();
@@ -28,6 +32,7 @@ auto Matcher::locked(const What& what) -> Result<decltype(what())> {
     if (c.automaton_.trouble() == Trouble::items || attempt > 0) {
       const bool items = c.automaton_.trouble() == Trouble::items;
       c.automaton_.forgive();
+      if (c.automaton_.spoiled()) begin_anew();
       return items ? fail(Code::unsupported,
                           "the answer has too many readings under its grammar at byte {}; make the "
                           "grammar less ambiguous",
@@ -36,14 +41,20 @@ auto Matcher::locked(const What& what) -> Result<decltype(what())> {
                           "at byte {} of the answer its grammar needs more memory than it may have",
                           text_.size());
     }
-    c.automaton_.reset();
-    c.masks_.clear();
-    ++c.epoch_;
+    begin_anew();
   }
+}
+
+void Matcher::begin_anew() {
+  const Constraint& c = *constraint_;
+  c.automaton_.reset();
+  c.masks_.clear();
+  ++c.epoch_;
 }
 
 void Matcher::find_place() {
   const Constraint& c = *constraint_;
+  c.automaton_.allow(kMostAgainWork);
   config_ = c.automaton_.start();
   size_t at = 0;
   for (const TokenRead& token : tokens_) {

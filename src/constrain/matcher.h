@@ -15,11 +15,15 @@
 
 namespace skein::constrain {
 
-// Errors of all calls: the text has more readings at once than ConstraintOptions::items, or the
-// tables cannot hold what one step needs. Code::unsupported; the answer cannot go on, and must not
-// go on without the constraint (`constraint_budget` in the API).
+// Errors of all calls: the text has more readings at once than ConstraintOptions::items, or finding
+// them takes more work than a step or a call may, or the tables cannot hold what one step needs.
+// Code::unsupported; the answer cannot go on, and must not go on without the constraint
+// (`constraint_budget` in the API).
 class Matcher {
  public:
+  // Of one call, in the units of Terms::work(): some 20 ms. What was met before costs nothing.
+  static constexpr uint64_t kMostCallWork = 6'000'000;
+
   explicit Matcher(ConstraintPtr constraint) : constraint_(std::move(constraint)) {}
 
   // The ids that may come next. None, where only the end can follow.
@@ -58,6 +62,7 @@ class Matcher {
 
   template <typename What>
   auto locked(const What& what) -> Result<decltype(what())>;
+  void begin_anew();
   void find_place();
   Automaton::Config read(Automaton::Config from, std::string_view bytes) const;
   Automaton::Config read_token(Automaton::Config from, int32_t id) const;

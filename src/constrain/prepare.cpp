@@ -11,6 +11,7 @@ using Kind = Terms::Kind;
 constexpr Term kUnset{0xffffffff};
 constexpr size_t kLongestInlined = 32;        // parts of a sequence
 constexpr size_t kMostDerivatives = 200'000;  // to find what is empty, in one grammar
+constexpr uint64_t kMostWork = 50'000'000;    // of one grammar, in the units of Terms::work()
 
 size_t place(Term t) { return static_cast<uint32_t>(t); }
 
@@ -100,8 +101,9 @@ std::vector<bool> spread(const Grammar& grammar, const Reached& reached, const L
 // Writes the terms that a root reaches into another table.
 class Writer {
  public:
-  Writer(const Grammar& from, const Reached& reached, const ByteSet& writable)
+  Writer(const Grammar& from, const Reached& reached, const ByteSet& writable, uint64_t work)
       : from_(from), all_writable_(writable.all()), writable_(writable) {
+    out_.terms.allow(work);
     const Terms& terms = from.terms;
     regular_ = spread(
         from, reached,
@@ -304,10 +306,11 @@ Checked<Prepared> prepare(Grammar&& grammar, const ByteSet& writable) {
   if (grammar.terms.full() || grammar.rules.size() > Grammar::kMostRules)
     return tl::unexpected(Problems{too_large()});
   // The second time only where rules were found that never end.
-  for (;;) {
+  for (uint64_t work = 0;;) {
     const Reached reached(grammar);
-    auto written = Writer(grammar, reached, writable).write();
+    auto written = Writer(grammar, reached, writable, kMostWork - work).write();
     if (!written) return written;
+    work += written->terms.work();
     Grammar left{std::move(written->terms), std::move(written->rules), written->root};
     const Needs needs(left, Reached(left));
     if (left.root == Term::none || needs.at_end(left.root) == kImpossible)

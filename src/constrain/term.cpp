@@ -45,11 +45,12 @@ bool Terms::same(const Node& node, std::span<const Term> list, Term t) const {
 Term Terms::intern(const Node& node) { return intern(node, {}); }
 
 Term Terms::intern(Node node, std::span<const Term> list) {
+  spend(4 + list.size());
   if (!list.empty()) node.of[1] = Term{static_cast<uint32_t>(list.size())};
   const uint64_t hash = hash_of(node, list);
   const uint32_t known = numbers_.find(hash, [&](uint32_t n) { return same(node, list, Term{n}); });
   if (known != Slots::kNone) return Term{known};
-  if (nodes_.size() >= limit_ || lists_.size() + list.size() > limit_ * 8) {
+  if (full_ || nodes_.size() >= limit_ || lists_.size() + list.size() > limit_ * 8) {
     full_ = true;
     return Term::none;
   }
@@ -81,7 +82,7 @@ void Terms::rewind(const Mark& mark) {
   derived_.clear();
   pruned_.clear();
   chosen_.clear();
-  full_ = false;
+  full_ = overworked_ = false;
 }
 
 size_t Terms::bytes_held() const {
@@ -130,6 +131,7 @@ Terms::Split Terms::split(Term t) const {
 
 Term Terms::bytes(const ByteSet& set) {
   if (set.none()) return Term::none;
+  spend(8);
   const auto [it, fresh] = set_numbers_.try_emplace(set, static_cast<uint32_t>(sets_.size()));
   if (fresh) sets_.push_back(set);
   return intern({.kind = Kind::bytes, .of = {Term{it->second}}});
@@ -252,6 +254,7 @@ Term Terms::both(Term a, Term b) {
 Term Terms::both(std::span<const Term> all) {
   std::vector<Term> parts;
   flatten(Kind::both, all, parts);
+  spend(4 * parts.size());
   sort_once_each(parts);
   std::erase(parts, any_bytes());
   if (parts.empty()) return any_bytes();

@@ -129,6 +129,18 @@ class Terms {
   // Derivatives that searches looked at, all together.
   uint64_t searched() const { return searched_; }
 
+  // Work that was done, in units of one to four nanoseconds: lists and terms that were looked at,
+  // and whatever else who uses the table spends. The same calls on an equal table cost the same on
+  // every machine. Beyond what is allowed the table is full; what it then remembers counts for
+  // nothing until rewind().
+  void allow(uint64_t more) { most_work_ = work_ + more; }
+  void spend(uint64_t work) {
+    work_ += work;
+    if (work_ > most_work_) full_ = overworked_ = true;
+  }
+  uint64_t work() const { return work_; }
+  bool overworked() const { return overworked_; }
+
   size_t size() const { return nodes_.size(); }
   bool full() const { return full_; }
   size_t bytes_held() const;
@@ -222,6 +234,9 @@ class Terms {
 
   size_t limit_;
   bool full_ = false;
+  bool overworked_ = false;
+  uint64_t work_ = 0;
+  uint64_t most_work_ = std::numeric_limits<uint64_t>::max();
   uint64_t searched_ = 0;
   std::vector<Node> nodes_;
   std::vector<Term> lists_;

@@ -26,6 +26,7 @@ void Terms::flatten(Kind kind, std::span<const Term> list, std::vector<Term>& ou
 bool Terms::simplify_choices(std::vector<Term>& choices) {
   std::vector<Term> flat;
   flatten(Kind::either, choices, flat);
+  spend(8 * flat.size());
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   if (!flat.empty() && flat.front() == Term::none) flat.erase(flat.begin());
@@ -162,6 +163,7 @@ Term Terms::either(std::span<const Term> choices) {
   stack.back().choices.assign(choices.begin(), choices.end());
   std::vector<Term> tails;
   while (true) {
+    if (full_) return Term::none;
     Choosing& now = stack.back();
     std::optional<Term> result;
     if (!now.ready) {

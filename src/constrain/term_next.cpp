@@ -57,6 +57,7 @@ uint32_t Terms::meet(uint32_t a, uint32_t b) {
   if (a > b) std::swap(a, b);
   const uint64_t key = uint64_t{a} << 32 | b;
   if (const auto known = meets_.find(key); known != meets_.end()) return known->second;
+  spend(64);
   const ByteClasses& one = partitions_[a - 1];
   const ByteClasses& other = partitions_[b - 1];
   std::vector<int> numbers(one.count() * other.count(), -1);
@@ -101,6 +102,7 @@ uint32_t Terms::partition(Term t) {
       for (size_t byte = 0; byte < 256; ++byte) of[byte] = set(now)[byte] != set(now)[0];
       met = intern_partition(of);
     }
+    spend(2 * parts.size());
     for (const Term part : parts) met = meet(met, partition_of_[place(part)]);
     partition_of_[place(now)] = met;
     stack.pop_back();
@@ -191,11 +193,14 @@ Term Terms::derive(Term t, uint8_t byte) {
 }
 
 Term Terms::next(Term t, uint8_t byte) {
+  spend(1);
   if (const Term known = *derived(t, byte); known != kUnset) return known;
   std::vector<Term> stack{t};
   while (!stack.empty()) {
     const Term now = stack.back();
+    spend(4);
     if (*derived(now, byte) == kUnset) {
+      spend(children(now).size());
       if (lacks(now, byte, stack)) continue;
       const Term read = full_ ? Term::none : derive(now, byte);
       *derived(now, byte) = read;
@@ -216,10 +221,9 @@ std::vector<Terms::Entry> Terms::entries(Term t) {
     stack.pop_back();
     if (regular(head)) continue;
     if (!seen.insert(uint64_t{place(head)} << 32 | place(tail)).second) continue;
-    if (seen.size() > kMost) {
-      full_ = true;
-      return {};
-    }
+    spend(8);
+    if (seen.size() > kMost) full_ = true;
+    if (full_) return {};
     const Node n = node(head);
     switch (n.kind) {
       case Kind::call:
@@ -332,6 +336,7 @@ Term Terms::prune(Term t, size_t budget) {
       continue;
     }
     const Node n = node(now);
+    spend(4 + children(now).size());
     const size_t depth = stack.size();
     const size_t count = n.kind == Kind::sequence ? 1
                          : n.kind == Kind::both   ? 0

@@ -1,5 +1,6 @@
 #include "constrain/wanted.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json.h"
@@ -21,7 +22,7 @@ std::string options_of(const Wanted& wanted) {
   json.value(static_cast<int64_t>(wanted.schema.blanks)).value(wanted.schema.unicode_escapes);
   json.value(wanted.schema.open_objects).value(wanted.schema.strict);
   json.value(wanted.beginning.opening).value(wanted.beginning.may_think);
-  json.value(wanted.beginning.blank);
+  json.value(wanted.beginning.blank).value(wanted.beginning.lines);
   if (wanted.calls) {
     const Calls& calls = *wanted.calls;
     json.value(calls.form->trigger).value(static_cast<int64_t>(calls.calling));
@@ -73,6 +74,24 @@ Checked<Term> add_answer(Grammar& grammar, const Wanted& wanted, const Words& wo
 }
 
 }  // namespace
+
+bool Wanted::has_own_blanks() const {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  switch (language) {
+    case Language::any_text:
+    case Language::any_object:
+    case Language::schema: return false;
+    case Language::choices:
+      return std::any_of(choices.begin(), choices.end(), [&](const std::string& one) {
+        return one.empty() || one.front() == '<' || kBlanks.find(one.front()) != one.npos ||
+               kBlanks.find(one.back()) != one.npos;
+      });
+    case Language::regex:
+    case Language::grammar:
+    case Language::kbnf: break;
+  }
+  return true;
+}
 
 Checked<ConstraintPtr> constraint_of(const Wanted& wanted,
                                      const std::shared_ptr<const Words>& words,

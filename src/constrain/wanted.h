@@ -33,6 +33,9 @@ struct Wanted {
   std::optional<Calls> calls{};
 
   bool says_something() const { return language != Language::any_text || calls; }
+  // Whether blanks at its begin and end, or what looks like a thought, may be the answer's own:
+  // then nothing stands around it.
+  bool has_own_blanks() const;
 };
 
 // One that was made before is found again. Problems: those of the language, whose places are in its

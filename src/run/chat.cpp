@@ -194,11 +194,11 @@ Result<GenerateOptions> Chat::options_of(const text::Turn& wording) const {
   out.think_budget = settings_.think_budget;
   if (!settings_.wanted.says_something()) return out;
   constrain::Wanted wanted = settings_.wanted;
-  wanted.beginning = beginning_of(profile, wording.opening, false);
+  wanted.beginning = beginning_of(profile, wording.opening, wanted);
   auto made = constraint_of(wanted, settings_.words);
   if (!made) return fail(Code::argument, "{}", sentence(made.error()));
   out.constraint.emplace(std::move(*made));
-  end_as_turn(profile, *tokenizer_, out);
+  end_as_turn(profile, *tokenizer_, wanted, out);
   return out;
 }
 

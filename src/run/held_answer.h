@@ -3,19 +3,19 @@
 
 #include <string>
 
-#include "constrain/answer.h"
+#include "constrain/wanted.h"
 #include "run/generate.h"
 #include "text/profile.h"
 
 namespace skein {
 
-// Of a turn that begins with `opening` (text::Turn). `free`: the answer may be any text anyway, so
-// that a thought needs no place of its own.
-constrain::Beginning beginning_of(const text::Profile& profile, std::string opening, bool free);
+// Of a turn that begins with `opening` (text::Turn).
+constrain::Beginning beginning_of(const text::Profile& profile, std::string opening,
+                                  const constrain::Wanted& wanted);
 
-// It is cut by nothing but its form and what the caller stops at, and ends where the model would
-// end its turn.
+// It is cut by nothing but its form and what the caller stops at, ends where the model would end
+// its turn, and is shown with the blanks that are its own. `options` has the turn's stops.
 void end_as_turn(const text::Profile& profile, const text::Tokenizer& tokenizer,
-                 GenerateOptions& options);
+                 const constrain::Wanted& wanted, GenerateOptions& options);
 
 }  // namespace skein

@@ -88,7 +88,7 @@ class ChatReply final : public TextReply {
     if (!parts.calls.empty()) write_calls(json, index, parts.calls);
     json.key("refusal").null().end_object();
     write_logprobs(json, one, one.entries.size());
-    json.member("finish_reason", reason_name(one.finish, !parts.calls.empty())).end_object();
+    json.member("finish_reason", reason_name(one.finish, called(parts))).end_object();
   }
 
   void write_calls(JsonWriter& json, size_t index, const std::vector<AnswerCall>& calls) const {
@@ -110,12 +110,19 @@ class ChatReply final : public TextReply {
       json.end_object();
       write_logprobs(json, choices()[index], fresh);
       json.key("finish_reason");
-      finish == Finish::running ? json.null() : json.value(reason_name(finish, calls(index)));
+      finish == Finish::running ? json.null() : json.value(reason_name(finish, called(index)));
       json.end_object();
     });
   }
 
-  bool calls(size_t index) const { return plan().calls && readers_[index].calls() > 0; }
+  static Called called(const AnswerParts& parts) {
+    if (parts.calls.empty()) return Called::nothing;
+    return parts.calls.back().whole ? Called::whole : Called::cut;
+  }
+  Called called(size_t index) const {
+    if (!plan().calls || readers_[index].calls() == 0) return Called::nothing;
+    return readers_[index].inside() ? Called::cut : Called::whole;
+  }
 
   // Of the last `count` entries.
   void write_logprobs(JsonWriter& json, const Choice& one, size_t count) const {

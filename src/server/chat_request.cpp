@@ -237,8 +237,8 @@ int64_t read_token_limit(Fields& fields, std::string_view name, int64_t otherwis
 namespace {
 
 // What the answer has to be: of the form, or calls, behind the thought that its opening begins.
-Asked<void> hold_answer(const Served& served, const RenderedChat& chat, AskedForm form,
-                        GenerateOptions& options) {
+Asked<Relaxed> hold_answer(const Served& served, const RenderedChat& chat, AskedForm form,
+                           GenerateOptions& options) {
   const text::Profile& profile = *served.wording;
   constrain::Wanted& wanted = form.wanted;
   if (chat.tools.any())
@@ -247,19 +247,18 @@ Asked<void> hold_answer(const Served& served, const RenderedChat& chat, AskedFor
                     .calling = chat.tools.calling,
                     .parallel = chat.tools.parallel,
                     .schema = wanted.schema};
-  if (!wanted.says_something()) return {};
+  if (!wanted.says_something()) return Relaxed();
   form.tool = chat.tools.inside;
-  if (!chat.goes_on)
-    wanted.beginning =
-        beginning_of(profile, chat.opening, wanted.language == constrain::Language::any_text);
-  if (const auto held = hold(served, form, options); !held) return held;
+  if (!chat.goes_on) wanted.beginning = beginning_of(profile, chat.opening, wanted);
+  auto held = hold(served, form, options);
+  if (!held) return held;
   // Behind free text everything is as ever.
   const bool has_free_text = wanted.calls && wanted.language == constrain::Language::any_text &&
                              wanted.calls->calling == constrain::Calling::optional;
-  if (has_free_text) return {};
+  if (has_free_text) return held;
   options.stops.stop_strings.clear();
-  end_as_turn(profile, served.host->tokenizer(), options);
-  return {};
+  end_as_turn(profile, served.host->tokenizer(), wanted, options);
+  return held;
 }
 
 }  // namespace
@@ -275,9 +274,10 @@ Asked<GenerationRequest> chat_generation(const Served& served, RenderedChat chat
   options.stops.chat = profile.has_template() && !chat.goes_on;
   options.stops.opening = chat.opening;
   options.profile = &profile;
-  if (const auto held = hold_answer(served, chat, std::move(form), options); !held)
-    return tl::unexpected(held.error());
+  auto relaxed = hold_answer(served, chat, std::move(form), options);
+  if (!relaxed) return tl::unexpected(std::move(relaxed).error());
   GenerationRequest out;
+  out.plan.relaxed = std::move(*relaxed);
   if (chat.tools.any()) out.plan.calls = &text::call_form(profile);
   out.plan.stream = common.stream;
   out.plan.include_usage = common.include_usage;
@@ -328,6 +328,8 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
   if (!chat) return tl::unexpected(std::move(chat).error());
   auto common = read_common_fields(served, defaults, chat->think, fields);
   if (!common) return tl::unexpected(std::move(common).error());
+  if (fields.find("text").find("format"))
+    fields.decline("text", "text.format belongs to /v1/responses; response_format says it here");
   AskedForm form = read_form(fields);
   GenerateOptions& options = common->options;
   options.max_tokens = read_token_limit(fields, "max_tokens", defaults.predict);

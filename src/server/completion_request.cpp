@@ -48,11 +48,13 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
   if (choices > common->choices && common->stream)
     fields.refuse("best_of", "the best of several is only known at the end: not with stream");
   if (fields.error()) return tl::unexpected(*fields.error());
-  if (const auto held = hold(served, form, options); !held) return tl::unexpected(held.error());
+  auto relaxed = hold(served, form, options);
+  if (!relaxed) return tl::unexpected(std::move(relaxed).error());
   if (options.constraint) options.stops.stop_strings.clear();
 
   GenerationRequest out;
   ReplyPlan& plan = out.plan;
+  plan.relaxed = std::move(*relaxed);
   const bool only_read = options.max_tokens == 0;
   plan.stream = common->stream;
   plan.include_usage = common->include_usage;

@@ -1,5 +1,7 @@
 #include "server/constraint_fields.h"
 
+#include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 namespace skein::server {
@@ -52,8 +54,11 @@ class FormReader {
     if (const Json schema = fields_.find("json_schema")) take_schema(schema, "json_schema");
     take_string(Language::regex, fields_, "guided_regex", "guided_regex");
     take_string(Language::grammar, fields_, "guided_grammar", "guided_grammar");
-    take_string(Language::grammar, fields_, "grammar", "grammar");
-    take_string(Language::kbnf, fields_, "bnf_schema", "bnf_schema");
+    // Clients of the servers that these fields come from send them empty for none.
+    if (fields_.string("grammar") != "")
+      take_string(Language::grammar, fields_, "grammar", "grammar");
+    if (fields_.string("bnf_schema") != "")
+      take_string(Language::kbnf, fields_, "bnf_schema", "bnf_schema");
     if (const Json list = fields_.find("guided_choice")) take_choices(list, "guided_choice");
     if (fields_.find("guided_whitespace_pattern"))
       fields_.decline("guided_whitespace_pattern",
@@ -67,6 +72,11 @@ class FormReader {
       return refuse("structured_outputs", "structured_outputs has to be an object");
     Fields inside(all);
     const std::string in = "structured_outputs.";
+    know_all(all, in,
+             {"json", "regex", "choice", "grammar", "json_object", "structural_tag",
+              "whitespace_pattern", "disable_any_whitespace", "disable_fallback",
+              "disable_additional_properties"});
+    const Language before = out_.wanted.language;
     if (const Json schema = inside.find("json")) take_schema(schema, in + "json");
     take_string(Language::regex, inside, "regex", in + "regex");
     take_string(Language::grammar, inside, "grammar", in + "grammar");
@@ -75,6 +85,9 @@ class FormReader {
     if (inside.flag("disable_any_whitespace", false))
       out_.wanted.schema.blanks = constrain::JsonBlanks::compact;
     if (inside.error()) refuse(in + inside.error()->param, inside.error()->message);
+    if (out_.wanted.language == before && !fields_.error())
+      refuse("structured_outputs",
+             "structured_outputs says nothing: json, regex, choice, grammar or json_object");
     for (const char* name : {"structural_tag", "whitespace_pattern"})
       if (inside.find(name)) fields_.decline(in + name, fmt::format("{} is not offered", name));
   }
@@ -84,6 +97,7 @@ class FormReader {
     if (!given) return;
     if (!given.object()) return refuse("constraint", "constraint has to be an object");
     Fields inside(given);
+    know_all(given, "constraint.", {"whitespace", "open_objects", "unicode_escapes", "relax"});
     constrain::SchemaOptions& schema = out_.wanted.schema;
     if (const auto blanks = inside.string("whitespace")) {
       if (*blanks == "bounded")
@@ -111,6 +125,15 @@ class FormReader {
 
  private:
   void refuse(std::string_view param, std::string why) { fields_.refuse(param, std::move(why)); }
+
+  // A misspelt one would leave the answer free.
+  void know_all(const Json& object, const std::string& in,
+                std::initializer_list<std::string_view> names) {
+    for (const auto& [name, value] : object.object())
+      if (std::find(names.begin(), names.end(), name) == names.end())
+        return refuse(in + escaped(name, 40),
+                      fmt::format("{} is not known here", escaped(name, 40)));
+  }
 
   void take(Language language, std::string text, std::string param) {
     if (out_.wanted.language != Language::any_text)
@@ -141,11 +164,13 @@ class FormReader {
 
   void take_string(Language language, Fields& from, std::string_view name, std::string param) {
     const auto text = from.string(name);
-    if (text && !text->empty()) take(language, *text, std::move(param));
+    if (text && text->empty()) return refuse(param, fmt::format("{} is empty", param));
+    if (text) take(language, *text, std::move(param));
   }
 
   void take_choices(const Json& list, const std::string& param) {
-    if (const auto array = list.array(); array && array->empty()) return;
+    if (const auto array = list.array(); array && array->empty())
+      return refuse(param, fmt::format("{} names no text", param));
     take(Language::choices, {}, param);
     bool right = static_cast<bool>(list.array());
     for (const Json& each : list.array()) {
@@ -186,12 +211,13 @@ AskedForm read_form(Fields& fields, const Json& text_format) {
   return reader.take();
 }
 
-Asked<void> hold(const Served& served, const AskedForm& form, GenerateOptions& options) {
-  if (!form.wanted.says_something()) return {};
-  auto made = constrain::constraint_of(form.wanted, served.host->words());
+Asked<Relaxed> hold(const Served& served, const AskedForm& form, GenerateOptions& options) {
+  if (!form.wanted.says_something()) return Relaxed();
+  constrain::SchemaNotes notes;
+  auto made = constrain::constraint_of(form.wanted, served.host->words(), &notes);
   if (!made) return tl::unexpected(error_of(form, made.error()));
   options.constraint.emplace(std::move(*made));
-  return {};
+  return std::move(notes.relaxed);
 }
 
 }  // namespace skein::server

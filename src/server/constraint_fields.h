@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "constrain/wanted.h"
 #include "server/fields.h"
@@ -20,8 +21,9 @@ struct AskedForm {
 // `text_format`: of /v1/responses, which has it in `text`.
 AskedForm read_form(Fields& fields, const Json& text_format = {});
 
-// Holds the answers to the form, if there is one. Errors: 400 with the code, the field and the
-// place in it.
-Asked<void> hold(const Served& served, const AskedForm& form, GenerateOptions& options);
+// Holds the answers to the form, if there is one. Gives the places of keywords that do not hold, as
+// was asked for. Errors: 400 with the code, the field and the place in it.
+using Relaxed = std::vector<std::string>;
+Asked<Relaxed> hold(const Served& served, const AskedForm& form, GenerateOptions& options);
 
 }  // namespace skein::server

@@ -25,6 +25,7 @@ bool says_something(const Json& value) {
 // Fields that would change the answer and that nothing here understands yet.
 constexpr std::pair<std::string_view, std::string_view> kNotOffered[] = {
     {"functions", "functions are called tools now: send tools and tool_choice"},
+    {"format", "format is Ollama's; response_format says the same here"},
     {"names", "other names for the roles are not offered"},
     {"user_name", "other names for the roles are not offered"},
     {"assistant_name", "other names for the roles are not offered"},
@@ -39,6 +40,9 @@ constexpr std::pair<std::string_view, std::string_view> kNotOffered[] = {
 void decline(Fields& fields) {
   for (const auto& [name, why] : kNotOffered)
     if (says_something(fields.find(name))) fields.decline(name, std::string(why));
+  if (const Json call = fields.find("function_call");
+      says_something(call) && call.string() != "none" && call.string() != "auto")
+    fields.decline("function_call", "function_call is called tool_choice now");
 }
 
 template <typename T>

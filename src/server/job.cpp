@@ -302,13 +302,14 @@ void Job::cancel() noexcept {
   }
 }
 
-// The token that was drawn after what the state has read: whoever goes on reads it, and knows what
-// follows.
+// The tokens that were chosen after what the state has read: whoever goes on reads them, and knows
+// what follows.
 void Job::take_last(size_t index) noexcept try {
   Choice& choice = choices_[index];
-  if (!choice.generation->take(choice.event)) return;
-  if (choice.event.id >= 0) choice.ids.push_back(choice.event.id);
-  group_->reply->told(order_.first_choice + index, choice.event, *choice.generation);
+  while (choice.generation->take(choice.event)) {
+    if (choice.event.id >= 0) choice.ids.push_back(choice.event.id);
+    group_->reply->told(order_.first_choice + index, choice.event, *choice.generation);
+  }
 } catch (const std::bad_alloc&) {
 }
 

@@ -51,9 +51,11 @@ std::string text_of(const text::Tokenizer& tokenizer, std::span<const int32_t> i
   return out;
 }
 
-std::string_view reason_name(Finish finish, bool calls) {
-  if (finish == Finish::length || finish == Finish::interrupted) return "length";
-  return calls ? "tool_calls" : "stop";
+std::string_view reason_name(Finish finish, Called called) {
+  // Whatever cut it, nobody is to run what is only the beginning of a call.
+  if (finish == Finish::length || finish == Finish::interrupted || called == Called::cut)
+    return "length";
+  return called == Called::whole ? "tool_calls" : "stop";
 }
 
 AnswerParts parts_of(const ReplyPlan& plan, const std::string& answer) {
@@ -107,7 +109,8 @@ void TextReply::read(const Order& order, Findings findings) {
 
 void TextReply::told(size_t index, const Event& event, const Generation& generation) {
   Choice& one = choices_[index];
-  const bool thought = event.thought_count > one.thoughts;
+  // One that closes a thought may be the answer's first.
+  const bool thought = event.thought_count > one.thoughts && event.text.empty();
   total_ += event.count - std::exchange(one.tokens, event.count);
   answer().count_tokens(total_);
   one.thoughts = event.thought_count;
@@ -241,6 +244,10 @@ void TextReply::begin_object(JsonWriter& json, bool chunk) const {
   json.member("created", created_).member("model", plan_.host->name());
   json.member("system_fingerprint",
               "fp_" + hex(plan_.host->model().info().fingerprint).substr(0, 12));
+  if (plan_.relaxed.empty()) return;
+  json.key("skein").begin_object().key("relaxed").begin_array();
+  for (const std::string& place : plan_.relaxed) json.value(place);
+  json.end_array().end_object();
 }
 
 void TextReply::write_state(JsonWriter& json) const {

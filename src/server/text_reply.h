@@ -36,6 +36,7 @@ struct ReplyPlan {
   bool echo = false;
   bool token_ids = false;
   const text::CallForm* calls = nullptr;  // how calls of functions stand in the answers, if at all
+  std::vector<std::string> relaxed{};     // places in a schema that do not hold, as was asked for
   size_t opening_ids = 0;                 // of the prompt, that are the answers' already
   std::shared_ptr<TurnKeeper> keeper{};   // where answers become states with ids
   bool must_keep = true;                  // the answer fails where that does not succeed
@@ -47,8 +48,9 @@ struct ReplyPlan {
 std::string token_label(const text::Tokenizer& tokenizer, int32_t id);
 // The bytes of all of them. An id that the vocabulary lacks has none, and takes no other's along.
 std::string text_of(const text::Tokenizer& tokenizer, std::span<const int32_t> ids);
-// "stop", "tool_calls" or "length". `calls`: whether functions were called.
-std::string_view reason_name(Finish finish, bool calls = false);
+// "stop", "tool_calls" or "length".
+enum class Called : uint8_t { nothing, whole, cut };  // the last call of an answer
+std::string_view reason_name(Finish finish, Called called = Called::nothing);
 
 // An answer with the calls of functions told apart from its text.
 struct AnswerCall {

@@ -37,6 +37,7 @@ Result<StopMatcher> StopMatcher::create(const StopOptions& options) {
                 limits::kStopStrings);
   StopMatcher out;
   out.chat_ = options.chat;
+  out.keeps_blanks_ = options.keeps_blanks;
   if (options.chat) {
     // The prompt's own text moves the phase and is no stop, so it passes before the stops are set.
     out.origin_ = -static_cast<int64_t>(options.opening.size());
@@ -82,7 +83,7 @@ StopMatcher::Step StopMatcher::resolve(bool stop) {
 
 StopMatcher::Step StopMatcher::finish() {
   Step step;
-  release(chat_ ? without_blanks(now()) : now(), step);
+  release(strips() ? without_blanks(now()) : now(), step);
   forget();
   return step;
 }
@@ -175,7 +176,7 @@ void StopMatcher::match_after_blank_line(char c) {
     if (!blank_line) return;
     tentative_ = unanswered_ = true;
     blank_begin_ = now() - static_cast<int64_t>(blank_line_.literal.size());
-    if (chat_) blank_begin_ = without_blanks(blank_begin_);
+    if (strips()) blank_begin_ = without_blanks(blank_begin_);
     after_blank_.clear();
     return;
   }
@@ -191,7 +192,7 @@ void StopMatcher::match_after_blank_line(char c) {
 
 void StopMatcher::stop_at(int64_t match_begin) {
   stopped_ = true;
-  end_ = chat_ ? without_blanks(match_begin) : match_begin;
+  end_ = strips() ? without_blanks(match_begin) : match_begin;
 }
 
 // What may still turn out to be the beginning of a stop or of a tag, or a blank at the end.
@@ -204,7 +205,7 @@ int64_t StopMatcher::held_from() const {
   for (const Pattern& pattern : role_lines_) held = std::max(held, pattern.matched);
   int64_t from = now() - static_cast<int64_t>(held);
   if (tentative_) from = std::min(from, blank_begin_);
-  return chat_ ? without_blanks(from) : from;
+  return strips() ? without_blanks(from) : from;
 }
 
 // The end of what is visible before `upto`.
@@ -215,7 +216,7 @@ int64_t StopMatcher::without_blanks(int64_t upto) const {
 }
 
 void StopMatcher::release(int64_t upto, Step& step) {
-  if (chat_ && nothing_shown_ && released_ < upto) {
+  if (strips() && nothing_shown_ && released_ < upto) {
     if (phase_ == Phase::thought && released_ == phase_begin_ && at(released_) == '>') ++released_;
     while (released_ < upto && is_blank(at(released_))) ++released_;
   }

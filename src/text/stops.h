@@ -61,7 +61,8 @@ struct StopOptions {
   // A chat's answer is stripped of the blanks around it, and what stands in <think> tags is told
   // apart. A raw completion is shown as it is.
   bool chat = false;
-  std::string opening;  // Turn::opening: whether the prompt has begun or ended a thought
+  bool keeps_blanks = false;  // of a chat's answer, those around it are its own; not of a thought
+  std::string opening;        // Turn::opening: whether the prompt has begun or ended a thought
 };
 
 class StopMatcher {
@@ -127,6 +128,8 @@ class StopMatcher {
   void stop_at(int64_t match_begin);
   Step finish_push(Step step);
   int64_t held_from() const;
+  // Whether the blanks around what is being shown are dropped.
+  bool strips() const { return chat_ && (phase_ == Phase::thought || !keeps_blanks_); }
   int64_t without_blanks(int64_t upto) const;
   void release(int64_t upto, Step& step);
   void forget();
@@ -137,6 +140,7 @@ class StopMatcher {
 
   StopPolicy policy_ = StopPolicy::none;
   bool chat_ = false;
+  bool keeps_blanks_ = false;
   std::vector<Pattern> stops_;       // the caller's
   std::vector<Pattern> role_lines_;  // "\nUser:" and so on, for StopPolicy::role
   std::vector<std::string> roles_;   // "User:" and so on, for what follows a tentative blank line

@@ -120,6 +120,28 @@ TEST(Forms, any_object_is_an_object) {
   EXPECT_TRUE(answer.starts_with('{')) << answer;
 }
 
+// Whatever stands before the answer, the blanks at its ends are its own.
+TEST(Forms, blanks_that_are_asked_for_are_there) {
+  for (const char* think : {"false", "true"})
+    for (const auto& [field, answer] : std::vector<std::pair<std::string, std::string>>{
+             {R"("guided_choice":["  a  "])", "  a  "},
+             {R"("guided_choice":["\n\n"])", "\n\n"},
+             {R"-("guided_regex":" {3}x\n\n")-", "   x\n\n"},
+             {R"("guided_choice":["<think>a</think> b"])", "<think>a</think> b"}})
+      EXPECT_EQ(content(chat(field + R"(,"reasoning_budget":9,"think":)" + think)), answer)
+          << field << think;
+}
+
+TEST(Forms, keywords_that_may_be_left_out_are_named) {
+  const std::string field = R"("guided_json":{"oneOf":[{"type":"integer"},{"type":"number"}]},)"
+                            R"("max_tokens":30,"constraint":{"relax":["oneOf"]})";
+  const Reply reply = chat(field);
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const auto relaxed = reply.json().find("skein").find("relaxed").array();
+  ASSERT_TRUE(relaxed && relaxed->size() == 1) << reply.body;
+  EXPECT_EQ(relaxed->front().string(), "#/oneOf");
+}
+
 TEST(Forms, a_thought_comes_before_the_form_and_is_told_apart) {
   const std::string fields = R"("guided_choice":["yes","no"],"think":true,"reasoning_budget":20)";
   const Reply reply = chat(fields);
@@ -150,6 +172,11 @@ TEST(Forms, what_cannot_be_kept_to_is_refused_with_its_place) {
            {R"("guided_choice":["a",5])", "guided_choice", ""},
            {R"("guided_choice":["a",""])", "guided_choice", ""},
            {R"("guided_choice":"a")", "guided_choice", ""},
+           {R"("guided_choice":[])", "guided_choice", ""},
+           {R"("guided_regex":"")", "guided_regex", ""},
+           {R"("structured_outputs":{})", "structured_outputs", ""},
+           {R"("structured_outputs":{"jsn":{}})", "structured_outputs.jsn", ""},
+           {R"("constraint":{"x":1})", "constraint.x", ""},
            {R"("guided_regex":"a","grammar":"root ::= \"a\"")", "grammar", "constraint_conflict"},
            {R"("constraint":{"whitespace":"none"})", "constraint.whitespace", ""},
            {R"("constraint":{"relax":5})", "constraint.relax", ""}})

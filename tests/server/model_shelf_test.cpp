@@ -122,8 +122,12 @@ TEST(ModelShelf, the_one_that_was_used_longest_ago_makes_room) {
   Loads loads;
   const TestServer server(with({.memory = 2 * kBytes}),
                           OnDemand({loads.model("a"), loads.model("b"), loads.model("c")}));
-  for (const char* name : {"a", "b", "a", "c"})
+  for (const char* name : {"a", "b", "a", "c"}) {
     ASSERT_EQ(post(server.port(), "/v1/completions", ask_for(name)).status, 200) << name;
+    // A model is in use a moment longer than its answer is on its way.
+    ASSERT_TRUE(
+        server.wait_until([&] { return server.metric("llamacpp:requests_processing") == 0; }));
+  }
   EXPECT_EQ(status_of(server, "a"), "loaded");
   EXPECT_EQ(status_of(server, "b"), "unloaded");
   EXPECT_EQ(status_of(server, "c"), "loaded");
