@@ -43,7 +43,10 @@ std::optional<Problem> Constraint::probe() {
   const auto start = automaton_.start();
   for (size_t n = 0; n < (most > kSeveral ? kAllWalks : kFirstWalks); ++n) {
     Automaton::Config at = start;
-    for (size_t step = 0; step < kWalk && at != Automaton::kDead && looks < kMostLooks; ++step) {
+    // What has been tried until the work runs short is enough; a step that is too much is not.
+    for (size_t step = 0; step < kWalk && at != Automaton::kDead && looks < kMostLooks &&
+                          automaton_.allowed() > kMostProbeWork / 8;
+         ++step) {
       most = std::max(most, automaton_.items(at));
       looks += automaton_.items(at);
       const auto& bytes = automaton_.classes().representatives;

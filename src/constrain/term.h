@@ -124,7 +124,7 @@ class Terms {
   bool matches(Term t, std::string_view text);
   // The same language without choices at the front that is_none(); what `budget` does not tell
   // stays.
-  Term prune(Term t, size_t budget = 20'000);
+  Term prune(Term t, size_t budget = 2'000);
 
   // Derivatives that searches looked at, all together.
   uint64_t searched() const { return searched_; }
