@@ -22,6 +22,15 @@ class Replays : public testing::Test {
     out.service.store = store_;
     return out;
   }
+  // A request is over a moment later than its answer is there.
+  Reply ask_when_over(const std::string& key, const std::string& body) {
+    Reply out;
+    EXPECT_TRUE(server_->wait_until([&] {
+      out = ask_with(key, body);
+      return out.status != 409 || out.error("code") != "idempotency_in_progress";
+    }));
+    return out;
+  }
   std::unique_ptr<TestServer> server_ = std::make_unique<TestServer>(options());
 };
 
@@ -55,7 +64,7 @@ TEST_F(Replays, the_same_answer_is_given_again_and_nothing_happens_twice) {
 
 TEST_F(Replays, another_request_with_a_key_that_was_used_is_refused) {
   ASSERT_EQ(ask_with("k", R"({"prompt":"1","max_tokens":1})").status, 200);
-  const Reply other = ask_with("k", R"({"prompt":"2","max_tokens":1})");
+  const Reply other = ask_when_over("k", R"({"prompt":"2","max_tokens":1})");
   EXPECT_EQ(other.status, 409);
   EXPECT_EQ(other.error("code"), "idempotency_key_reused");
   EXPECT_EQ(ask_with(std::string(300, 'k'), R"({"prompt":"1"})").error("param"), "Idempotency-Key");
@@ -78,7 +87,7 @@ TEST_F(Replays, the_same_at_once_is_told_to_wait_and_errors_are_tried_anew) {
   }));
   const std::string wrong = R"({"prompt":5})";
   EXPECT_EQ(ask_with("e", wrong).status, 400);
-  EXPECT_EQ(ask_with("e", R"({"prompt":"5","max_tokens":1})").status, 200);
+  EXPECT_EQ(ask_when_over("e", R"({"prompt":"5","max_tokens":1})").status, 200);
 }
 
 }  // namespace
