@@ -2,15 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "constrain/language.h"
+
 namespace skein::constrain {
 namespace {
 
 std::string refusal(const std::vector<std::string>& choices) {
   Grammar grammar;
-  const auto term = add_choices(grammar, choices);
-  if (term) return "";
-  const Problem& problem = term.error().at(0);
-  return problem.code + " " + problem.where + " " + problem.message;
+  return refusal_of(add_choices(grammar, choices));
 }
 
 TEST(Choices, one_may_begin_another) {

@@ -5,26 +5,12 @@
 #include <string>
 #include <string_view>
 
-#include "constrain/earley.h"
+#include "constrain/language.h"
 
 namespace skein::constrain {
 namespace {
 
-struct Language {
-  explicit Language(std::string_view text, const GrammarOptions& options = {})
-      : term(add_gbnf(grammar, text, options)) {}
-
-  bool allows(std::string_view text) { return term && Earley(grammar).allows(*term, text); }
-  // "code line:column what is wrong"; "" where nothing is.
-  std::string refusal() const {
-    if (term) return "";
-    const Problem& problem = term.error().at(0);
-    return problem.code + " " + problem.where + " " + problem.message;
-  }
-
-  Grammar grammar;
-  Checked<Term> term;
-};
+using Language = LanguageOf<add_gbnf>;
 
 std::string repeated(std::string_view part, size_t times) {
   std::string out;

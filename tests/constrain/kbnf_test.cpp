@@ -5,24 +5,12 @@
 #include <string>
 #include <string_view>
 
-#include "constrain/earley.h"
+#include "constrain/language.h"
 
 namespace skein::constrain {
 namespace {
 
-struct Language {
-  explicit Language(std::string_view text) : term(add_kbnf(grammar, text)) {}
-
-  bool allows(std::string_view text) { return term && Earley(grammar).allows(*term, text); }
-  std::string refusal() const {
-    if (term) return "";
-    const Problem& problem = term.error().at(0);
-    return problem.code + " " + problem.where + " " + problem.message;
-  }
-
-  Grammar grammar;
-  Checked<Term> term;
-};
+using Language = LanguageOf<add_kbnf>;
 
 TEST(Kbnf, rules_end_in_semicolons) {
   Language grammar(R"(

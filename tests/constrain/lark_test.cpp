@@ -5,27 +5,14 @@
 #include <string>
 #include <string_view>
 
-#include "constrain/earley.h"
+#include "constrain/language.h"
 #include "constrain/lark_common.h"
 #include "constrain/regex.h"
 
 namespace skein::constrain {
 namespace {
 
-struct Language {
-  explicit Language(std::string_view text, const GrammarOptions& options = {})
-      : term(add_lark(grammar, text, options)) {}
-
-  bool allows(std::string_view text) { return term && Earley(grammar).allows(*term, text); }
-  std::string refusal() const {
-    if (term) return "";
-    const Problem& problem = term.error().at(0);
-    return problem.code + " " + problem.where + " " + problem.message;
-  }
-
-  Grammar grammar;
-  Checked<Term> term;
-};
+using Language = LanguageOf<add_lark>;
 
 TEST(Lark, rules_and_terminals) {
   Language grammar(R"(
