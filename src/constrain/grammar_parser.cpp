@@ -45,6 +45,28 @@ void GrammarParser::end_choice() {
   now.parts.clear();
 }
 
+std::optional<Fault> GrammarParser::structure() {
+  const size_t at = reader_.at();
+  const char c = reader_.peek();
+  switch (c) {
+    case '(': return open(')');
+    case '[': return open(']');
+    case ')':
+    case ']': return close_bracket();
+    case '|':
+      reader_.skip(1);
+      end_choice();
+      return Fault();
+    case '*':
+    case '+':
+    case '?':
+      if (auto problem = repeat(c == '+' ? 1 : 0, c == '?' ? 1 : kUnbounded, at)) return problem;
+      reader_.skip(1);
+      return Fault();
+    default: return std::nullopt;
+  }
+}
+
 Fault GrammarParser::repeat(uint32_t min, uint32_t max, size_t at) {
   std::vector<uint32_t>& parts = open_.back().parts;
   if (parts.empty())

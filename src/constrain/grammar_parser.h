@@ -50,6 +50,10 @@ class GrammarParser {
   void put_term(Term term, bool lexeme = false) { put(book_.add_term(term, lexeme)); }
   Fault repeat(uint32_t min, uint32_t max, size_t at);
 
+  // A bracket, |, *, + or ? at the reader, as Lark and KBNF write them; nothing: it is none of
+  // those.
+  std::optional<Fault> structure();
+
   // `{m}`, `{m,}` or `{m,n}`; `{,n}` if `open_start`.
   Fault counts(uint32_t& min, uint32_t& max, bool open_start);
 

@@ -81,9 +81,8 @@ class Parser : private GrammarParser {
   }
 
   Fault element() {
-    const size_t at = reader_.at();
-    const char c = reader_.peek();
-    switch (c) {
+    if (auto known = structure()) return *std::move(known);
+    switch (reader_.peek()) {
       case '"':
       case '\'': {
         std::string value;
@@ -92,22 +91,8 @@ class Parser : private GrammarParser {
         return std::nullopt;
       }
       case '#': return special();
-      case '(': return open(')');
-      case '[': return open(']');
       case '{': return open('}');
-      case ')':
-      case ']':
       case '}': return close_bracket();
-      case '|':
-        reader_.skip(1);
-        end_choice();
-        return std::nullopt;
-      case '*':
-      case '+':
-      case '?':
-        if (auto problem = repeat(c == '+' ? 1 : 0, c == '?' ? 1 : kUnbounded, at)) return problem;
-        reader_.skip(1);
-        return std::nullopt;
       default: return call();
     }
   }

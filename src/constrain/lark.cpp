@@ -219,24 +219,10 @@ class Parser : private GrammarParser {
 
   Fault element() {
     const size_t at = reader_.at();
-    const char c = reader_.peek();
-    switch (c) {
+    if (auto known = structure()) return *std::move(known);
+    switch (reader_.peek()) {
       case '"': return string();
       case '/': return pattern();
-      case '(': return open(')');
-      case '[': return open(']');
-      case ')':
-      case ']': return close_bracket();
-      case '|':
-        reader_.skip(1);
-        end_choice();
-        return std::nullopt;
-      case '*':
-      case '+':
-      case '?':
-        if (auto problem = repeat(c == '+' ? 1 : 0, c == '?' ? 1 : kUnbounded, at)) return problem;
-        reader_.skip(1);
-        return std::nullopt;
       case '~': return tilde();
       case '{': return braces();
       case '<': return token();
