@@ -5,7 +5,7 @@
 
 #include "base/bytes_text.h"
 #include "base/limits.h"
-#include "server/kept_responses.h"
+#include "server/routes/kept_responses.h"
 #include "store/memory_store.h"
 #include "store/redis_store.h"
 #include "store/sqlite_store.h"

@@ -39,7 +39,7 @@ struct Match {
 // HEAD is served where GET is. A slash at the end does not count.
 Match find_route(std::string_view method, std::string_view path);
 
-// The handlers, by files.
+// The handlers, by files of server/routes.
 void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_models(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_model(Service& service, const std::shared_ptr<Exchange>& exchange);

@@ -5,7 +5,7 @@
 
 #include "base/base64.h"
 #include "run/saved_state.h"
-#include "server/state_reading.h"
+#include "server/routes/state_reading.h"
 #include "server/text_reply.h"
 #include "store/snapshot.h"
 

@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "server/answers.h"
-#include "server/kept_responses.h"
-#include "server/response_reply.h"
-#include "server/stored_response.h"
+#include "server/routes/kept_responses.h"
+#include "server/routes/response_reply.h"
+#include "server/routes/stored_response.h"
 #include "server/test_server.h"
 #include "store/memory_store.h"
 #include "support/bundled.h"

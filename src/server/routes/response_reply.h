@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "server/response_request.h"
+#include "server/routes/response_request.h"
 #include "server/text_reply.h"
 
 namespace skein::server {

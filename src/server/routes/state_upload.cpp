@@ -4,9 +4,9 @@
 #include "run/saved_state.h"
 #include "run/state_file.h"
 #include "server/query.h"
-#include "server/state_fields.h"
-#include "server/state_json.h"
-#include "server/state_making.h"
+#include "server/routes/state_fields.h"
+#include "server/routes/state_json.h"
+#include "server/routes/state_making.h"
 #include "store/snapshot.h"
 
 namespace skein::server {

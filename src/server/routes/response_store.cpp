@@ -1,4 +1,4 @@
-#include "server/response_store.h"
+#include "server/routes/response_store.h"
 
 #include <list>
 #include <map>

@@ -5,7 +5,7 @@
 #include "server/paging.h"
 #include "server/query.h"
 #include "server/question.h"
-#include "server/response_reply.h"
+#include "server/routes/response_reply.h"
 
 namespace skein::server {
 namespace {

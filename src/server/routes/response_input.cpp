@@ -1,4 +1,4 @@
-#include "server/response_input.h"
+#include "server/routes/response_input.h"
 
 #include <utility>
 

@@ -6,8 +6,8 @@
 #include "run/saved_state.h"
 #include "server/paging.h"
 #include "server/query.h"
-#include "server/state_fields.h"
-#include "server/state_json.h"
+#include "server/routes/state_fields.h"
+#include "server/routes/state_json.h"
 
 namespace skein::server {
 

@@ -1,4 +1,4 @@
-#include "server/state_json.h"
+#include "server/routes/state_json.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/paging.h"
-#include "server/state_reading.h"
+#include "server/routes/state_reading.h"
 #include "text/utf8_stream.h"
 
 namespace skein::server {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "server/stored_response.h"
+#include "server/routes/stored_response.h"
 
 namespace skein::server {
 

@@ -1,9 +1,9 @@
-#include "server/response_request.h"
+#include "server/routes/response_request.h"
 
 #include <utility>
 
 #include "base/limits.h"
-#include "server/response_input.h"
+#include "server/routes/response_input.h"
 
 namespace skein::server {
 namespace {

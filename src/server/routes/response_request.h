@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "server/generation_request.h"
-#include "server/stored_response.h"
+#include "server/routes/stored_response.h"
 
 namespace skein::server {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "server/response_store.h"
+#include "server/routes/response_store.h"
 #include "store/store.h"
 
 namespace skein::server {

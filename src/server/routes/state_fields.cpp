@@ -1,4 +1,4 @@
-#include "server/state_fields.h"
+#include "server/routes/state_fields.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "server/stored_response.h"
+#include "server/routes/stored_response.h"
 
 #include <algorithm>
 #include <array>

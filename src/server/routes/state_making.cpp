@@ -3,9 +3,9 @@
 
 #include "base/limits.h"
 #include "server/generation_request.h"
-#include "server/state_fields.h"
-#include "server/state_json.h"
-#include "server/state_making.h"
+#include "server/routes/state_fields.h"
+#include "server/routes/state_json.h"
+#include "server/routes/state_making.h"
 #include "store/snapshot.h"
 
 namespace skein::server {

@@ -4,7 +4,7 @@
 
 #include "base/limits.h"
 #include "server/query.h"
-#include "server/state_json.h"
+#include "server/routes/state_json.h"
 
 namespace skein::server {
 namespace {

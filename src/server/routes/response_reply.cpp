@@ -1,4 +1,4 @@
-#include "server/response_reply.h"
+#include "server/routes/response_reply.h"
 
 #include <ctime>
 #include <utility>

@@ -2,8 +2,8 @@
 // loses a turn unseen.
 #include <utility>
 
-#include "server/state_fields.h"
-#include "server/state_json.h"
+#include "server/routes/state_fields.h"
+#include "server/routes/state_json.h"
 #include "store/names.h"
 
 namespace skein::server {

@@ -1,4 +1,4 @@
-#include "server/kept_responses.h"
+#include "server/routes/kept_responses.h"
 
 #include <utility>
 

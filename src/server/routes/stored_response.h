@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/api_error.h"
-#include "server/response_store.h"
+#include "server/routes/response_store.h"
 #include "text/template.h"
 
 namespace skein::server {

@@ -1,4 +1,4 @@
-#include "server/state_reading.h"
+#include "server/routes/state_reading.h"
 
 #include <new>
 #include <utility>
