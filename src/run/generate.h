@@ -159,6 +159,8 @@ class Generation final : public Task {
   int64_t certain_count() const { return static_cast<int64_t>(stops_.restore_point()); }
   int64_t thought_count() const { return thoughts_; }  // of count(), those inside a thought
   std::string_view unread_text() const { return stops_.remainder(); }
+  // After stop: the stop string that did it; empty: it was the end of a turn.
+  std::string_view stop_string() const { return stops_.stop_string(); }
   // None if logits stayed between bounds or nobody asked for it.
   std::optional<uint64_t> fingerprint() const {
     return rough_ > 0 || !options_.fingerprint ? std::nullopt : std::optional(fingerprint_.value());

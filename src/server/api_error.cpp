@@ -1,6 +1,38 @@
 #include "server/api_error.h"
 
 namespace skein::server {
+namespace {
+
+bool is_below(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+// Anthropic has names of its own for some.
+std::string_view anthropic_type(int status) {
+  switch (status) {
+    case 413: return "request_too_large";
+    case 503: return "overloaded_error";
+    default: return status < 500 ? error_type(status) : "api_error";
+  }
+}
+
+// Who reads only a sentence is told the field in it.
+std::string sentence_of(const ApiError& error) {
+  if (error.param.empty() || error.message.find(error.param) != std::string::npos)
+    return error.message;
+  return fmt::format("{}: {}", error.param, error.message);
+}
+
+}  // namespace
+
+ErrorForm error_form_of(std::string_view path) {
+  if (is_below(path, "/v1/messages")) return ErrorForm::anthropic;
+  if (!is_below(path, "/api")) return ErrorForm::openai;
+  // Ai00's stand below the same.
+  for (const std::string_view other : {"/api/oai", "/api/adapters", "/api/models", "/api/auth"})
+    if (is_below(path, other)) return ErrorForm::openai;
+  return ErrorForm::ollama;
+}
 
 std::string_view error_type(int status) {
   switch (status) {
@@ -23,15 +55,23 @@ void write_error(JsonWriter& json, const ApiError& error) {
   json.end_object();
 }
 
-std::string error_text(const ApiError& error) {
+std::string error_text(const ApiError& error, ErrorForm form) {
   JsonWriter json;
-  write_error(json.begin_object().key("error"), error);
+  json.begin_object();
+  if (form == ErrorForm::ollama)
+    return json.member("error", sentence_of(error)).end_object().text();
+  if (form == ErrorForm::anthropic) {
+    json.member("type", "error").key("error").begin_object();
+    json.member("type", anthropic_type(error.status)).member("message", sentence_of(error));
+    return json.end_object().end_object().text();
+  }
+  write_error(json.key("error"), error);
   if (!error.state.empty()) json.key("state").raw(error.state);
   return json.end_object().text();
 }
 
-Response error_response(const ApiError& error) {
-  Response out{.status = error.status, .body = error_text(error)};
+Response error_response(const ApiError& error, ErrorForm form) {
+  Response out{.status = error.status, .body = error_text(error, form)};
   if (error.retry_seconds > 0)
     out.fields.push_back({"Retry-After", fmt::format("{}", error.retry_seconds)});
   // Clients repeat whatever begins with a 5.

@@ -1,9 +1,11 @@
-// What a request is told when it cannot be served, in the shape of OpenAI's API.
+// What a request is told when it cannot be served, in the shape of the API that it speaks.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -27,13 +29,21 @@ struct ApiError {
 template <typename T>
 using Asked = tl::expected<T, ApiError>;
 
+// How an API writes its errors; what has no other's path has OpenAI's.
+enum class ErrorForm : uint8_t {
+  openai,     // {"error":{"message","type","param","code"}}
+  anthropic,  // {"type":"error","error":{"type","message"}}
+  ollama,     // {"error":"message"}
+};
+// Of everything below that path, whether there is a route or not.
+ErrorForm error_form_of(std::string_view path);
+
 // "invalid_request_error" and so on.
 std::string_view error_type(int status);
 // {"message","type","param","code"}.
 void write_error(JsonWriter& json, const ApiError& error);
-// {"error":{...}}.
-std::string error_text(const ApiError& error);
-Response error_response(const ApiError& error);
+std::string error_text(const ApiError& error, ErrorForm form = ErrorForm::openai);
+Response error_response(const ApiError& error, ErrorForm form = ErrorForm::openai);
 // Of the engine and of files: what is the request's fault is 400.
 ApiError api_error(const Error& error);
 

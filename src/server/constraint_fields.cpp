@@ -10,10 +10,8 @@ namespace {
 using constrain::Language;
 
 std::string text_of(const Json& value) {
-  if (const auto text = value.string()) return std::string(*text);
-  JsonWriter json;
-  json.value(value);
-  return json.text();
+  const auto text = value.string();
+  return text ? std::string(*text) : json_text(value);
 }
 
 // Of one request.

@@ -1,7 +1,9 @@
-// Bodies of /v1/chat/completions and /v1/completions to orders for a host. Everything that can be
+// Bodies of requests for an answer or a text to orders for a host. Everything that can be
 // wrong with a request is found here, before the first byte of an answer.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,11 +21,15 @@ namespace skein::server {
 
 struct GenerationRequest {
   std::vector<Order> orders;
-  ReplyPlan plan;  // all but the exchange and the id
+  ReplyPlan plan;                                          // all but the exchange and the id
+  std::function<std::shared_ptr<Reply>(ReplyPlan)> reply;  // in which form it is told
 };
 
 Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults& defaults,
                                            const Json& body, const History& history = {});
+// /v1/fim/completions, which is answered as a chat.
+Asked<GenerationRequest> read_fill_in_request(const Served& served, const Defaults& defaults,
+                                              const Json& body, const History& history);
 Asked<GenerationRequest> read_completion_request(const Served& served, const Defaults& defaults,
                                                  const Json& body, const History& history = {});
 
@@ -57,6 +63,23 @@ struct CommonFields {
 };
 Asked<CommonFields> read_common_fields(const Served& served, const Defaults& defaults,
                                        text::ThinkMode think, Fields& fields);
+
+// ---- What other protocols have of a text that is gone on with.
+struct Completion {
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<std::string> texts;  // what they were cut from; "" or missing: they came as ids
+  size_t made = 1;  // of each prompt; the best `CommonFields::choices` of them are shown
+  bool echo = false;
+  bool logprobs = false;
+  size_t top = 0;  // likeliest tokens beside each
+  bool token_ids = false;
+  bool only_reads = false;
+};
+std::vector<std::string> texts_of(const Json& prompt);
+// Errors: those of the form, and what would be too much for one answer.
+Asked<GenerationRequest> completion_generation(const Served& served, CommonFields common,
+                                               const AskedForm& form, Completion asked,
+                                               const History& history);
 
 // ---- What other protocols have of a chat.
 std::optional<text::ThinkMode> mode_of_effort(std::string_view effort);

@@ -95,7 +95,8 @@ void Host::close() {
 Load Host::load() const {
   const std::lock_guard lock(mutex_);
   const Schedule& schedule = desk_.schedule();
-  return {.active = schedule.orders(),
+  return {.parallel = schedule.options().parallel,
+          .active = schedule.orders(),
           .waiting = schedule.waiting(),
           .sequences = schedule.running() + schedule.parked(),
           .parked = schedule.parked(),

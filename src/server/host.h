@@ -33,6 +33,7 @@ int64_t sequence_bytes(const HostOptions& options);
 int64_t kept_bytes(const HostOptions& options);
 
 struct Load {
+  int64_t parallel = 0;   // sequences at once
   int64_t active = 0;     // orders that are read or answered, or have made room for others
   int64_t waiting = 0;    // requests
   int64_t sequences = 0;  // of active orders

@@ -47,7 +47,9 @@ struct Response {
   std::string type = "application/json";
   std::vector<Field> fields{};  // ours: nothing that a client wrote stands in a header, but its id
   std::string body{};
-  int64_t ping_seconds = 0;  // of a stream: how often a comment says that it lives; 0: never
+  // Of a stream: how often something that says nothing says that it lives, 0: never; and what.
+  int64_t ping_seconds = 0;
+  std::string_view ping_text = ": ping\n\n";
 };
 
 // "Not Found".

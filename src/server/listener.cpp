@@ -166,6 +166,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool streams_ = false;
   bool ended_ = false;  // all of it is in out_
   int64_t ping_seconds_ = 0;
+  std::string_view ping_text_;
   int status_ = 0;
   uint64_t sent_bytes_ = 0;  // of the answer's body
 
@@ -245,7 +246,7 @@ void Connection::lost() {
                        if (phase_ == Phase::answering) close();
                      }));
   if (writing_ || ended_ || (begun && !streams_)) return;
-  begun ? add_piece(": ping\n\n") : static_cast<void>(out_ += "HTTP/1.1 100 Continue\r\n\r\n");
+  begun ? add_piece(ping_text_) : static_cast<void>(out_ += "HTTP/1.1 100 Continue\r\n\r\n");
   write();
 }
 
@@ -289,7 +290,7 @@ bool Connection::read_head() {
   if (!refusal && is.length > most_body()) {
     const auto text =
         fmt::format("a body of {} bytes; at most {} are taken", is.length, most_body());
-    refusal = house_.site->refuse(Refusal{413, text});
+    refusal = house_.site->refuse(*exchange_, Refusal{413, text});
   }
   if (refusal) {
     // The body stays unread, so what follows would be taken for a request.
@@ -339,7 +340,7 @@ void Connection::refuse(const Refusal& refusal) {
   reader_.drop();
   exchange_->share.release();
   exchange_->answer->on_output({});
-  exchange_->answer->send(house_.site->refuse(refusal));
+  exchange_->answer->send(house_.site->refuse(*exchange_, refusal));
   pump();
 }
 
@@ -372,6 +373,7 @@ void Connection::begin(Response head, bool streams) {
   chunked_ = streams && asked.minor == 1;
   if (streams && !chunked_) keep_ = false;
   ping_seconds_ = head.ping_seconds;
+  ping_text_ = head.ping_text;
   out_ += fmt::format("HTTP/1.1 {} {}\r\n", head.status, reason_of(head.status));
   const auto add = [&](std::string_view name, std::string_view value) {
     out_ += name;
@@ -438,7 +440,7 @@ void Connection::arm_ping() {
   ping_.expires_after(std::chrono::seconds(ping_seconds_));
   ping_.async_wait(guarded([this, pings](error_code error) {
     if (error || pings != pings_ || phase_ != Phase::answering || writing_ || ended_) return;
-    add_piece(": ping\n\n");
+    add_piece(ping_text_);
     write();
   }));
 }
@@ -483,7 +485,7 @@ void Listener::Impl::turn_away(tcp::socket& socket, const std::string& peer, std
   Exchange exchange;
   exchange.peer = peer;
   exchange.began = std::chrono::steady_clock::now();
-  Response response = site->refuse(Refusal{503, std::string(why)});
+  Response response = site->refuse(exchange, Refusal{503, std::string(why)});
   site->add_fields(exchange, response);
   std::string out = fmt::format(
       "HTTP/1.1 503 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"

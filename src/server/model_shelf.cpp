@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -13,6 +14,8 @@
 
 namespace skein::server {
 namespace {
+
+constexpr double kForEver = std::numeric_limits<double>::infinity();
 
 std::string bytes_of(int64_t bytes) { return bytes_text(static_cast<double>(bytes)); }
 
@@ -208,10 +211,34 @@ void ModelShelf::drop_waiters(Lock& lock) {
   lock.lock();
 }
 
+void ModelShelf::keep(size_t model, double seconds) {
+  {
+    const std::lock_guard lock(mutex_);
+    Slot& slot = *slots_[model];
+    if (!slot.load) return;
+    slot.idle_seconds = seconds < 0 ? kForEver : seconds;
+  }
+  changed_.notify_one();
+}
+
+double ModelShelf::idle_seconds(const Slot& slot) const {
+  if (slot.idle_seconds) return *slot.idle_seconds;
+  return options_.idle_seconds > 0 ? options_.idle_seconds : kForEver;
+}
+
+std::optional<double> ModelShelf::goes_in(size_t model) const {
+  const std::lock_guard lock(mutex_);
+  const Slot& slot = *slots_[model];
+  const double seconds = idle_seconds(slot);
+  if (!slot.load || !slot.served || seconds == kForEver) return std::nullopt;
+  return std::max(0.0, seconds - (in_use(slot) ? 0 : seconds_since(slot.used)));
+}
+
 void ModelShelf::let_go(Lock& lock, Slot& slot) {
   std::shared_ptr<Served> last = std::move(slot.served);
   slot.served.reset();
   slot.stands = Stands::away;
+  slot.idle_seconds.reset();
   lock.unlock();
   last.reset();  // waits for its engine's thread
   lock.lock();
@@ -221,9 +248,7 @@ void ModelShelf::drop_idle(Lock& lock) {
   for (const auto& slot : slots_) {
     if (!slot->load || !slot->served) continue;
     if (in_use(*slot)) slot->used = Clock::now();
-    if (options_.idle_seconds > 0 && !in_use(*slot) &&
-        seconds_since(slot->used) >= options_.idle_seconds)
-      let_go(lock, *slot);
+    if (!in_use(*slot) && seconds_since(slot->used) >= idle_seconds(*slot)) let_go(lock, *slot);
   }
 }
 
@@ -322,11 +347,11 @@ void ModelShelf::load(Lock& lock, Slot& slot) {
 double ModelShelf::seconds_to_sleep() const {
   constexpr double kLook = 0.1, kAway = 3600;
   const bool waits = waiting_ > 0;
-  bool ages = false;
-  for (const auto& slot : slots_) ages = ages || (slot->load && slot->served);
+  double soonest = kForEver;
+  for (const auto& slot : slots_)
+    if (slot->load && slot->served) soonest = std::min(soonest, idle_seconds(*slot));
   if (waits) return kLook;
-  if (!ages || options_.idle_seconds <= 0) return kAway;
-  return std::clamp(options_.idle_seconds / 4, 0.01, 1.0);
+  return soonest == kForEver ? kAway : std::clamp(soonest / 4, 0.01, 1.0);
 }
 
 void ModelShelf::run() {

@@ -84,6 +84,13 @@ class ModelShelf {
   std::optional<size_t> find_states(const Digest& fingerprint) const;
   bool knows_states(size_t model) const;
 
+  // How long one that is loaded on demand stays after nobody uses it any more, instead of what the
+  // options say: 0: not at all, negative: until another needs its room. Those that are there for
+  // good stay. Forgotten when it goes.
+  void keep(size_t model, double seconds);
+  // When it goes if nobody uses it, in seconds from now; nothing: it does not.
+  std::optional<double> goes_in(size_t model) const;
+
   // He is told when it is there; at once where it is. Error: 429 (too many wait).
   Asked<void> wait_for(size_t model, ModelWaiter waiter);
 
@@ -104,7 +111,8 @@ class ModelShelf {
     int64_t bytes = 0;
     std::function<Result<Served>()> load{};
     Stands stands = Stands::there;
-    Clock::time_point used{};  // when somebody had it last
+    Clock::time_point used{};              // when somebody had it last
+    std::optional<double> idle_seconds{};  // see keep()
     Clock::time_point failed_at{};
     ApiError failure{};
     std::list<ModelWaiter> waiting{};
@@ -125,6 +133,8 @@ class ModelShelf {
   int64_t free_memory() const;
   int64_t loaded_bytes() const;
   double seconds_to_sleep() const;
+  // Of one that nobody uses, until it goes; infinite: for ever.
+  double idle_seconds(const Slot& slot) const;
 
   const ShelfOptions options_;
   std::vector<std::unique_ptr<Slot>> slots_;

@@ -50,7 +50,7 @@ int64_t settle(Host& host, const History& history, std::vector<Order>& orders, s
 void answer_error(const ExchangePtr& exchange, const ApiError& error) {
   exchange->waits_for = error.waits_for;
   if (error.waits_for) return;
-  exchange->answer->send(error_response(error));
+  exchange->answer->send(error_response(error, exchange->errors));
 }
 
 void submit(const ExchangePtr& exchange, const Question& asked, std::vector<Order> orders,

@@ -19,7 +19,9 @@ class ReadingReply final : public Reply, public std::enable_shared_from_this<Rea
     findings_[order.first_choice] = std::move(findings);
   }
   void told(size_t, const Event&, const Generation&) override {}
-  void failed(const ApiError& error) override { answer().send(error_response(error)); }
+  void failed(const ApiError& error) override {
+    answer().send(error_response(error, plan_.exchange->errors));
+  }
   void finished() override {
     plan_.workers->owe([self = shared_from_this()] { self->conclude(); });
   }
@@ -59,14 +61,19 @@ void answer_readings(Service& service, const std::shared_ptr<Exchange>& exchange
   if (!asked) return answer_error(exchange, asked.error());
   auto request = read(*asked);
   if (!request) return answer_error(exchange, request.error());
-  auto orders = reading_orders(std::move(request->prompts), request->wanted);
+  start_readings(service, exchange, *asked, std::move(*request));
+}
+
+void start_readings(Service& service, const std::shared_ptr<Exchange>& exchange,
+                    const Question& asked, ReadingRequest request) {
+  auto orders = reading_orders(std::move(request.prompts), request.wanted);
   auto reply = make_reading_reply({.exchange = exchange,
-                                   .host = asked->served->host.get(),
+                                   .host = asked.served->host.get(),
                                    .workers = &service.workers(),
                                    .prompts = orders.size(),
-                                   .tokens = request->tokens,
-                                   .write = std::move(request->write)});
-  submit(exchange, *asked, std::move(orders), std::move(reply));
+                                   .tokens = request.tokens,
+                                   .write = std::move(request.write)});
+  submit(exchange, asked, std::move(orders), std::move(reply));
 }
 
 std::shared_ptr<Reply> make_reading_reply(ReadingPlan plan) {

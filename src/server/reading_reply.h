@@ -27,6 +27,8 @@ struct ReadingRequest {
 // The way of such a request, of which `read` makes one, from the body to the host.
 void answer_readings(Service& service, const std::shared_ptr<Exchange>& exchange,
                      Asked<ReadingRequest> (*read)(const Question& asked));
+void start_readings(Service& service, const std::shared_ptr<Exchange>& exchange,
+                    const Question& asked, ReadingRequest request);
 
 struct ReadingPlan {
   std::shared_ptr<Exchange> exchange;

@@ -58,6 +58,32 @@ void answer_detokenize(Service& service, const std::shared_ptr<Exchange>& exchan
 void answer_tokenizer_info(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_apply_template(Service& service, const std::shared_ptr<Exchange>& exchange);
 
+// llama-server's.
+void answer_llama_completion(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_either_completion(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_infill(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_llama_embedding(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_props(Service& service, const std::shared_ptr<Exchange>& exchange);
+void refuse_props(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_slots(Service& service, const std::shared_ptr<Exchange>& exchange);
+void refuse_slot(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_adapters(Service& service, const std::shared_ptr<Exchange>& exchange);
+void refuse_adapters(Service& service, const std::shared_ptr<Exchange>& exchange);
+void load_model(Service& service, const std::shared_ptr<Exchange>& exchange);
+void unload_model(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_fill_in(Service& service, const std::shared_ptr<Exchange>& exchange);
+
+// Ollama's.
+void answer_ollama_generate(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ollama_chat(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ollama_embed(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ollama_embeddings(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ollama_tags(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ollama_ps(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ollama_show(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ollama_version(Service& service, const std::shared_ptr<Exchange>& exchange);
+void refuse_ollama_library(Service& service, const std::shared_ptr<Exchange>& exchange);
+
 void answer_states(Service& service, const std::shared_ptr<Exchange>& exchange);
 void make_state(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_state(Service& service, const std::shared_ptr<Exchange>& exchange);

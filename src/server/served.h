@@ -22,6 +22,10 @@ struct Served {
   int64_t created = 0;  // seconds since 1970
 };
 
+// What clients may believe a model to read at most. There is no window; programs that are told of
+// one cut the conversation's beginning off, which is what a state remembers best.
+inline constexpr int64_t kAdvertisedLength = 1048576;
+
 struct Defaults {
   int64_t predict = 4096;     // tokens of a chat's answer; -1: no limit
   int64_t ping_seconds = 15;  // of a stream that has nothing to say; 0: none

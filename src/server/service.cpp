@@ -35,8 +35,9 @@ bool is_file(std::string_view type) {
   return type.substr(0, type.find(';')) == "application/octet-stream";
 }
 
-Response respond(int status, std::string message, std::string code = {}) {
-  return error_response({.status = status, .message = std::move(message), .code = std::move(code)});
+Response respond(const Exchange& exchange, int status, std::string message, std::string code = {}) {
+  return error_response({.status = status, .message = std::move(message), .code = std::move(code)},
+                        exchange.errors);
 }
 
 ApiError ending() {
@@ -88,7 +89,7 @@ std::string Service::new_id(std::string_view beginning) {
 std::optional<Response> Service::refuse_source(const Exchange& exchange) const {
   const Head& head = exchange.head;
   if (options_.hosts.allows(head.host)) return std::nullopt;
-  return respond(403,
+  return respond(exchange, 403,
                  fmt::format("this server does not answer to the name {}; --allow-host {} lets "
                              "it",
                              escaped(head.host, 80), escaped(head.host, 80)));
@@ -111,18 +112,20 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
   const std::string* id = head.find("x-request-id");
   exchange.id =
       id && id->size() <= limits::kRequestIdBytes && is_visible(*id) ? *id : new_id("req_");
-  if (auto refusal = refuse_source(exchange)) return refusal;
   std::string_view path = head.path;
   if (!options_.prefix.empty()) {
     if (!path.starts_with(options_.prefix)) path = {};
     path.remove_prefix(std::min(options_.prefix.size(), path.size()));
   }
+  exchange.errors = error_form_of(path);
+  if (auto refusal = refuse_source(exchange)) return refusal;
   Match match = find_route(head.method, path);
   if (head.method == "OPTIONS") return answer_options(exchange, match);
   if (match.allowed.empty())
-    return respond(404, fmt::format("there is no {} here", escaped(head.path, 200)));
+    return respond(exchange, 404, fmt::format("there is no {} here", escaped(head.path, 200)));
   if (!match.route) {
-    Response out = respond(405, fmt::format("{} takes {}", escaped(head.path, 200), match.allowed));
+    Response out =
+        respond(exchange, 405, fmt::format("{} takes {}", escaped(head.path, 200), match.allowed));
     out.fields.push_back({"Allow", match.allowed});
     return out;
   }
@@ -131,13 +134,14 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
   if (!options_.keys.empty() && match.route->role != Role::open) {
     const auto role = options_.keys.role_of(head);
     if (!role) {
-      Response out = respond(401, "a key is missing or not known: Authorization: Bearer KEY",
-                             "invalid_api_key");
+      Response out =
+          respond(exchange, 401, "a key is missing or not known: Authorization: Bearer KEY",
+                  "invalid_api_key");
       out.fields.push_back({"WWW-Authenticate", "Bearer"});
       return out;
     }
     if (*role < match.route->role)
-      return respond(403,
+      return respond(exchange, 403,
                      fmt::format("this key may only {}; {} asks for the role {}", role_name(*role),
                                  escaped(head.path, 200), role_name(match.route->role)));
   }
@@ -151,17 +155,19 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
     // What a form of another page may send without being asked is not taken for JSON.
     if (type ? !is_json(*type) : head.find("origin") != nullptr)
       return respond(
-          415,
+          exchange, 415,
           "Content-Type has to be application/json (curl -H 'Content-Type: application/json')");
   }
-  if (leaving() && match.route->role != Role::open) return error_response(ending());
+  if (leaving() && match.route->role != Role::open)
+    return error_response(ending(), exchange.errors);
   return std::nullopt;
 }
 
-Response Service::refuse(const Refusal& refusal) {
+Response Service::refuse(const Exchange& exchange, const Refusal& refusal) {
   return error_response({.status = refusal.status,
                          .message = refusal.message,
-                         .retry_seconds = refusal.status == 503 ? 1 : 0});
+                         .retry_seconds = refusal.status == 503 ? 1 : 0},
+                        exchange.errors);
 }
 
 void Service::add_fields(Exchange& exchange, Response& response) {
@@ -184,13 +190,13 @@ void Service::handle(const std::shared_ptr<Exchange>& exchange) {
     const auto replayed =
         is_served ? replays_.answer(exchange, tenant_of(*exchange)) : Asked<bool>(false);
     if (!replayed)
-      exchange->answer->send(error_response(replayed.error()));
+      exchange->answer->send(error_response(replayed.error(), exchange->errors));
     else if (!*replayed)
       exchange->route->handler(*this, exchange);
     if (const auto model = std::exchange(exchange->waits_for, std::nullopt))
       return wait_for_model(exchange, *model);
   } catch (const std::bad_alloc&) {
-    exchange->answer->send(error_response(api_error({Code::memory, ""})));
+    exchange->answer->send(error_response(api_error({Code::memory, ""}), exchange->errors));
   }
   exchange->body = {};
   exchange->share.release();
@@ -199,7 +205,7 @@ void Service::handle(const std::shared_ptr<Exchange>& exchange) {
 // Then it is served from the beginning, and the model is held for it meanwhile.
 void Service::wait_for_model(const std::shared_ptr<Exchange>& exchange, size_t model) {
   const auto told = [this, exchange](ServedPtr served, const ApiError& error) {
-    if (!served) return exchange->answer->send(error_response(error));
+    if (!served) return exchange->answer->send(error_response(error, exchange->errors));
     exchange->models.push_back(std::move(served));
     workers_.owe([this, exchange] { handle(exchange); });
   };
@@ -207,7 +213,7 @@ void Service::wait_for_model(const std::shared_ptr<Exchange>& exchange, size_t m
       models_.wait_for(model, {.call = told,
                                .gone = [exchange] { return exchange->answer->gone(); },
                                .since = exchange->began});
-  if (!taken) exchange->answer->send(error_response(taken.error()));
+  if (!taken) exchange->answer->send(error_response(taken.error(), exchange->errors));
 }
 
 void Service::serve(std::shared_ptr<Exchange> exchange) {
@@ -216,7 +222,8 @@ void Service::serve(std::shared_ptr<Exchange> exchange) {
   exchange->answer->send(error_response({.status = 429,
                                          .message = "too many requests wait already",
                                          .code = "rate_limit_exceeded",
-                                         .retry_seconds = 1}));
+                                         .retry_seconds = 1},
+                                        exchange->errors));
 }
 
 void Service::finished(const Exchange& exchange, int status, uint64_t bytes, bool whole) {

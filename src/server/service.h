@@ -66,6 +66,7 @@ class Service final : public Site {
   void add(Served served) { models_.add(std::move(served)); }
   void add(ModelOnDemand model) { models_.add(std::move(model)); }
   const ModelShelf& models() const { return models_; }
+  ModelShelf& models() { return models_; }
   const ServiceOptions& options() const { return options_; }
   // From now on requests are turned away, and /health says so.
   void leave() { leaving_.store(true); }
@@ -76,7 +77,7 @@ class Service final : public Site {
   void count_connections(std::function<int64_t()> count) { connections_ = std::move(count); }
 
   std::optional<Response> refuse(Exchange& exchange) override;
-  Response refuse(const Refusal& refusal) override;
+  Response refuse(const Exchange& exchange, const Refusal& refusal) override;
   void add_fields(Exchange& exchange, Response& response) override;
   void serve(std::shared_ptr<Exchange> exchange) override;
   void finished(const Exchange& exchange, int status, uint64_t bytes, bool whole) override;

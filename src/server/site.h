@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/answer.h"
+#include "server/api_error.h"
 #include "server/http.h"
 
 namespace skein::server {
@@ -57,6 +58,7 @@ struct Exchange {
   const Route* route = nullptr;
   uint64_t most_body = 0;  // bytes, where it may have more than others; 0: as all
   std::string parameter;   // of the path, "name" of /v1/models/name
+  ErrorForm errors = ErrorForm::openai;
   // Models stay while somebody holds them; and what is not there yet, for which its handler waits.
   std::vector<std::shared_ptr<const Served>> models;
   std::shared_ptr<void> running;  // the mark of an Idempotency-Key
@@ -71,8 +73,8 @@ class Site {
   // Of a request whose body was not read: the answer, unless it may be read and served. Sets the
   // exchange's id and route.
   virtual std::optional<Response> refuse(Exchange& exchange) = 0;
-  // Of one that the gate refused.
-  virtual Response refuse(const Refusal& refusal) = 0;
+  // Of one that the gate refused, or whose body is not taken.
+  virtual Response refuse(const Exchange& exchange, const Refusal& refusal) = 0;
   // Fields that stand in each of its answers. Sets the exchange's id if it has none.
   virtual void add_fields(Exchange& exchange, Response& response) = 0;
   virtual void serve(std::shared_ptr<Exchange> exchange) = 0;

@@ -94,11 +94,12 @@ void TextReply::accepted() {
   accepted_at_ = last_at_ = Clock::now();
   answer().note({.model = plan_.host->name(), .prompt_tokens = plan_.prompt_tokens});
   if (!plan_.stream) return;
-  answer().begin({.type = "text/event-stream",
-                  .fields = {{"Cache-Control", "no-cache"},
-                             {"X-Accel-Buffering", "no"},
-                             {"x-skein-model", plan_.host->name()}},
-                  .ping_seconds = plan_.ping_seconds});
+  Response head = stream_head();
+  head.fields = {{"Cache-Control", "no-cache"},
+                 {"X-Accel-Buffering", "no"},
+                 {"x-skein-model", plan_.host->name()}};
+  head.ping_seconds = plan_.ping_seconds;
+  answer().begin(std::move(head));
   write_opening();
 }
 
@@ -115,6 +116,7 @@ void TextReply::told(size_t index, const Event& event, const Generation& generat
   answer().count_tokens(total_);
   one.thoughts = event.thought_count;
   one.finish = event.finish;
+  if (event.finish == Finish::stop) one.stop_string = generation.stop_string();
   last_at_ = Clock::now();
   if (plan_.keeper) plan_.keeper->told(index, event, generation);
   const int32_t id = event.id >= 0 ? event.id : event.ending;
@@ -140,14 +142,14 @@ void TextReply::told(size_t index, const Event& event, const Generation& generat
 }
 
 void TextReply::failed(const ApiError& error) {
-  if (!plan_.stream) return answer().send(error_response(error));
+  if (!plan_.stream) return answer().send(error_response(error, plan_.exchange->errors));
   write_failure(error);
   answer().end(/*closes=*/true);
 }
 
 // What is long is made by a worker: the engine's thread has others to serve.
 void TextReply::finished() {
-  if (!keeps_all() && !plan_.keeper) return write_end();
+  if (!ends_long() && !plan_.keeper) return write_end();
   plan_.workers->owe([self = shared_from_this()] { self->conclude(); });
 }
 
@@ -285,10 +287,15 @@ void TextReply::write_token(JsonWriter& json, int32_t id, double logprob) const 
   json.end_array();
 }
 
+TextReply::Times TextReply::times() const {
+  return {.before_ms = ms_between(plan_.exchange->began, accepted_at_),
+          .prompt_ms = ms_between(accepted_at_, read_at_),
+          .answer_ms = ms_between(read_at_, last_at_)};
+}
+
 // As llama-server has it, whose clients show it.
 void TextReply::write_timings(JsonWriter& json) const {
-  const double prompt_ms = ms_between(accepted_at_, read_at_);
-  const double ms = ms_between(read_at_, last_at_);
+  const auto [before_ms, prompt_ms, ms] = times();
   json.key("timings").begin_object().member("cache_n", cached_);
   const int64_t read = plan_.prompt_tokens - cached_;
   json.member("prompt_n", read);

@@ -1,5 +1,6 @@
-// What the answers of OpenAI's chat and completions have in common: choices that grow token by
-// token, told at once at the end or as a stream of events, with usage and timings.
+// What answers have in common, whichever API's: choices that grow token by token, told at once at
+// the end or as a stream. What is written here of its own accord is OpenAI's form; others have
+// theirs in server/routes.
 #pragma once
 
 #include <chrono>
@@ -89,6 +90,7 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
     std::vector<Entry>
         entries;  // with logprobs or ids: of its tokens, behind the prompt's if echoed
     Finish finish = Finish::running;
+    std::string stop_string;  // of the request, that ended it; empty: it was something else
     int64_t tokens = 0, thoughts = 0;  // with the one that ended it
     double logprobs = 0;               // their sum
   };
@@ -99,8 +101,11 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   const std::vector<Choice>& choices() const { return choices_; }
   Choice& choice(size_t index) { return choices_[index]; }
 
-  // "chat.completion" or "text_completion", and the same of a stream.
-  virtual std::string_view object(bool chunk) const = 0;
+  // A stream's head: what kind of stream it is, and how it says that it lives.
+  virtual Response stream_head() const { return {.type = "text/event-stream"}; }
+  // "chat.completion" or "text_completion", and the same of a stream; of those that have chunk() or
+  // whole() from here.
+  virtual std::string_view object(bool /*chunk*/) const { return {}; }
   // Chunks that begin each choice.
   virtual void write_opening() {}
   // What an event brought: `fresh` entries at the end of the choice's, `thought`: of a thought.
@@ -112,6 +117,8 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   virtual void take_prompt(const Order&, std::vector<TokenScore>) {}
   // Whether choices have all of their text and entries; of a stream otherwise only what is new.
   virtual bool keeps_all() const { return !plan_.stream; }
+  // Whether the end of it is too long for the engine's thread to write.
+  virtual bool ends_long() const { return keeps_all(); }
 
   // Where all of it is kept, on a worker's thread: the answer, or the end of a stream.
   virtual std::string whole();
@@ -138,6 +145,11 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
     int64_t prompt = 0, cached = 0, tokens = 0, thoughts = 0;
   };
   Spent spent() const;
+  struct Times {  // ms: until it was let in, until the prompts were read, and from then on
+    double before_ms = 0, prompt_ms = 0, answer_ms = 0;
+  };
+  Times times() const;
+  void write_timings(JsonWriter& json) const;
   // Its label, probability and bytes, as members.
   void write_token(JsonWriter& json, int32_t id, double logprob) const;
 
@@ -148,7 +160,6 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   void send_chunk(const std::string& json);
   void write_state(JsonWriter& json) const;
   void write_usage(JsonWriter& json) const;
-  void write_timings(JsonWriter& json) const;
   std::vector<size_t> shown() const;
 
   const ReplyPlan plan_;

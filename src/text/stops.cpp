@@ -1,6 +1,7 @@
 #include "text/stops.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -156,13 +157,15 @@ void StopMatcher::enter(Phase phase) {
 void StopMatcher::match(char c, bool all) {
   int64_t begin = now();
   const auto advance = [&](Pattern& pattern) {
-    if (pattern.advance(c))
-      begin = std::min(begin, now() - static_cast<int64_t>(pattern.literal.size()));
+    if (!pattern.advance(c)) return false;
+    const int64_t at = now() - static_cast<int64_t>(pattern.literal.size());
+    return std::exchange(begin, std::min(begin, at)) > at;
   };
   for (Pattern& pattern : role_lines_) advance(pattern);
   if (all)
-    for (Pattern& pattern : stops_) advance(pattern);
-  if (all && policy_ == StopPolicy::blank_line) advance(blank_line_);
+    for (size_t i = 0; i < stops_.size(); ++i)
+      if (advance(stops_[i])) stopped_by_ = i;
+  if (all && policy_ == StopPolicy::blank_line && advance(blank_line_)) stopped_by_ = SIZE_MAX;
   if (begin < now()) {
     stop_at(begin);
   } else if (policy_ == StopPolicy::tentative && (all || tentative_)) {

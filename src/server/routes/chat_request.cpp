@@ -96,10 +96,12 @@ Asked<std::string> read_calls(const text::Profile& profile, const Json& message,
   std::string out;
   const auto add = [&](const Json& function) {
     const auto name = function.find("name").string();
-    const auto arguments = function.find("arguments").string();
-    if (!name || !arguments) return false;
+    const Json given = function.find("arguments");
+    const auto text = given.string();
+    if (!name || (!text && !given.object())) return false;
     if (!out.empty()) out += '\n';
-    out += text::render_call(profile, *name, *arguments);
+    // As the text of an object, or, of Ollama's clients, as the object.
+    out += text::render_call(profile, *name, text ? std::string(*text) : json_text(given));
     return true;
   };
   bool right = true;
@@ -111,8 +113,7 @@ Asked<std::string> read_calls(const text::Profile& profile, const Json& message,
   if (const Json old = message.find("function_call"); old && !old.is_null())
     right = add(old) && right;
   if (!right)
-    return refused("a call has to be a function with a name and arguments, a string each",
-                   where + ".tool_calls");
+    return refused("a call has to be a function with a name and arguments", where + ".tool_calls");
   return out;
 }
 
@@ -230,7 +231,8 @@ int64_t read_think_budget(Fields& fields) {
 
 int64_t read_token_limit(Fields& fields, std::string_view name, int64_t otherwise) {
   const auto given = fields.integer(name, -1, static_cast<int64_t>(limits::kPromptTokens));
-  if (given == 0) fields.refuse(name, fmt::format("{} has to be at least 1, or -1", name));
+  if (given == 0)
+    fields.refuse(name, fmt::format("{} has to be at least 1, or -1", fields.theirs(name)));
   return given.value_or(otherwise);
 }
 
@@ -341,7 +343,10 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
   if (options.top_logprobs > 0 && !options.logprobs)
     fields.refuse("top_logprobs", "top_logprobs needs logprobs: true");
   if (fields.error()) return tl::unexpected(*fields.error());
-  return chat_generation(served, std::move(*chat), std::move(*common), std::move(form), history);
+  auto out =
+      chat_generation(served, std::move(*chat), std::move(*common), std::move(form), history);
+  if (out) out->reply = make_chat_reply;
+  return out;
 }
 
 }  // namespace skein::server

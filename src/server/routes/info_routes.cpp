@@ -8,10 +8,6 @@
 namespace skein::server {
 namespace {
 
-// What clients may believe a model to read at most. There is no window; programs that are told of
-// one cut the conversation's beginning off, which is what a state remembers best.
-constexpr int64_t kAdvertisedLength = 1048576;
-
 void write_model(JsonWriter& json, const ModelShelf::Fact& model) {
   const ModelInfo& info = model.info;
   json.begin_object().member("id", model.name).member("object", "model");

@@ -1,12 +1,11 @@
-// Routes about texts and tokens, and the two that generate: on a worker's thread, up to where a
-// host takes over.
+// Routes about texts and tokens, and OpenAI's two that generate: on a worker's thread, up to where
+// a host takes over.
 #include <algorithm>
 #include <utility>
 
-#include "base/base64.h"
 #include "base/limits.h"
 #include "server/fields.h"
-#include "server/generation_request.h"
+#include "server/generating.h"
 #include "server/question.h"
 
 namespace skein::server {
@@ -103,64 +102,6 @@ void answer_with(Service& service, const ExchangePtr& exchange,
   exchange->answer->send({.body = std::move(*text)});
 }
 
-using Read = Asked<GenerationRequest> (*)(const Served&, const Defaults&, const Json&,
-                                          const History&);
-
-// Files of states inside an answer, with the text that each has read: about, and the first twice.
-Asked<void> check_files(const Host& host, const GenerationRequest& request) {
-  constexpr uint64_t kOfToken = 16;
-  const Order& order = request.orders[0];
-  const uint64_t file =
-      static_cast<uint64_t>(host.model().info().state_bytes) + kOfToken * order.prompt.size();
-  if ((order.choices + 1) * base64_size(file) <= limits::kAnswerBytes) return {};
-  return refused(
-      fmt::format("{} states of {} bytes are too much for one answer; \"url\" says where they are",
-                  order.choices, file),
-      "return_state");
-}
-
-void generate(Service& service, const ExchangePtr& exchange, std::string_view id, Read read,
-              std::shared_ptr<Reply> (*make)(ReplyPlan), bool is_chat) {
-  const auto asked = question_of(service, exchange);
-  if (!asked) return answer_error(exchange, asked.error());
-  Host& host = *asked->served->host;
-  Fields fields(asked->body);
-  const auto wanted = precondition_of(exchange->head);
-  if (!wanted) return answer_error(exchange, wanted.error());
-  auto history = open_history(service.store(), service.tenant_of(*exchange), host, fields, *wanted);
-  if (!history) return answer_error(exchange, history.error());
-  auto request = read(*asked->served, service.options().defaults, asked->body, *history);
-  if (!request) return answer_error(exchange, request.error());
-  ReplyPlan& plan = request->plan;
-  for (const Order& order : request->orders)
-    if (order.prompt.empty() && history->tokens.empty())
-      return answer_error(exchange,
-                          {.message = "there is nothing to go on from", .param = "prompt"});
-  plan.prompt_tokens = settle(host, *history, request->orders, plan.opening_ids);
-  if (history->returned == Returned::base64)
-    if (const auto fits = check_files(host, *request); !fits)
-      return answer_error(exchange, fits.error());
-  if (history->keeps && request->orders[0].choices > 0) {
-    if (const auto taken = host.admits(request->orders, asked->source); !taken)
-      return answer_error(exchange, taken.error());
-    const std::vector<int32_t>& ids = request->orders[0].prompt;
-    const auto behind = static_cast<std::ptrdiff_t>(history->tokens.size());
-    plan.keeper =
-        std::make_shared<TurnKeeper>(service.store(), service.workers(), host, std::move(*history),
-                                     std::vector<int32_t>(ids.begin() + behind, ids.end()),
-                                     plan.opening_ids, plan.choices, is_chat);
-    if (const auto begun = plan.keeper->begin(); !begun)
-      return answer_error(exchange, begun.error());
-  }
-  plan.exchange = exchange;
-  plan.host = &host;
-  plan.workers = &service.workers();
-  plan.id = Service::new_id(id);
-  plan.source = asked->source;
-  const std::shared_ptr<TurnKeeper> keeper = plan.keeper;
-  submit(exchange, *asked, std::move(request->orders), make(std::move(plan)), keeper);
-}
-
 }  // namespace
 
 void answer_tokenize(Service& service, const ExchangePtr& exchange) {
@@ -189,10 +130,13 @@ void answer_tokenizer_info(Service& service, const ExchangePtr& exchange) {
 }
 
 void answer_chat(Service& service, const ExchangePtr& exchange) {
-  generate(service, exchange, "chatcmpl-", read_chat_request, make_chat_reply, true);
+  generate(service, exchange, {.id = "chatcmpl-", .read = read_chat_request, .is_chat = true});
+}
+void answer_fill_in(Service& service, const ExchangePtr& exchange) {
+  generate(service, exchange, {.id = "chatcmpl-", .read = read_fill_in_request});
 }
 void answer_completion(Service& service, const ExchangePtr& exchange) {
-  generate(service, exchange, "cmpl-", read_completion_request, make_completion_reply, false);
+  generate(service, exchange, {.id = "cmpl-", .read = read_completion_request});
 }
 
 }  // namespace skein::server
