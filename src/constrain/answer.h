@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "constrain/grammar.h"
 #include "constrain/schema.h"
@@ -33,7 +33,7 @@ enum class Calling {
 
 struct Calls {
   const text::CallForm* form = nullptr;
-  std::span<const text::Tool> tools;
+  std::vector<text::Tool> tools;
   Calling calling = Calling::optional;
   bool parallel = true;  // several calls in one answer
   SchemaOptions schema{};

@@ -1,5 +1,6 @@
 #include "constrain/compiled.h"
 
+#include <new>
 #include <string>
 
 namespace skein::constrain {
@@ -25,39 +26,70 @@ Digest Compiled::key(std::string_view language, std::string_view text, std::stri
   return hash.finish();
 }
 
-Checked<ConstraintPtr> Compiled::get(const Digest& key,
-                                     const std::function<Checked<ConstraintPtr>()>& make) {
-  const auto known = [&]() -> ConstraintPtr {
-    const auto it = places_.find(key);
-    if (it == places_.end()) return nullptr;
-    order_.splice(order_.begin(), order_, it->second);
-    count_again(*it->second);
-    return it->second->constraint;
-  };
+std::optional<Made> Compiled::known(const Digest& key) {
+  const auto it = places_.find(key);
+  if (it == places_.end()) return std::nullopt;
+  order_.splice(order_.begin(), order_, it->second);
+  count_again(*it->second);
+  return it->second->made;
+}
+
+std::optional<Made> Compiled::find(const Digest& key) {
+  const std::lock_guard lock(mutex_);
+  auto found = known(key);
+  if (found) ++counts_.found;
+  return found;
+}
+
+Checked<Made> Compiled::get(const Digest& key, const std::function<Checked<Made>()>& make) {
+  FlightPtr flight;
+  {
+    std::unique_lock lock(mutex_);
+    if (auto found = known(key)) {
+      ++counts_.found;
+      return std::move(*found);
+    }
+    if (const auto it = flights_.find(key); it != flights_.end()) {
+      ++counts_.awaited;
+      flight = it->second;
+      landed_.wait(lock, [&] { return flight->outcome.has_value(); });
+      return *flight->outcome;
+    }
+    flight = flights_[key] = std::make_shared<Flight>();
+  }
+  try {
+    auto made = make();
+    land(key, flight, made);
+    return made;
+  } catch (const std::bad_alloc&) {
+    // Who waits for it is told as well.
+    land(key, flight,
+         tl::unexpected(Problems{{"constraint_too_large", "", "there is no memory for it now"}}));
+    throw;
+  }
+}
+
+void Compiled::land(const Digest& key, const FlightPtr& flight, Checked<Made> outcome) {
   {
     const std::lock_guard lock(mutex_);
-    if (ConstraintPtr found = known()) {
-      ++counts_.found;
-      return found;
+    flights_.erase(key);
+    flight->outcome.emplace(std::move(outcome));
+    if (*flight->outcome) {
+      ++counts_.made;
+      order_.push_front({key, **flight->outcome});
+      places_[key] = order_.begin();
+      ++counts_.constraints;
+      // Uses have added to others meanwhile.
+      for (Entry& entry : order_) count_again(entry);
+      make_room();
     }
   }
-  auto made = make();
-  if (!made) return made;
-  const std::lock_guard lock(mutex_);
-  ++counts_.made;
-  if (ConstraintPtr found = known()) return found;  // somebody was quicker
-  order_.push_front({key, *made});
-  places_[key] = order_.begin();
-  ++counts_.constraints;
-  // Uses have added to others meanwhile.
-  for (Entry& entry : order_) count_again(entry);
-  make_room();
-  return made;
+  landed_.notify_all();
 }
 
 void Compiled::count_again(Entry& entry) {
   counts_.bytes -= entry.counted;
-  entry.counted = entry.constraint->bytes_held() + kEntryBytes;
+  entry.counted = entry.made.constraint->bytes_held() + kEntryBytes;
   counts_.bytes += entry.counted;
 }
 

@@ -3,17 +3,26 @@
 // the one that was not asked for the longest time goes first.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 
 #include "base/hash.h"
 #include "constrain/constraint.h"
+#include "constrain/schema.h"
 
 namespace skein::constrain {
+
+struct Made {
+  ConstraintPtr constraint;
+  SchemaNotes notes{};
+};
 
 class Compiled {
  public:
@@ -26,27 +35,36 @@ class Compiled {
   static Digest key(std::string_view language, std::string_view text, std::string_view options,
                     const Words& words);
 
-  // Made by `make`, if it is not there; without a lock, so that others go on meanwhile. What could
-  // not be made is not kept.
-  Checked<ConstraintPtr> get(const Digest& key,
-                             const std::function<Checked<ConstraintPtr>()>& make);
+  // Made by `make`, if it is not there; without a lock, so that others go on meanwhile. Who asks
+  // for one that is being made waits for it. What could not be made is not kept.
+  Checked<Made> get(const Digest& key, const std::function<Checked<Made>()>& make);
+  // Nothing where it is not there.
+  std::optional<Made> find(const Digest& key);
 
   struct Counts {
     size_t constraints = 0;
     size_t bytes = 0;
     uint64_t found = 0;
     uint64_t made = 0;
+    uint64_t awaited = 0;  // that somebody else was making
   };
   Counts counts() const;
 
  private:
   struct Entry {
     Digest key;
-    ConstraintPtr constraint;
+    Made made;
     size_t counted = 0;  // its bytes when they were last asked for
   };
   using Place = std::list<Entry>::iterator;
 
+  struct Flight {
+    std::optional<Checked<Made>> outcome;
+  };
+  using FlightPtr = std::shared_ptr<Flight>;
+
+  std::optional<Made> known(const Digest& key);
+  void land(const Digest& key, const FlightPtr& flight, Checked<Made> outcome);
   void count_again(Entry& entry);
   void make_room();
 
@@ -54,6 +72,8 @@ class Compiled {
   mutable std::mutex mutex_;
   std::list<Entry> order_;  // the last asked for first
   std::map<Digest, Place> places_;
+  std::map<Digest, FlightPtr> flights_;  // that are being made
+  std::condition_variable landed_;
   Counts counts_;
 };
 

@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "constrain/choices.h"
-#include "constrain/compiled.h"
 #include "constrain/kbnf.h"
 #include "constrain/regex.h"
 
@@ -21,6 +20,9 @@ std::string options_of(const Wanted& wanted) {
   for (const std::string& choice : wanted.choices) json.value(choice);
   json.value(static_cast<int64_t>(wanted.schema.blanks)).value(wanted.schema.unicode_escapes);
   json.value(wanted.schema.open_objects).value(wanted.schema.strict);
+  json.begin_array();
+  for (const std::string& keyword : wanted.schema.relax) json.value(keyword);
+  json.end_array();
   json.value(wanted.beginning.opening).value(wanted.beginning.may_think);
   json.value(wanted.beginning.blank).value(wanted.beginning.lines);
   if (wanted.calls) {
@@ -93,21 +95,32 @@ bool Wanted::has_own_blanks() const {
   return true;
 }
 
+Digest key_of(const Wanted& wanted, const Words& words) {
+  return Compiled::key(std::to_string(static_cast<int>(wanted.language)), wanted.text,
+                       options_of(wanted), words);
+}
+
+Checked<Made> made_for(const Wanted& wanted, const std::shared_ptr<const Words>& words) {
+  return Compiled::shared().get(key_of(wanted, *words), [&]() -> Checked<Made> {
+    Grammar grammar;
+    Made out;
+    auto answer = add_answer(grammar, wanted, *words, &out.notes);
+    if (!answer) return tl::unexpected(std::move(answer).error());
+    grammar.root = after(grammar, wanted.beginning, *answer);
+    auto made = Constraint::make(std::move(grammar), words);
+    if (!made) return tl::unexpected(std::move(made).error());
+    out.constraint = std::move(*made);
+    return out;
+  });
+}
+
 Checked<ConstraintPtr> constraint_of(const Wanted& wanted,
                                      const std::shared_ptr<const Words>& words,
                                      SchemaNotes* notes) {
-  const auto make = [&]() -> Checked<ConstraintPtr> {
-    Grammar grammar;
-    auto answer = add_answer(grammar, wanted, *words, notes);
-    if (!answer) return tl::unexpected(std::move(answer).error());
-    grammar.root = after(grammar, wanted.beginning, *answer);
-    return Constraint::make(std::move(grammar), words);
-  };
-  // What was left out is told again each time.
-  if (!wanted.schema.relax.empty()) return make();
-  const Digest key = Compiled::key(std::to_string(static_cast<int>(wanted.language)), wanted.text,
-                                   options_of(wanted), *words);
-  return Compiled::shared().get(key, make);
+  auto made = made_for(wanted, words);
+  if (!made) return tl::unexpected(std::move(made).error());
+  if (notes) *notes = std::move(made->notes);
+  return std::move(made->constraint);
 }
 
 std::string sentence(const Problems& problems) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "constrain/answer.h"
+#include "constrain/compiled.h"
 #include "constrain/constraint.h"
 
 namespace skein::constrain {
@@ -40,9 +41,12 @@ struct Wanted {
 
 // One that was made before is found again. Problems: those of the language, whose places are in its
 // text; unsatisfiable, constraint_too_large.
+Checked<Made> made_for(const Wanted& wanted, const std::shared_ptr<const Words>& words);
 Checked<ConstraintPtr> constraint_of(const Wanted& wanted,
                                      const std::shared_ptr<const Words>& words,
                                      SchemaNotes* notes = nullptr);
+// By which Compiled knows it.
+Digest key_of(const Wanted& wanted, const Words& words);
 
 // All of them as one sentence.
 std::string sentence(const Problems& problems);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "server/http.h"
 
 namespace skein::server {
+
+class WantedForm;
 
 struct ApiError {
   int status = 400;
@@ -24,6 +27,8 @@ struct ApiError {
   std::string state{};
   // A model that is not there yet: nobody is told, and the request is served when it is.
   std::optional<size_t> waits_for{};
+  // The same with the form of its answer.
+  std::shared_ptr<WantedForm> waits_for_form{};
 };
 
 template <typename T>

@@ -211,11 +211,16 @@ AskedForm read_form(Fields& fields, const Json& text_format) {
 
 Asked<Relaxed> hold(const Served& served, const AskedForm& form, GenerateOptions& options) {
   if (!form.wanted.says_something()) return Relaxed();
-  constrain::SchemaNotes notes;
-  auto made = constrain::constraint_of(form.wanted, served.host->words(), &notes);
-  if (!made) return tl::unexpected(error_of(form, made.error()));
-  options.constraint.emplace(std::move(*made));
-  return std::move(notes.relaxed);
+  const WantedFormPtr wanted = served.host->forms().form(form.wanted, served.host->words());
+  const constrain::Checked<constrain::Made>* const made = wanted->made();
+  if (!made)
+    return tl::unexpected(ApiError{.status = 503,
+                                   .message = "the form of the answer is being made ready",
+                                   .retry_seconds = 1,
+                                   .waits_for_form = wanted});
+  if (!*made) return tl::unexpected(error_of(form, made->error()));
+  options.constraint.emplace((*made)->constraint);
+  return (*made)->notes.relaxed;
 }
 
 }  // namespace skein::server

@@ -22,7 +22,8 @@ struct AskedForm {
 AskedForm read_form(Fields& fields, const Json& text_format = {});
 
 // Holds the answers to the form, if there is one. Gives the places of keywords that do not hold, as
-// was asked for. Errors: 400 with the code, the field and the place in it.
+// was asked for. Errors: 400 with the code, the field and the place in it; that it is not made yet,
+// which answer_error() understands.
 using Relaxed = std::vector<std::string>;
 Asked<Relaxed> hold(const Served& served, const AskedForm& form, GenerateOptions& options);
 

@@ -34,6 +34,7 @@ Host::Host(std::string name, std::shared_ptr<Model> model, text::TokenizerPtr to
     : name_(std::move(name)),
       budget_(sequence_bytes(options)),
       runtime_(std::move(model), std::move(tokenizer), EngineOptions{}, kept_bytes(options)),
+      forms_(options.forms),
       desk_(runtime_, name_,
             {.parallel = options.parallel,
              .waiting = options.waiting,
@@ -54,6 +55,7 @@ Host::~Host() { stop(); }
 void Host::stop() {
   close();
   if (thread_.joinable()) thread_.join();
+  forms_.stop();
 }
 
 Asked<void> Host::admits(const std::vector<Order>& orders, const Source& source) {
@@ -90,6 +92,7 @@ void Host::close() {
     closing_ = true;
   }
   changed_.notify_one();
+  forms_.close();
 }
 
 Load Host::load() const {

@@ -13,6 +13,7 @@
 
 #include "constrain/words.h"
 #include "server/desk.h"
+#include "server/form_desk.h"
 
 namespace skein::server {
 
@@ -27,6 +28,7 @@ struct HostOptions {
   // quarter of what is free.
   int64_t kept = -1;
   int64_t models = 1;  // that have what is free together
+  FormDeskOptions forms{};
 };
 
 int64_t sequence_bytes(const HostOptions& options);
@@ -57,6 +59,8 @@ class Host {
   const TokenTraits& traits() const { return runtime_.traits; }
   // For constraints. Made when the first one asks, which takes some milliseconds.
   std::shared_ptr<const constrain::Words> words();
+  // Where they are made.
+  FormDesk& forms() { return forms_; }
   int64_t budget() const { return budget_; }
   PrefixStates& states() { return runtime_.states; }
   const PrefixStates& states() const { return runtime_.states; }
@@ -90,6 +94,7 @@ class Host {
   Runtime runtime_;
   std::once_flag words_made_;
   std::shared_ptr<const constrain::Words> words_;
+  FormDesk forms_;
 
   mutable std::mutex mutex_;  // of what follows, and of the desk where it says so
   std::condition_variable changed_;

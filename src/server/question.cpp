@@ -49,7 +49,9 @@ int64_t settle(Host& host, const History& history, std::vector<Order>& orders, s
 
 void answer_error(const ExchangePtr& exchange, const ApiError& error) {
   exchange->waits_for = error.waits_for;
-  if (error.waits_for) return;
+  exchange->waits_for_form = error.waits_for_form != nullptr;
+  if (error.waits_for_form) exchange->form = error.waits_for_form;
+  if (error.waits_for || error.waits_for_form) return;
   exchange->answer->send(error_response(error, exchange->errors));
 }
 

@@ -27,7 +27,8 @@ Asked<Question> question_of(Service& service, const ExchangePtr& exchange);
 // Gives how many there are in all.
 int64_t settle(Host& host, const History& history, std::vector<Order>& orders, size_t opening);
 
-// Where the model is not there yet nothing is told: the handler is called again when it is.
+// Where the model or the answer's form is not there yet nothing is told: the handler is called
+// again when it is.
 void answer_error(const ExchangePtr& exchange, const ApiError& error);
 // The model's host takes over, or the exchange is told why not; what `keeper` began is gone then.
 void submit(const ExchangePtr& exchange, const Question& asked, std::vector<Order> orders,

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "server/form_desk.h"
 #include "server/history.h"
 #include "store/memory_store.h"
 
@@ -195,6 +196,7 @@ void Service::handle(const std::shared_ptr<Exchange>& exchange) {
       exchange->route->handler(*this, exchange);
     if (const auto model = std::exchange(exchange->waits_for, std::nullopt))
       return wait_for_model(exchange, *model);
+    if (std::exchange(exchange->waits_for_form, false)) return wait_for_form(exchange);
   } catch (const std::bad_alloc&) {
     exchange->answer->send(error_response(api_error({Code::memory, ""}), exchange->errors));
   }
@@ -214,6 +216,16 @@ void Service::wait_for_model(const std::shared_ptr<Exchange>& exchange, size_t m
                                .gone = [exchange] { return exchange->answer->gone(); },
                                .since = exchange->began});
   if (!taken) exchange->answer->send(error_response(taken.error(), exchange->errors));
+}
+
+// Whoever comes again finds it made, if he still has it: the exchange does.
+void Service::wait_for_form(const std::shared_ptr<Exchange>& exchange) {
+  const auto taken = exchange->form->desk().wait_for(
+      exchange->form,
+      {.owner = exchange->owner,
+       .call = [this, exchange] { workers_.owe([this, exchange] { handle(exchange); }); },
+       .gone = [exchange] { return exchange->answer->gone(); }});
+  if (!taken) exchange->answer->send(error_response(taken.error()));
 }
 
 void Service::serve(std::shared_ptr<Exchange> exchange) {

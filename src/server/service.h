@@ -115,6 +115,7 @@ class Service final : public Site {
   Response answer_options(const Exchange& exchange, const Match& match) const;
   void handle(const std::shared_ptr<Exchange>& exchange);
   void wait_for_model(const std::shared_ptr<Exchange>& exchange, size_t model);
+  void wait_for_form(const std::shared_ptr<Exchange>& exchange);
 
   const ServiceOptions options_;
   const std::shared_ptr<ResponseStore> responses_;

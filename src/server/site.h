@@ -19,6 +19,7 @@ namespace skein::server {
 
 struct Route;
 struct Served;
+class WantedForm;
 
 // A body's bytes among those of all, from the first one on until somebody has taken it apart or it
 // is gone.
@@ -63,6 +64,9 @@ struct Exchange {
   std::vector<std::shared_ptr<const Served>> models;
   std::shared_ptr<void> running;  // the mark of an Idempotency-Key
   std::optional<size_t> waits_for;
+  // The form of the answer, and whether its handler waits for it.
+  std::shared_ptr<WantedForm> form;
+  bool waits_for_form = false;
   std::shared_ptr<Answer> answer = std::make_shared<Answer>();
 };
 

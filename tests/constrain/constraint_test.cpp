@@ -259,13 +259,18 @@ TEST(Constraint, threads_share_one) {
   for (const std::string& end : ends) EXPECT_EQ(end, "ended");
 }
 
+Checked<Made> with_notes(Checked<ConstraintPtr> constraint) {
+  if (!constraint) return tl::unexpected(std::move(constraint).error());
+  return Made{std::move(*constraint)};
+}
+Checked<Made> json_made() { return with_notes(Constraint::make(json_grammar(), small_words())); }
+
 TEST(Compiled, the_same_text_is_made_once) {
   Compiled all;
-  const auto make = [] { return Constraint::make(json_grammar(), small_words()); };
   const Digest key = Compiled::key("json", "{}", "", *small_words());
-  const auto one = all.get(key, make), other = all.get(key, make);
+  const auto one = all.get(key, json_made), other = all.get(key, json_made);
   ASSERT_TRUE(one && other);
-  EXPECT_EQ(*one, *other);
+  EXPECT_EQ(one->constraint, other->constraint);
   EXPECT_EQ(all.counts().made, 1u);
   EXPECT_EQ(all.counts().found, 1u);
   for (const Digest& different :
@@ -280,12 +285,46 @@ TEST(Compiled, what_is_wrong_is_not_kept_and_harms_nobody) {
   Compiled all;
   const Digest good = Compiled::key("a", "", "", *small_words());
   const Digest bad = Compiled::key("b", "", "", *small_words());
-  const auto kept = all.get(good, [] { return Constraint::make(json_grammar(), small_words()); });
+  const auto kept = all.get(good, json_made);
   for (int n = 0; n < 2; ++n)
-    EXPECT_FALSE(all.get(bad, [] { return Constraint::make(Grammar(), small_words()); }));
+    EXPECT_FALSE(
+        all.get(bad, [] { return with_notes(Constraint::make(Grammar(), small_words())); }));
   EXPECT_EQ(all.counts().constraints, 1u);
-  Matcher matcher(*kept);
+  Matcher matcher(kept->constraint);
   EXPECT_TRUE(must(matcher.accept_bytes("{}")));
+}
+
+TEST(Compiled, who_asks_for_one_that_is_being_made_waits_for_it) {
+  Compiled all;
+  const Digest key = Compiled::key("json", "", "", *small_words());
+  std::atomic<int> made_times{0};
+  std::vector<ConstraintPtr> got(4);
+  std::vector<std::thread> threads;
+  const auto make = [&] {
+    ++made_times;
+    // Until the others wait for it.
+    while (all.counts().awaited < got.size() - 1) std::this_thread::yield();
+    return json_made();
+  };
+  for (ConstraintPtr& each : got)
+    threads.emplace_back([&] { each = all.get(key, make).value().constraint; });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made_times, 1);
+  for (const ConstraintPtr& each : got) EXPECT_EQ(each, got[0]);
+}
+
+TEST(Compiled, a_refusal_is_told_to_all_who_waited_for_it) {
+  Compiled all;
+  const Digest key = Compiled::key("bad", "", "", *small_words());
+  std::atomic<int> refused{0};
+  const auto make = [&] {
+    while (all.counts().awaited < 2) std::this_thread::yield();
+    return with_notes(Constraint::make(Grammar(), small_words()));
+  };
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 3; ++n) threads.emplace_back([&] { refused += !all.get(key, make); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(refused, 3);
 }
 
 TEST(Compiled, memory_is_flat_over_many) {
@@ -293,10 +332,10 @@ TEST(Compiled, memory_is_flat_over_many) {
   for (int n = 0; n < 400; ++n) {
     const std::string text = "schema " + std::to_string(n);
     const auto constraint = all.get(Compiled::key("literal", text, "", *small_words()), [&] {
-      return made([&](Grammar&, Terms& t) { return t.literal(text); });
+      return with_notes(made([&](Grammar&, Terms& t) { return t.literal(text); }));
     });
     ASSERT_TRUE(constraint);
-    Matcher matcher(*constraint);
+    Matcher matcher(constraint->constraint);
     must(matcher.mask());
     ASSERT_LT(all.counts().bytes, (2u << 20) + 100'000);
   }
