@@ -48,7 +48,7 @@ std::string_view error_type(int status);
 // {"message","type","param","code"}.
 void write_error(JsonWriter& json, const ApiError& error);
 std::string error_text(const ApiError& error, ErrorForm form = ErrorForm::openai);
-Response error_response(const ApiError& error, ErrorForm form = ErrorForm::openai);
+Response error_response(const ApiError& error, ErrorForm form);
 // Of the engine and of files: what is the request's fault is 400.
 ApiError api_error(const Error& error);
 

@@ -225,7 +225,7 @@ void Service::wait_for_form(const std::shared_ptr<Exchange>& exchange) {
       {.owner = exchange->owner,
        .call = [this, exchange] { workers_.owe([this, exchange] { handle(exchange); }); },
        .gone = [exchange] { return exchange->answer->gone(); }});
-  if (!taken) exchange->answer->send(error_response(taken.error()));
+  if (!taken) exchange->answer->send(error_response(taken.error(), exchange->errors));
 }
 
 void Service::serve(std::shared_ptr<Exchange> exchange) {

@@ -167,7 +167,8 @@ void write_store(Metrics& out, const store::Health& store) {
 void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange) {
   if (!service.leaving()) return exchange->answer->send({.body = "{\"status\":\"ok\"}"});
   exchange->answer->send(
-      error_response({.status = 503, .message = "the server is ending", .retry_seconds = 5}));
+      error_response({.status = 503, .message = "the server is ending", .retry_seconds = 5},
+                     exchange->errors));
 }
 
 void answer_models(Service& service, const std::shared_ptr<Exchange>& exchange) {
@@ -187,7 +188,8 @@ void answer_model(Service& service, const std::shared_ptr<Exchange>& exchange) {
         {.status = 404,
          .message = fmt::format("there is no model {}", escaped(exchange->parameter, 80)),
          .param = "model",
-         .code = "model_not_found"}));
+         .code = "model_not_found"},
+        exchange->errors));
   JsonWriter json;
   write_model(json, service.models().fact(*model));
   exchange->answer->send({.body = json.text()});
