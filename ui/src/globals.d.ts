@@ -1,0 +1,3 @@
+declare module 'skein:icons' {
+  export const icons: Record<string, [string, Record<string, string>][]>;
+}

@@ -1,0 +1,2 @@
+// Words of the views beside the chat.
+export const viewsEn = {};

@@ -1,0 +1,3 @@
+import type { viewsEn } from './views.en';
+
+export const viewsZh: typeof viewsEn = {};

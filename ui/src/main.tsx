@@ -1,0 +1,6 @@
+import { render } from 'preact';
+import { Shell } from './app/shell';
+import './app/appearance';
+
+const host = document.getElementById('app');
+if (host) render(<Shell />, host);
