@@ -58,6 +58,12 @@ function proxied(question, answer) {
   const onward = request(
     { host: server.hostname, port: server.port, path: question.url, method: question.method, headers: passed },
     (reply) => {
+      if (reply.statusCode === 404 && question.url === '/ui/boot.json') {
+        reply.resume();
+        answer.writeHead(200, { 'Content-Type': 'application/json' });
+        answer.end(JSON.stringify({ version: '', auth: 'none', features: [], limits: {} }));
+        return;
+      }
       answer.writeHead(reply.statusCode ?? 502, reply.headers);
       reply.pipe(answer);
     },
