@@ -2,6 +2,7 @@
 // when the page or the server goes.
 import { announce } from '../app/announce';
 import { showToast } from '../app/toasts';
+import { exportChats } from '../data/exchange';
 import { askToKeep, kept, shown, storageTrouble, store } from '../data/library';
 import { tabId, tellChanged } from '../data/tabs';
 import { leafWithout, parentOf, pathTo, subtreeOf, withLastLeaf } from '../data/tree';
@@ -10,8 +11,10 @@ import { seconds, t } from '../i18n';
 import type { Failure } from '../net/errors';
 import { settingsOf } from './profiles';
 import { basisOf, makeRequest, type Aim, type Made } from './request';
-import { Run } from './run';
+import { remount } from './mounts';
+import { Run, type Without } from './run';
 import { becomeReal, conversation, dropNodes, goTo, isNew, leaf, path, replaceNodes, run, runs, setRun, tree } from './session';
+import { speak } from './speaking';
 import { remembering, wordingOf } from './wording';
 
 export interface Attached {
@@ -72,7 +75,17 @@ export async function send(text: string, attached: Attached[] = []): Promise<voi
     node.attachments = blobs.map(({ id, name, text: all }): Attachment => ({ name, blob: id, chars: all.length }));
   remembering(blobs);
   await add([node], blobs);
+  void remindOfExport();
   await answerTo(node);
+}
+
+const kRemindAfter = 50;
+
+// Browsers can lose what they keep, so after many turns a copy is offered.
+async function remindOfExport(): Promise<void> {
+  const turns = 1 + ((await store().meta<number>('turnsSinceExport')) ?? 0);
+  await kept(store().setMeta('turnsSinceExport', turns));
+  if (turns % kRemindAfter === 0) showToast(t().exportReminder, { name: t().exportAll, run: () => void exportChats() });
 }
 
 // A new answer to a question, beside those that it has.
@@ -82,7 +95,7 @@ async function answerTo(question: Node, aim: Aim = { kind: 'answer' }): Promise<
   node.status = 'streaming';
   node.tab = tabId;
   node.basis = basisOf(conv);
-  node.settings = settingsOf(conv.profile, conv.settings);
+  node.settings = { profile: conv.profile, think: conv.think, ...conv.settings };
   await add([node]);
   await write(node, aim, false);
 }
@@ -95,9 +108,14 @@ async function write(node: Node, aim: Aim, goesOn: boolean): Promise<void> {
   setRun(conv.id, writing);
   announce(t().answering);
   const wording = await wordingOf(told);
-  const make = async (states: boolean): Promise<Made> =>
-    makeRequest({ conversation: conv, path: told, aim, wording, states }, settingsOf(conv.profile, conv.settings));
+  const make = async (without: Without): Promise<Made> => {
+    const begun = without === 'any state' ? await remount(conv) : conv;
+    const states = without === 'nothing';
+    return makeRequest({ conversation: begun, path: told, aim, wording, states }, settingsOf(conv.profile, conv.settings));
+  };
+  const silence = speak(writing);
   const { status, failure } = await writing.answer(make);
+  silence();
 
   const finish = (record: Node): void => {
     writing.apply(record);

@@ -108,6 +108,8 @@ export function Trouble({ said, ways, children }: { said: string; ways: Componen
 function Waiting({ run }: { run: Run }): VNode | null {
   const words = t();
   const phase = run.phase.value;
+  if (run.rereads.value > 0 && (phase.kind === 'sending' || phase.kind === 'slow'))
+    return <p class="foot muted">{words.willReread(run.rereads.value)}</p>;
   if (phase.kind === 'busy') return <Busy run={run} until={phase.until} said={phase.said} />;
   if (phase.kind === 'loading')
     return (

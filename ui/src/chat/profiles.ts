@@ -1,6 +1,7 @@
 // Sampling presets: the rows of public recommendations, with where each is from. What a row does not say
 // is the server's; '' says nothing at all and leaves everything to the model's own values.
 import type { Settings } from '../data/types';
+import { isRecord } from '../net/errors';
 
 export interface Preset {
   id: string;
@@ -40,7 +41,19 @@ export function presetOf(id: string): Preset {
   return presets.find((preset) => preset.id === id) ?? presets[0]!;
 }
 
+// A JSON object of other fields, or null where the text is none.
+export function extraOf(text: string): Record<string, unknown> | null {
+  if (text.trim() === '') return {};
+  try {
+    const raw: unknown = JSON.parse(text);
+    return isRecord(raw) ? raw : null;
+  } catch {
+    return null;
+  }
+}
+
 // What is sent: the row, with what was changed by hand over it.
-export function settingsOf(profile: string, changed: Settings): Settings {
-  return { ...presetOf(profile).values, ...changed };
+export function settingsOf(profile: string, changed: Settings): Record<string, unknown> {
+  const { extra, ...numbers } = changed;
+  return { ...presetOf(profile).values, ...numbers, ...(typeof extra === 'string' ? (extraOf(extra) ?? {}) : {}) };
 }

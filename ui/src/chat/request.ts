@@ -1,6 +1,6 @@
 // What a request says: which state it goes on from and which messages are new, or, where no state can be
 // used, all of the text. Pure, so that each row of the table in docs/page.md is a test.
-import type { Conversation, Node, Settings } from '../data/types';
+import type { Conversation, Node } from '../data/types';
 
 export type Aim =
   | { kind: 'answer' } // to the last node of the path, a question
@@ -15,6 +15,7 @@ export interface Message {
 export interface Made {
   body: Record<string, unknown>;
   from: 'state' | 'text';
+  basis: string;
 }
 
 // The text of a message as it is sent, with what is attached to it.
@@ -132,10 +133,11 @@ function startOf(all: Ingredients): Start {
   return start;
 }
 
-export function makeRequest(all: Ingredients, settings: Settings): Made {
+export function makeRequest(all: Ingredients, settings: Record<string, unknown>): Made {
   const start = startOf(all);
   return {
     from: start.from,
+    basis: basisOf(all.conversation),
     body: {
       ...(all.conversation.model ? { model: all.conversation.model } : {}),
       ...start.fields,

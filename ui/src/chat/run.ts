@@ -28,10 +28,15 @@ const kTries = 3;
 const kBusyWait = 3000;
 const kLoadingWait = 2000;
 
+export type Without = 'nothing' | 'earlier turns' | 'any state';
+export type Make = (without: Without) => Promise<Made>;
+
 export class Run {
   readonly phase: Signal<Phase> = signal({ kind: 'sending' });
   // Counted for the summary of a thought and the foot.
   readonly pieces = signal(0);
+  // About how many tokens are read again because a state is gone.
+  readonly rereads = signal(0);
   text: string;
   reasoning: string;
   state: StateRef | undefined;
@@ -41,6 +46,7 @@ export class Run {
   thinkMs = 0;
   finishReason = '';
   from: 'state' | 'text' = 'text';
+  basis = '';
 
   private readonly abort = new AbortController();
   private readonly shows = new Set<() => void>();
@@ -75,8 +81,9 @@ export class Run {
     this.skipWait?.();
   }
 
-  // `make` is asked again where a state is gone: then without states.
-  async answer(make: (states: boolean) => Promise<Made>): Promise<RunResult> {
+  // `make` is asked again where a state is gone: then without those of earlier turns, and then with what
+  // the chat begins with made anew.
+  async answer(make: Make): Promise<RunResult> {
     const release = beginWriting(this.node.id);
     const timer = setInterval(() => void this.keep(), kStoreEvery);
     try {
@@ -90,13 +97,15 @@ export class Run {
     }
   }
 
-  private async attempts(make: (states: boolean) => Promise<Made>): Promise<RunResult> {
-    let states = true;
+  private async attempts(make: Make): Promise<RunResult> {
+    let without: Without = 'nothing';
     let tries = 0;
     for (;;) {
       try {
-        const made = await make(states);
+        const made = await make(without);
+        if (without !== 'nothing') this.rereads.value = Math.ceil(JSON.stringify(made.body['messages']).length / 4);
         this.from = made.from;
+        this.basis = made.basis;
         this.listen();
         const end = await streamChat(made.body, this.hears(), this.abort.signal);
         this.finishReason = end.finishReason;
@@ -104,8 +113,8 @@ export class Run {
       } catch (error) {
         if (this.stopped) return { status: 'stopped', failure: null };
         const failure = error instanceof Failure ? error : new Failure('server', error instanceof Error ? error.message : '');
-        if (failure.trouble === 'gone' && states) {
-          states = false;
+        if (failure.trouble === 'gone' && without !== 'any state') {
+          without = without === 'nothing' ? 'earlier turns' : 'any state';
           continue;
         }
         if (failure.trouble === 'busy' && ++tries < kTries) {
@@ -200,6 +209,7 @@ export class Run {
     node.content = this.text;
     node.reasoning = this.reasoning;
     node.from = this.from;
+    if (this.basis) node.basis = this.basis;
     if (this.state) node.state = this.state;
     if (this.usage) node.usage = this.usage;
     if (this.timings) node.timings = this.timings;

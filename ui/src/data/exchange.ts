@@ -25,6 +25,7 @@ export async function exportChats(ids: readonly string[] | null = null): Promise
   const title = ids?.length === 1 ? (all[0]?.title ?? '') : 'skein-chats';
   download(fileName(title, 'json'), asJson(bundles));
   await kept(store().setMeta('exported', Date.now()));
+  await kept(store().setMeta('turnsSinceExport', 0));
 }
 
 export function exportMarkdown(conversation: Conversation, path: readonly Node[]): void {

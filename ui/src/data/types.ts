@@ -61,7 +61,8 @@ export interface Node {
   tab?: string; // the tab that is writing it
 }
 
-// A document that was read once: the chat's first turn goes on from its state.
+// A document that was read once: the chat's first turn goes on from its state. `blob` is the text as it was
+// read, from which the state is made again where it is gone.
 export interface Mount {
   name: string;
   state: string;
