@@ -1,5 +1,5 @@
 // The page: header, conversations, what is open, and what lies beside it.
-import { useSignalEffect } from '@preact/signals';
+import { untracked, useSignalEffect } from '@preact/signals';
 import type { VNode } from 'preact';
 import { Chat } from '../chat/chat';
 import { conversation, isNew, openBlank, open } from '../chat/session';
@@ -30,8 +30,11 @@ export function Shell(): VNode {
   useSignalEffect(() => {
     const { name, args } = route.value;
     if (!libraryOpen.value) return;
-    if (name === 'c' && args[0]) void open(args[0], args[1] ?? null);
-    else if (name === '' && !isNew.peek()) openBlank();
+    // Follows the address and nothing else that opening a chat looks at.
+    untracked(() => {
+      if (name === 'c' && args[0]) void open(args[0], args[1] ?? null);
+      else if (name === '' && !isNew.value) openBlank();
+    });
   });
   useSignalEffect(() => {
     const shown = viewOf(route.value.name);

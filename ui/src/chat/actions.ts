@@ -129,8 +129,13 @@ async function write(node: Node, aim: Aim, goesOn: boolean): Promise<void> {
   const record = structuredClone(node);
   finish(record);
   setRun(conv.id, null);
-  if (conversation.value.id === conv.id && tree.value.nodes.has(node.id)) replaceNodes([record]);
+  const showEnd = (): void => {
+    if (conversation.value.id === conv.id && tree.value.nodes.has(node.id)) replaceNodes([record]);
+  };
+  showEnd();
   await kept(store().changeNode(node.id, finish, true));
+  // Once more, as another tab's change may have had the chat read from the store meanwhile.
+  showEnd();
   tellChanged(conv.id);
   sayEnd(record, failure);
 }

@@ -4,7 +4,7 @@ import type { VNode } from 'preact';
 import { t } from '../i18n';
 import { keyTrouble } from '../net/key';
 import { attachFiles } from './attach';
-import { Composer } from './composer';
+import { Composer, keepDraft } from './composer';
 import { KeyForm } from './key_form';
 import { missing, path } from './session';
 import { Transcript } from './transcript';
@@ -29,7 +29,7 @@ export function Chat(): VNode {
         if (!bringsFiles(event)) return;
         event.preventDefault();
         dragging.value = 0;
-        void attachFiles([...(event.dataTransfer?.files ?? [])]);
+        void attachFiles([...(event.dataTransfer?.files ?? [])]).then(keepDraft);
       }}
     >
       {missing.value && <p class="bar">{t().chatGone}</p>}

@@ -12,7 +12,7 @@ import { bytes, t } from '../i18n';
 import { preferences } from '../app/preferences';
 import { mayWrite, send, stop } from './actions';
 import { attachFiles, attachText, detach, kPaste } from './attach';
-import { attachedTexts, draftOf, flushDraft, saveDraft } from './drafts';
+import { attachedTexts, draftOf, flushDraft, saveDraft, saveNow } from './drafts';
 import { fitHeight } from './fit_height';
 import { Choices } from './model_choices';
 import { editing } from './editing';
@@ -43,6 +43,11 @@ function changed(field: HTMLTextAreaElement): void {
   saveDraft(draftName(), field.value);
 }
 
+// After something was attached from elsewhere.
+export function keepDraft(): void {
+  saveNow(draftName(), messageField()?.value ?? '');
+}
+
 export function Composer(): VNode {
   const field = useRef<HTMLTextAreaElement>(null);
   const words = t();
@@ -51,7 +56,7 @@ export function Composer(): VNode {
   const writing = run.value;
   // A wait for a busy server leaves the way free: a new message ends it.
   const running = writing !== undefined && writing.phase.value.kind !== 'busy';
-  const sent = useRef('');
+  const sent = useRef<string | null>(null); // the chat that the message just sent has made
 
   const mounted = useRef(false);
   useEffect(() => {
@@ -119,7 +124,7 @@ export function Composer(): VNode {
                 title={words.remove}
                 onClick={() => {
                   detach(at);
-                  saveDraft(name, field.current?.value ?? '');
+                  saveNow(name, field.current?.value ?? '');
                   field.current?.focus();
                 }}
               >
@@ -144,11 +149,11 @@ export function Composer(): VNode {
             const files = [...(event.clipboardData?.files ?? [])];
             if (files.length > 0) {
               event.preventDefault();
-              void attachFiles(files);
+              void attachFiles(files).then(() => saveNow(name, field.current?.value ?? ''));
             } else if (text.length > kPaste) {
               event.preventDefault();
               attachText(words.pastedText, text);
-              saveDraft(name, event.currentTarget.value);
+              saveNow(name, event.currentTarget.value);
             }
           }}
           onKeyDown={(event) => {
@@ -159,7 +164,7 @@ export function Composer(): VNode {
               if (!sends && !event.ctrlKey && !event.metaKey) return;
               event.preventDefault();
               submit();
-            } else if (event.key === 'ArrowUp' && event.currentTarget.value === '' && !running) {
+            } else if (event.key === 'ArrowUp' && !event.altKey && !event.shiftKey && event.currentTarget.value === '' && !running) {
               const last = path.value.findLast((node) => node.role === 'user');
               if (!last) return;
               event.preventDefault();
@@ -186,14 +191,16 @@ export function Composer(): VNode {
         <button
           type="button"
           class="button quiet small"
+          aria-label={words.addDocument}
+          title={words.addDocument}
           onClick={() =>
             void chooseFiles('', true)
               .then(attachFiles)
-              .then(() => saveDraft(name, field.current?.value ?? ''))
+              .then(() => saveNow(name, field.current?.value ?? ''))
           }
         >
           <Icon name="file-text" size={16} />
-          {words.addDocument}
+          <span class="on-wide">{words.addDocument}</span>
         </button>
         <Choices />
         <button

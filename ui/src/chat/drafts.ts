@@ -21,11 +21,18 @@ export function saveDraft(conv: string, text: string): void {
   timer = setTimeout(write, kDelay);
 }
 
+// What was attached is large and rarely changes: no waiting for more.
+export function saveNow(conv: string, text: string): void {
+  saveDraft(conv, text);
+  flushDraft();
+}
+
 // Before another chat's draft is shown, and when the page goes.
 export function flushDraft(): void {
   pending?.();
 }
 addEventListener('pagehide', flushDraft);
+document.addEventListener('visibilitychange', flushDraft);
 
 export async function draftOf(conv: string): Promise<{ text: string; attachments: Attached[] }> {
   try {

@@ -23,6 +23,7 @@ export function KeyForm(): VNode {
         void loadModels().catch(() => {});
       }}
     >
+      <input type="text" name="username" autocomplete="username" hidden />
       <p role={wrong ? 'alert' : undefined} id="key-trouble">
         {wrong ? words.keyWrong : words.keyNeeded}
       </p>

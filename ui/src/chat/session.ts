@@ -57,13 +57,14 @@ export async function open(id: string, place: string | null): Promise<void> {
     if (place !== null && tree.value.nodes.has(place)) leaf.value = place;
     return;
   }
-  const record = await store().conversation(id);
+  const isWanted = (): boolean => route.peek().name === 'c' && route.peek().args[0] === id;
+  const [record, nodes] = await Promise.all([store().conversation(id), store().nodes(id)]);
+  if (!isWanted()) return;
   if (!record) {
     openBlank();
     missing.value = true;
     return;
   }
-  const nodes = await store().nodes(id);
   conversation.value = record;
   isNew.value = false;
   missing.value = false;
@@ -148,12 +149,19 @@ export function setRun(conv: string, value: Run | null): void {
   runs.value = next;
 }
 
+// What another tab has made of the open chat. What this tab adds while the store is read would be missing
+// from what was read, so it is read again then.
 async function reloadOpen(conv: string): Promise<void> {
-  if (isNew.value || conversation.value.id !== conv) return;
-  const [record, nodes] = await Promise.all([store().conversation(conv), store().nodes(conv)]);
-  if (!record || conversation.value.id !== conv) return;
-  conversation.value = record;
-  tree.value = makeTree(nodes.map(withRun));
+  const isOpen = (): boolean => !isNew.value && conversation.value.id === conv;
+  while (isOpen()) {
+    const before = tree.value;
+    const [record, nodes] = await Promise.all([store().conversation(conv), store().nodes(conv)]);
+    if (!record || !isOpen()) return;
+    if (tree.value !== before) continue;
+    conversation.value = record;
+    tree.value = makeTree(nodes.map(withRun));
+    return;
+  }
 }
 
 export function followOtherTabs(): void {

@@ -6,7 +6,7 @@ import { t } from '../i18n';
 import { boot, booted, modelNamed } from '../net/boot';
 import { online } from '../net/connection';
 import { attachFiles } from './attach';
-import { fill } from './composer';
+import { fill, keepDraft } from './composer';
 import { chooseFiles } from '../app/file';
 import { go } from '../app/router';
 import { viewOf } from '../views/registry';
@@ -37,7 +37,7 @@ export function Welcome(): VNode {
           <button
             type="button"
             class="button"
-            onClick={() => void chooseFiles('', true).then(attachFiles).then(() => fill(''))}
+            onClick={() => void chooseFiles('', true).then(attachFiles).then(keepDraft)}
           >
             {words.example2}
           </button>

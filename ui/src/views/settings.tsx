@@ -114,6 +114,7 @@ function Key(): VNode {
         if (value) useKey(value, data.get('remember') !== null);
       }}
     >
+      <input type="text" name="username" autocomplete="username" hidden />
       <div class="row">
         <input type="password" name="key" aria-label={words.apiKey} autocomplete="current-password" />
         <button class="button">{words.useKey}</button>
