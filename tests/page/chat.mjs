@@ -234,6 +234,23 @@ test('everything by keyboard alone', async () => {
   await done();
 });
 
+test('a search finds words of every branch, and opens the place', async () => {
+  const { page, send, answered, log, done } = await openPage(url);
+  await send('Reverse: garden');
+  await answered('nedrag');
+  await log.getByRole('article', { name: 'You, turn 1' }).hover();
+  await log.getByRole('article', { name: 'You, turn 1' }).getByRole('button', { name: 'Edit' }).click();
+  await page.getByRole('textbox', { name: 'Edit message' }).fill('What is 27+46?');
+  await named(page, 'Save and answer').click();
+  await answered('73');
+  await named(page, 'New chat').click();
+  await page.getByRole('searchbox', { name: 'Search chats' }).fill('NEDRAG');
+  await page.getByRole('treeitem').filter({ hasText: 'nedrag' }).click();
+  await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Answer, turn 1');
+  await log.getByText('nedrag').waitFor();
+  await done();
+});
+
 test('export and import: the same chat again, without the key', async () => {
   const { page, send, answered, log, done } = await openPage(url);
   await send('Reverse: garden');
@@ -294,6 +311,7 @@ test('on a narrow screen the same works, and nothing scrolls sideways', async ()
       await page.keyboard.press('Escape');
       await page.getByRole('dialog').waitFor({ state: 'detached' });
     }
+    await box.blur();
     await named(page, 'New chat').waitFor();
     await done();
   }

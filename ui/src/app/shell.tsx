@@ -32,7 +32,7 @@ export function Shell(): VNode {
     if (!libraryOpen.value) return;
     // Follows the address and nothing else that opening a chat looks at.
     untracked(() => {
-      if (name === 'c' && args[0]) void open(args[0], args[1] ?? null);
+      if (name === 'c' && args[0]) void open(args[0], args[1] ?? null, args[2] === 'found');
       else if (name === '' && !isNew.value) openBlank();
     });
   });

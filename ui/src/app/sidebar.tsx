@@ -75,6 +75,8 @@ function Search(): VNode {
   );
 }
 
+const placeOf = (hit: Hit | undefined): string[] => (hit && hit.node !== '' ? [hit.node, 'found'] : []);
+
 type Group = { name: string; chats: Conversation[] };
 
 function groups(chats: readonly Conversation[]): Group[] {
@@ -126,7 +128,7 @@ function List(): VNode {
                 <div class="side-item" role="none" key={chat.id}>
                   <a
                     role="treeitem"
-                    href={hrefOf('c', chat.id, places.get(chat.id)?.node ?? '')}
+                    href={hrefOf('c', chat.id, ...placeOf(places.get(chat.id)))}
                     aria-selected={chat.id === current}
                     aria-current={chat.id === current ? 'page' : undefined}
                     tabIndex={chat.id === stop ? 0 : -1}

@@ -53,5 +53,5 @@ export function AnswerBody({ text, run, part }: Props): VNode {
     });
   }, [run, text, part]);
 
-  return <div class="text" ref={host} />;
+  return <div class="text" dir="auto" ref={host} />;
 }

@@ -81,8 +81,9 @@ export function Composer(): VNode {
       current = false;
     };
   }, [name]);
+  // Not on glass, where a keyboard would cover the page, nor away from a turn that was searched for.
   useEffect(() => {
-    if (!isCoarse.value) field.current?.focus();
+    if (!isCoarse.value && !document.activeElement?.closest('article')) field.current?.focus();
   }, [name]);
 
   const submit = (): void => {

@@ -61,7 +61,7 @@ function growing(): boolean {
   return box !== null && box.scrollHeight !== seenHeight;
 }
 
-function detach(): void {
+export function detach(): void {
   if (distance() <= 0 && box && box.scrollHeight <= box.clientHeight) return;
   attached.value = false;
   seenHeight = box?.scrollHeight ?? 0;

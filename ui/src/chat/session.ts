@@ -52,9 +52,19 @@ export function becomeReal(record: Conversation): void {
   goQuietly('c', record.id);
 }
 
-export async function open(id: string, place: string | null): Promise<void> {
+// The turn that a search has found, to be brought into sight once it is drawn.
+export const marked = signal<string | null>(null);
+
+// A place is where one stands, so that a reload finds the same branch; a found one is shown with what follows.
+function stand(place: string | null, found: boolean, record: Conversation): void {
+  const known = place !== null && tree.value.nodes.has(place) ? place : null;
+  leaf.value = known !== null && found ? leafBelow(tree.value, known, record.lastLeaf) : (known ?? record.leaf ?? null);
+  if (found) marked.value = known;
+}
+
+export async function open(id: string, place: string | null, found: boolean): Promise<void> {
   if (!isNew.value && conversation.value.id === id && !missing.value) {
-    if (place !== null && tree.value.nodes.has(place)) leaf.value = place;
+    if (place !== null) stand(place, found, conversation.value);
     return;
   }
   const isWanted = (): boolean => route.peek().name === 'c' && route.peek().args[0] === id;
@@ -69,7 +79,7 @@ export async function open(id: string, place: string | null): Promise<void> {
   isNew.value = false;
   missing.value = false;
   tree.value = makeTree(nodes.map(withRun));
-  leaf.value = place !== null && tree.value.nodes.has(place) ? place : (record.leaf ?? null);
+  stand(place, found, record);
   await mendBroken(id, nodes);
 }
 

@@ -6,9 +6,9 @@ import { useSignal } from '@preact/signals';
 import { Icon } from '../app/icon';
 import { childrenOf, countElsewhere, leafBelow, subtreeOf } from '../data/tree';
 import { t } from '../i18n';
-import { attach, attached, follow, jumpToEnd, linesBelow, toEnd } from './scroll';
-import { conversation, goTo, path, run, tree } from './session';
-import { Turn } from './turn';
+import { attach, attached, detach, follow, jumpToEnd, linesBelow, toEnd } from './scroll';
+import { conversation, goTo, marked, path, run, tree } from './session';
+import { Turn, turnElement } from './turn';
 
 const kAtOnce = 30;
 
@@ -35,6 +35,22 @@ export function Transcript(): VNode {
     count.current = turns.length;
     if (attached.value) toEnd();
   }, [target]);
+
+  // What a search has found is shown and has the focus, however far up it is.
+  const found = marked.value;
+  useLayoutEffect(() => {
+    const at = turns.findIndex((node) => node.id === found);
+    if (at < 0) return;
+    shown.value = Math.max(shown.value, turns.length - at + 2);
+    const frame = requestAnimationFrame(() => {
+      marked.value = null;
+      const turn = turnElement(found!);
+      detach();
+      turn?.scrollIntoView({ block: 'center' });
+      turn?.focus({ preventScroll: true });
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [found, turns.length]);
 
   const showOlder = (): void => {
     const element = box.current;

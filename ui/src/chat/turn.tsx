@@ -35,7 +35,7 @@ export function Turn({ node, turn, tree, run, busy }: Props): VNode {
   const name = turnName(node, turn, tree);
   const isUser = node.role === 'user';
   return (
-    <article class={`turn ${node.role}`} aria-label={name} tabIndex={-1} data-node={node.id} dir="auto">
+    <article class={`turn ${node.role}`} aria-label={name} tabIndex={-1} data-node={node.id}>
       <h3 class="hidden">{name}</h3>
       {editing.value === node.id ? (
         <Editor node={node} />
