@@ -26,6 +26,19 @@ constexpr std::string_view kTemplate = "Messages as the model sees them";
 constexpr std::string_view kMetrics = "Counters and gauges, for Prometheus";
 constexpr std::string_view kOpenApi = "This table, as an OpenAPI document";
 
+constexpr std::string_view kLlama = "What follows a text, as llama-server says it";
+constexpr std::string_view kFillIn = "What stands in the middle of a text";
+constexpr std::string_view kProps = "What the first model is set to";
+constexpr std::string_view kSlots = "How many texts are generated";
+constexpr std::string_view kAdapters = "None: they are merged when a model is loaded";
+constexpr std::string_view kLoad = "Loads a model";
+constexpr std::string_view kUnload = "Lets go of a model that was loaded on demand";
+constexpr std::string_view kGenerate = "An answer, or what follows a text";
+constexpr std::string_view kEmbedding = "A text as a vector (experimental)";
+constexpr std::string_view kLoaded = "The models that are loaded";
+constexpr std::string_view kVersion = "Which version of its API is spoken";
+constexpr std::string_view kNot = "Not offered: 501, and what to do instead";
+
 constexpr std::string_view kStates =
     "States that have an id: ?ids= (or names), ?kind=, ?limit=, ?after=";
 constexpr std::string_view kMakeState = "A state made of a text, messages or ids, or of a file";
@@ -48,12 +61,15 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/health", Role::open, false, answer_health, kHealth},
     {"GET", "/v1/models", Role::read, false, answer_models, kModels},
     {"GET", "/models", Role::read, false, answer_models, kModels},
+    {"POST", "/models/load", Role::generate, true, load_model, kLoad},
+    {"POST", "/models/unload", Role::admin, true, unload_model, kUnload},
     {"GET", "/v1/models/{id}", Role::read, false, answer_model, kModel},
     {"GET", "/models/{id}", Role::read, false, answer_model, kModel},
     {"POST", "/v1/chat/completions", Role::generate, true, answer_chat, kChat},
     {"POST", "/chat/completions", Role::generate, true, answer_chat, kChat},
     {"POST", "/v1/completions", Role::generate, true, answer_completion, kCompletion},
-    {"POST", "/completions", Role::generate, true, answer_completion, kCompletion},
+    {"POST", "/completions", Role::generate, true, answer_either_completion, kCompletion},
+    {"POST", "/v1/fim/completions", Role::generate, true, answer_fill_in, kFillIn},
     {"POST", "/v1/responses", Role::generate, true, answer_response, kResponse},
     {"POST", "/responses", Role::generate, true, answer_response, kResponse},
     {"GET", "/v1/responses/{id}/input_items", Role::generate, true, answer_input_items, kInput},
@@ -72,6 +88,29 @@ constexpr Route kRoutes[] = {
     {"POST", "/detokenize", Role::read, true, answer_detokenize, kDetokenize},
     {"GET", "/tokenizer_info", Role::read, false, answer_tokenizer_info, kInfo},
     {"POST", "/apply-template", Role::read, true, answer_apply_template, kTemplate},
+    {"POST", "/completion", Role::generate, true, answer_llama_completion, kLlama},
+    {"POST", "/infill", Role::generate, true, answer_infill, kFillIn},
+    {"POST", "/embedding", Role::generate, true, answer_llama_embedding, kEmbeddings},
+    {"GET", "/props", Role::read, false, answer_props, kProps},
+    {"POST", "/props", Role::admin, false, refuse_props, kNot},
+    {"GET", "/slots", Role::read, false, answer_slots, kSlots},
+    {"POST", "/slots/{id}", Role::state, false, refuse_slot, kNot},
+    {"GET", "/lora-adapters", Role::read, false, answer_adapters, kAdapters},
+    {"POST", "/lora-adapters", Role::admin, false, refuse_adapters, kNot},
+    {"POST", "/api/generate", Role::generate, true, answer_ollama_generate, kGenerate},
+    {"POST", "/api/chat", Role::generate, true, answer_ollama_chat, kChat},
+    {"POST", "/api/embed", Role::generate, true, answer_ollama_embed, kEmbeddings},
+    {"POST", "/api/embeddings", Role::generate, true, answer_ollama_embeddings, kEmbedding},
+    {"GET", "/api/tags", Role::read, false, answer_ollama_tags, kModels},
+    {"GET", "/api/ps", Role::read, false, answer_ollama_ps, kLoaded},
+    {"POST", "/api/show", Role::read, true, answer_ollama_show, kModel},
+    {"GET", "/api/version", Role::open, false, answer_ollama_version, kVersion},
+    {"POST", "/api/pull", Role::admin, false, refuse_ollama_library, kNot},
+    {"POST", "/api/push", Role::admin, false, refuse_ollama_library, kNot},
+    {"POST", "/api/create", Role::admin, false, refuse_ollama_library, kNot},
+    {"POST", "/api/copy", Role::admin, false, refuse_ollama_library, kNot},
+    {"POST", "/api/blobs/{id}", Role::admin, false, refuse_ollama_library, kNot},
+    {"DELETE", "/api/delete", Role::admin, false, refuse_ollama_library, kNot},
     {"GET", "/v1/states", Role::state, true, answer_states, kStates},
     {"POST", "/v1/states", Role::state, true, make_state, kMakeState, true},
     {"POST", "/v1/states/{id}/fork", Role::state, true, fork_state, kForkState},

@@ -66,7 +66,7 @@ constexpr Field kSampling[] = {
     {"sse_ping_interval", "integer", "Seconds after which a silent stream says that it lives"},
     {"no_cache", "boolean", "Nothing is gone on from or kept"},
     {"cache_prompt", "boolean", "false says the same"},
-    {"tools", "array", "Not offered yet, but for none"},
+    {"tools", "array", "Functions that may be called"},
 };
 constexpr Field kChat[] = {
     {"messages", "array", "The conversation, or what is new of it"},
@@ -128,6 +128,63 @@ constexpr Field kTemplate[] = {
     {"think", "", "As of a chat"},
     {"model", "string", "The model's name"},
 };
+constexpr Field kLlama[] = {
+    {"prompt", "", "A text, token ids, or several of them"},
+    {"n_predict", "integer", "-1: no limit; 0: the prompt alone is read"},
+    {"n_probs", "integer", "Probabilities, with those of so many others"},
+    {"return_tokens", "boolean", "Ids beside texts"},
+    {"return_progress", "boolean", "In a stream, how far the prompt is read"},
+    {"timings_per_token", "boolean", "In a stream, with each piece"},
+    {"response_fields", "array", "What is wanted of the answer: timings/cache_n"},
+    {"samplers", "", "A list of names, or their letters: others are off"},
+    {"id_slot", "integer", "There are no slots"},
+    {"grammar", "string", "GBNF, which the answer keeps to"},
+    {"lora", "array", "Empty"},
+};
+constexpr Field kInfill[] = {
+    {"input_prefix", "string", "Before what is filled in"},
+    {"input_suffix", "string", "Behind it"},
+    {"input_extra", "array", "Other files: objects with a text"},
+};
+constexpr Field kFillIn[] = {
+    {"prompt", "string", "Before what is filled in"},
+    {"suffix", "string", "Behind it"},
+    {"max_tokens", "integer", "Of what is filled in; -1: no limit"},
+};
+constexpr Field kContent[] = {{"content", "", "A text, token ids, or several of them"}};
+constexpr Field kModelName[] = {{"model", "string", "The model's name"}};
+constexpr Field kOllama[] = {
+    {"model", "string", "The model's name, also with :latest"},
+    {"options", "object", "num_predict, temperature, top_p, seed, stop and so on"},
+    {"keep_alive", "", "Seconds, or a duration: how long the model stays; 0: not at all"},
+};
+constexpr Field kOllamaAnswer[] = {
+    {"stream", "boolean", "A line for each piece, unless false"},
+    {"format", "", "json, or a JSON Schema that the answer keeps to"},
+    {"think", "", "true, false, or how much"},
+    {"logprobs", "boolean", "Probabilities of the answer's tokens"},
+    {"top_logprobs", "integer", "And of so many others"},
+};
+constexpr Field kOllamaChat[] = {
+    {"messages", "array", "The conversation; none: the model is loaded"},
+    {"tools", "array", "Functions that may be called"},
+    {"tool_choice", "", "Which of them; Ollama itself has no such field"},
+};
+constexpr Field kOllamaGenerate[] = {
+    {"prompt", "string", "A question, or a text; none: the model is loaded"},
+    {"system", "string", "Stands before it"},
+    {"suffix", "string", "What is filled in stands before this"},
+    {"raw", "boolean", "The prompt is taken as it is"},
+    {"context", "array", "What an earlier answer had there"},
+    {"template", "string", "Not offered"},
+    {"images", "array", "Not offered"},
+};
+constexpr Field kOllamaInput[] = {
+    {"input", "", "A text, or several"},
+    {"dimensions", "integer", "The first so many numbers"},
+    {"truncate", "boolean", "Nothing is ever too long"},
+};
+constexpr Field kOllamaPrompt[] = {{"prompt", "string", "A text"}};
 constexpr Field kMove[] = {
     {"state", "string", "Where it is to stand: an id or a name"},
     {"ttl", "integer", "Seconds after its last move that it is kept; 0: for ever"},
@@ -150,6 +207,16 @@ using Lists = std::vector<std::span<const Field>>;
 
 // Of a body. Routes without /v1 have those of the same with it.
 Lists body_of(std::string_view method, std::string_view path) {
+  if (path == "/completion") return {kLlama, kSampling, kKept, kOrigin};
+  if (path == "/infill") return {kInfill, kLlama, kSampling};
+  if (path.ends_with("/fim/completions")) return {kFillIn, kSampling};
+  if (path == "/embedding") return {kContent, kEmbeddings};
+  if (path.starts_with("/models/")) return {kModelName};
+  if (path == "/api/chat") return {kOllama, kOllamaChat, kOllamaAnswer};
+  if (path == "/api/generate") return {kOllama, kOllamaGenerate, kOllamaAnswer};
+  if (path == "/api/embed") return {kOllama, kOllamaInput};
+  if (path == "/api/embeddings") return {kOllama, kOllamaPrompt};
+  if (path == "/api/show") return {kModelName};
   if (path.ends_with("/chat/completions")) return {kChat, kSampling, kKept, kOrigin};
   if (path.ends_with("/completions")) return {kCompletion, kSampling, kKept, kOrigin};
   if (path.ends_with("/responses")) return {kResponse, kSampling};

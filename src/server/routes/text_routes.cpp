@@ -7,6 +7,7 @@
 #include "server/fields.h"
 #include "server/generating.h"
 #include "server/question.h"
+#include "text/unicode.h"
 
 namespace skein::server {
 namespace {
@@ -20,6 +21,18 @@ std::string end_name(const text::Tokenizer& tokenizer) {
 void write_ids(JsonWriter& json, std::span<const int32_t> ids) {
   json.begin_array();
   for (const int32_t id : ids) json.value(static_cast<int64_t>(id));
+  json.end_array();
+}
+
+// Its text, or its bytes where those are none.
+void write_piece(JsonWriter& json, const text::Tokenizer& tokenizer, int32_t id) {
+  const std::string_view bytes = tokenizer.bytes_of(id);
+  if (bytes.empty() || text::first_invalid_utf8(bytes) == std::string_view::npos) {
+    json.value(token_label(tokenizer, id));
+    return;
+  }
+  json.begin_array();
+  for (const char byte : bytes) json.value(static_cast<int64_t>(static_cast<unsigned char>(byte)));
   json.end_array();
 }
 
@@ -56,7 +69,8 @@ Asked<std::string> tokenize(const Question& asked) {
     json.begin_array();
     for (const int32_t id : ids) {
       json.begin_object().member("id", static_cast<int64_t>(id));
-      json.member("piece", token_label(tokenizer, id)).end_object();
+      write_piece(json.key("piece"), tokenizer, id);
+      json.end_object();
     }
     json.end_array();
   } else {
