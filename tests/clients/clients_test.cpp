@@ -122,6 +122,11 @@ TEST_F(Clients, npm_openai_reads_streams_as_it_did) { tried_node("reader.mjs"); 
 TEST_F(Clients, vercel_ai_speaks_both_apis) { tried_node("vercel.mjs"); }
 TEST_F(Clients, langchain_speaks_both_apis) { tried_node("langchain.mjs"); }
 TEST_F(Clients, agents_run) { tried_node("agents.mjs"); }
+TEST_F(Clients, npm_ollama_makes_each_of_its_calls) { tried_node("ollama.mjs"); }
+TEST_F(Clients, langchain_speaks_ollamas_api) { tried_node("langchain_ollama.mjs"); }
+TEST_F(Clients, what_other_peoples_programs_send_is_answered_as_they_read_it) {
+  tried_node("recorded.mjs");
+}
 TEST_F(Clients, npm_openai_is_answered_in_forms_and_calls) { tried_node("openai_forms.mjs"); }
 TEST_F(Clients, vercel_ai_is_answered_in_forms_and_calls) { tried_node("vercel_forms.mjs"); }
 TEST_F(Clients, langchain_is_answered_in_forms_and_calls) { tried_node("langchain_forms.mjs"); }

@@ -9,11 +9,12 @@ import { base, key } from './skein.mjs';
 const page = readFileSync(process.env.SKEIN_PAGE, 'utf8');
 const blocks = [...page.matchAll(/^```(\w*)\n(.*?)^```/gms)].map(([, mark, text]) => ({
   mark,
-  text: text.replaceAll('http://127.0.0.1:8080/v1', base).replaceAll("'none'", `'${key}'`),
+  text: text.replaceAll('http://127.0.0.1:8080/v1', base).replaceAll("'none'", `'${key}'`)
+    .replaceAll('http://127.0.0.1:8080', base.replace(/\/v1$/, '')).replaceAll('Bearer none', `Bearer ${key}`),
 }));
 
 const scripts = blocks.filter(({ mark }) => mark === 'js');
-assert.ok(scripts.length >= 4);
+assert.ok(scripts.length >= 5);
 for (const [at, { text }] of scripts.entries())
   test(text.split('\n')[0], async () => {
     // Beside the packages, as imports are looked for from where a file lies.
