@@ -50,6 +50,7 @@ struct Response {
   // Of a stream: how often something that says nothing says that it lives, 0: never; and what.
   int64_t ping_seconds = 0;
   std::string_view ping_text = ": ping\n\n";
+  bool last = false;  // the connection ends with it
 };
 
 // "Not Found".

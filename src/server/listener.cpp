@@ -294,7 +294,7 @@ bool Connection::read_head() {
   }
   if (refusal) {
     // The body stays unread, so what follows would be taken for a request.
-    if (is.has_body()) keep_ = false;
+    if (is.has_body() || refusal->last) keep_ = false;
     phase_ = Phase::answering;
     disarm();
     exchange_->answer->send(std::move(*refusal));

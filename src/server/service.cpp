@@ -90,10 +90,12 @@ std::string Service::new_id(std::string_view beginning) {
 std::optional<Response> Service::refuse_source(const Exchange& exchange) const {
   const Head& head = exchange.head;
   if (options_.hosts.allows(head.host)) return std::nullopt;
-  return respond(exchange, 403,
-                 fmt::format("this server does not answer to the name {}; --allow-host {} lets "
-                             "it",
-                             escaped(head.host, 80), escaped(head.host, 80)));
+  Response out = respond(exchange, 403,
+                         fmt::format("this server does not answer to the name {}; --allow-host {} "
+                                     "lets it",
+                                     escaped(head.host, 80), escaped(head.host, 80)));
+  out.last = true;
+  return out;
 }
 
 Response Service::answer_options(const Exchange& exchange, const Match& match) const {

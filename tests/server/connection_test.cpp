@@ -108,6 +108,7 @@ TEST(Connection, nothing_behind_a_refused_request_is_answered) {
         "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: Bearer a-key\r\n\r\n",
         "GET /health HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\nHost: localhost\r\n x: y\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         "\x16\x03\x01\x02", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
     Client client(server.port());
     client.send(first + second);
