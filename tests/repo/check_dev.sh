@@ -55,7 +55,7 @@ FAKE_UID=0 FAKE_MISSING=
 dev help
 [ "$code" = 0 ] || fail "help exits with $code"
 for word in demo test build fuzz bench microbench performance format sanitize tsan arm \
-  mutate clean help; do
+  mutate prove clean help; do
   grep -q "^  $word" "$work/said" || fail "help does not name $word"
   grep -q "^words := .*\b$word\b" "$project/Makefile" || fail "the Makefile does not forward $word"
 done
