@@ -29,6 +29,7 @@ using std::chrono::milliseconds;
 
 constexpr auto kTick = milliseconds(100);
 constexpr auto kLast = milliseconds(1000);  // after a drain that took too long
+constexpr int kWaitingBytes = 64 * 1024;  // in the system, of one connection, before they are sent
 
 Refusal bodies_full() {
   return {503, "the bodies that are under way fill the memory for them; come again"};
@@ -522,6 +523,10 @@ void Listener::Impl::welcome(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true), error);
   const unsigned stall = static_cast<unsigned>(options.stall_ms);
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof(stall));
+  // What waits in the system counts as unsent, too: it would take megabytes for each who does not
+  // read, and what fills them would be generated for nobody. What is on the way is not bounded.
+  const int waiting = kWaitingBytes;
+  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &waiting, sizeof(waiting));
   const auto made = std::make_shared<Connection>(*this, std::move(socket), peer);
   connections.emplace(made.get(), made);
   count.store(static_cast<int64_t>(connections.size()));

@@ -16,6 +16,8 @@ using server::ServerOptions;
 
 const std::string kLong =
     R"({"prompt":"abc","max_tokens":-1,"ignore_eos":true,"stream":true,"seed":5})";
+// One that keeps its place though nobody reads: a stream makes room then.
+const std::string kWhole = R"({"prompt":"abc","max_tokens":-1,"ignore_eos":true,"seed":5})";
 
 ServerOptions with_keys() {
   ServerOptions out;
@@ -108,8 +110,8 @@ TEST(Connection, nothing_behind_a_refused_request_is_answered) {
         "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: Bearer a-key\r\n\r\n",
         "GET /health HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\nHost: localhost\r\n x: y\r\n\r\n",
-        "GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-        "\x16\x03\x01\x02", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
+        "GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n", "\x16\x03\x01\x02",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
     Client client(server.port());
     client.send(first + second);
     const Reply reply = client.read();
@@ -176,6 +178,18 @@ TEST(Connection, a_reader_that_takes_nothing_is_dropped_and_costs_nobody_else) {
   EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 0; }));
 }
 
+// The system would take megabytes for him, and thousands of tokens be generated to fill them.
+TEST(Connection, for_a_reader_that_takes_nothing_little_is_generated) {
+  TestServer server;
+  Client stalled(server.port(), 4096);
+  stalled.request("POST", "/v1/completions",
+                  R"({"prompt":"abc","max_tokens":-1,"ignore_eos":true,"stream":true})");
+  ASSERT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences_unread") == 1; }));
+  constexpr int kLeastEvent = 150;  // bytes
+  EXPECT_LT(server.metric("llamacpp:tokens_predicted_total"),
+            3 * limits::kUnsentBytes / kLeastEvent);
+}
+
 TEST(Answer, is_full_when_much_waits_and_tells_when_it_is_not) {
   server::Answer answer;
   int told = 0, changed = 0;
@@ -212,13 +226,17 @@ TEST(Connection, who_leaves_frees_what_he_had) {
   Client reading(server.port());
   reading.request("POST", "/v1/completions", kLong);
   ASSERT_TRUE(reading.readable());
-  // In the queue behind it.
-  Client waiting(server.port());
+  reading.close();
+  EXPECT_TRUE(server.wait_until(idle));
+  // In the queue behind another, who leaves then.
+  Client holding(server.port()), waiting(server.port());
+  holding.request("POST", "/v1/completions", kWhole);
+  EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 1; }));
   waiting.request("POST", "/v1/completions", kLong);
   EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_requests_waiting") == 1; }));
   waiting.close();
   EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_requests_waiting") == 0; }));
-  reading.close();
+  holding.close();
   EXPECT_TRUE(server.wait_until(idle));
   // While a long prompt is read, and without a stream.
   Client prompting(server.port());
@@ -349,8 +367,7 @@ TEST(Connection, who_comes_when_too_many_wait_is_told_when_to_come_again) {
   narrow.turn_seconds = 1e9;
   TestServer server({}, narrow);
   Client first(server.port()), second(server.port());
-  first.request("POST", "/v1/completions", kLong);
-  ASSERT_TRUE(first.readable());
+  first.request("POST", "/v1/completions", kWhole);
   EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 1; }));
   second.request("POST", "/v1/completions", kLong);
   ASSERT_TRUE(second.readable());  // the head comes before its turn does
@@ -367,8 +384,7 @@ TEST(Connection, a_stream_that_waits_says_that_it_lives) {
   one.turn_seconds = 1e9;
   TestServer server({}, one);
   Client first(server.port()), second(server.port());
-  first.request("POST", "/v1/completions", kLong);
-  ASSERT_TRUE(first.readable());
+  first.request("POST", "/v1/completions", kWhole);
   EXPECT_TRUE(server.wait_until([&] { return server.of_model("skein_sequences") == 1; }));
   second.request("POST", "/v1/completions",
                  R"({"prompt":"a","max_tokens":1,"stream":true,"sse_ping_interval":1})");
