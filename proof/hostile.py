@@ -168,7 +168,7 @@ def raw_bytes(server):
 def nasty(server, long):
     slowest = 0
     for path, data, status in bodies(long):
-        with server.client(timeout=30) as client:
+        with server.client(timeout=300) as client:
             begin = time.monotonic()
             reply = client.ask("POST", path, data)
             slowest = max(slowest, time.monotonic() - begin)
@@ -382,4 +382,4 @@ def body(proof):
             f"+{grown:.0f} MiB, slow senders gone after {longest[0]:.1f}/{longest[1]:.1f}/{longest[2]:.1f} s")
 
 
-common.Proof(__doc__, limit=420, quick_limit=90).run(body)
+common.Proof(__doc__, limit=900, quick_limit=90).run(body)
