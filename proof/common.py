@@ -204,14 +204,18 @@ class Server:
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    def cpu(self):
-        """Seconds of the processor that its threads took. Those that ended are not counted."""
-        total = 0
+    def cpu_of_threads(self):
+        """Seconds of the processor that each of its threads took."""
+        out = {}
         for task in os.listdir(f"/proc/{self.pid}/task"):
             with contextlib.suppress(OSError):
                 with open(f"/proc/{self.pid}/task/{task}/schedstat", encoding="ascii") as file:
-                    total += int(file.read().split()[0])
-        return total / 1e9
+                    out[task] = int(file.read().split()[0]) / 1e9
+        return out
+
+    def cpu(self):
+        """Of all of them. Those that ended are not counted."""
+        return sum(self.cpu_of_threads().values())
 
     # -- requests
     def client(self, key=None, timeout=120):
