@@ -1,4 +1,4 @@
-// SHA-256 and SHA-1 (libcrypto), CRC-32 (zlib); hash.cpp is the one file that knows either library.
+// SHA-256 and SHA-1 (libcrypto, which only hash.cpp knows), CRC-32 (zlib).
 #pragma once
 
 #include <array>

@@ -76,6 +76,7 @@ constexpr Limit kTable[] = {
     {"tenant_responses", kTenantResponsesBytes, "bytes", "those of one key"},
     {"answer", kAnswerBytes, "bytes", "an answer that is not streamed"},
     {"referred", kReferredBytes, "bytes", "items that a response refers to, with theirs"},
+    {"page_file", kPageFileBytes, "bytes", "a file of the web page"},
     {"log_field", kLogFieldBytes, "bytes", "a field of the log"},
     {"threads", kThreads, "", "threads"},
 };

@@ -90,6 +90,7 @@ inline constexpr uint64_t kTenantResponsesBytes = 64 * kMiB;  // and of one
 inline constexpr uint64_t kAnswerBytes = 64 * kMiB;           // that is not streamed
 inline constexpr uint64_t kReferredBytes = 16 * kMiB;         // of items that a response refers to
 inline constexpr uint64_t kLogFieldBytes = 256;
+inline constexpr uint64_t kPageFileBytes = 16 * kMiB;  // of the web page
 
 // The machine.
 inline constexpr uint64_t kThreads = 1024;

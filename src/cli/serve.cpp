@@ -80,14 +80,14 @@ class Serve final : public Command {
   ServeModels models_;
   SettingsOptions settings_options_;
   ServeStore store_;
-  std::string host_ = "127.0.0.1", prefix_, key_file_;
+  std::string host_ = "127.0.0.1", prefix_, key_file_, ui_;
   std::string log_ = "text";
   std::vector<std::string> keys_, hosts_, origins_;
   int64_t port_ = 8080, parallel_ = 32, queue_ = limits::kWaitingRequests, memory_ = 0, kept_ = -1;
   int64_t body_ = static_cast<int64_t>(limits::kBodyBytes / limits::kMiB);
   int64_t predict_ = 4096, ping_ = 15;
   double turn_ = 2, wait_ = 600;
-  bool open_ = false, strict_ = false;
+  bool open_ = false, strict_ = false, no_page_ = false;
 };
 
 void Serve::declare(Options& options) {
@@ -106,6 +106,12 @@ void Serve::declare(Options& options) {
   options.value("--cors", origins_, "ORIGIN",
                 "pages whose scripts may ask: https://chat.example, or *; may stand several times");
   options.value("--prefix", prefix_, "PATH", "what all paths begin with, behind a proxy: /skein");
+  options.flag("--no-page", no_page_, "have no web page");
+  options
+      .value("--ui", ui_, "DIR",
+             "a folder with the web page's files, read anew for each request, instead of those in "
+             "the program: for who works on them")
+      .file();
   options.flag("--strict-model", strict_, "refuse requests that name another model");
   options.value("--parallel", parallel_, "N", "texts of a model that are generated at once")
       .range(1, 4096);
@@ -178,6 +184,13 @@ Result<server::ServerOptions> Serve::server_options(Console& console) const {
   while (service.prefix.ends_with('/')) service.prefix.pop_back();
   if (!service.prefix.empty() && service.prefix.front() != '/')
     return fail(Code::argument, "--prefix {} has to begin with a /", escaped(prefix_));
+  if (no_page_ && !ui_.empty())
+    return fail(Code::argument, "--ui gives a page, and --no-page says that there is none");
+  if (!ui_.empty()) {
+    SK_TRY(service.page, server::Page::of(ui_));
+  } else if (!no_page_ && !server::embedded_page().empty()) {
+    service.page = server::Page::of(server::embedded_page());
+  }
   service.defaults = {.predict = predict_, .ping_seconds = ping_, .strict_model = strict_};
   service.version = SKEIN_VERSION;
   service.shelf = models_.shelf(host_options());
@@ -224,7 +237,8 @@ void Serve::welcome(Console& console, const server::Server& server) const {
     const std::string model = models_.names().size() > 1
                                   ? fmt::format("\"model\": \"{}\", ", models_.names()[0])
                                   : std::string();
-    console.line("Try:");
+    const bool page = server.has_page();
+    console.line(page ? fmt::format("Open {}/ in a browser, or try:", url) : "Try:");
     console.line(fmt::format("  curl {}/v1/models{}", url, key));
     console.line(
         fmt::format("  curl {}/v1/chat/completions{}{} -d '{{{}\"messages\": [{{\"role\": "

@@ -108,14 +108,29 @@ Load Host::load() const {
           .counts = schedule.counts()};
 }
 
+// Over half a second at least. A pause counts for nothing.
+void Host::measure(double now) {
+  constexpr double kWindow = 0.5;
+  const double seconds = now - measured_at_;
+  if (seconds < kWindow) return;
+  const uint64_t all = tokens();
+  if (seconds < 4 * kWindow)
+    rate_.store(static_cast<double>(all - measured_tokens_) / seconds, std::memory_order_relaxed);
+  measured_at_ = now;
+  measured_tokens_ = all;
+}
+
 void Host::run() {
   for (bool idle = true;;) {
-    bool woken = false;
+    bool woken = false, moved = false;
     {
       std::unique_lock lock(mutex_);
       // A wait of days is one that somebody ends.
       const auto sleep = std::chrono::duration<double>(std::min(desk_.seconds_to_sleep(), 86400.0));
-      if (idle) changed_.wait_for(lock, sleep, [&] { return woken_ || closing_; });
+      if (idle) {
+        rate_.store(0, std::memory_order_relaxed);
+        changed_.wait_for(lock, sleep, [&] { return woken_ || closing_; });
+      }
       if (closing_) return desk_.fail_all(kLeaving);
       woken = std::exchange(woken_, false);
     }
@@ -123,8 +138,12 @@ void Host::run() {
     {
       const std::lock_guard lock(mutex_);
       desk_.plan(woken);
+      const int64_t orders = desk_.schedule().orders() + desk_.schedule().waiting();
+      // Somebody may have waited until others are gone.
+      moved = orders_.exchange(orders, std::memory_order_relaxed) > orders;
     }
-    idle = !desk_.step();
+    idle = !desk_.step() && !moved;
+    measure(seconds_now());
   }
 }
 

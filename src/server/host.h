@@ -3,6 +3,7 @@
 // Answer.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -80,6 +81,10 @@ class Host {
   void stop();
 
   Load load() const;
+  // From any thread, and without waiting for anybody: orders that wait, are read or are answered,
+  // as they were at the last step; tokens generated a second, lately.
+  int64_t orders() const { return orders_.load(std::memory_order_relaxed); }
+  double tokens_per_second() const { return rate_.load(std::memory_order_relaxed); }
   // Since the beginning.
   uint64_t prompt_tokens() const { return runtime_.prompt_tokens.load(); }
   uint64_t cached_tokens() const { return runtime_.cached_tokens.load(); }
@@ -88,6 +93,7 @@ class Host {
 
  private:
   void run();
+  void measure(double now);
 
   const std::string name_;
   const int64_t budget_;
@@ -101,6 +107,10 @@ class Host {
   bool woken_ = false;
   bool closing_ = false;
   Desk desk_;
+  std::atomic<int64_t> orders_{0};
+  std::atomic<double> rate_{0};
+  double measured_at_ = 0;  // of the thread, as the next
+  uint64_t measured_tokens_ = 0;
 
   std::thread thread_;
 };

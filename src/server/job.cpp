@@ -364,6 +364,8 @@ Status Job::start_choices() {
   }
   left_ = order_.choices;
   for (size_t i = 0; i < choices_.size(); ++i) {
+    if (group_->reply->watches())
+      group_->reply->stands(order_.first_choice + i, choices_[i].session->state(), 0);
     Sampling sampling = order_.sampling;
     sampling.seed = choice_seed(sampling.seed, i);
     SK_TRY(Sampler sampler, Sampler::create(sampling, runtime_->traits));
@@ -391,6 +393,9 @@ Status Job::take_events() {
     const int64_t fresh = choice.event.count - std::exchange(choice.counted, choice.event.count);
     runtime_->tokens += static_cast<uint64_t>(fresh);
     generated_ += fresh;
+    if (group_->reply->watches())
+      group_->reply->stands(order_.first_choice + i, choice.session->state(),
+                            choice.generation->read_count());
     group_->reply->told(order_.first_choice + i, choice.event, *choice.generation);
     if (!ended) continue;
     if (choice.generation->active()) runtime_->engine.forget(choice.generation);

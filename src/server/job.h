@@ -66,6 +66,11 @@ class Reply {
   virtual void read(const Order& order, Findings findings) = 0;
   // Where the order wants it: the state that has read the prompt, after read().
   virtual void arrived(const Order&, StateTree::Kept) {}
+  // Whether it wants to see the states that choices are in.
+  virtual bool watches() const { return false; }
+  // Then, for the length of the call: the one that a choice begins with, and before each event the
+  // one that it is in, which has read so many of the choice's tokens.
+  virtual void stands(size_t /*choice*/, const State&, int64_t /*tokens*/) {}
   virtual void told(size_t choice, const Event& event, const Generation& generation) = 0;
   // Instead of what was to come; the last call.
   virtual void failed(const ApiError& error) = 0;

@@ -383,10 +383,11 @@ void Connection::begin(Response head, bool streams) {
       if (static_cast<unsigned char>(c) >= ' ') out_ += c;
     out_ += "\r\n";
   };
-  if (head.status != 204) add("Content-Type", head.type);
+  const bool has_body = head.status != 204 && head.status != 304;
+  if (has_body) add("Content-Type", head.type);
   if (chunked_)
     add("Transfer-Encoding", "chunked");
-  else if (!streams && head.status != 204)
+  else if (!streams && has_body)
     add("Content-Length", fmt::format("{}", head.body.size()));
   if (!keep_)
     add("Connection", "close");

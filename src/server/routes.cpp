@@ -8,6 +8,10 @@
 namespace skein::server {
 namespace {
 
+constexpr std::string_view kRoot =
+    "The web page, for browsers; for others a text, as Ollama has it";
+constexpr std::string_view kPageFile = "A file of the web page";
+constexpr std::string_view kBoot = "What a page has to know before it has a key";
 constexpr std::string_view kHealth = "Whether the server is ready";
 constexpr std::string_view kModels = "The models that are served";
 constexpr std::string_view kModel = "One of them";
@@ -24,6 +28,9 @@ constexpr std::string_view kDetokenize = "Token ids as a text";
 constexpr std::string_view kInfo = "The special tokens of the vocabulary";
 constexpr std::string_view kTemplate = "Messages as the model sees them";
 constexpr std::string_view kMetrics = "Counters and gauges, for Prometheus";
+constexpr std::string_view kStatus = "How it stands, in a line for pages";
+constexpr std::string_view kRace =
+    "Tokens on and on, and what they took: neither time nor memory grows";
 constexpr std::string_view kOpenApi = "This table, as an OpenAPI document";
 
 constexpr std::string_view kLlama = "What follows a text, as llama-server says it";
@@ -51,12 +58,21 @@ constexpr std::string_view kStateLog = "The states on the way to it";
 constexpr std::string_view kStateDiff = "How two of them differ: ?with=";
 constexpr std::string_view kStateStats =
     "How large its numbers are, and their ranks, by layer and head; with ?since= how they changed";
+constexpr std::string_view kStateTrace =
+    "How much each of its tokens moved it: ?from=, ?to=, ?per=";
 constexpr std::string_view kSessions = "Names that move from state to state";
 constexpr std::string_view kSession = "Where one stands";
 constexpr std::string_view kMoveSession = "Lets it stand elsewhere, if it is as If-Match says";
 constexpr std::string_view kRemoveSession = "Forgets the name; the state stays";
 
 constexpr Route kRoutes[] = {
+    {"GET", "/", Role::open, false, answer_root, kRoot},
+    {"GET", "/assets/{id}", Role::open, false, answer_page_file, kPageFile},
+    {"GET", "/favicon.svg", Role::open, false, answer_page_file, kPageFile},
+    {"GET", "/favicon.ico", Role::open, false, answer_page_file, kPageFile},
+    {"GET", "/sw.js", Role::open, false, answer_page_file, kPageFile},
+    {"GET", "/licences.txt", Role::open, false, answer_page_file, kPageFile},
+    {"GET", "/ui/boot.json", Role::open, false, answer_boot, kBoot},
     {"GET", "/health", Role::open, false, answer_health, kHealth},
     {"GET", "/v1/health", Role::open, false, answer_health, kHealth},
     {"GET", "/v1/models", Role::read, false, answer_models, kModels},
@@ -118,6 +134,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/states/{id}/log", Role::state, true, answer_state_log, kStateLog},
     {"GET", "/v1/states/{id}/diff", Role::state, true, answer_state_diff, kStateDiff},
     {"GET", "/v1/states/{id}/stats", Role::state, true, answer_state_stats, kStateStats},
+    {"GET", "/v1/states/{id}/trace", Role::state, true, answer_state_trace, kStateTrace},
     {"GET", "/v1/states/{id}", Role::state, true, answer_state, kState},
     {"PATCH", "/v1/states/{id}", Role::state, true, change_state, kChangeState},
     {"DELETE", "/v1/states/{id}", Role::state, true, remove_state, kRemoveState},
@@ -125,6 +142,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/sessions/{id}", Role::state, true, answer_session, kSession},
     {"PUT", "/v1/sessions/{id}", Role::state, true, move_session, kMoveSession},
     {"DELETE", "/v1/sessions/{id}", Role::state, true, remove_session, kRemoveSession},
+    {"GET", "/v1/status", Role::read, false, answer_status, kStatus},
+    {"POST", "/v1/bench/race", Role::admin, true, answer_race, kRace},
     {"GET", "/metrics", Role::read, false, answer_metrics, kMetrics},
     {"GET", "/openapi.json", Role::open, false, answer_openapi, kOpenApi},
 };

@@ -40,9 +40,14 @@ struct Match {
 Match find_route(std::string_view method, std::string_view path);
 
 // The handlers, by files of server/routes.
+void answer_root(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_page_file(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_boot(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_models(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_model(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_status(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_race(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_metrics(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_openapi(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_chat(Service& service, const std::shared_ptr<Exchange>& exchange);
@@ -94,6 +99,7 @@ void append_to_state(Service& service, const std::shared_ptr<Exchange>& exchange
 void answer_state_log(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_state_diff(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_state_stats(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_state_trace(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_sessions(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_session(Service& service, const std::shared_ptr<Exchange>& exchange);
 void move_session(Service& service, const std::shared_ptr<Exchange>& exchange);

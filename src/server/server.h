@@ -45,6 +45,7 @@ class Server {
   Status add(ModelToServe model);
   Status add(ModelToLoad model);
   uint16_t port() const { return listener_->port(); }
+  bool has_page() const { return options_.service.page.has_value(); }
   std::string url() const;  // "http://127.0.0.1:8080"
 
   // Until `stop_asked` says so and what is under way has ended. On the calling thread.

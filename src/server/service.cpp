@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "server/backstage.h"
 #include "server/form_desk.h"
 #include "server/history.h"
 #include "store/memory_store.h"
@@ -70,7 +71,8 @@ Service::Service(ServiceOptions options)
                                             .tenant_bytes = limits::kTenantResponsesBytes})),
       workers_(kThreads, limits::kWaitingRequests),
       replays_(*options_.store, workers_),
-      models_(options_.shelf) {}
+      models_(options_.shelf),
+      backstage_(std::make_unique<Backstage>()) {}
 
 // Hosts owe workers their answers, and what workers do uses hosts: those end first, and stay until
 // nothing is owed.
@@ -122,6 +124,12 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
   }
   exchange.errors = error_form_of(path);
   if (auto refusal = refuse_source(exchange)) return refusal;
+  // The page's own addresses are relative to the slash behind the prefix.
+  if (!options_.prefix.empty() && head.path == options_.prefix) {
+    Response out{.status = 308, .type = "text/plain; charset=utf-8"};
+    out.fields.push_back({"Location", options_.prefix + "/"});
+    return out;
+  }
   Match match = find_route(head.method, path);
   if (head.method == "OPTIONS") return answer_options(exchange, match);
   if (match.allowed.empty())
@@ -232,7 +240,18 @@ void Service::wait_for_form(const std::shared_ptr<Exchange>& exchange) {
 
 void Service::serve(std::shared_ptr<Exchange> exchange) {
   if (!exchange->route->computes) return handle(exchange);
-  if (workers_.push([this, exchange] { handle(exchange); })) return;
+  hand_over(exchange, [this, exchange] { handle(exchange); });
+}
+
+void Service::hand_over(const std::shared_ptr<Exchange>& exchange, std::function<void()> work) {
+  const auto guarded = [exchange, work = std::move(work)] {
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      exchange->answer->send(error_response(api_error({Code::memory, ""})));
+    }
+  };
+  if (workers_.push(guarded)) return;
   exchange->answer->send(error_response({.status = 429,
                                          .message = "too many requests wait already",
                                          .code = "rate_limit_exceeded",

@@ -15,6 +15,7 @@
 
 #include "server/access.h"
 #include "server/model_shelf.h"
+#include "server/page.h"
 #include "server/replays.h"
 #include "server/routes.h"
 #include "server/routes/response_store.h"
@@ -24,6 +25,9 @@
 #include "store/store.h"
 
 namespace skein::server {
+
+struct Backstage;
+class Workshop;
 
 struct LogEntry {
   std::string id, peer, method, path, model;
@@ -50,6 +54,9 @@ struct ServiceOptions {
   ShelfOptions shelf{};
   // Of states with ids, sessions and documents; null: one in memory, which ends with the process.
   std::shared_ptr<store::Store> store{};
+  std::optional<Page> page{};  // nothing: the server has none
+  // What models there are beside those that are served, and work on them; null: nothing of that.
+  std::shared_ptr<Workshop> workshop{};
   std::function<void(const LogEntry&)> log{};  // on the connections' thread
 };
 
@@ -97,8 +104,12 @@ class Service final : public Site {
   // An id that nobody has had: "chatcmpl-..." with that beginning.
   static std::string new_id(std::string_view beginning);
   Workers& workers() { return workers_; }
+  // To a worker, for a handler that answers at once otherwise; 429 where too much waits.
+  void hand_over(const std::shared_ptr<Exchange>& exchange, std::function<void()> work);
   ResponseStore& responses() { return *responses_; }
   store::Store& store() { return *options_.store; }
+  // What single routes remember between requests.
+  Backstage& backstage() { return *backstage_; }
   // Whose states and sessions a request sees.
   Digest tenant_of(const Exchange& exchange) const {
     return options_.keys.tenant_of(exchange.head);
@@ -122,6 +133,7 @@ class Service final : public Site {
   Workers workers_;  // hosts owe it their answers until they have ended
   Replays replays_;
   ModelShelf models_;
+  const std::unique_ptr<Backstage> backstage_;
   std::function<int64_t()> connections_;
   std::atomic<bool> leaving_{false};
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

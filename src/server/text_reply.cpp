@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/utf8.h"
@@ -106,6 +107,21 @@ void TextReply::accepted() {
 void TextReply::read(const Order& order, Findings findings) {
   read_at_ = last_at_ = Clock::now();
   take_prompt(order, std::move(findings.scores));
+}
+
+void TextReply::stands(size_t, const State& state, int64_t tokens) {
+  if (!trace_) {
+    const auto shape = heads_of(state.layout());
+    if (!shape) return;  // was refused before
+    trace_.emplace(*shape, *plan_.trace);
+  }
+  const auto changes = trace_->look(state, tokens);
+  if (!changes) return;
+  JsonWriter json;
+  json.begin_object().member("tokens", tokens);
+  json.member("data", base64_text(trace_bytes(*changes, plan_.trace->by))).end_object();
+  if (!traced_.empty()) traced_ += ',';
+  traced_ += json.text();
 }
 
 void TextReply::told(size_t index, const Event& event, const Generation& generation) {

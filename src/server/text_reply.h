@@ -13,6 +13,7 @@
 
 #include "server/host.h"
 #include "server/site.h"
+#include "server/state_trace.h"
 #include "server/turn_keeper.h"
 #include "server/workers.h"
 #include "text/tools.h"
@@ -41,6 +42,7 @@ struct ReplyPlan {
   size_t opening_ids = 0;                 // of the prompt, that are the answers' already
   std::shared_ptr<TurnKeeper> keeper{};   // where answers become states with ids
   bool must_keep = true;                  // the answer fails where that does not succeed
+  std::optional<TraceWish> trace{};       // of a stream of one answer: how it moves the state
   Source source{};                        // for whom those are read, where somebody wants them
 };
 
@@ -75,6 +77,8 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   bool full() const override { return plan_.stream && answer().full(); }
   void reused(const Order&, size_t tokens) override { cached_ += static_cast<int64_t>(tokens); }
   void read(const Order& order, Findings findings) override;
+  bool watches() const override { return plan_.trace.has_value(); }
+  void stands(size_t index, const State& state, int64_t tokens) override;
   void told(size_t index, const Event& event, const Generation& generation) override;
   void failed(const ApiError& error) override;
   void finished() override;
@@ -137,6 +141,7 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
     if (plan_.include_usage) json.key("usage").null();
     // Whoever leaves in the middle knows by then where to go on.
     if (plan_.keeper && !std::exchange(state_told_, true)) write_state(json);
+    if (!traced_.empty()) json.key("state_trace").raw("[" + std::exchange(traced_, {}) + "]");
     send_chunk(json.end_object().text());
   }
 
@@ -171,6 +176,8 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   size_t kept_bytes_ = 0;
   bool cut_ = false;
   bool state_told_ = false;
+  std::optional<StateTrace> trace_;
+  std::string traced_;  // that the next chunk brings
 };
 
 std::shared_ptr<Reply> make_chat_reply(ReplyPlan plan);

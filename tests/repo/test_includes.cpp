@@ -39,7 +39,7 @@ const std::vector<ThirdParty> kThirdParty = {
     {"tl/expected.hpp", {"src/base/error.h"}},
     {"simdjson.h", {"src/base/json.cpp"}},
     {"openssl/", {"src/base/hash.cpp"}},
-    {"zlib.h", {"src/base/hash.cpp"}},
+    {"zlib.h", {"src/base/gzip.cpp", "src/base/hash.cpp"}},
     {"curl/", {"src/hub/http.cpp"}},
     {"utf8proc.h", {"src/text/"}},
     {"CLI/", {"src/cli/"}},

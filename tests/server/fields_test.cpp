@@ -89,6 +89,7 @@ class FieldsOfRoutes : public testing::Test {
                                                                {"reasoning_effort", "1"},
                                                                {"reasoning_budget", "-2"},
                                                                {"response_format", "1"},
+                                                               {"state_trace", "5"},
                                                                {"messages", "1"}})},
         {"POST", "/v1/completions", R"("prompt":"1","max_tokens":1)",
          with(history, sampling,

@@ -323,6 +323,31 @@ Asked<RenderedChat> render_chat(const Served& served, const Json& body) {
   return render(served, fields, body, {});
 }
 
+namespace {
+
+// How a stream's tokens move the state. Of heads there are many, so that they are told less often.
+std::optional<TraceWish> read_trace(const Served& served, Fields& fields,
+                                    const CommonFields& common) {
+  const Json given = fields.find("state_trace");
+  if (!given || given.is_null()) return std::nullopt;
+  if (!given.object()) fields.refuse("state_trace", "state_trace has to be an object");
+  Fields inside(given);
+  const std::string per = inside.string("per").value_or("layer");
+  TraceWish out{.by = per == "head" ? TraceBy::head : TraceBy::layer};
+  const int64_t least = out.by == TraceBy::head ? kHeadTraceEvery : 1;
+  out.every = inside.integer("every", least, 1 << 20).value_or(least);
+  if (per != "layer" && per != "head") inside.refuse("per", "per has to be layer or head");
+  if (inside.error())
+    fields.refuse("state_trace." + inside.error()->param, inside.error()->message);
+  if (!common.stream || common.choices != 1)
+    fields.refuse("state_trace", "state_trace is of a stream of one answer");
+  if (const auto shape = heads_of(*served.host->model().state_layout()); !shape)
+    fields.refuse("state_trace", shape.error().message);
+  return out;
+}
+
+}  // namespace
+
 Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults& defaults,
                                            const Json& body, const History& history) {
   Fields fields(body);
@@ -342,10 +367,13 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
       fields.integer("top_logprobs", 0, static_cast<int64_t>(limits::kTopLogprobs)).value_or(0));
   if (options.top_logprobs > 0 && !options.logprobs)
     fields.refuse("top_logprobs", "top_logprobs needs logprobs: true");
+  const auto trace = read_trace(served, fields, *common);
   if (fields.error()) return tl::unexpected(*fields.error());
   auto out =
       chat_generation(served, std::move(*chat), std::move(*common), std::move(form), history);
-  if (out) out->reply = make_chat_reply;
+  if (!out) return out;
+  out->reply = make_chat_reply;
+  out->plan.trace = trace;
   return out;
 }
 

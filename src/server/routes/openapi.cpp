@@ -76,6 +76,7 @@ constexpr Field kChat[] = {
     {"top_logprobs", "integer", "And of so many others"},
     {"think", "", "Whether, how much or in which way"},
     {"reasoning_effort", "string", "none to xhigh"},
+    {"state_trace", "object", "Of a stream: per (layer or head) and every so many tokens"},
     {"reasoning_budget", "integer", "Tokens of a thought; -1: no bound"},
 };
 constexpr Field kCompletion[] = {
@@ -198,7 +199,18 @@ constexpr Field kStateList[] = {
 constexpr Field kUpload[] = {{"model", "string", "Of a file: the model that it is of"}};
 constexpr Field kPart[] = {{"part", "integer", "Of a text that is longer than one answer, from 0"}};
 constexpr Field kWith[] = {{"with", "string", "The other state: an id or a name"}};
-constexpr Field kSince[] = {{"since", "string", "Another state, from which changes are told"}};
+constexpr Field kSince[] = {
+    {"since", "string", "Another state, from which changes are told"},
+    {"fields", "string",
+     "norm, change, rank, with commas: numbers for drawing, by layer and head"}};
+constexpr Field kView[] = {{"view", "string", "heads: numbers for drawing, by layer and head"}};
+constexpr Field kTrace[] = {{"from", "integer", "The first token that is told of"},
+                            {"to", "integer", "The one behind the last, 1024 behind it at most"},
+                            {"per", "string", "layer or head"}};
+constexpr Field kRace[] = {{"tokens", "integer", "How many are generated"},
+                           {"points", "integer", "How often it is said how far it is"},
+                           {"model", "string", "The model's name"},
+                           {"user", "string", "For whom, among those of the same key"}};
 constexpr Field kOrder[] = {{"limit", "integer", "Rows of a page"},
                             {"after", "string", "The item before it"},
                             {"order", "string", "asc or desc"}};
@@ -222,6 +234,7 @@ Lists body_of(std::string_view method, std::string_view path) {
   if (path.ends_with("/responses")) return {kResponse, kSampling};
   if (path.ends_with("/embeddings")) return {kEmbeddings};
   if (path.ends_with("/rerank") || path.ends_with("/reranking")) return {kRerank};
+  if (path.ends_with("/race")) return {kRace};
   if (path == "/tokenize") return {kTokenize};
   if (path == "/detokenize") return {kDetokenize};
   if (path == "/apply-template") return {kTemplate};
@@ -237,7 +250,8 @@ Lists query_of(std::string_view method, std::string_view path) {
   if (method != "GET") return {};
   if (path == "/v1/states") return {kStateList, kPages};
   if (path == "/v1/sessions" || path.ends_with("/log")) return {kPages};
-  if (path.ends_with("/diff")) return {kWith};
+  if (path.ends_with("/diff")) return {kWith, kView};
+  if (path.ends_with("/trace")) return {kTrace};
   if (path.ends_with("/stats")) return {kSince};
   if (path == "/v1/states/{id}") return {kPart};
   if (path.ends_with("/input_items")) return {kOrder};

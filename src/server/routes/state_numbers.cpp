@@ -1,10 +1,11 @@
 // What the numbers of states say: how large they are by layer and head, and how two differ.
-#include <cmath>
 #include <utility>
 
 #include "base/limits.h"
 #include "server/query.h"
-#include "server/routes/state_json.h"
+#include "server/routes/state_grid.h"
+#include "server/routes/state_math.h"
+#include "server/routes/state_pair.h"
 
 namespace skein::server {
 namespace {
@@ -12,35 +13,6 @@ namespace {
 // Of each of two texts in one answer, which JSON may make six times as long.
 constexpr size_t kTextBytes = 4 * limits::kMiB;
 static_assert(2 * 6 * kTextBytes < limits::kAnswerBytes);
-
-double norm_of(std::span<const float> numbers) {
-  double sum = 0;
-  for (const float x : numbers) sum += double{x} * double{x};
-  return std::sqrt(sum);
-}
-
-double distance_of(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    sum += (double{a[i]} - double{b[i]}) * (double{a[i]} - double{b[i]});
-  return std::sqrt(sum);
-}
-
-// How many directions a matrix uses, 1 to its columns: |S|^4 / |S'S|^2, which needs no
-// decomposition.
-double rank_of(std::span<const float> matrix, size_t columns) {
-  const size_t rows = matrix.size() / columns;
-  double square = 0, product = 0;
-  for (const float x : matrix) square += double{x} * double{x};
-  for (size_t i = 0; i < columns; ++i)
-    for (size_t j = i; j < columns; ++j) {
-      double sum = 0;
-      for (size_t row = 0; row < rows; ++row)
-        sum += double{matrix[row * columns + i]} * double{matrix[row * columns + j]};
-      product += (i == j ? 1 : 2) * sum * sum;
-    }
-  return product > 0 ? square * square / product : 0;
-}
 
 // A number for each head of a part that has a matrix for each.
 template <typename F>
@@ -71,9 +43,7 @@ Asked<std::string> stats_of(const State& state, const store::Node& node, const S
       if (found->floats().size() == numbers.size()) other = std::move(*found);
     }
     const auto change = [&](size_t at, size_t count) {
-      const auto old = other->floats().subspan(at, count);
-      const double size = norm_of(old), apart = distance_of(numbers.subspan(at, count), old);
-      return size > 0 ? apart / size : apart > 0 ? 1.0 : 0.0;
+      return change_of(numbers.subspan(at, count), other->floats().subspan(at, count));
     };
     json.begin_object().member("name", layout.parts[i].name).member("norm", norm_of(numbers));
     if (other) json.member("change", change(0, numbers.size()));
@@ -95,20 +65,13 @@ Asked<std::string> stats_of(const State& state, const store::Node& node, const S
   return json.end_array().end_object().text();
 }
 
-struct Pair {
-  store::Node nodes[2];
-  std::string texts[2];
-  const Served* served = nullptr;
-  History histories[2];
-};
-
 void send(const ExchangePtr& exchange, Asked<std::string> text) {
   if (!text) return answer_error(exchange, text.error());
   exchange->answer->send({.body = std::move(*text)});
 }
 
 // Texts first: numbers do not explain.
-Asked<std::string> diff_of(const Pair& pair, const State& a, const State& b) {
+Asked<std::string> diff_of(const StatePair& pair, const State& a, const State& b) {
   const std::string_view texts[] = {pair.texts[0], pair.texts[1]};
   size_t common = std::min(texts[0].size(), texts[1].size());
   common = static_cast<size_t>(std::mismatch(texts[0].begin(),
@@ -133,83 +96,33 @@ Asked<std::string> diff_of(const Pair& pair, const State& a, const State& b) {
     if (!x || !y) return tl::unexpected(api_error(x ? y.error() : x.error()));
     const auto p = x->floats(), q = y->floats();
     if (p.size() != q.size()) continue;  // it grows
-    double product = 0;
-    for (size_t n = 0; n < p.size(); ++n) product += double{p[n]} * double{q[n]};
-    const double sizes = norm_of(p) * norm_of(q);
     json.begin_object().member("name", layout.parts[i].name);
     json.member("norm", norm_of(p)).member("other_norm", norm_of(q));
     json.member("distance", distance_of(p, q));
-    json.member("cosine", sizes > 0 ? product / sizes : 1.0).end_object();
+    json.member("cosine", cosine_of(p, q)).end_object();
   }
   return json.end_array().end_object().text();
-}
-
-// The two states that a path and a field of its query name, of one model.
-Asked<std::shared_ptr<Pair>> read_pair(Service& service, const ExchangePtr& exchange,
-                                       const std::string& other, const char* field) {
-  const auto pair = std::make_shared<Pair>();
-  const store::Tenant tenant = service.tenant_of(*exchange);
-  const std::string ids[] = {exchange->parameter, other};
-  const char* const fields[] = {"id", field};
-  for (size_t i = 0; i < 2; ++i) {
-    auto place = place_of(service, exchange, ids[i], fields[i]);
-    if (!place) return tl::unexpected(place.error());
-    if (pair->served && pair->served != place->served)
-      return tl::unexpected(ApiError{.status = 409,
-                                     .message = "the two are of different models",
-                                     .param = field,
-                                     .code = "state_mismatch",
-                                     .may_retry = false});
-    pair->served = place->served;
-    auto history = open_node(service.store(), tenant, *place->served->host, place->node, fields[i]);
-    if (!history) return tl::unexpected(history.error());
-    pair->histories[i] = std::move(*history);
-    auto path = service.store().path(tenant, place->node.id);
-    if (!path) return tl::unexpected(store_error(path.error(), fields[i]));
-    pair->texts[i] = std::move(path->text);
-    pair->nodes[i] = std::move(place->node);
-  }
-  return pair;
-}
-
-using Make = Asked<std::string> (*)(const Pair& pair, const State& a, const State& b);
-
-void read_both(Service& service, const ExchangePtr& exchange, std::shared_ptr<Pair> pair,
-               Make make) {
-  Host& host = *pair->served->host;
-  const auto answer = std::make_shared<LongAnswer>(exchange);
-  const History& first = pair->histories[0];
-  read_state(service, answer, host, first.start, first.tokens,
-             [&service, &host, answer, pair, make](const StateTree::Kept& a, size_t) {
-               const History& second = pair->histories[1];
-               read_state(service, answer, host, second.start, second.tokens,
-                          [answer, pair, make, a](const StateTree::Kept& b, size_t) {
-                            send(answer->exchange(), make(*pair, a->state, b->state));
-                          });
-             });
 }
 
 }  // namespace
 
 void answer_state_stats(Service& service, const ExchangePtr& exchange) {
+  if (const auto fields = query_value(exchange->head.query, "fields"))
+    return answer_grid(service, exchange, *fields);
   const auto since = query_value(exchange->head.query, "since");
   if (since) {
     auto pair = read_pair(service, exchange, *since, "since");
     if (!pair) return answer_error(exchange, pair.error());
-    return read_both(service, exchange, std::move(*pair),
-                     [](const Pair& two, const State& a, const State& b) {
-                       return stats_of(a, two.nodes[0], &b, two.nodes[1].id);
+    return read_both(service, *pair,
+                     [exchange, pair = *pair](const State& state, const State& before) {
+                       send(exchange, stats_of(state, pair->nodes[0], &before, pair->nodes[1].id));
                      });
   }
   auto place = place_of(service, exchange, exchange->parameter);
   if (!place) return answer_error(exchange, place.error());
-  Host& host = *place->served->host;
-  auto history = open_node(service.store(), service.tenant_of(*exchange), host, place->node, "id");
-  if (!history) return answer_error(exchange, history.error());
-  read_state(service, std::make_shared<LongAnswer>(exchange), host, history->start, history->tokens,
-             [exchange, node = place->node](const StateTree::Kept& kept, size_t) {
-               send(exchange, stats_of(kept->state, node, nullptr, {}));
-             });
+  read_one(service, exchange, *place, [exchange, node = place->node](const State& state) {
+    send(exchange, stats_of(state, node, nullptr, {}));
+  });
 }
 
 void answer_state_diff(Service& service, const ExchangePtr& exchange) {
@@ -217,9 +130,15 @@ void answer_state_diff(Service& service, const ExchangePtr& exchange) {
   if (!with)
     return answer_error(exchange,
                         {.message = "with is missing: the other state's id", .param = "with"});
+  const auto view = query_value(exchange->head.query, "view");
+  if (view && *view != "heads")
+    return answer_error(exchange, {.message = "view has to be heads, or absent", .param = "view"});
+  if (view) return answer_head_diff(service, exchange, *with);
   auto pair = read_pair(service, exchange, *with, "with");
   if (!pair) return answer_error(exchange, pair.error());
-  read_both(service, exchange, std::move(*pair), diff_of);
+  read_both(service, *pair, [exchange, pair = *pair](const State& a, const State& b) {
+    send(exchange, diff_of(*pair, a, b));
+  });
 }
 
 }  // namespace skein::server
