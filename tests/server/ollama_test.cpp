@@ -116,12 +116,14 @@ TEST(Ollama, arguments_of_a_call_are_an_object_and_so_they_come_back) {
   EXPECT_GE(whole(function.find("arguments").find("n")), 0);
   const Reply stream = post(port(), "/api/chat", "{" + ask + "}");
   size_t told = 0;
-  for (const Json& line : lines_of(stream.body))
+  for (const Json& line : lines_of(stream.body)) {
+    EXPECT_TRUE(line.object()) << stream.body;  // also where the model wrote line ends
     for (const Json& call : line.find("message").find("tool_calls").array()) {
       ++told;
       EXPECT_EQ(JsonWriter().value(call.find("function")).text(),
                 JsonWriter().value(function).text());
     }
+  }
   EXPECT_EQ(told, 1u);
   // The beginning of a call is none.
   const Json cut = whole_answer(

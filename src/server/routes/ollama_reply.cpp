@@ -16,6 +16,13 @@ std::string date_text(std::time_t seconds) {
   return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts)};
 }
 
+// JSON has line ends only between its parts, where a blank does as well.
+std::string in_one_line(std::string json) {
+  for (char& c : json)
+    if (c == '\n' || c == '\r') c = ' ';
+  return json;
+}
+
 class OllamaReply final : public TextReply {
  public:
   OllamaReply(ReplyPlan given, OllamaPlan wanted) : TextReply(std::move(given)), wanted_(wanted) {
@@ -108,7 +115,7 @@ class OllamaReply final : public TextReply {
     for (const AnswerCall& call : calls) {
       json.begin_object().member("id", call_id(plan().id, 0, calls_)).key("function");
       json.begin_object().member("index", static_cast<int64_t>(calls_++));
-      json.member("name", call.name).key("arguments").raw(call.arguments);
+      json.member("name", call.name).key("arguments").raw(in_one_line(call.arguments));
       json.end_object().end_object();
     }
     json.end_array();
