@@ -248,7 +248,7 @@ void Service::hand_over(const std::shared_ptr<Exchange>& exchange, std::function
     try {
       work();
     } catch (const std::bad_alloc&) {
-      exchange->answer->send(error_response(api_error({Code::memory, ""})));
+      exchange->answer->send(error_response(api_error({Code::memory, ""}), exchange->errors));
     }
   };
   if (workers_.push(guarded)) return;

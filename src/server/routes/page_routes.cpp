@@ -57,9 +57,10 @@ void answer_with(const Page& page, const std::shared_ptr<Exchange>& exchange, st
   auto file = page.read(name, compressed);
   exchange->answer->send(
       file ? response_of(*exchange, name, std::move(*file))
-           : error_response({.status = 404,
-                             .message = fmt::format("there is no {} here",
-                                                    escaped(exchange->head.path, 200))}));
+           : error_response(
+                 {.status = 404,
+                  .message = fmt::format("there is no {} here", escaped(exchange->head.path, 200))},
+                 exchange->errors));
 }
 
 void answer_file(Service& service, const std::shared_ptr<Exchange>& exchange, std::string name) {

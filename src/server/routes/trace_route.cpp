@@ -74,7 +74,9 @@ class Walk final : public std::enable_shared_from_this<Walk> {
   void step();
   void arrived(const StateTree::Kept& kept);
   void conclude();
-  void fail(const ApiError& error) { exchange_->answer->send(error_response(error)); }
+  void fail(const ApiError& error) {
+    exchange_->answer->send(error_response(error, exchange_->errors));
+  }
   // Of the token that comes next, in nats; not a number where nobody kept what was expected.
   float surprise_of(int32_t id) const;
 
