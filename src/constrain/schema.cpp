@@ -1,5 +1,6 @@
 #include "constrain/schema.h"
 
+#include <limits>
 #include <set>
 
 #include "constrain/schema_write.h"
@@ -31,18 +32,30 @@ Checked<Term> add_schema(Grammar& grammar, std::string_view json, const SchemaOp
   const auto text = SchemaText::parse(json);
   if (!text) return tl::unexpected(text.error());
   std::set<JsonNode> dropped;
+  Terms& terms = grammar.terms;
+  terms.allow(kMostSchemaWork);
+  terms.allow_searches(kMostProofWork);
   for (int round = 0;; ++round) {
     SchemaReport report;
     SchemaSet set(grammar, *text, options, report, dropped);
     SchemaWriter writer(set);
     const Term out = writer.write(set.node(SchemaText::kRoot));
-    if (grammar.terms.full())
-      report.problem("constraint_too_large", SchemaText::kRoot, "the schema gives too many terms");
+    // What was found out behind that counts for nothing.
+    if (terms.full()) {
+      const bool work = terms.overworked();
+      return tl::unexpected(
+          Problems{{"constraint_too_large", "#",
+                    work ? "it takes too much work to find out what this schema allows; its "
+                           "patterns and combined keywords multiply"
+                         : "the schema gives too many terms"}});
+    }
     if (out == Term::none && report.problems().empty())
       report.problem("unsatisfiable", SchemaText::kRoot,
                      "no JSON value is valid for this schema" +
                          (report.cause().empty() ? "" : ": " + report.cause()));
     if (report.problems().empty()) {
+      terms.allow_all();
+      terms.allow_searches(std::numeric_limits<uint64_t>::max() - terms.search_work());
       if (notes) {
         for (const auto& entry : report.warnings())
           notes->warnings.push_back({text->pointer(entry.at), entry.message});

@@ -45,6 +45,11 @@ struct SchemaNotes {
   std::vector<std::string> relaxed;  // JSON pointers of the keywords that do not hold
 };
 
+// Of reading one, in the units of Terms::work(): beyond it a schema is refused as too large.
+inline constexpr uint64_t kMostSchemaWork = 60'000'000;
+// And of those, to prove that patterns exclude each other or leave something.
+inline constexpr uint64_t kMostProofWork = 3'000'000;
+
 // Adds what the schema allows. The whole text of an answer is this term's.
 Checked<Term> add_schema(Grammar& grammar, std::string_view json, const SchemaOptions& options = {},
                          SchemaNotes* notes = nullptr);

@@ -126,6 +126,9 @@ class Terms {
   // stays.
   Term prune(Term t, size_t budget = 2'000);
 
+  // What searches may cost in all from here on, in units of work(); beyond it they tell nothing.
+  void allow_searches(uint64_t work) { most_search_work_ = search_work_ + work; }
+  uint64_t search_work() const { return search_work_; }
   // Derivatives that searches looked at, all together.
   uint64_t searched() const { return searched_; }
 
@@ -134,6 +137,7 @@ class Terms {
   // every machine. Beyond what is allowed the table is full; what it then remembers counts for
   // nothing until rewind().
   void allow(uint64_t more) { most_work_ = work_ + more; }
+  void allow_all() { most_work_ = std::numeric_limits<uint64_t>::max(); }
   void spend(uint64_t work) {
     work_ += work;
     if (work_ > most_work_) full_ = overworked_ = true;
@@ -231,6 +235,7 @@ class Terms {
   bool surely_some(Term t);
   Verdict& verdict(Term t);
   std::optional<bool> find_text(Term t, size_t budget, std::string* text);
+  std::optional<bool> search(Term t, size_t budget, std::string* text);
 
   size_t limit_;
   bool full_ = false;
@@ -238,6 +243,8 @@ class Terms {
   uint64_t work_ = 0;
   uint64_t most_work_ = std::numeric_limits<uint64_t>::max();
   uint64_t searched_ = 0;
+  uint64_t search_work_ = 0;
+  uint64_t most_search_work_ = std::numeric_limits<uint64_t>::max();
   std::vector<Node> nodes_;
   std::vector<Term> lists_;
   std::vector<ByteSet> sets_;

@@ -261,9 +261,18 @@ bool Terms::surely_some(Term t) {
   });
 }
 
-// Breadth first, so that what is found first is shortest. False: it allows no text; nullopt: not
-// known. With `text`, on until the end of one; without, until it is seen that there is one.
+// False: it allows no text; nullopt: not known. With `text`, on until the end of one; without,
+// until it is seen that there is one.
 std::optional<bool> Terms::find_text(Term t, size_t budget, std::string* text) {
+  if (search_work_ >= most_search_work_) return std::nullopt;
+  const uint64_t began = work_;
+  const auto found = search(t, budget, text);
+  search_work_ += work_ - began;
+  return found;
+}
+
+// Breadth first, so that what is found first is shortest.
+std::optional<bool> Terms::search(Term t, size_t budget, std::string* text) {
   struct Step {
     Term term;
     uint32_t before;
@@ -271,6 +280,7 @@ std::optional<bool> Terms::find_text(Term t, size_t budget, std::string* text) {
   };
   std::vector<Step> steps;
   std::unordered_set<Term> seen{t};
+  const uint64_t left = most_search_work_ - search_work_, began = work_;
   // Whether the last step was the last one that was needed.
   const auto arrived = [&](Term term, size_t before, uint8_t byte) {
     steps.push_back({term, static_cast<uint32_t>(before), byte});
@@ -286,7 +296,7 @@ std::optional<bool> Terms::find_text(Term t, size_t budget, std::string* text) {
     const Term now = steps[at].term;
     const std::vector<uint8_t> bytes = classes(now).representatives;
     for (const uint8_t byte : bytes) {
-      if (budget-- == 0 || full_) return std::nullopt;
+      if (budget-- == 0 || full_ || work_ - began > left) return std::nullopt;
       ++searched_;
       const Term read = next(now, byte);
       if (read == Term::none || verdict(read) == Verdict::none || !seen.insert(read).second)

@@ -10,6 +10,7 @@
 #include "constrain/matcher.h"
 #include "constrain/prepare.h"
 #include "constrain/random_grammar.h"
+#include "constrain/schema.h"
 
 namespace skein::constrain::test {
 namespace {
@@ -121,6 +122,41 @@ TEST(Budget, no_step_does_more_than_is_allowed) {
     EXPECT_LE(automaton.most_step_work(), limits.step_work + kSlack) << bomb.name;
     EXPECT_LE(automaton.work() - before, Constraint::kMostProbeWork + kSlack) << bomb.name;
   }
+}
+
+// `count` patterns of which each asks for two letters at its own distance: together they remember
+// all that was read lately.
+std::string patterns(std::string_view before, int count, std::string_view after, bool names) {
+  std::string text(before);
+  for (int n = 0; n < count; ++n) {
+    const std::string pattern = "\"a.{" + std::to_string(n + 5) + "}b\"";
+    text += (n > 0 ? "," : "") + (names ? pattern + ": {\"minLength\": " + std::to_string(n) + "}"
+                                        : "{\"pattern\": " + pattern + "}");
+  }
+  return text + std::string(after);
+}
+
+TEST(Budget, schemas_whose_patterns_multiply_are_refused_before_they_are_multiplied) {
+  for (const std::string& schema :
+       {patterns(R"({"type": "string", "allOf": [)", 10, "]}", false),
+        patterns(R"({"type": "string", "allOf": [)", 40, "]}", false),
+        patterns(R"({"type": "object", "patternProperties": {)", 10, "}}", true),
+        patterns(R"({"type": "object", "patternProperties": {)", 40, "}}", true)}) {
+    Grammar grammar;
+    const auto term = add_schema(grammar, schema);
+    ASSERT_FALSE(term) << schema;
+    EXPECT_EQ(term.error()[0].code, "constraint_too_large") << schema;
+    EXPECT_LE(grammar.terms.search_work(), kMostProofWork + kSlack) << schema;
+    // Some 50 ms.
+    EXPECT_LE(grammar.terms.work(), 5'000'000u) << schema;
+  }
+}
+
+TEST(Budget, who_adds_to_a_grammar_behind_a_schema_is_not_bound_by_it) {
+  Grammar grammar;
+  ASSERT_TRUE(add_schema(grammar, R"({"type": "string", "pattern": "^a.{3}b$"})"));
+  grammar.terms.spend(2 * kMostSchemaWork);
+  EXPECT_FALSE(grammar.terms.full());
 }
 
 TEST(Budget, equal_grammars_cost_the_same) {

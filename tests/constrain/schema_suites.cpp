@@ -4,7 +4,8 @@
 // Each instance is spelled as the schema's term wants it, then read. Options: --engine (by the
 // automaton that answers are held to, not by a plain reader), --closed (objects are closed unless
 // they say otherwise, as is the default elsewhere), --cases (one line for each case that is not
-// right), --optional (also the folders within).
+// right), --optional (also the folders within), --masks VOCABULARY (with --engine: what masks cost
+// over that vocabulary along the texts that are valid).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,12 +17,14 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "constrain/matcher.h"
 #include "constrain/random_grammar.h"
 #include "constrain/recognizer.h"
 #include "constrain/schema.h"
 #include "constrain/schema_spelling.h"
 #include "constrain/schema_text.h"
+#include "constrain/times.h"
 
 namespace skein::constrain {
 namespace {
@@ -41,6 +44,9 @@ struct Runner {
   SchemaOptions options;
   bool tell_cases = false;
   bool engine = false;
+  std::shared_ptr<const Words> words{};  // over which masks are measured, if at all
+  test::Times first_mask{}, warm_mask{}, accept{};
+  std::vector<uint64_t> work{};  // of the front end, where it accepted
   Counts counts;
   std::map<std::string, size_t> reasons;
   std::vector<double> compile_ms;
@@ -54,7 +60,10 @@ struct Runner {
     const std::clock_t start = std::clock();  // the processor's time: others may be busy
     const auto term = add_schema(grammar, text, options);
     compile_ms.push_back(1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
-    if (compile_ms.back() > 100) fmt::print("slow {} {:.0f} ms\n", name, compile_ms.back());
+    if (compile_ms.back() > 50)
+      fmt::print("slow {} {:.0f} ms, {} units of work, {} of proofs{}\n", name, compile_ms.back(),
+                 grammar.terms.work(), grammar.terms.search_work(), term ? "" : ", refused");
+    if (term) work.push_back(grammar.terms.work());
     terms.push_back(grammar.terms.size());
     if (!term) {
       ++counts.refused;
@@ -72,7 +81,7 @@ struct Runner {
     if (engine) {
       grammar.root = *term;
       const std::clock_t begin = std::clock();
-      auto made = Constraint::make(std::move(grammar), test::small_words());
+      auto made = Constraint::make(std::move(grammar), words ? words : test::small_words());
       compile_ms.back() += 1000.0 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
       if (!made) {
         ++counts.refused;
@@ -98,12 +107,36 @@ struct Runner {
       const std::vector<std::string> texts =
           spelled ? *spelled : std::vector<std::string>{judged.second};
       const bool accepted = std::any_of(texts.begin(), texts.end(), matches);
+      if (words && accepted) masks(name, constraint, texts);
       counts.right += accepted == judged.first;
       counts.false_accepts += accepted && !judged.first;
       counts.false_rejects += !accepted && judged.first;
       if (accepted != judged.first && (tell_cases || accepted))
         fmt::print("{} {}: {}\n   {:.300}\n", accepted ? "FALSE ACCEPT" : "false reject", name,
                    title, texts[0]);
+    }
+  }
+
+  // Along the first of the texts that can be read.
+  void masks(const std::string& name, const ConstraintPtr& constraint,
+             const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) {
+      const auto ids = words->tokenizer().encode(text);
+      if (!ids || !Matcher(constraint).accept_bytes(text).value_or(false)) continue;
+      for (test::Times* times : {&first_mask, &warm_mask}) {
+        Matcher matcher(constraint);
+        for (const int32_t id : *ids) {
+          const auto mask = times->measure([&] { return matcher.mask(); });
+          if (times->us.back() > 2'000)
+            fmt::print("slow mask {} {:.0f} us behind {:.60}\n", name, times->us.back(),
+                       matcher.text().substr(matcher.text().size() -
+                                             std::min<size_t>(matcher.text().size(), 60)));
+          if (!mask) fmt::print("BUDGET {}: {}\n", name, mask.error().message);
+          const auto read = accept.measure([&] { return matcher.accept(id); });
+          if (!mask || !read || !*read || !(*mask)->ids[id]) break;
+        }
+      }
+      return;
     }
   }
 
@@ -125,6 +158,13 @@ struct Runner {
         "compile ms p50 {:.3f} p90 {:.3f} p99 {:.2f} max {:.1f}; terms p50 {} p99 {} max {}\n",
         at(compile_ms, .5), at(compile_ms, .9), at(compile_ms, .99), compile_ms.back(),
         at(terms, .5), at(terms, .99), terms.back());
+    std::sort(work.begin(), work.end());
+    if (!work.empty())
+      fmt::print("work of what was accepted p50 {} p99 {} max {}\n", at(work, .5), at(work, .99),
+                 work.back());
+    first_mask.print("mask, first visit");
+    warm_mask.print("mask, warm");
+    accept.print("accept");
     std::vector<std::pair<size_t, std::string>> list;
     for (const auto& [reason, count] : reasons) list.emplace_back(count, reason);
     std::sort(list.rbegin(), list.rend());
@@ -173,7 +213,7 @@ int run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2) {
     fmt::print(
         "usage: schema_suites suite|maskbench FOLDER [--engine] [--closed] [--cases] "
-        "[--optional]\n");
+        "[--optional] [--masks VOCABULARY]\n");
     return 2;
   }
   Runner runner;
@@ -184,6 +224,16 @@ int run(const std::vector<std::string>& arguments) {
     if (arguments[i] == "--cases") runner.tell_cases = true;
     if (arguments[i] == "--optional") optional = true;
     if (arguments[i] == "--engine") runner.engine = true;
+    if (arguments[i] == "--masks" && i + 1 < arguments.size()) {
+      const auto file = File::map(arguments[++i]);
+      auto tokenizer =
+          file ? text::open_tokenizer(file->bytes(), file->name()) : tl::unexpected(file.error());
+      if (!tokenizer) {
+        fmt::print(stderr, "schema_suites: {}\n", tokenizer.error().message);
+        return 1;
+      }
+      runner.words = std::make_shared<const Words>(std::move(*tokenizer));
+    }
   }
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(arguments[1]))
