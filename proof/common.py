@@ -218,7 +218,7 @@ class Server:
         return sum(self.cpu_of_threads().values())
 
     # -- requests
-    def client(self, key=None, timeout=120):
+    def client(self, key=None, timeout=1200):
         return Client(self.port, key, timeout)
 
     def post(self, path, body, key=None, **headers):
