@@ -1,25 +1,28 @@
 #!/bin/sh
-# Runs one script of the page's tests, or says in the words of the summary why it cannot be run here.
-# run.sh SCRIPT: in this folder, beside the packages that ./dev fetches; built.mjs needs no browser.
+# Runs one script of the page's tests, or says in the words of the summary why it cannot be run here: what
+# ./dev would have installed is there where all is tested, unless the network is not.
+# run.sh SCRIPT, in the folder of the packages that ./dev fetches.
 set -eu
 script=$1
-command -v node >/dev/null 2>&1 || {
-  echo "SKIPPED: needs node and npm, for the web page"
+
+without() {
+  [ -z "${SKEIN_TESTS:-}" ] || {
+    echo "$1"
+    exit 1
+  }
+  echo "SKIPPED: $1"
   exit 77
 }
+
+command -v node >/dev/null 2>&1 || without "needs node and npm, for the web page"
 for folder in "$PWD" "$SKEIN_UI_PACKAGES"; do
-  if [ ! -f "$folder/node_modules/.whole" ]; then
-    if [ -f "$folder/why-not" ]; then
-      cat "$folder/why-not"
-      ! grep -q '^SKIPPED' "$folder/why-not" || exit 77
-      exit 1
-    fi
-    echo "SKIPPED: needs npm packages, which ./dev test fetches"
-    exit 77
-  fi
+  if [ -f "$folder/node_modules/.whole" ]; then continue; fi
+  if [ ! -f "$folder/why-not" ]; then without "needs npm packages, which ./dev test fetches"; fi
+  cat "$folder/why-not"
+  if grep -q '^SKIPPED' "$folder/why-not"; then exit 77; fi
+  exit 1
 done
 if [ "$script" != built ] && [ ! -x "${SKEIN_CHROMIUM:-/usr/bin/chromium}" ]; then
-  echo "SKIPPED: needs chromium, for the web page"
-  exit 77
+  without "needs chromium, for the web page"
 fi
 exec timeout -k 5 280 node "$script.mjs"
