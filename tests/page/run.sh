@@ -25,4 +25,4 @@ done
 if [ "$script" != built ] && [ ! -x "${SKEIN_CHROMIUM:-/usr/bin/chromium}" ]; then
   without "needs chromium, for the web page"
 fi
-exec timeout -k 5 280 node "$script.mjs"
+exec timeout -k 5 580 node "$script.mjs"

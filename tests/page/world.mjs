@@ -132,7 +132,7 @@ const kWidth = 1280;
 export async function openPage(url, { width = kWidth, height = 800, locale = 'en-US', dark = false, path = '', context: given, ...more } = {}) {
   const context = given ?? (await browser.newContext({ viewport: { width, height }, locale, colorScheme: dark ? 'dark' : 'light', acceptDownloads: true, ...more }));
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   const seen = [];
   const origin = new URL(url).origin;
   page.on('console', (message) => seen.push(`console ${message.type()}: ${message.text()}`));
@@ -170,7 +170,7 @@ export async function axe(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`);
 }
 
-export async function until(holds, what = 'it', ms = 10_000) {
+export async function until(holds, what = 'it', ms = 60_000) {
   const end = Date.now() + ms;
   while (Date.now() < end) {
     if (await holds()) return;
