@@ -1,5 +1,6 @@
 // The tasks of a chat against a real server with the bundled model.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { closeAll, openPage, startSkein } from './world.mjs';
 
@@ -231,6 +232,28 @@ test('everything by keyboard alone', async () => {
   await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
   await keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await done();
+});
+
+test('a chat is renamed and pinned, and its Markdown has what is shown', async () => {
+  const { page, send, answered, done } = await openPage(url);
+  await send('Reverse: garden');
+  await answered('nedrag');
+  await page.getByLabel('More').click();
+  await named(page, 'Rename').click();
+  await page.getByLabel('Title of the chat').fill('Words <b> backwards');
+  await page.keyboard.press('Enter');
+  await page.getByRole('treeitem', { name: 'Words <b> backwards' }).waitFor();
+  await page.waitForFunction(() => document.title.startsWith('Words <b> backwards'));
+  await page.getByLabel('More').click();
+  await named(page, 'Pin').click();
+  await page.getByText('Pinned').waitFor();
+  await page.getByLabel('More').click();
+  const download = page.waitForEvent('download');
+  await named(page, 'Export as Markdown').click();
+  const file = await download;
+  assert.equal(file.suggestedFilename(), 'Words b backwards.md');
+  assert.equal(readFileSync(await file.path(), 'utf8'), '# Words <b> backwards\n\n## You\n\nReverse: garden\n\n## Answer\n\nnedrag\n');
   await done();
 });
 

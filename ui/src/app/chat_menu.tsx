@@ -1,7 +1,7 @@
 // What can be done with the open chat as a whole, behind "More" in the header.
 import type { VNode } from 'preact';
-import { useRef, useState } from 'preact/hooks';
-import { conversation, isNew, openBlank, path } from '../chat/session';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { conversation, isNew, openBlank, path, runs } from '../chat/session';
 import { exportChats, exportMarkdown } from '../data/exchange';
 import { fromBin, pin, rename, toBin } from '../data/library';
 import { t } from '../i18n';
@@ -13,6 +13,7 @@ import { Sheet } from './sheet';
 import { showToast } from './toasts';
 
 export function deleteChat(id: string): void {
+  runs.value.get(id)?.stop();
   void toBin(id);
   openBlank();
   go('');
@@ -73,29 +74,36 @@ export function ChatMenu(): VNode {
         </div>
       </details>
       <Sheet title={words.rename} open={renaming} side="middle" onClose={() => setRenaming(false)}>
-        <form
-          class="row"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const title = String(new FormData(event.currentTarget).get('title') ?? '').trim();
-            if (title) void rename(chat.id, title);
-            setRenaming(false);
-          }}
-        >
-          <input
-            type="text"
-            name="title"
-            aria-label={words.renameTitle}
-            defaultValue={chat.title}
-            maxLength={200}
-            autofocus
-            onKeyDown={(event) => {
-              if (event.key === 'Enter' && belongsToComposition(event)) event.preventDefault();
-            }}
-          />
-          <button class="button primary">{words.save}</button>
-        </form>
+        <RenameForm id={chat.id} title={chat.title} onDone={() => setRenaming(false)} />
       </Sheet>
     </>
+  );
+}
+
+function RenameForm({ id, title, onDone }: { id: string; title: string; onDone: () => void }): VNode {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), []);
+  return (
+    <form
+      class="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const next = field.current?.value.trim() ?? '';
+        if (next) void rename(id, next);
+        onDone();
+      }}
+    >
+      <input
+        type="text"
+        ref={field}
+        aria-label={t().renameTitle}
+        defaultValue={title}
+        maxLength={200}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter' && belongsToComposition(event)) event.preventDefault();
+        }}
+      />
+      <button class="button primary">{t().save}</button>
+    </form>
   );
 }

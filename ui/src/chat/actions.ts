@@ -28,8 +28,8 @@ function newNode(conv: string, parent: string | null, role: Role, content: strin
 
 // Keeps new nodes and goes to the last of them.
 async function add(nodes: Node[], blobs: Blob[] = [], more: (record: Conversation) => void = () => {}): Promise<void> {
-  const conv = conversation.value.id;
   const last = nodes.at(-1)!;
+  const { conv } = last;
   const record = await kept(
     store().addNodes(
       conv,
@@ -42,14 +42,16 @@ async function add(nodes: Node[], blobs: Blob[] = [], more: (record: Conversatio
       blobs,
     ),
   );
-  // Without room in the store the chat goes on in the page's memory.
-  for (const node of nodes) if (node.seq === 0) node.seq = 1 + Math.max(0, ...[...tree.value.nodes.values()].map((one) => one.seq));
-  replaceNodes(nodes);
   if (record) {
-    conversation.value = record;
     shown(record);
     tellChanged(conv);
   }
+  // Another chat may have been opened meanwhile.
+  if (conversation.value.id !== conv) return;
+  // Without room in the store the chat goes on in the page's memory.
+  for (const node of nodes) if (node.seq === 0) node.seq = 1 + Math.max(0, ...[...tree.value.nodes.values()].map((one) => one.seq));
+  replaceNodes(nodes);
+  if (record) conversation.value = record;
   goTo(last.id);
 }
 
@@ -91,13 +93,14 @@ async function remindOfExport(): Promise<void> {
 // A new answer to a question, beside those that it has.
 async function answerTo(question: Node, aim: Aim = { kind: 'answer' }): Promise<void> {
   const conv = conversation.value;
+  if (conv.id !== question.conv) return;
   const node = newNode(conv.id, question.id, 'assistant', '');
   node.status = 'streaming';
   node.tab = tabId;
   node.basis = basisOf(conv);
   node.settings = { profile: conv.profile, think: conv.think, ...conv.settings };
   await add([node]);
-  await write(node, aim, false);
+  if (conversation.value.id === conv.id) await write(node, aim, false);
 }
 
 async function write(node: Node, aim: Aim, goesOn: boolean): Promise<void> {
