@@ -241,7 +241,8 @@ test('a chat is renamed and pinned, and its Markdown has what is shown', async (
   await answered('nedrag');
   await page.getByLabel('More').click();
   await named(page, 'Rename').click();
-  await page.getByLabel('Title of the chat').fill('Words <b> backwards');
+  await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Title of the chat');
+  await page.keyboard.type('Words <b> backwards');
   await page.keyboard.press('Enter');
   await page.getByRole('treeitem', { name: 'Words <b> backwards' }).waitFor();
   await page.waitForFunction(() => document.title.startsWith('Words <b> backwards'));

@@ -82,7 +82,14 @@ export function ChatMenu(): VNode {
 
 function RenameForm({ id, title, onDone }: { id: string; title: string; onDone: () => void }): VNode {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
+  // After the dialog has opened, which gives the focus to its first control.
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => {
+      field.current?.focus();
+      field.current?.select();
+    });
+    return () => cancelAnimationFrame(frame);
+  }, []);
   return (
     <form
       class="row"
