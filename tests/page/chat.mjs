@@ -80,10 +80,10 @@ test('an edited question is another branch, and the old one stays', async () => 
   await named(page, 'Save and answer').click();
   await answered('73');
   await page.getByText('2 messages on another branch').waitFor();
-  assert.equal(await log.getByText('nedrag').count(), 0);
+  assert.equal(await log.getByText('nedrag', { exact: true }).count(), 0);
   await log.getByRole('article', { name: 'You, turn 1' }).hover();
   await log.getByRole('article', { name: 'You, turn 1' }).getByRole('button', { name: 'Previous version' }).click();
-  await log.getByText('nedrag').waitFor();
+  await log.getByText('nedrag', { exact: true }).waitFor();
   assert.deepEqual(await turns(), ['You, turn 1', 'Answer, turn 1']);
   await done();
 });
@@ -102,11 +102,11 @@ test('a branch goes on from an earlier answer, and a reload finds all of it', as
   await answered('pmal');
   assert.deepEqual(await turns(), ['You, turn 1', 'Answer, turn 1', 'You, turn 2', 'Answer, turn 2']);
   await page.reload();
-  await log.getByText('pmal').waitFor();
-  assert.equal(await log.getByText('73').count(), 0);
+  await log.getByText('pmal', { exact: true }).waitFor();
+  assert.equal(await log.getByText('73', { exact: true }).count(), 0);
   await log.getByRole('article', { name: 'You, turn 2' }).hover();
   await log.getByRole('article', { name: 'You, turn 2' }).getByRole('button', { name: 'Previous version' }).click();
-  await log.getByText('73').waitFor();
+  await log.getByText('73', { exact: true }).waitFor();
   await done();
 });
 
@@ -120,13 +120,13 @@ test('what is deleted comes back with Undo', async () => {
   await page.getByRole('button', { name: 'Undo' }).waitFor();
   assert.deepEqual(await turns(), ['You, turn 1']);
   await named(page, 'Undo').click();
-  await log.getByText('nedrag').waitFor();
+  await log.getByText('nedrag', { exact: true }).waitFor();
 
   await page.getByLabel('More').click();
   await named(page, 'Delete chat').click();
   await page.getByText('No chats yet').waitFor();
   await named(page, 'Undo').click();
-  await log.getByText('nedrag').waitFor();
+  await log.getByText('nedrag', { exact: true }).waitFor();
   await done();
 });
 
@@ -271,7 +271,7 @@ test('a search finds words of every branch, and opens the place', async () => {
   await page.getByRole('searchbox', { name: 'Search chats' }).fill('NEDRAG');
   await page.getByRole('treeitem').filter({ hasText: 'nedrag' }).click();
   await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Answer, turn 1');
-  await log.getByText('nedrag').waitFor();
+  await log.getByText('nedrag', { exact: true }).waitFor();
   await done();
 });
 
@@ -290,7 +290,7 @@ test('export and import: the same chat again, without the key', async () => {
   await page.getByText('Imported 1 chat with 2 messages.').first().waitFor();
   assert.equal(await page.getByRole('treeitem', { name: 'Reverse: garden' }).count(), 2);
   await page.getByRole('treeitem', { name: 'Reverse: garden' }).first().click();
-  await log.getByText('nedrag').waitFor();
+  await log.getByText('nedrag', { exact: true }).waitFor();
   await done();
 });
 
@@ -299,15 +299,15 @@ test('two tabs on one chat: both write, none loses a turn', async () => {
   await one.send('Reverse: garden');
   await one.answered('nedrag');
   const two = await openPage(url, { context: one.context, path: new URL(one.page.url()).hash });
-  await two.log.getByText('nedrag').waitFor();
+  await two.log.getByText('nedrag', { exact: true }).waitFor();
   await Promise.all([one.send('Reverse: lamp'), two.send('What is 27+46?')]);
   await one.answered('pmal');
   await two.answered('73');
   // Each stays where it was; the other's turn is a version beside its own.
-  assert.equal(await one.log.getByText('73').count(), 0);
+  assert.equal(await one.log.getByText('73', { exact: true }).count(), 0);
   await one.page.getByText('2 messages on another branch').waitFor();
   await one.page.reload();
-  await one.log.getByText('pmal').waitFor();
+  await one.log.getByText('pmal', { exact: true }).waitFor();
   await one.page.getByText('2 messages on another branch').waitFor();
   await two.done();
   await one.done();

@@ -153,7 +153,7 @@ export async function openPage(url, { width = kWidth, height = 800, locale = 'en
     },
     // Whose text is this, in the order of the transcript.
     turns: async () => log.getByRole('article').evaluateAll((all) => all.map((one) => one.getAttribute('aria-label'))),
-    answered: (text) => log.getByRole('article').filter({ hasText: text }).last().getByText(/tok\/s|token\/秒/).waitFor(),
+    answered: (text) => log.getByRole('article').filter({ has: page.getByText(text, { exact: true }) }).last().getByText(/tok\/s|token\/秒/).waitFor(),
     done: async ({ allowed = null } = {}) => {
       if (!given) await context.close();
       else await page.close();
