@@ -5,7 +5,7 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { locale } from '../i18n';
 import { createTextView, type TextView } from '../text/view';
 import type { Run } from './run';
-import { grown } from './scroll';
+import { attached, grown, toEnd } from './scroll';
 
 interface Props {
   text: string;
@@ -53,5 +53,13 @@ export function AnswerBody({ text, run, part }: Props): VNode {
     });
   }, [run, text, part]);
 
-  return <div class="text" dir="auto" ref={host} />;
+  // Text may be drawn later than it came: code gets its colours, a formula its height.
+  useLayoutEffect(() => {
+    if (!host.current) return;
+    const watch = new ResizeObserver(() => (attached.value ? toEnd() : run && grown()));
+    watch.observe(host.current);
+    return () => watch.disconnect();
+  }, [run]);
+
+  return <div class="text" ref={host} />;
 }

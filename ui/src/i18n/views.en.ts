@@ -1,2 +1,4 @@
+import { textEn } from './text.en';
+
 // Words of the views beside the chat.
-export const viewsEn = {};
+export const viewsEn = { ...textEn };

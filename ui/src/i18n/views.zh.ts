@@ -1,3 +1,4 @@
+import { textZh } from './text.zh';
 import type { viewsEn } from './views.en';
 
-export const viewsZh: typeof viewsEn = {};
+export const viewsZh: typeof viewsEn = { ...textZh };
