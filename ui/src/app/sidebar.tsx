@@ -7,7 +7,7 @@ import { shelf } from '../data/library';
 import { search, type Hit } from '../data/search';
 import type { Conversation } from '../data/types';
 import { localeTag, t } from '../i18n';
-import { views } from '../views/registry';
+import { isThere, views } from '../views/registry';
 import { belongsToComposition } from './composition';
 import { menuOpen } from './panels';
 import { hrefOf, route } from './router';
@@ -22,7 +22,7 @@ export function Sidebar(): VNode {
       <List />
       <nav class="views" aria-label={t().views}>
         {views
-          .filter((view) => view.listed)
+          .filter((view) => view.listed && isThere(view))
           .map((view) => (
             <a
               key={view.route}

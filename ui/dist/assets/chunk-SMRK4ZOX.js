@@ -1,0 +1,2 @@
+function f(c){let t="",a=0,r="",o=[],l=i=>{if(i===""){o.length>0&&c({event:r||"message",data:o.join(`
+`)}),r="",o=[];return}let n=i.indexOf(":"),e=n<0?i:i.slice(0,n),s=n<0?"":i.slice(i[n+1]===" "?n+2:n+1);e==="data"?o.push(s):e==="event"&&(r=s)};return{push(i){if(t+=i,t.length>67108864)throw new Error("an event without an end");let n=0,e=a;for(;e<t.length;e+=1){let s=t.charCodeAt(e);if(s!==10&&s!==13)continue;if(s===13&&e+1===t.length)break;let d=e;s===13&&t.charCodeAt(e+1)===10&&(e+=1),l(t.slice(n,d)),n=e+1}t=t.slice(n),a=Math.max(0,e-n)}}}export{f as a};
