@@ -434,6 +434,8 @@ TEST(Responses, what_is_wrong_is_named_also_where_a_stream_was_asked_for) {
       {R"("input":[{"type":"function_call","call_id":"c","name":"f","arguments":{}}])", 400,
        "input[0].arguments"},
       {R"("input":[{"type":"function_call_output","output":"a"}])", 400, "input[0].call_id"},
+      {R"("input":[{"type":"function_call_output","call_id":"none","output":"a"}])", 400,
+       "input[0].call_id"},
       {good + R"(,"previous_response_id":5)", 400, "previous_response_id"},
       {good + R"(,"conversation":"conv_1")", 400, "conversation"},
       {good + R"(,"prompt":{"id":"pmpt_1"})", 400, "prompt"},

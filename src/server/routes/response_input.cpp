@@ -59,6 +59,7 @@ Asked<void> ResponseInput::add_history(const std::string& previous) {
     if (!*found) return tl::unexpected(no_previous(id, chain.empty()));
     for (auto* items : {&(*found)->input, &(*found)->output})
       for (ResponseItem& item : *items) {
+        know_call(item);
         std::string().swap(item.json);
         bytes += item.said ? item.said->text.size() : 0;
       }
@@ -100,10 +101,17 @@ Asked<void> ResponseInput::add(const Json& input) {
   for (const Json& each : *list) {
     auto item = read_item(each, fmt::format("input[{}]", items_.size()));
     if (!item) return tl::unexpected(std::move(item).error());
+    know_call(*item);
     if (item->said) say(*item->said, false);
     items_.push_back(std::move(*item));
   }
   return {};
+}
+
+void ResponseInput::know_call(const ResponseItem& item) {
+  if (!item.id.starts_with("fc_")) return;
+  if (const auto json = parse_json(item.json, item.json.size() + 1))
+    if (const auto id = json->find("call_id").string()) calls_.emplace(*id);
 }
 
 Asked<ResponseItem> ResponseInput::read_item(const Json& json, const std::string& where) {
@@ -174,6 +182,11 @@ Asked<ResponseItem> ResponseInput::read_call(const Json& json, const std::string
 Asked<ResponseItem> ResponseInput::read_output(const Json& json, const std::string& where) const {
   const auto call = json.find("call_id").string();
   if (!call) return refused("a function_call_output needs a call_id", where + ".call_id");
+  if (calls_.find(*call) == calls_.end())
+    return refused(fmt::format("no function_call before this has the call_id {}; it stands in "
+                               "input or in the response of previous_response_id",
+                               escaped(*call, 80)),
+                   where + ".call_id");
   auto text = read_content(json.find("output"), where + ".output");
   if (!text) return tl::unexpected(std::move(text).error());
   ResponseItem out{.id = next_id("fco"), .json = {}, .said = Said{}};

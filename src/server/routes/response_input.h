@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,12 +41,14 @@ class ResponseInput {
     return item_id(beginning, id_, items_.size(), true);
   }
   void say(const Said& said, bool goes_on);
+  void know_call(const ResponseItem& item);
 
   const text::Profile& profile_;
   const Responses& responses_;
   const std::string id_;
   std::vector<ResponseItem> items_;
   std::vector<text::Message> messages_;
+  std::set<std::string, std::less<>> calls_;  // ids of those that may have an output
   // Responses whose items are referred to, each read once.
   std::map<std::string, std::optional<StoredResponse>> referred_;
   uint64_t referred_bytes_ = 0;  // of them, and of the items, which may be the same again and again

@@ -10,8 +10,8 @@ class ResponseReply final : public TextReply {
  public:
   ResponseReply(ReplyPlan given, ResponsePlan response, const Responses& responses)
       : TextReply(std::move(given)), response_(std::move(response)), responses_(responses) {
-    if (!plan().stream) return;
     if (plan().calls) reader_.emplace(*plan().calls);
+    if (!plan().stream) return;
     // With the whole request in them: made before the queue is asked, which must not wait for it.
     for (const char* name : {"response.created", "response.in_progress"})
       opening_ += event_text(name, [&](JsonWriter& json) {
@@ -32,6 +32,20 @@ class ResponseReply final : public TextReply {
     return plan().logprobs && event.id >= 0 && !thought;
   }
   void write_opening() override { answer().write(std::exchange(opening_, {})); }
+  // Tokens of calls have no place for their probabilities: they are no message's.
+  void told(size_t index, const Event& event, const Generation& generation) override {
+    TextReply::told(index, event, generation);
+    if (!plan().stream && reader_) count_entries(reader_->push(event.text));
+  }
+  void count_entries(const std::vector<text::CallReader::Piece>& pieces) {
+    for (const auto& piece : pieces)
+      if (piece.kind == text::CallReader::Piece::Kind::text)
+        message_entries_ = choices()[0].entries.size();
+  }
+  // How many of the first tokens are the message's.
+  size_t message_entries() const {
+    return reader_ && reader_->calls() > 0 ? message_entries_ : choices()[0].entries.size();
+  }
 
   // ---- The events of a stream, on the host's thread.
   void write_event(size_t, const Event& event, size_t fresh) override {
@@ -40,23 +54,25 @@ class ResponseReply final : public TextReply {
       tell(summarised() ? "response.reasoning_summary_text.delta" : "response.reasoning_text.delta",
            *thought_, [&](JsonWriter& json) { json.member("delta", event.thinking); });
     }
-    if (reader_) return tell_pieces(reader_->push(event.text), fresh);
-    if (!event.text.empty() || fresh > 0) tell_text(event.text, fresh);
+    if (reader_) return tell_pieces(reader_->push(event.text));
+    if (!event.text.empty() || fresh > 0) tell_text(event.text);
   }
 
-  void tell_text(std::string_view text, size_t fresh) {
+  // With the tokens that nobody was told of: those of text that was held back, too.
+  void tell_text(std::string_view text) {
     if (!message_) open_message();
+    const size_t from = std::exchange(told_entries_, choices()[0].entries.size());
     tell("response.output_text.delta", *message_, [&](JsonWriter& json) {
       json.member("delta", text);
-      write_logprobs(json, fresh);
+      write_logprobs(json, from, told_entries_);
     });
   }
 
-  // Tokens of calls have no place for their probabilities.
-  void tell_pieces(const std::vector<text::CallReader::Piece>& pieces, size_t fresh) {
+  void tell_pieces(const std::vector<text::CallReader::Piece>& pieces) {
     using Kind = text::CallReader::Piece::Kind;
+    count_entries(pieces);
     for (const auto& piece : pieces) switch (piece.kind) {
-        case Kind::text: tell_text(piece.text, std::exchange(fresh, 0)); break;
+        case Kind::text: tell_text(piece.text); break;
         case Kind::call: open_call(piece.text); break;
         case Kind::arguments:
           call_.arguments += piece.text;
@@ -142,17 +158,19 @@ class ResponseReply final : public TextReply {
     const std::string text = parts_of(plan(), one.text).text;
     tell("response.output_text.done", *message_, [&](JsonWriter& json) {
       json.member("text", text);
-      write_logprobs(json, one.entries.size());
+      write_logprobs(json, 0, message_entries());
     });
     tell("response.content_part.done", *message_,
-         [&](JsonWriter& json) { write_text_part(json.key("part"), text, one.entries.size()); });
+         [&](JsonWriter& json) { write_text_part(json.key("part"), text, message_entries()); });
     item_event("response.output_item.done", *message_,
                [&](JsonWriter& json) { write_message(json, message_->id, text); });
   }
 
   // ---- The end, on a worker's thread.
   void write_end() override {
-    if (reader_) tell_pieces(reader_->finish(), 0);
+    if (reader_) tell_pieces(reader_->finish());
+    // What was held back to the end brought no text.
+    if (reader_ && calls_ == 0 && told_entries_ < choices()[0].entries.size()) tell_text("");
     if (calls_ == 0 && has_message() && !message_) open_message();
     close_thought();
     close_message();
@@ -250,7 +268,8 @@ class ResponseReply final : public TextReply {
     write_call(json, number, call, call.whole ? "completed" : "incomplete", id);
     out.push_back({std::move(id), json.text(),
                    Said{.role = text::Role::assistant,
-                        .text = text::render_call(*plan().calls, call.name, call.arguments)}});
+                        .text = text::render_call(*plan().calls, call.name, call.arguments),
+                        .call = true}});
   }
 
   void write_call(JsonWriter& json, size_t number, const AnswerCall& call,
@@ -286,20 +305,19 @@ class ResponseReply final : public TextReply {
   }
   void write_message(JsonWriter& json, std::string_view id, std::string_view text) const {
     begin_message(json, id, item_status(true));
-    write_text_part(json, text, choices()[0].entries.size());
+    write_text_part(json, text, message_entries());
     json.end_array().end_object();
   }
   void write_text_part(JsonWriter& json, std::string_view text, size_t entries) const {
     json.begin_object().member("type", "output_text").member("text", text);
     json.key("annotations").begin_array().end_array();
-    write_logprobs(json, entries);
+    write_logprobs(json, 0, entries);
     json.end_object();
   }
-  // Of the last `count` tokens.
-  void write_logprobs(JsonWriter& json, size_t count) const {
+  void write_logprobs(JsonWriter& json, size_t begin, size_t end) const {
     json.key("logprobs").begin_array();
     const std::vector<Entry>& entries = choices()[0].entries;
-    for (size_t i = entries.size() - count; i < entries.size(); ++i) {
+    for (size_t i = begin; i < end; ++i) {
       json.begin_object();
       write_token(json, entries[i].id, entries[i].logprob.value_or(0));
       json.key("top_logprobs").begin_array();
@@ -346,7 +364,9 @@ class ResponseReply final : public TextReply {
   int64_t sequence_ = 0;
   std::optional<Place> thought_, message_;  // told of in a stream
   bool thought_closed_ = false, message_closed_ = false;
-  std::optional<text::CallReader> reader_;  // of a stream with calls
+  std::optional<text::CallReader> reader_;  // where there are calls
+  size_t message_entries_ = 0;              // with it: tokens up to the last of text
+  size_t told_entries_ = 0;                 // of a stream
   std::optional<Place> call_place_;         // of the call that is being told
   AnswerCall call_;
   size_t calls_ = 0;  // told of in a stream
