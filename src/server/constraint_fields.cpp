@@ -38,13 +38,13 @@ class FormReader {
     read_named_schema(inner, "response_format.json_schema");
   }
 
-  void read_text_format(const Json& format) {
+  void read_format(const Json& format, const std::string& where) {
     const auto type = format.find("type").string();
-    if (!type) return refuse("text.format", "text.format has to be an object with a type");
+    if (!type) return refuse(where, where + " has to be an object with a type");
     if (*type == "text") return;
-    if (*type == "json_object") return take(Language::any_object, {}, "text.format");
-    if (*type == "json_schema") return read_named_schema(format, "text.format");
-    refuse("text.format.type", "type has to be text, json_object or json_schema");
+    if (*type == "json_object") return take(Language::any_object, {}, where);
+    if (*type == "json_schema") return read_named_schema(format, where);
+    refuse(where + ".type", "type has to be text, json_object or json_schema");
   }
 
   void read_guided() {
@@ -184,8 +184,9 @@ class FormReader {
 
 // Where the problem is, as a field and a place in it.
 std::string place_of(const AskedForm& form, const std::string& where) {
-  if (const size_t end = where.find("]."); where.starts_with("tools[") && end != where.npos)
-    return where.substr(0, end + 2) + form.tool + where.substr(end + 2);
+  constexpr std::string_view kSchema = "].parameters";
+  if (const size_t end = where.find(kSchema); where.starts_with("tools[") && end != where.npos)
+    return where.substr(0, end + 2) + form.parameters + where.substr(end + kSchema.size());
   return where.starts_with('#') ? form.param + where : form.param;
 }
 
@@ -199,9 +200,9 @@ ApiError error_of(const AskedForm& form, const constrain::Problems& problems) {
 
 }  // namespace
 
-AskedForm read_form(Fields& fields, const Json& text_format) {
+AskedForm read_form(Fields& fields, const Json& format, const std::string& where) {
   FormReader reader(fields);
-  if (text_format && !text_format.is_null()) reader.read_text_format(text_format);
+  if (format && !format.is_null()) reader.read_format(format, where);
   reader.read_response_format();
   reader.read_structured_outputs();
   reader.read_guided();

@@ -13,13 +13,14 @@ namespace skein::server {
 
 struct AskedForm {
   constrain::Wanted wanted{};
-  std::string param{};  // the field that it stands in
-  std::string tool{};   // what stands before a tool's fields: "function."
+  std::string param{};                    // the field that it stands in
+  std::string parameters = "parameters";  // what a tool's schema is called: AskedTools
 };
 
 // One form, or none; several are refused. And `constraint`, which says how it is to be spelled.
-// `text_format`: of /v1/responses, which has it in `text`.
-AskedForm read_form(Fields& fields, const Json& text_format = {});
+// `format`: one that has the schema beside its type, at `where`, as in `text` of /v1/responses.
+AskedForm read_form(Fields& fields, const Json& format = {},
+                    const std::string& where = "text.format");
 
 // Holds the answers to the form, if there is one. Gives the places of keywords that do not hold, as
 // was asked for. Errors: 400 with the code, the field and the place in it; that it is not made yet,

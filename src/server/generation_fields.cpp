@@ -26,9 +26,6 @@ bool says_something(const Json& value) {
 constexpr std::pair<std::string_view, std::string_view> kNotOffered[] = {
     {"functions", "functions are called tools now: send tools and tool_choice"},
     {"format", "format is Ollama's; response_format says the same here"},
-    {"names", "other names for the roles are not offered"},
-    {"user_name", "other names for the roles are not offered"},
-    {"assistant_name", "other names for the roles are not offered"},
     {"presystem", "another preamble is not offered"},
     {"dry_multiplier", "this sampler is not offered"},
     {"xtc_probability", "this sampler is not offered"},

@@ -35,12 +35,13 @@ Asked<GenerationRequest> read_completion_request(const Served& served, const Def
 
 // The messages as the model sees them.
 struct RenderedChat {
-  text::Prompt prompt;       // without the opening
-  std::string opening;       // what the answer is made to begin with
-  std::vector<int32_t> ids;  // of both
-  size_t opening_ids = 0;    // how many of them are of the opening
-  std::vector<size_t> ends;  // bytes of the prompt where the system text and the history end
-  bool goes_on = false;      // the last message is an answer, whose rest is asked for
+  text::Prompt prompt;          // without the opening
+  std::string opening;          // what the answer is made to begin with
+  std::vector<int32_t> ids;     // of both
+  size_t opening_ids = 0;       // how many of them are of the opening
+  std::vector<size_t> ends;     // bytes of the prompt where the system text and the history end
+  std::vector<size_t> asked{};  // and where the request asks for a state to be kept
+  bool goes_on = false;         // the last message is an answer, whose rest is asked for
   AskedTools tools{};
   text::ThinkMode think = text::ThinkMode::none;
 };

@@ -54,10 +54,15 @@ void recall(PrefixStates& states, const text::Tokenizer& tokenizer, Order& order
       states.tokens_of(order.start, text.prompt, tokenizer, std::move(order.prompt), text.leads);
   size_t place = 0, count = 0;
   auto mark = text.marks.begin();
+  auto asked = text.asked.begin();
   for (const int32_t id : order.prompt) {
     const size_t bytes = tokenizer.bytes_of(id).size();
     const bool before = count++ == 0 && text.leads;
     if (!before) place += bytes > 0 ? bytes : tokenizer.special_name(id).size();
+    // One inside a token stands before that: what follows it next time may cut there otherwise.
+    for (; asked != text.asked.end() && *asked <= place; ++asked)
+      if (const size_t at = *asked == place ? count : count - 1; at > 0)
+        order.asked_marks.push_back(at);
     for (; mark != text.marks.end() && *mark <= place; ++mark)
       if (*mark == place) order.marks.push_back(count);
   }
@@ -208,6 +213,7 @@ Status Job::read_from(const StateTree::Found& found) {
     if (branch >= found.tokens + kNear) marks.push_back(branch);
     for (const size_t each : {order_.certain_mark, states.usable(order_.start, size)})
       marks.push_back(each);
+    marks.insert(marks.end(), order_.asked_marks.begin(), order_.asked_marks.end());
     for (size_t& mark : marks) mark = states.usable(order_.start, mark);
     std::erase_if(marks, [&](size_t mark) { return mark <= found.tokens || mark >= size; });
     std::sort(marks.begin(), marks.end());

@@ -23,6 +23,7 @@ struct PromptText {
   bool leads = false;           // the first token stands before it, for the end of a text
   size_t tokens = 0;            // how many of the prompt's are of the text; others may follow
   std::vector<size_t> marks{};  // bytes of it after which a state may be of use
+  std::vector<size_t> asked{};  // and after which somebody asked for one
 };
 
 // A prompt, which is read once, and the texts that go on from it.
@@ -38,10 +39,11 @@ struct Order {
   // Where others have read what it begins with, it goes on from there, and it leaves states for
   // others. What is scored is read whole.
   bool shared = true;
-  std::vector<size_t> marks{};  // tokens of the prompt after which a state may be of use
-  size_t certain_mark = 0;      // and one after which it will be
-  bool answer_returns = true;   // later prompts hold what was generated, as it was
-  bool wants_state = false;     // the prompt's, see Reply::arrived()
+  std::vector<size_t> marks{};        // tokens of the prompt after which a state may be of use
+  size_t certain_mark = 0;            // and one after which it will be
+  std::vector<size_t> asked_marks{};  // and those after which somebody asked for one
+  bool answer_returns = true;         // later prompts hold what was generated, as it was
+  bool wants_state = false;           // the prompt's, see Reply::arrived()
 };
 
 // Each choice draws other numbers, and the first one those of the seed itself.

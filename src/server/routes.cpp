@@ -21,6 +21,8 @@ constexpr std::string_view kResponse = "An answer that is kept and can be gone o
 constexpr std::string_view kStored = "A response that was kept";
 constexpr std::string_view kInput = "What it was asked, in pages";
 constexpr std::string_view kDeletion = "Forgets it";
+constexpr std::string_view kMessage = "An answer to a conversation, as Anthropic's API has it";
+constexpr std::string_view kCount = "How many tokens such a conversation has";
 constexpr std::string_view kEmbeddings = "Texts as vectors (experimental)";
 constexpr std::string_view kRerank = "Which documents answer a query, the likeliest first";
 constexpr std::string_view kTokenize = "A text, or messages, as token ids";
@@ -45,6 +47,16 @@ constexpr std::string_view kEmbedding = "A text as a vector (experimental)";
 constexpr std::string_view kLoaded = "The models that are loaded";
 constexpr std::string_view kVersion = "Which version of its API is spoken";
 constexpr std::string_view kNot = "Not offered: 501, and what to do instead";
+constexpr std::string_view kAi00Chat = "An answer to a conversation, as Ai00 has it";
+constexpr std::string_view kAi00Text = "What follows a text, as Ai00 has it";
+constexpr std::string_view kAi00Choices = "Which of several texts goes on from an input";
+constexpr std::string_view kAi00State = "What a text makes of a state, as numbers";
+constexpr std::string_view kAi00Vector = "A text as a vector, as Ai00 has it (experimental)";
+constexpr std::string_view kAi00Info = "The first model and the states, as Ai00 has them";
+constexpr std::string_view kAi00Adapters = "What the models run on";
+constexpr std::string_view kAi00Load = "Loads a model that the server has";
+constexpr std::string_view kAi00Unload = "Lets go of models that were loaded on demand";
+constexpr std::string_view kAi00Change = "Not offered: 501, as skein convert does it";
 
 constexpr std::string_view kStates =
     "States that have an id: ?ids= (or names), ?kind=, ?limit=, ?after=";
@@ -94,6 +106,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/responses/{id}", Role::generate, true, answer_stored_response, kStored},
     {"DELETE", "/v1/responses/{id}", Role::generate, true, answer_deletion, kDeletion},
     {"DELETE", "/responses/{id}", Role::generate, true, answer_deletion, kDeletion},
+    {"POST", "/v1/messages", Role::generate, true, answer_message, kMessage},
+    {"POST", "/v1/messages/count_tokens", Role::read, true, answer_message_count, kCount},
     {"POST", "/v1/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
     {"POST", "/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
     {"POST", "/v1/rerank", Role::generate, true, answer_rerank, kRerank},
@@ -144,6 +158,29 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/v1/sessions/{id}", Role::state, true, remove_session, kRemoveSession},
     {"GET", "/v1/status", Role::read, false, answer_status, kStatus},
     {"POST", "/v1/bench/race", Role::admin, true, answer_race, kRace},
+    {"POST", "/api/oai/v1/chat/completions", Role::generate, true, answer_ai00_chat, kAi00Chat},
+    {"POST", "/api/oai/chat/completions", Role::generate, true, answer_ai00_chat, kAi00Chat},
+    {"POST", "/api/oai/v1/completions", Role::generate, true, answer_ai00_completion, kAi00Text},
+    {"POST", "/api/oai/completions", Role::generate, true, answer_ai00_completion, kAi00Text},
+    {"GET", "/api/oai/v1/models", Role::read, false, answer_models, kModels},
+    {"GET", "/api/oai/models", Role::read, false, answer_models, kModels},
+    {"POST", "/api/oai/v1/chooses", Role::generate, true, answer_ai00_choices, kAi00Choices},
+    {"POST", "/api/oai/chooses", Role::generate, true, answer_ai00_choices, kAi00Choices},
+    {"POST", "/api/oai/v1/states", Role::state, true, answer_ai00_state, kAi00State},
+    {"POST", "/api/oai/states", Role::state, true, answer_ai00_state, kAi00State},
+    {"POST", "/api/oai/v1/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
+    {"POST", "/api/oai/embeddings", Role::generate, true, answer_embeddings, kEmbeddings},
+    {"POST", "/api/oai/v1/embeds", Role::generate, true, answer_ai00_vector, kAi00Vector},
+    {"POST", "/api/oai/embeds", Role::generate, true, answer_ai00_vector, kAi00Vector},
+    {"GET", "/api/models/info", Role::state, true, answer_ai00_info, kAi00Info},
+    {"GET", "/api/models/list", Role::read, false, answer_ai00_list, kModels},
+    {"GET", "/api/adapters", Role::read, false, answer_ai00_adapters, kAi00Adapters},
+    {"POST", "/api/models/load", Role::admin, true, answer_ai00_load, kAi00Load},
+    {"POST", "/admin/models/load", Role::admin, true, answer_ai00_load, kAi00Load},
+    {"POST", "/api/models/unload", Role::admin, true, answer_ai00_unload, kAi00Unload},
+    {"POST", "/admin/models/unload", Role::admin, true, answer_ai00_unload, kAi00Unload},
+    {"POST", "/api/models/save", Role::admin, true, refuse_ai00_change, kAi00Change},
+    {"POST", "/admin/models/save", Role::admin, true, refuse_ai00_change, kAi00Change},
     {"GET", "/metrics", Role::read, false, answer_metrics, kMetrics},
     {"GET", "/openapi.json", Role::open, false, answer_openapi, kOpenApi},
 };

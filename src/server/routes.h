@@ -56,6 +56,8 @@ void answer_response(Service& service, const std::shared_ptr<Exchange>& exchange
 void answer_stored_response(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_input_items(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_deletion(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_message(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_message_count(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_embeddings(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_rerank(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_tokenize(Service& service, const std::shared_ptr<Exchange>& exchange);
@@ -88,6 +90,19 @@ void answer_ollama_ps(Service& service, const std::shared_ptr<Exchange>& exchang
 void answer_ollama_show(Service& service, const std::shared_ptr<Exchange>& exchange);
 void answer_ollama_version(Service& service, const std::shared_ptr<Exchange>& exchange);
 void refuse_ollama_library(Service& service, const std::shared_ptr<Exchange>& exchange);
+
+// Ai00's.
+void answer_ai00_chat(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_completion(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_choices(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_state(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_vector(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_info(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_list(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_adapters(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_load(Service& service, const std::shared_ptr<Exchange>& exchange);
+void answer_ai00_unload(Service& service, const std::shared_ptr<Exchange>& exchange);
+void refuse_ai00_change(Service& service, const std::shared_ptr<Exchange>& exchange);
 
 void answer_states(Service& service, const std::shared_ptr<Exchange>& exchange);
 void make_state(Service& service, const std::shared_ptr<Exchange>& exchange);

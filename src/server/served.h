@@ -13,7 +13,7 @@
 namespace skein::server {
 
 struct Served {
-  std::unique_ptr<Host> host;
+  std::shared_ptr<Host> host;
   const text::Profile* profile = nullptr;  // whose sampling values
   const text::Profile* wording = nullptr;  // whose way of writing turns
   text::ThinkMode think = text::ThinkMode::none;

@@ -290,6 +290,12 @@ void TextReply::write_usage(JsonWriter& json) const {
   const Spent used = spent();
   json.key("usage").begin_object().member("prompt_tokens", used.prompt);
   json.member("completion_tokens", used.tokens).member("total_tokens", used.prompt + used.tokens);
+  if (plan_.ai00) {
+    json.member("prompt", used.prompt).member("completion", used.tokens);
+    json.member("total", used.prompt + used.tokens).key("duration").begin_object();
+    const auto ms = static_cast<int64_t>(times().answer_ms);
+    json.member("secs", ms / 1000).member("nanos", ms % 1000 * 1'000'000).end_object();
+  }
   json.key("prompt_tokens_details").begin_object().member("cached_tokens", used.cached);
   json.end_object().key("completion_tokens_details").begin_object();
   json.member("reasoning_tokens", used.thoughts).end_object().end_object();

@@ -37,6 +37,8 @@ struct ReplyPlan {
   size_t top = 0;
   bool echo = false;
   bool token_ids = false;
+  bool ai00 = false;  // with what clients of Ai00 look for, beside the rest
+  std::shared_ptr<const text::Profile> wording{};  // what the orders point to, where it is theirs
   const text::CallForm* calls = nullptr;  // how calls of functions stand in the answers, if at all
   std::vector<std::string> relaxed{};     // places in a schema that do not hold, as was asked for
   size_t opening_ids = 0;                 // of the prompt, that are the answers' already
@@ -155,6 +157,7 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   };
   Times times() const;
   void write_timings(JsonWriter& json) const;
+  void write_state(JsonWriter& json) const;  // with a keeper
   // Its label, probability and bytes, as members.
   void write_token(JsonWriter& json, int32_t id, double logprob) const;
 
@@ -163,7 +166,6 @@ class TextReply : public Reply, public std::enable_shared_from_this<TextReply> {
   void conclude_kept();
   void begin_object(JsonWriter& json, bool chunk) const;
   void send_chunk(const std::string& json);
-  void write_state(JsonWriter& json) const;
   void write_usage(JsonWriter& json) const;
   std::vector<size_t> shown() const;
 

@@ -17,12 +17,6 @@ bool is_name(std::string_view name) {
          });
 }
 
-const text::Tool* find(const std::vector<text::Tool>& tools, std::string_view name) {
-  const auto found = std::find_if(tools.begin(), tools.end(),
-                                  [&](const text::Tool& tool) { return tool.name == name; });
-  return found == tools.end() ? nullptr : &*found;
-}
-
 void read_tool(Fields& fields, const Json& given, const std::string& where, AskedTools& out) {
   const auto type = given.find("type").string();
   if (!given.object() || !type)
@@ -30,27 +24,9 @@ void read_tool(Fields& fields, const Json& given, const std::string& where, Aske
   if (*type != "function")
     return fields.decline(where + ".type", "tools of other types than function are not offered");
   const Json nested = given.find("function");
-  const Json function = nested ? nested : given;
-  const std::string in = nested ? where + ".function" : where;
-  const auto name = function.find("name").string();
-  if (!name || !is_name(*name))
-    return fields.refuse(in + ".name",
-                         "a function needs a name of 1 to 64 letters, digits, _, - and .");
-  if (find(out.offered, *name))
-    return fields.refuse(in + ".name", fmt::format("two functions are called {}", *name));
-  text::Tool tool{.name = std::string(*name)};
-  if (const Json about = function.find("description"); about && !about.is_null()) {
-    if (!about.string())
-      return fields.refuse(in + ".description", "description has to be a string");
-    tool.description = *about.string();
-  }
-  if (const Json schema = function.find("parameters"); schema && !schema.is_null()) {
-    if (!schema.object() && !schema.boolean())
-      return fields.refuse(in + ".parameters", "parameters has to be a JSON Schema");
-    tool.parameters = schema;
-  }
-  if (nested) out.inside = "function.";
-  out.offered.push_back(std::move(tool));
+  if (nested) out.parameters = "function.parameters";
+  offer_tool(fields, nested ? nested : given, nested ? where + ".function" : where, "parameters",
+             out);
 }
 
 // The function of a choice, in either form.
@@ -69,9 +45,9 @@ void read_allowed(Fields& fields, const Json& choice, AskedTools& out) {
                          "allowed_tools has a mode, auto or required, and a list of tools");
   out.calling = mode == "auto" ? Calling::optional : Calling::required;
   for (const Json& each : *list) {
-    const text::Tool* tool = find(out.offered, chosen_name(each));
+    const text::Tool* tool = find_tool(out.offered, chosen_name(each));
     if (!tool) return fields.refuse("tool_choice", "allowed_tools names a tool that tools lacks");
-    if (!find(out.callable, tool->name)) out.callable.push_back(*tool);
+    if (!find_tool(out.callable, tool->name)) out.callable.push_back(*tool);
   }
   if (out.callable.empty())
     fields.refuse("tool_choice", "allowed_tools has to name one of the tools");
@@ -91,14 +67,47 @@ void read_choice(Fields& fields, AskedTools& out) {
   if (type != "function")
     return fields.refuse("tool_choice",
                          "tool_choice has to be none, auto, required, a function or allowed_tools");
-  const text::Tool* tool = find(out.offered, chosen_name(choice));
+  const text::Tool* tool = find_tool(out.offered, chosen_name(choice));
   if (!tool) return fields.refuse("tool_choice", "tool_choice names a function that tools lacks");
-  out.calling = Calling::required;
-  out.callable = {*tool};
-  out.parallel = false;
+  require_tool(*tool, out);
 }
 
 }  // namespace
+
+const text::Tool* find_tool(const std::vector<text::Tool>& tools, std::string_view name) {
+  const auto found = std::find_if(tools.begin(), tools.end(),
+                                  [&](const text::Tool& tool) { return tool.name == name; });
+  return found == tools.end() ? nullptr : &*found;
+}
+
+void offer_tool(Fields& fields, const Json& function, const std::string& where,
+                std::string_view parameters, AskedTools& out) {
+  const auto name = function.find("name").string();
+  if (!name || !is_name(*name))
+    return fields.refuse(where + ".name",
+                         "a function needs a name of 1 to 64 letters, digits, _, - and .");
+  if (find_tool(out.offered, *name))
+    return fields.refuse(where + ".name", fmt::format("two functions are called {}", *name));
+  text::Tool tool{.name = std::string(*name)};
+  if (const Json about = function.find("description"); about && !about.is_null()) {
+    if (!about.string())
+      return fields.refuse(where + ".description", "description has to be a string");
+    tool.description = *about.string();
+  }
+  if (const Json schema = function.find(parameters); schema && !schema.is_null()) {
+    if (!schema.object() && !schema.boolean())
+      return fields.refuse(fmt::format("{}.{}", where, parameters),
+                           fmt::format("{} has to be a JSON Schema", parameters));
+    tool.parameters = schema;
+  }
+  out.offered.push_back(std::move(tool));
+}
+
+void require_tool(const text::Tool& tool, AskedTools& out) {
+  out.calling = Calling::required;
+  out.callable = {tool};
+  out.parallel = false;
+}
 
 AskedTools read_tools(Fields& fields) {
   AskedTools out;

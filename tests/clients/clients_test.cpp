@@ -120,7 +120,11 @@ TEST_F(Clients, npm_openai_waits_for_a_server_that_is_busy) {
 }
 TEST_F(Clients, npm_openai_reads_streams_as_it_did) { tried_node("reader.mjs"); }
 TEST_F(Clients, vercel_ai_speaks_both_apis) { tried_node("vercel.mjs"); }
+TEST_F(Clients, npm_anthropic_makes_each_of_its_calls) { tried_node("anthropic.mjs"); }
+TEST_F(Clients, vercel_ai_speaks_anthropics_api) { tried_node("vercel_anthropic.mjs"); }
+TEST_F(Clients, langchain_speaks_anthropics_api) { tried_node("langchain_anthropic.mjs"); }
 TEST_F(Clients, langchain_speaks_both_apis) { tried_node("langchain.mjs"); }
+TEST_F(Clients, aider_is_answered) { tried_node("aider.mjs"); }
 TEST_F(Clients, agents_run) { tried_node("agents.mjs"); }
 TEST_F(Clients, npm_ollama_makes_each_of_its_calls) { tried_node("ollama.mjs"); }
 TEST_F(Clients, langchain_speaks_ollamas_api) { tried_node("langchain_ollama.mjs"); }

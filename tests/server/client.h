@@ -168,7 +168,8 @@ struct Events {
   explicit Events(std::string_view body) {
     while (!body.empty()) {
       const size_t end = std::min(body.find("\n\n"), body.size());
-      const std::string_view one = body.substr(0, end);
+      std::string_view one = body.substr(0, end);
+      if (one.starts_with("event: ")) one.remove_prefix(std::min(one.find('\n') + 1, one.size()));
       body.remove_prefix(std::min(end + 2, body.size()));
       if (one == "data: [DONE]")
         done = body.empty();

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "run/held_answer.h"
 #include "server/generation_request.h"
+#include "server/names.h"
 #include "text/tools.h"
 
 namespace skein::server {
@@ -250,7 +251,7 @@ Asked<Relaxed> hold_answer(const Served& served, const RenderedChat& chat, Asked
                     .parallel = chat.tools.parallel,
                     .schema = wanted.schema};
   if (!wanted.says_something()) return Relaxed();
-  form.tool = chat.tools.inside;
+  form.parameters = chat.tools.parameters;
   if (!chat.goes_on) wanted.beginning = beginning_of(profile, chat.opening, wanted);
   auto held = hold(served, form, options);
   if (!held) return held;
@@ -294,7 +295,8 @@ Asked<GenerationRequest> chat_generation(const Served& served, RenderedChat chat
                         .text = PromptText{.prompt = std::move(chat.prompt),
                                            .leads = leads,
                                            .tokens = of_text,
-                                           .marks = std::move(chat.ends)},
+                                           .marks = std::move(chat.ends),
+                                           .asked = std::move(chat.asked)},
                         .choices = common.choices,
                         .sampling = std::move(common.sampling),
                         .options = std::move(options),
@@ -320,7 +322,8 @@ Asked<std::vector<text::Message>> read_messages(const text::Profile& profile, co
 
 Asked<RenderedChat> render_chat(const Served& served, const Json& body) {
   Fields fields(body);
-  return render(served, fields, body, {});
+  const auto wording = read_names(*served.wording, fields);
+  return render(with_wording(served, wording), fields, body, {});
 }
 
 namespace {
@@ -351,7 +354,9 @@ std::optional<TraceWish> read_trace(const Served& served, Fields& fields,
 Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults& defaults,
                                            const Json& body, const History& history) {
   Fields fields(body);
-  auto chat = render(served, fields, body, history);
+  const auto wording = read_names(*served.wording, fields);
+  const Served named = with_wording(served, wording);
+  auto chat = render(named, fields, body, history);
   if (!chat) return tl::unexpected(std::move(chat).error());
   auto common = read_common_fields(served, defaults, chat->think, fields);
   if (!common) return tl::unexpected(std::move(common).error());
@@ -369,9 +374,9 @@ Asked<GenerationRequest> read_chat_request(const Served& served, const Defaults&
     fields.refuse("top_logprobs", "top_logprobs needs logprobs: true");
   const auto trace = read_trace(served, fields, *common);
   if (fields.error()) return tl::unexpected(*fields.error());
-  auto out =
-      chat_generation(served, std::move(*chat), std::move(*common), std::move(form), history);
+  auto out = chat_generation(named, std::move(*chat), std::move(*common), std::move(form), history);
   if (!out) return out;
+  out->plan.wording = wording;
   out->reply = make_chat_reply;
   out->plan.trace = trace;
   return out;

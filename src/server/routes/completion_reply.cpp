@@ -22,7 +22,9 @@ class CompletionReply final : public TextReply {
         prompts_(plan().token_ids ? plan().prompts : 0) {}
 
  private:
-  std::string_view object(bool) const override { return "text_completion"; }
+  std::string_view object(bool chunk) const override {
+    return plan().ai00 && chunk ? "text_completion.chunk" : "text_completion";
+  }
 
   void take_prompt(const Order& order, std::vector<TokenScore> scores) override {
     if (plan().token_ids) prompts_[order.first_choice / plan().choices] = order.prompt;
@@ -74,6 +76,11 @@ class CompletionReply final : public TextReply {
     const Choice& one = choices()[index];
     const auto entries = std::span(one.entries).last(fresh);
     json.begin_object().member("index", static_cast<int64_t>(shown_as)).member("text", text);
+    if (plan().ai00 && plan().stream) {
+      json.key("delta").begin_object();
+      if (!text.empty()) json.member("content", text);
+      json.end_object();
+    }
     json.key("logprobs");
     if (plan().logprobs && fresh > 0)
       write_logprobs(json, index, entries);

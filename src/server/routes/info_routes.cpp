@@ -166,9 +166,8 @@ void write_store(Metrics& out, const store::Health& store) {
 
 void answer_health(Service& service, const std::shared_ptr<Exchange>& exchange) {
   if (!service.leaving()) return exchange->answer->send({.body = "{\"status\":\"ok\"}"});
-  exchange->answer->send(
-      error_response({.status = 503, .message = "the server is ending", .retry_seconds = 5},
-                     exchange->errors));
+  exchange->answer->send(error_response(
+      {.status = 503, .message = "the server is ending", .retry_seconds = 5}, exchange->errors));
 }
 
 void answer_models(Service& service, const std::shared_ptr<Exchange>& exchange) {

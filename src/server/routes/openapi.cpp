@@ -101,6 +101,47 @@ constexpr Field kResponse[] = {
     {"max_output_tokens", "integer", "Of the answer; -1: no limit"},
     {"top_logprobs", "integer", "Probabilities, with those of so many others"},
 };
+constexpr Field kPrompted[] = {
+    {"messages", "array", "Turns of a user and an assistant, of blocks or a text"},
+    {"system", "", "Stands before them: a text, or blocks"},
+    {"tools", "array", "What the model may call: name, description, input_schema"},
+    {"tool_choice", "object", "auto, any, tool or none; disable_parallel_tool_use"},
+    {"thinking", "object", "enabled, disabled or adaptive; budget_tokens"},
+    {"output_config", "object", "format, a json_schema; effort"},
+    {"model", "string", "The model's name"},
+    {"user", "string", "For whom, among those of the same key"},
+};
+constexpr Field kMessage[] = {
+    {"max_tokens", "integer", "Of the answer; has to be given"},
+    {"stop_sequences", "", "Texts before which the answer ends"},
+    {"temperature", "number", "0: the likeliest token"},
+    {"top_p", "number", "The likeliest tokens of that probability together"},
+    {"top_k", "integer", "So many of the likeliest"},
+    {"stream", "boolean", "As events"},
+};
+constexpr Field kAi00[] = {
+    {"max_tokens", "integer", "Of the answer: 256 unless it is said"},
+    {"stop", "", "A text, or several, before which the answer ends"},
+    {"stream", "boolean", "As events"},
+    {"bias", "", "By token ids, added to how likely they are"},
+    {"sampler", "object", "top_p, top_k, temperature, penalties"},
+    {"sampler_override", "object", "The same with a type: Nucleus, Mirostat or Typical"},
+    {"bnf_schema", "string", "A grammar in KBNF that the answer keeps to"},
+    {"model", "string", "The model's name"},
+};
+constexpr Field kAi00Chat[] = {
+    {"messages", "", "A message, or several"},
+    {"names", "object", "What System, User and Assistant are called"},
+};
+constexpr Field kAi00Prompt[] = {{"prompt", "", "A text, or several that are one"}};
+constexpr Field kAi00Input[] = {{"input", "", "A text, or several that are one"},
+                                {"model", "string", "The model's name"}};
+constexpr Field kAi00Choices[] = {{"choices", "array", "Texts that may follow"},
+                                  {"calibrate", "boolean", "Less how likely each is by itself"}};
+constexpr Field kAi00Vector[] = {{"input", "string", "The text"},
+                                 {"prefix", "string", "Stands before it"},
+                                 {"model", "string", "The model's name"}};
+constexpr Field kAi00Load[] = {{"model_path", "string", "The name of a model that is there"}};
 constexpr Field kEmbeddings[] = {
     {"input", "", "A text, token ids, or several of them"},
     {"encoding_format", "string", "float or base64"},
@@ -229,6 +270,16 @@ Lists body_of(std::string_view method, std::string_view path) {
   if (path == "/api/embed") return {kOllama, kOllamaInput};
   if (path == "/api/embeddings") return {kOllama, kOllamaPrompt};
   if (path == "/api/show") return {kModelName};
+  if (path == "/v1/messages") return {kPrompted, kMessage, kKept, kOrigin};
+  if (path == "/v1/messages/count_tokens") return {kPrompted, kOrigin};
+  if (path.ends_with("/models/load")) return {kAi00Load};
+  if (path.starts_with("/api/oai/")) {
+    if (path.ends_with("/chat/completions")) return {kAi00Chat, kAi00, kKept, kOrigin};
+    if (path.ends_with("/completions")) return {kAi00Prompt, kAi00, kKept, kOrigin};
+    if (path.ends_with("/chooses")) return {kAi00Choices, kAi00Input, kOrigin};
+    if (path.ends_with("/states")) return {kAi00Input, kOrigin};
+    if (path.ends_with("/embeds")) return {kAi00Vector};
+  }
   if (path.ends_with("/chat/completions")) return {kChat, kSampling, kKept, kOrigin};
   if (path.ends_with("/completions")) return {kCompletion, kSampling, kKept, kOrigin};
   if (path.ends_with("/responses")) return {kResponse, kSampling};
