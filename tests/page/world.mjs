@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const { SKEIN_SOURCE, SKEIN_PROGRAM } = process.env;
-const { serve, onward } = await import(pathToFileURL(join(SKEIN_SOURCE, 'ui/serve.mjs')).href);
+const { serve } = await import(pathToFileURL(join(SKEIN_SOURCE, 'ui/serve.mjs')).href);
 const kDist = process.env.SKEIN_DIST ?? join(SKEIN_SOURCE, 'ui/dist');
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -36,7 +36,7 @@ function closed(server) {
 // A server of the bundled model, of its own, with the page.
 export async function startSkein(words = [], environment = {}) {
   const model = `tiny=${join(SKEIN_SOURCE, 'models/bundled-0.pth')}`;
-  const child = spawn(SKEIN_PROGRAM, ['serve', model, '--port', '0', '--threads', '1', '--log', 'off', ...words], {
+  const child = spawn(SKEIN_PROGRAM, ['serve', model, '--port', '0', '--threads', '1', '--log', 'off', ...(process.env.SKEIN_DIST ? ['--ui', kDist] : []), ...words], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -57,15 +57,7 @@ export async function startSkein(words = [], environment = {}) {
       child.kill('SIGTERM');
     });
   ends.push(end);
-  if ((await fetch(url, { headers: { Accept: 'text/html' } })).ok) return { url: `${url}/`, end };
-  const pass = onward(url);
-  const front = await serve(kDist, (question, answer) => {
-    if (question.url !== '/ui/boot.json') return pass(question, answer);
-    const auth = environment.SKEIN_API_KEY ? 'key' : 'none';
-    answer.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ version: '', auth, features: [], limits: {} }));
-  });
-  ends.push(() => closed(front));
-  return { url: `http://127.0.0.1:${front.address().port}/`, end };
+  return { url: `${url}/`, end };
 }
 
 export const kModels = {
@@ -179,5 +171,3 @@ export async function until(holds, what = 'it', ms = 60_000) {
   }
   assert.fail(`${what} did not come about`);
 }
-
-export { onward, serve, kDist };
