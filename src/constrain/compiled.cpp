@@ -57,16 +57,16 @@ Checked<Made> Compiled::get(const Digest& key, const std::function<Checked<Made>
     }
     flight = flights_[key] = std::make_shared<Flight>();
   }
-  try {
-    auto made = make();
-    land(key, flight, made);
-    return made;
-  } catch (const std::bad_alloc&) {
-    // Who waits for it is told as well.
-    land(key, flight,
-         tl::unexpected(Problems{{"constraint_too_large", "", "there is no memory for it now"}}));
-    throw;
-  }
+  auto made = [&]() -> Checked<Made> {
+    try {
+      return make();
+    } catch (const std::bad_alloc&) {
+      return tl::unexpected(
+          Problems{{"constraint_too_large", "", "there is no memory for it now"}});
+    }
+  }();
+  land(key, flight, made);  // who waits for it is told the same
+  return made;
 }
 
 void Compiled::land(const Digest& key, const FlightPtr& flight, Checked<Made> outcome) {

@@ -16,7 +16,6 @@ namespace skein::server {
 namespace {
 
 constexpr double kForEver = std::numeric_limits<double>::infinity();
-constexpr size_t kMost = 1024;  // models, where they come while others are served
 
 std::string bytes_of(int64_t bytes) { return bytes_text(static_cast<double>(bytes)); }
 
@@ -40,9 +39,7 @@ std::string_view ModelShelf::stands_name(Stands stands) {
   }
 }
 
-ModelShelf::ModelShelf(ShelfOptions options) : options_(std::move(options)) {
-  slots_.reserve(kMost);
-}
+ModelShelf::ModelShelf(ShelfOptions options) : options_(std::move(options)) {}
 
 void ModelShelf::add(Served served) {
   auto slot = std::make_unique<Slot>();
@@ -54,7 +51,7 @@ void ModelShelf::add(Served served) {
   slots_.push_back(std::move(slot));
 }
 
-ModelShelf::Slot& ModelShelf::add_slot(ModelOnDemand model) {
+void ModelShelf::add(ModelOnDemand model) {
   auto slot = std::make_unique<Slot>();
   slot->name = std::move(model.name);
   slot->info = std::move(model.info);
@@ -62,67 +59,11 @@ ModelShelf::Slot& ModelShelf::add_slot(ModelOnDemand model) {
   slot->bytes = model.bytes;
   slot->load = std::move(model.load);
   slot->stands = Stands::away;
-  return *slots_.emplace_back(std::move(slot));
-}
-
-void ModelShelf::begin_thread() {
+  slots_.push_back(std::move(slot));
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
 }
 
-void ModelShelf::add(ModelOnDemand model) {
-  const std::lock_guard lock(mutex_);
-  add_slot(std::move(model));
-  begin_thread();
-}
-
-Asked<size_t> ModelShelf::put(ModelOnDemand model) {
-  const std::lock_guard lock(mutex_);
-  if (closing_) return tl::unexpected(*closing_);
-  const bool taken = std::any_of(slots_.begin(), slots_.end(),
-                                 [&](const auto& slot) { return slot->name == model.name; });
-  if (taken || slots_.size() >= kMost)
-    return tl::unexpected(ApiError{
-        .status = 409,
-        .message = taken ? fmt::format("there is a model {} already", escaped(model.name, 80))
-                         : fmt::format("there are {} models already", slots_.size()),
-        .param = "model",
-        .may_retry = false});
-  add_slot(std::move(model));
-  begin_thread();
-  return slots_.size() - 1;
-}
-
-Asked<void> ModelShelf::unload(size_t model) {
-  bool loaded = false;
-  {
-    const std::lock_guard lock(mutex_);
-    const Slot& slot = *slots_[model];
-    if (!slot.load)
-      return tl::unexpected(
-          ApiError{.status = 409,
-                   .message = fmt::format("the model {} is there for good: what `skein serve "
-                                          "--on-demand` has loaded can be let go of",
-                                          escaped(slot.name, 80)),
-                   .param = "model",
-                   .may_retry = false});
-    loaded = slot.served != nullptr;
-  }
-  if (loaded) keep(model, 0);
-  return {};
-}
-
-size_t ModelShelf::size() const {
-  const std::lock_guard lock(mutex_);
-  return slots_.size();
-}
-
-const std::string& ModelShelf::name(size_t model) const {
-  const std::lock_guard lock(mutex_);
-  return slots_[model]->name;
-}
-
 std::optional<size_t> ModelShelf::find(std::string_view name) const {
-  const std::lock_guard lock(mutex_);
   for (size_t i = 0; i < slots_.size(); ++i)
     if (slots_[i]->name == name) return i;
   return std::nullopt;
@@ -150,8 +91,7 @@ ModelShelf::Fact ModelShelf::fact(size_t model) const {
 
 std::vector<ModelShelf::Fact> ModelShelf::facts() const {
   std::vector<Fact> out;
-  const size_t count = size();
-  for (size_t i = 0; i < count; ++i) out.push_back(fact(i));
+  for (size_t i = 0; i < slots_.size(); ++i) out.push_back(fact(i));
   return out;
 }
 

@@ -60,15 +60,11 @@ class ModelShelf {
   // Before the first request.
   void add(Served served);
   void add(ModelOnDemand model);
+  size_t size() const { return slots_.size(); }
 
   // ---- From any thread.
-  size_t size() const;
   std::optional<size_t> find(std::string_view name) const;
-  const std::string& name(size_t model) const;
-  // One more, which is not loaded yet. Error: 409 (the name is taken, there are too many).
-  Asked<size_t> put(ModelOnDemand model);
-  // It goes as soon as nobody uses it. Error: 409 (it is there for good).
-  Asked<void> unload(size_t model);
+  const std::string& name(size_t model) const { return slots_[model]->name; }
   // The model as long as somebody has it; null: it is not there.
   ServedPtr get(size_t model);
   // Those that are there.
@@ -123,8 +119,6 @@ class ModelShelf {
   };
 
   void run();
-  Slot& add_slot(ModelOnDemand model);
-  void begin_thread();
   bool in_use(const Slot& slot) const { return slot.served.use_count() > 1; }
   // Under the lock, which is given up while something is loaded or let go of.
   using Lock = std::unique_lock<std::mutex>;
@@ -143,9 +137,8 @@ class ModelShelf {
   double idle_seconds(const Slot& slot) const;
 
   const ShelfOptions options_;
-  mutable std::mutex mutex_;
-  // Has room for all that may come, so that who goes through it may give the lock up on the way.
   std::vector<std::unique_ptr<Slot>> slots_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   size_t waiting_ = 0;
   std::optional<ApiError> closing_;

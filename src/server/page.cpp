@@ -73,7 +73,9 @@ std::optional<PageFile> Page::read(std::string_view name, bool compressed) const
   const auto file = std::find_if(files_.begin(), files_.end(),
                                  [&](const EmbeddedFile& one) { return one.name == name; });
   if (file == files_.end()) return std::nullopt;
-  PageFile out{.tag = std::string(file->digest), .compressed = compressed};
+  PageFile out;
+  out.tag = file->digest;
+  out.compressed = compressed;
   out.lasts = name.starts_with(kAssets);
   if (compressed) {
     // Two writings of one content are two things to a cache.

@@ -27,7 +27,6 @@
 namespace skein::server {
 
 struct Backstage;
-class Workshop;
 
 struct LogEntry {
   std::string id, peer, method, path, model;
@@ -55,8 +54,6 @@ struct ServiceOptions {
   // Of states with ids, sessions and documents; null: one in memory, which ends with the process.
   std::shared_ptr<store::Store> store{};
   std::optional<Page> page{};  // nothing: the server has none
-  // What models there are beside those that are served, and work on them; null: nothing of that.
-  std::shared_ptr<Workshop> workshop{};
   std::function<void(const LogEntry&)> log{};  // on the connections' thread
 };
 
