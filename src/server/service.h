@@ -53,7 +53,7 @@ struct ServiceOptions {
   ShelfOptions shelf{};
   // Of states with ids, sessions and documents; null: one in memory, which ends with the process.
   std::shared_ptr<store::Store> store{};
-  std::optional<Page> page{};  // nothing: the server has none
+  std::optional<Page> page{};                  // nothing: the server has none
   std::function<void(const LogEntry&)> log{};  // on the connections' thread
 };
 

@@ -113,7 +113,7 @@ class Client {
         if (!more()) return {};
       out.body = in_.substr(0, size);
       in_.erase(0, size);
-    } else if (status != 204 && status != 100) {
+    } else if (status != 204 && status != 304 && status != 100) {
       while (more()) {
       }
       out.body = std::exchange(in_, {});
