@@ -26,6 +26,26 @@ Digest Compiled::key(std::string_view language, std::string_view text, std::stri
   return hash.finish();
 }
 
+Compiled::Flight::Flight()
+    : outcome(
+          tl::unexpected(Problems{{"constraint_too_large", "", "there is no memory for it now"}})) {
+}
+
+// A flight lands whatever happens, so that nobody waits for it in vain.
+class Compiled::Landing {
+ public:
+  Landing(Compiled& cache, const Digest& key, FlightPtr flight)
+      : cache_(cache), key_(key), flight_(std::move(flight)) {}
+  Landing(const Landing&) = delete;
+  Landing& operator=(const Landing&) = delete;
+  ~Landing() { cache_.land(key_, *flight_); }
+
+ private:
+  Compiled& cache_;
+  const Digest& key_;
+  const FlightPtr flight_;
+};
+
 std::optional<Made> Compiled::known(const Digest& key) {
   const auto it = places_.find(key);
   if (it == places_.end()) return std::nullopt;
@@ -52,37 +72,37 @@ Checked<Made> Compiled::get(const Digest& key, const std::function<Checked<Made>
     if (const auto it = flights_.find(key); it != flights_.end()) {
       ++counts_.awaited;
       flight = it->second;
-      landed_.wait(lock, [&] { return flight->outcome.has_value(); });
-      return *flight->outcome;
+      landed_.wait(lock, [&] { return flight->landed; });
+      return flight->outcome;
     }
-    flight = flights_[key] = std::make_shared<Flight>();
+    flight = std::make_shared<Flight>();
+    flights_[key] = flight;
   }
-  auto made = [&]() -> Checked<Made> {
-    try {
-      return make();
-    } catch (const std::bad_alloc&) {
-      return tl::unexpected(
-          Problems{{"constraint_too_large", "", "there is no memory for it now"}});
-    }
-  }();
-  land(key, flight, made);  // who waits for it is told the same
+  const Landing landing(*this, key, flight);
+  auto made = make();
+  if (made) keep(key, *made);
+  flight->outcome = made;
   return made;
 }
 
-void Compiled::land(const Digest& key, const FlightPtr& flight, Checked<Made> outcome) {
+void Compiled::keep(const Digest& key, const Made& made) {
+  std::list<Entry> entry;
+  entry.push_front({key, made});
+  const std::lock_guard lock(mutex_);
+  places_[key] = entry.begin();
+  order_.splice(order_.begin(), entry);
+  ++counts_.made;
+  ++counts_.constraints;
+  // Uses have added to others meanwhile.
+  for (Entry& each : order_) count_again(each);
+  make_room();
+}
+
+void Compiled::land(const Digest& key, Flight& flight) {
   {
     const std::lock_guard lock(mutex_);
     flights_.erase(key);
-    flight->outcome.emplace(std::move(outcome));
-    if (*flight->outcome) {
-      ++counts_.made;
-      order_.push_front({key, **flight->outcome});
-      places_[key] = order_.begin();
-      ++counts_.constraints;
-      // Uses have added to others meanwhile.
-      for (Entry& entry : order_) count_again(entry);
-      make_room();
-    }
+    flight.landed = true;
   }
   landed_.notify_all();
 }

@@ -59,12 +59,17 @@ class Compiled {
   using Place = std::list<Entry>::iterator;
 
   struct Flight {
-    std::optional<Checked<Made>> outcome;
+    Flight();
+    // At first that there is no memory, since there may be none to say so later.
+    Checked<Made> outcome;
+    bool landed = false;
   };
+  class Landing;
   using FlightPtr = std::shared_ptr<Flight>;
 
   std::optional<Made> known(const Digest& key);
-  void land(const Digest& key, const FlightPtr& flight, Checked<Made> outcome);
+  void keep(const Digest& key, const Made& made);
+  void land(const Digest& key, Flight& flight);
   void count_again(Entry& entry);
   void make_room();
 

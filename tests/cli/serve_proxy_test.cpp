@@ -121,12 +121,17 @@ void expect_passes_through(Fleet& fleet) {
 
 // Both servers are busy until this ends.
 std::vector<std::unique_ptr<Client>> busy(const Fleet& fleet) {
-  const std::string body = R"({"prompt":"a","max_tokens":100000,"stream":true,"ignore_eos":true})";
+  // Not a stream: one that nobody reads makes room for others.
+  const std::string body = R"({"prompt":"a","max_tokens":-1,"ignore_eos":true})";
   std::vector<std::unique_ptr<Client>> out;
   for (const auto& server : fleet.servers) {
     out.push_back(std::make_unique<Client>(server->port()));
     out.back()->request("POST", "/v1/completions", body);
-    EXPECT_TRUE(out.back()->comes("data:"));
+    EXPECT_TRUE(server->wait_until([&] {
+      const std::string text = ask(server->port(), "GET", "/metrics").body;
+      const size_t at = text.find("\nskein_sequences{");
+      return at != std::string::npos && text.substr(text.find(' ', at + 1), 2) == " 1";
+    }));
   }
   return out;
 }

@@ -171,3 +171,5 @@ export async function until(holds, what = 'it', ms = 60_000) {
   }
   assert.fail(`${what} did not come about`);
 }
+
+export { serve, kDist };
