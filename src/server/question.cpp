@@ -16,8 +16,8 @@ Asked<Source> source_of(const Exchange& exchange, const Json& body) {
     const auto name = given.string();
     if (!name) return refused("user has to be a string", "user");
     out.user = *name;
-  } else if (const auto user = body.find("metadata").find("user_id").string()) {
-    out.user = *user;  // as Anthropic's clients say it
+  } else if (const auto named = body.find("metadata").find("user_id").string()) {
+    out.user = *named;  // as Anthropic's clients say it
   }
   out.user.resize(std::min<size_t>(out.user.size(), limits::kLogFieldBytes));
   return out;

@@ -55,8 +55,9 @@ struct ChoiceRequest {
 Asked<ChoiceRequest> read(const Question& asked, const History& history) {
   Fields fields(asked.body);
   const text::Tokenizer& tokenizer = asked.served->host->tokenizer();
-  ChoiceRequest out{.plan = {.model = asked.served->host->name()}, .prompts = {}};
+  ChoiceRequest out;
   Choices& plan = out.plan;
+  plan.model = asked.served->host->name();
   const auto input = fields.find("input") ? read_ai00_text(fields, "input") : std::string();
   if (!input) return tl::unexpected(input.error());
   const auto list = fields.find("choices").array();

@@ -72,7 +72,8 @@ void read_choice(Fields& fields, AskedTools& out) {
 }
 
 AskedTools read_message_tools(Fields& fields) {
-  AskedTools out{.parameters = "input_schema"};
+  AskedTools out;
+  out.parameters = "input_schema";
   const Json tools = fields.find("tools");
   const auto list = tools.array();
   if (tools && !list) fields.refuse("tools", "tools has to be a list");

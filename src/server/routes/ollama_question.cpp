@@ -39,10 +39,12 @@ Asked<std::optional<double>> read_keep_alive(const Json& body) {
   const Json given = body.find("keep_alive");
   if (!given || given.is_null()) return std::optional<double>();
   double seconds = 0;
-  if (given.number(seconds)) return std::optional(seconds);
+  // Longer than any server lives, and still a date that others can read.
+  constexpr double kLongest = 100. * 365 * 24 * 3600;
+  if (given.number(seconds)) return std::optional(std::min(seconds, kLongest));
   const auto text = given.string();
   const auto parsed = text ? seconds_of(*text) : std::nullopt;
-  if (parsed) return parsed;
+  if (parsed) return std::optional(std::min(*parsed, kLongest));
   return refused("keep_alive has to be seconds, or a duration such as \"10m\"", "keep_alive");
 }
 
