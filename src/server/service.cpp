@@ -155,6 +155,7 @@ std::optional<Response> Service::refuse(Exchange& exchange) {
       return respond(exchange, 403,
                      fmt::format("this key may only {}; {} asks for the role {}", role_name(*role),
                                  escaped(head.path, 200), role_name(match.route->role)));
+    exchange.role = *role;
   }
   exchange.owner = options_.keys.empty() ? exchange.peer : hex(options_.keys.tenant_of(head));
   const std::string* const type = head.find("content-type");

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/access.h"
 #include "server/answer.h"
 #include "server/api_error.h"
 #include "server/http.h"
@@ -51,10 +52,11 @@ class BodyShare {
 struct Exchange {
   Head head;
   std::string body;
-  BodyShare share;    // the body's
-  std::string id;     // of the request
-  std::string peer;   // the address it came from
-  std::string owner;  // whom the request counts for: a key, or the address
+  BodyShare share;          // the body's
+  std::string id;           // of the request
+  std::string peer;         // the address it came from
+  std::string owner;        // whom the request counts for: a key, or the address
+  Role role = Role::admin;  // of its key; without keys everybody may do everything
   std::chrono::steady_clock::time_point began;
   const Route* route = nullptr;
   uint64_t most_body = 0;  // bytes, where it may have more than others; 0: as all

@@ -148,6 +148,28 @@ test('a text that is mounted to a message is asked about, and kept', async () =>
   await done();
 });
 
+test('a document is read once, asked about, and its chat says so', async () => {
+  const { page, send, log, done } = await openPage(url, { path: '#/documents' });
+  const asked = bodies(page);
+  const chosen = page.waitForEvent('filechooser');
+  await named(page, 'Choose a text file').click();
+  await (await chosen).setFiles({ name: 'mia.txt', mimeType: 'text/plain', buffer: Buffer.from('One day Mia found a red lamp.\n'.repeat(40)) });
+  await named(page, 'Read it').click();
+  await named(page, 'Ask about it: mia.txt').click();
+  const chip = page.locator('.chip', { hasText: 'mia.txt' });
+  await chip.waitFor();
+  await send('What did Mia find?');
+  await log.getByText(/tok\/s.* · read \d+ tokens/).waitFor();
+  assert.ok(asked[0].parent);
+  await chip.waitFor();
+  await named(page, 'Remove mia.txt').click();
+  await chip.waitFor({ state: 'detached' });
+  await send('And who?');
+  await log.getByText(/re-read \d+ tokens/).waitFor();
+  assert.equal(asked[1].parent, undefined);
+  await done();
+});
+
 test('a draft survives a reload and stays with its chat', async () => {
   const { page, box, send, answered, done } = await openPage(url);
   await send('Reverse: garden');

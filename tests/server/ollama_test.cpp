@@ -270,6 +270,45 @@ TEST(Ollama, a_model_on_demand_comes_and_goes_as_it_is_told) {
   EXPECT_EQ(post(server.port(), "/api/chat", R"({"model":"c",)" + kMessages + "}").status, 404);
 }
 
+TEST(Ollama, whether_a_model_stays_is_an_admins_to_say) {
+  server::ServerOptions options;
+  for (const char* key : {"generate:g", "a"}) ASSERT_TRUE(options.service.keys.add(key));
+  const TestServer server(std::move(options),
+                          OnDemand({{.name = "m",
+                                     .info = bundled().model->info(),
+                                     .bytes = 1000,
+                                     .load = []() -> Result<server::ModelToServe> {
+                                       return TestServer::to_serve("m");
+                                     }}}));
+  const auto say = [&](const std::string& key, const std::string& body) {
+    return ask(server.port(), "POST", "/api/generate", body,
+               "Authorization: Bearer " + key + "\r\n");
+  };
+  const auto loaded = [&] {
+    return ask(server.port(), "GET", "/api/ps", "", "Authorization: Bearer a\r\n")
+        .json()
+        .find("models")
+        .array()
+        ->size();
+  };
+  const std::string answer =
+      R"({"prompt":"1","stream":false,"options":{"num_predict":1},"keep_alive":)";
+  EXPECT_EQ(say("g", answer + "0}").status, 200);
+  EXPECT_EQ(loaded(), 1u);
+  EXPECT_EQ(say("g", R"({"keep_alive":0})").status, 403);
+  EXPECT_EQ(loaded(), 1u);
+  // However long: a date that its readers can read.
+  for (const char* longest : {"1e308", R"("99999999999999h")"}) {
+    EXPECT_EQ(say("a", answer + longest + "}").status, 200);
+    const Json models =
+        ask(server.port(), "GET", "/api/ps", "", "Authorization: Bearer a\r\n").json();
+    const std::string date = text(models.find("models").array()->front(), "expires_at");
+    EXPECT_EQ(date.substr(0, 2), "21") << date;
+  }
+  EXPECT_EQ(say("a", R"({"keep_alive":0})").status, 200);
+  EXPECT_TRUE(server.wait_until([&] { return loaded() == 0; }));
+}
+
 TEST(Ollama, a_client_that_leaves_ends_its_answer) {
   const TestServer server;
   {

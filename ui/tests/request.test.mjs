@@ -28,7 +28,7 @@ const nothing = { parent: undefined, state: undefined, continue_final_message: u
 test('a first turn is its text, behind the instructions', () => {
   const conversation = { ...chat, instructions: ' Be brief. ' };
   assert.deepEqual(started(make([says('user', 'q')], { conversation })), {
-    ...nothing, from: 'text', messages: [{ role: 'system', content: 'Be brief.' }, user('q')],
+    ...nothing, from: 'start', messages: [{ role: 'system', content: 'Be brief.' }, user('q')],
   });
 });
 

@@ -80,7 +80,9 @@ Asked<OllamaQuestion> ollama_question(Service& service, const ExchangePtr& excha
   if (!source) return tl::unexpected(std::move(source).error());
   out.question.source = std::move(*source);
   out.model = service.models().find((*served)->host->name()).value_or(0);
-  if (out.keep_alive) service.models().keep(out.model, *out.keep_alive);
+  // Clients send it with every request; whether others' models stay is not for each of them to say.
+  if (out.keep_alive && exchange->role == Role::admin)
+    service.models().keep(out.model, *out.keep_alive);
   return out;
 }
 
@@ -97,6 +99,10 @@ void answer_errand(Service& service, const ExchangePtr& exchange, const Json& bo
   if (!keep_alive || !name)
     return answer_error(exchange, keep_alive ? name.error() : keep_alive.error());
   const bool unloads = *keep_alive == 0.0;
+  if (unloads && exchange->role != Role::admin)
+    return answer_error(exchange, {.status = 403,
+                                   .message = "letting go of a model asks for the role admin",
+                                   .param = "keep_alive"});
   // Nothing is loaded to be let go of.
   std::optional<size_t> model = *name ? service.models().find(**name) : std::nullopt;
   if (!model && service.models().size() == 1) model = 0;

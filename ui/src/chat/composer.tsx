@@ -13,10 +13,11 @@ import { preferences } from '../app/preferences';
 import { mayWrite, send, stop } from './actions';
 import { attachFiles, attachText, detach, kPaste } from './attach';
 import { attachedTexts, draftOf, flushDraft, saveDraft, saveNow } from './drafts';
+import { Chip } from './chip';
 import { fitHeight } from './fit_height';
 import { Choices } from './model_choices';
 import { editing } from './editing';
-import { conversation, isNew, path, run } from './session';
+import { adjust, conversation, isNew, path, run } from './session';
 import { jumpToEnd } from './scroll';
 
 export const messageField = (): HTMLTextAreaElement | null =>
@@ -53,6 +54,7 @@ export function Composer(): VNode {
   const words = t();
   const name = draftName();
   const texts = attachedTexts.value;
+  const { mounts } = conversation.value;
   const writing = run.value;
   // A wait for a busy server leaves the way free: a new message ends it.
   const running = writing !== undefined && writing.phase.value.kind !== 'busy';
@@ -111,27 +113,30 @@ export function Composer(): VNode {
         submit();
       }}
     >
-      {texts.length > 0 && (
+      {texts.length + mounts.length > 0 && (
         <ul class="chips" aria-label={words.attachmentsHeading}>
+          {mounts.map((one, at) => (
+            <Chip
+              key={one.state}
+              name={one.name}
+              size={one.tokens === undefined ? '' : words.tokens(one.tokens)}
+              onRemove={() => {
+                void adjust((record) => record.mounts.splice(at, 1));
+                field.current?.focus();
+              }}
+            />
+          ))}
           {texts.map((one, at) => (
-            <li class="chip" key={at}>
-              <Icon name="file-text" size={14} />
-              <bdi>{one.name}</bdi>
-              <span class="muted">{bytes(one.text.length)}</span>
-              <button
-                type="button"
-                class="button quiet small square"
-                aria-label={words.removeNamed(one.name)}
-                title={words.remove}
-                onClick={() => {
-                  detach(at);
-                  saveNow(name, field.current?.value ?? '');
-                  field.current?.focus();
-                }}
-              >
-                <Icon name="x" size={14} />
-              </button>
-            </li>
+            <Chip
+              key={at}
+              name={one.name}
+              size={bytes(one.text.length)}
+              onRemove={() => {
+                detach(at);
+                saveNow(name, field.current?.value ?? '');
+                field.current?.focus();
+              }}
+            />
           ))}
         </ul>
       )}

@@ -60,8 +60,9 @@ function facts(node: Node): string[] {
   const size = state?.bytes ?? (state ? modelNamed(node.model ?? '')?.stateBytes : undefined);
   if (size) out.push(words.stateSize(bytes(size)));
   if (usage) {
+    const read = usage.prompt - usage.cached;
     if (node.from === 'state') out.push(words.continued);
-    else if (usage.cached < usage.prompt) out.push(usage.cached > 0 ? words.reread(usage.prompt - usage.cached) : words.read(usage.prompt));
+    else if (read > 0) out.push(node.from === 'text' ? words.reread(read) : words.read(read));
   }
   if (node.edited) out.push(words.edited);
   return out;

@@ -14,7 +14,7 @@ export interface Message {
 
 export interface Made {
   body: Record<string, unknown>;
-  from: 'state' | 'text';
+  from: NonNullable<Node['from']>;
   basis: string;
 }
 
@@ -69,7 +69,7 @@ function system(conversation: Conversation): Message[] {
 interface Start {
   fields: Record<string, unknown>;
   messages: Message[];
-  from: 'state' | 'text';
+  from: Made['from'];
 }
 
 function whole({ conversation, path, wording }: Ingredients): Start {
@@ -77,7 +77,7 @@ function whole({ conversation, path, wording }: Ingredients): Start {
   return {
     fields: beginning(conversation),
     messages: [...system(conversation), ...spoken.map((node) => messageOf(node, wording))],
-    from: 'text',
+    from: spoken.some((node) => node.role === 'assistant') ? 'text' : 'start',
   };
 }
 

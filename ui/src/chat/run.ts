@@ -45,7 +45,7 @@ export class Run {
   model: string | undefined;
   thinkMs = 0;
   finishReason = '';
-  from: 'state' | 'text' = 'text';
+  from: NonNullable<Node['from']> = 'text';
   basis = '';
 
   private readonly abort = new AbortController();

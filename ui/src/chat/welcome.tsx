@@ -16,7 +16,6 @@ export function Welcome(): VNode {
   const words = t();
   const chat = conversation.value;
   const model = modelNamed(chat.model);
-  const race = viewOf('race');
   return (
     <div class="welcome">
       <h2>{words.greeting}</h2>
@@ -27,29 +26,7 @@ export function Welcome(): VNode {
             ? words.loading
             : words.noServer}
       </p>
-      <ul class="examples" aria-label={words.examples}>
-        <li>
-          <button type="button" class="button" onClick={() => fill(words.example1)}>
-            {words.example1}
-          </button>
-        </li>
-        <li>
-          <button
-            type="button"
-            class="button"
-            onClick={() => void chooseFiles('', true).then(attachFiles).then(keepDraft)}
-          >
-            {words.example2}
-          </button>
-        </li>
-        {race && (
-          <li>
-            <button type="button" class="button" onClick={() => go('race')}>
-              {words.example3}
-            </button>
-          </li>
-        )}
-      </ul>
+      {chat.mounts.length === 0 && <Examples />}
       {conversations.value.length === 0 && storageTrouble.value === '' && (
         <p class="small muted row">
           {words.keptHere}
@@ -60,5 +37,35 @@ export function Welcome(): VNode {
       )}
       {boot.value.version && <p class="small muted">{words.version(boot.value.version)}</p>}
     </div>
+  );
+}
+
+function Examples(): VNode {
+  const words = t();
+  const race = viewOf('race');
+  return (
+    <ul class="examples" aria-label={words.examples}>
+      <li>
+        <button type="button" class="button" onClick={() => fill(words.example1)}>
+          {words.example1}
+        </button>
+      </li>
+      <li>
+        <button
+          type="button"
+          class="button"
+          onClick={() => void chooseFiles('', true).then(attachFiles).then(keepDraft)}
+        >
+          {words.example2}
+        </button>
+      </li>
+      {race && (
+        <li>
+          <button type="button" class="button" onClick={() => go('race')}>
+            {words.example3}
+          </button>
+        </li>
+      )}
+    </ul>
   );
 }

@@ -107,7 +107,8 @@ function ownNode(raw: Record<string, unknown>, blobs: ReadonlyMap<string, string
   if (typeof raw['basis'] === 'string') out.basis = raw['basis'];
   if (typeof raw['error'] === 'string') out.error = raw['error'];
   if (typeof raw['thinkMs'] === 'number') out.thinkMs = raw['thinkMs'];
-  if (raw['from'] === 'state' || raw['from'] === 'text') out.from = raw['from'];
+  const from = raw['from'];
+  if (from === 'state' || from === 'text' || from === 'start') out.from = from;
   if (raw['edited'] === true) out.edited = true;
   const { usage, timings } = raw;
   if (isRecord(usage)) {

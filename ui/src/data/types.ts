@@ -50,8 +50,9 @@ export interface Node {
   settings?: Settings;
   model?: string;
   state?: StateRef;
-  // How the request began: with the state of what stood before, or with all of the text.
-  from?: 'state' | 'text';
+  // How the request began: with the state of what stood before, with all of the text, or at the start of
+  // a chat, where nothing stood before.
+  from?: 'state' | 'text' | 'start';
   // What the state rests on beside the text (basisOf): of another model or instructions it is of no use.
   basis?: string;
   editedFrom?: string;
