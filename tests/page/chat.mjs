@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { closeAll, openPage, startSkein } from './world.mjs';
+import { becomes, closeAll, focused, openPage, startSkein } from './world.mjs';
 
 const { url } = await startSkein();
 after(closeAll);
@@ -19,12 +19,12 @@ const bodies = (page) => {
 test('the first minute: one box, with the focus, and Send', async () => {
   const { page, box, done } = await openPage(url);
   await box.waitFor();
-  assert.equal(await page.getByRole('textbox').count(), 1);
-  assert.equal(await box.evaluate((element) => element === document.activeElement), true);
-  assert.equal(await page.getByRole('button', { name: /^Send/ }).count(), 1);
-  assert.equal(await page.getByRole('button', { name: /^(Stop|Cancel)/ }).count(), 0);
+  await becomes(() => page.getByRole('textbox').count(), 1);
+  await focused(box);
+  await becomes(() => page.getByRole('button', { name: /^Send/ }).count(), 1);
+  await becomes(() => page.getByRole('button', { name: /^(Stop|Cancel)/ }).count(), 0);
   await page.getByText(/tiny · thinking/).waitFor();
-  assert.equal(await page.getAttribute('html', 'lang'), 'en');
+  await becomes(() => page.getAttribute('html', 'lang'), 'en');
   const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
   const bytes = await page.evaluate(() => performance.getEntriesByType('resource').reduce((sum, one) => sum + one.encodedBodySize, 0));
   console.log(`first paint after ${Math.round(paint)} ms, ${Math.round(bytes / 1024)} KiB loaded`);
@@ -36,8 +36,8 @@ test('a message is answered, and the next one goes on from the state', async () 
   const asked = bodies(page);
   await send('Reverse: garden');
   await answered('nedrag');
-  assert.equal(await box.inputValue(), '');
-  assert.equal(await box.evaluate((element) => element === document.activeElement), true);
+  await becomes(() => box.inputValue(), '');
+  await focused(box);
   await send('What is 27+46?');
   await answered('73');
   await log.getByText('continued from state').waitFor();
@@ -75,12 +75,12 @@ test('an edited question is another branch, and the old one stays', async () => 
   await first.hover();
   await first.getByRole('button', { name: 'Edit' }).click();
   const field = page.getByRole('textbox', { name: 'Edit message' });
-  assert.equal(await field.inputValue(), 'Reverse: garden');
+  await becomes(() => field.inputValue(), 'Reverse: garden');
   await field.fill('What is 27+46?');
   await named(page, 'Save and answer').click();
   await answered('73');
   await page.getByText('2 messages on another branch').waitFor();
-  assert.equal(await log.getByText('nedrag', { exact: true }).count(), 0);
+  await becomes(() => log.getByText('nedrag', { exact: true }).count(), 0);
   await log.getByRole('article', { name: 'You, turn 1' }).hover();
   await log.getByRole('article', { name: 'You, turn 1' }).getByRole('button', { name: 'Previous version' }).click();
   await log.getByText('nedrag', { exact: true }).waitFor();
@@ -103,7 +103,7 @@ test('a branch goes on from an earlier answer, and a reload finds all of it', as
   assert.deepEqual(await turns(), ['You, turn 1', 'Answer, turn 1', 'You, turn 2', 'Answer, turn 2']);
   await page.reload();
   await log.getByText('pmal', { exact: true }).waitFor();
-  assert.equal(await log.getByText('73', { exact: true }).count(), 0);
+  await becomes(() => log.getByText('73', { exact: true }).count(), 0);
   await log.getByRole('article', { name: 'You, turn 2' }).hover();
   await log.getByRole('article', { name: 'You, turn 2' }).getByRole('button', { name: 'Previous version' }).click();
   await log.getByText('73', { exact: true }).waitFor();
@@ -144,7 +144,7 @@ test('a text that is mounted to a message is asked about, and kept', async () =>
   assert.match(asked[0].messages[0].content, /^a <b>\.txt:\nOne day Mia found a red lamp\.\n\nWhat did Mia find\?$/);
   await page.reload();
   await log.getByText('a <b>.txt').waitFor();
-  assert.equal(await box.inputValue(), '');
+  await becomes(() => box.inputValue(), '');
   await done();
 });
 
@@ -192,7 +192,7 @@ test('the language is switched in the menu, at once and for good', async () => {
   await page.getByLabel('More').click();
   await page.getByRole('combobox', { name: 'Language' }).selectOption('zh');
   await page.getByRole('textbox', { name: '消息', exact: true }).waitFor();
-  assert.equal(await page.getAttribute('html', 'lang'), 'zh-CN');
+  await becomes(() => page.getAttribute('html', 'lang'), 'zh-CN');
   await page.getByRole('button', { name: '发送' }).waitFor();
   await page.getByRole('article', { name: '你，第 1 轮' }).waitFor();
   await page.reload();
@@ -228,10 +228,10 @@ test('everything by keyboard alone', async () => {
   await page.getByText('1 / 2').waitFor();
   // Branch puts the focus into the box; Tab leaves it.
   await keyboard.press('b');
-  assert.equal(await box.evaluate((element) => element === document.activeElement), true);
+  await focused(box);
   await keyboard.type('What is 27+46?');
   await keyboard.press('Tab');
-  assert.equal(await box.evaluate((element) => element === document.activeElement), false);
+  await focused(box, false);
   await keyboard.press('Enter');
   await answered('73');
   // Up in the empty box edits the last question; Escape leaves that.
@@ -241,7 +241,7 @@ test('everything by keyboard alone', async () => {
   await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'You, turn 2');
   assert.equal((await turns()).length, 4);
   await keyboard.press('/');
-  assert.equal(await box.evaluate((element) => element === document.activeElement), true);
+  await focused(box);
   await keyboard.press('Control+k');
   await page.waitForFunction(() => document.activeElement?.id === 'search');
   await keyboard.type('27+46');
@@ -310,7 +310,7 @@ test('export and import: the same chat again, without the key', async () => {
   await named(page, 'Import chats').click();
   await (await chosen).setFiles(file);
   await page.getByText('Imported 1 chat with 2 messages.').first().waitFor();
-  assert.equal(await page.getByRole('treeitem', { name: 'Reverse: garden' }).count(), 2);
+  await becomes(() => page.getByRole('treeitem', { name: 'Reverse: garden' }).count(), 2);
   await page.getByRole('treeitem', { name: 'Reverse: garden' }).first().click();
   await log.getByText('nedrag', { exact: true }).waitFor();
   await done();
@@ -326,7 +326,7 @@ test('two tabs on one chat: both write, none loses a turn', async () => {
   await one.answered('pmal');
   await two.answered('73');
   // Each stays where it was; the other's turn is a version beside its own.
-  assert.equal(await one.log.getByText('73', { exact: true }).count(), 0);
+  await becomes(() => one.log.getByText('73', { exact: true }).count(), 0);
   await one.page.getByText('2 messages on another branch').waitFor();
   await one.page.reload();
   await one.log.getByText('pmal', { exact: true }).waitFor();
@@ -341,7 +341,7 @@ test('on a narrow screen the same works, and nothing scrolls sideways', async ()
     // On glass Enter makes a line.
     await box.fill('Reverse:');
     await box.press('Enter');
-    assert.equal(await box.inputValue(), 'Reverse:\n');
+    await becomes(() => box.inputValue(), 'Reverse:\n');
     await box.fill('Reverse: garden');
     await named(page, 'Send').click();
     await answered('nedrag');

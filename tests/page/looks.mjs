@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { axe, closeAll, openPage, startSkein } from './world.mjs';
+import { axe, becomes, closeAll, openPage, startSkein } from './world.mjs';
 
 const pictures = process.env.SKEIN_PICTURES ?? join(process.cwd(), 'pictures');
 mkdirSync(pictures, { recursive: true });
@@ -93,7 +93,7 @@ test('text spaced out and twice as large loses nothing', async () => {
     sheet.replaceSync('* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important } html { font-size: 200% }');
     document.adoptedStyleSheets = [sheet];
   });
-  assert.equal(await overflow(), 0);
+  await becomes(() => overflow(), 0);
   await done();
 });
 
@@ -101,14 +101,14 @@ test('the system’s theme is followed at once, and a chosen one is kept', async
   const { page, box, done } = await openPage(url);
   await box.waitFor();
   const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  assert.equal(await background(), 'rgb(251, 250, 247)');
+  await becomes(() => background(), 'rgb(251, 250, 247)');
   await page.emulateMedia({ colorScheme: 'dark' });
-  assert.equal(await background(), 'rgb(21, 22, 26)');
+  await becomes(() => background(), 'rgb(21, 22, 26)');
   await page.evaluate(() => (location.hash = '#/settings'));
   await page.getByRole('combobox', { name: 'Theme' }).selectOption('light');
-  assert.equal(await background(), 'rgb(251, 250, 247)');
+  await becomes(() => background(), 'rgb(251, 250, 247)');
   await page.reload();
   await page.getByRole('combobox', { name: 'Theme' }).waitFor();
-  assert.equal(await background(), 'rgb(251, 250, 247)');
+  await becomes(() => background(), 'rgb(251, 250, 247)');
   await done();
 });

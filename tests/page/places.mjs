@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { browser, chunk, closeAll, ending, event, openPage, startStub, streams, until } from './world.mjs';
+import { becomes, browser, chunk, closeAll, ending, event, openPage, startStub, streams, until } from './world.mjs';
 
 after(closeAll);
 
@@ -53,7 +53,7 @@ test('without room the chat goes on, and can be exported', async () => {
   await send('more');
   await page.getByText(/The browser has no room left/).waitFor();
   await log.getByRole('article', { name: 'Answer, turn 2' }).getByText(/tok\/s/).waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Export all chats' }).count(), 1);
+  await becomes(() => page.getByRole('button', { name: 'Export all chats' }).count(), 1);
   await done();
   await context.close();
 });
@@ -114,7 +114,7 @@ test('on plain http of a network copying, ids and chats work', async () => {
   // The name leads here; browsers do not trust it as they do localhost.
   const url = stub.url.replace('127.0.0.1', 'skein.test');
   const { page, box, send, log, done } = await openPage(url);
-  assert.equal(await page.evaluate(() => isSecureContext), false);
+  await becomes(() => page.evaluate(() => isSecureContext), false);
   await send('hello');
   await log.getByText(/tok\/s/).waitFor();
   const answer = log.getByRole('article', { name: /^Answer/ });
@@ -122,7 +122,7 @@ test('on plain http of a network copying, ids and chats work', async () => {
   await answer.getByRole('button', { name: 'Copy' }).click();
   await box.focus();
   await page.keyboard.press('Control+v');
-  assert.equal(await box.inputValue(), 'to be copied');
+  await becomes(() => box.inputValue(), 'to be copied');
   await page.reload();
   await log.getByText('to be copied').waitFor();
   await done();

@@ -1,7 +1,7 @@
 // Streams that no model makes, and servers in trouble.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { chunk, closeAll, ending, event, openPage, refuses, startStub, streams, until } from './world.mjs';
+import { becomes, chunk, closeAll, ending, event, focused, openPage, refuses, startStub, streams, until } from './world.mjs';
 
 after(closeAll);
 
@@ -23,11 +23,11 @@ test('Stop ends the request; nothing is added after it, and Continue goes on fro
   const { page, send, log, done } = await openPage(stub.url);
   await send('hello');
   await log.getByText('one two').waitFor();
-  assert.equal(await page.getByRole('button', { name: /^Send/ }).count(), 0);
+  await becomes(() => page.getByRole('button', { name: /^Send/ }).count(), 0);
   await named(page, 'Stop').click();
   await until(() => left, 'the end of the request');
   await log.getByText('Stopped').waitFor();
-  assert.equal(await page.getByRole('button', { name: /^(Stop|Cancel)/ }).count(), 0);
+  await becomes(() => page.getByRole('button', { name: /^(Stop|Cancel)/ }).count(), 0);
   stub.chat = (body, answer) => streams(answer).end(first + says(' three') + ending());
   const answer = log.getByRole('article', { name: /^Answer/ });
   await answer.getByRole('button', { name: 'Continue' }).click();
@@ -59,13 +59,13 @@ test('a busy server is asked three times, with a countdown, and then no more', a
   await send('hello');
   await log.getByText(/Busy: the queue is full. Trying again in \d+ s/).waitFor();
   await log.getByText('the queue is <b>full</b>').waitFor();
-  assert.equal(await named(page, 'Send').count(), 1);
+  await becomes(() => named(page, 'Send').count(), 1);
   await named(page, 'Try now').click();
   await until(() => stub.asked.length === 2);
   await named(page, 'Try now').click();
   await log.getByRole('button', { name: 'Retry' }).first().waitFor();
   assert.equal(stub.asked.length, 3);
-  assert.equal(await box.inputValue(), '');
+  await becomes(() => box.inputValue(), '');
   await log.getByText('hello').waitFor();
   await done({ allowed: kRefused });
 });
@@ -125,7 +125,7 @@ test('a stream that breaks, with or without a word, never looks finished', async
     await log.getByText('Interrupted').waitFor();
     await log.getByText('as far as').waitFor();
     await log.getByRole('button', { name: 'Continue' }).first().waitFor();
-    assert.equal(await named(page, 'Send').count(), 1);
+    await becomes(() => named(page, 'Send').count(), 1);
     await page.reload();
     await log.getByText('Interrupted').waitFor();
     await done({ allowed: /net::ERR|Failed to load/ });
@@ -139,7 +139,7 @@ test('what answers in place of the server is told apart', async () => {
     const { send, log, done } = await openPage(stub.url);
     await send('hello');
     await log.getByText(/What answered is not Skein|Interrupted/).waitFor();
-    assert.equal(await log.getByRole('heading', { name: /Bad gateway|Log in/ }).count(), 0);
+    await becomes(() => log.getByRole('heading', { name: /Bad gateway|Log in/ }).count(), 0);
     await done({ allowed: kRefused });
   }
 });
@@ -191,12 +191,12 @@ test('the key is asked for in one field, kept out of everything but the header, 
   const { page, box, send, log, done } = await openPage(stub.url);
   const field = page.getByLabel('API key');
   await field.waitFor();
-  assert.equal(await field.getAttribute('type'), 'password');
-  assert.equal(await box.count(), 0);
+  await becomes(() => field.getAttribute('type'), 'password');
+  await becomes(() => box.count(), 0);
   await field.fill('wrong');
   await field.press('Enter');
   await page.getByText('The server did not accept this key.').first().waitFor();
-  assert.equal(await field.evaluate((element) => element === document.activeElement), true);
+  await focused(field);
   await field.fill('right');
   await field.press('Enter');
   await box.waitFor();
@@ -225,7 +225,7 @@ test('thoughts are folded, counted, and stay open when somebody opened them', as
   await send('hello');
   const thought = log.locator('details');
   await thought.getByText(/^Thinking, \d+ token/).waitFor();
-  assert.equal(await log.getByText('let me see').count(), 0);
+  await becomes(() => log.getByText('let me see').count(), 0);
   await thought.locator('summary').click();
   await log.getByText('let me see').waitFor();
   more(thinks(' further'));
@@ -233,9 +233,9 @@ test('thoughts are folded, counted, and stay open when somebody opened them', as
   more(says('So: yes.') + ending());
   await log.getByText('So: yes.').waitFor();
   await thought.getByText(/^Thought for/).waitFor();
-  assert.equal(await thought.evaluate((element) => element.open), true);
+  await becomes(() => thought.evaluate((element) => element.open), true);
   await named(page, 'Close thinking').click();
-  assert.equal(await thought.evaluate((element) => element.open), false);
+  await becomes(() => thought.evaluate((element) => element.open), false);
   await done();
 });
 
@@ -248,8 +248,8 @@ test('an input method’s Enter sends nothing', async () => {
   await press({ keyCode: 229 });
   await box.evaluate((element) => element.dispatchEvent(new CompositionEvent('compositionend', { bubbles: true, data: '你' })));
   await press({});
-  assert.equal(await log.count(), 0);
-  assert.equal(await box.inputValue(), 'ni');
+  await becomes(() => log.count(), 0);
+  await becomes(() => box.inputValue(), 'ni');
   await page.waitForTimeout(150);
   await press({});
   await log.waitFor();
@@ -313,7 +313,7 @@ test('a fast stream leaves the page usable: long frames are rare, and typing wor
   await box.pressSequentially('typing goes on');
   await log.getByText(/tok\/s/).waitFor({ timeout: 30_000 });
   await log.getByText('word1999').waitFor({ state: 'attached' });
-  assert.equal(await box.inputValue(), 'typing goes on');
+  await becomes(() => box.inputValue(), 'typing goes on');
   console.log(`longest frame ${Math.round(await page.evaluate(() => globalThis.longest))} ms, ${await page.evaluate(() => document.querySelectorAll('*').length)} elements`);
   await done();
 });
@@ -329,9 +329,9 @@ test('hostile texts stay texts, wherever they stand', async () => {
   await log.locator('summary').click();
   await page.reload();
   await log.getByText(/tok\/s/).waitFor();
-  assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
-  assert.equal(await log.locator('script, iframe, img, svg:not(.icon)').count(), 0);
-  assert.equal(await log.locator('a[href^="javascript:"]').count(), 0);
+  await becomes(() => page.evaluate(() => globalThis.pwned), undefined);
+  await becomes(() => log.locator('script, iframe, img, svg:not(.icon)').count(), 0);
+  await becomes(() => log.locator('a[href^="javascript:"]').count(), 0);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.equal(overflow, 0);
   await send('still here');
@@ -366,7 +366,7 @@ test('another tab shows an answer as being written, not as broken', async () => 
   const two = await openPage(stub.url, { context: one.context, path: new URL(one.page.url()).hash });
   await two.log.getByText('Answering').waitFor();
   await two.page.waitForTimeout(700);
-  assert.equal(await two.log.getByText('Interrupted').count(), 0);
+  await becomes(() => two.log.getByText('Interrupted').count(), 0);
   more(says(' and done') + ending());
   await two.log.getByText('begun and done').waitFor();
   await two.done();

@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startViews } from './views_stub.mjs';
-import { axe, closeAll, openPage, until } from './world.mjs';
+import { axe, becomes, closeAll, focused, openPage, until } from './world.mjs';
 
 const pictures = process.env.SKEIN_PICTURES ?? join(process.cwd(), 'pictures');
 mkdirSync(pictures, { recursive: true });
@@ -25,7 +25,7 @@ async function look(page, name) {
   });
   assert.ok(wide <= 0, `${name} scrolls sideways by ${wide} px`);
   assert.deepEqual(await axe(page), [], name);
-  assert.equal(await page.evaluate(() => globalThis.done), undefined);
+  await becomes(() => page.evaluate(() => globalThis.done), undefined);
 }
 
 test('arrow keys read the cells of a state, and a table says the same', async () => {
@@ -79,7 +79,7 @@ test('of two states the texts come first, and then the heads', async () => {
 
 test('a race runs to its end, is told as it goes, and can be stopped', async () => {
   const { page, done } = await open('#/race');
-  assert.equal(await page.getByRole('button', { name: /^(Stop|Cancel)/ }).count(), 0);
+  await becomes(() => page.getByRole('button', { name: /^(Stop|Cancel)/ }).count(), 0);
   await page.getByRole('combobox', { name: 'How far' }).selectOption('1000000');
   await page.getByRole('button', { name: 'Start' }).click();
   await page.getByRole('button', { name: 'Stop' }).click();
@@ -107,10 +107,10 @@ test('a document is read, stopped, gone on with, and asked about', async () => {
   await page.getByRole('button', { name: 'Go on reading' }).click();
   await page.getByRole('button', { name: 'Ask about it', exact: true }).first().click();
   await box.waitFor();
-  await until(async () => (await box.evaluate((one) => one === document.activeElement)), 'the focus in the box');
+  await focused(box);
   await page.evaluate(() => (location.hash = '#/documents'));
   assert.match(await page.getByText(/^Read once and kept as a state of fixed size/).innerText(), /details fade with length/);
-  assert.equal(await page.getByText(/\u202e/).count(), 0, 'a name turns nothing around');
+  await becomes(() => page.getByText(/\u202e/).count(), 0, 'a name turns nothing around');
   await done();
 });
 
@@ -128,7 +128,7 @@ test('a document is pinned and deleted, the latter after one more question', asy
 test('a cartridge of another model says why it is of no use', async () => {
   const { page, box, done } = await open('#/cartridges');
   const lawyer = page.getByRole('listitem').filter({ hasText: 'lawyer' });
-  assert.equal(await lawyer.getByRole('button', { name: 'New chat with it' }).isDisabled(), true);
+  await becomes(() => lawyer.getByRole('button', { name: 'New chat with it' }).isDisabled(), true);
   assert.match(await lawyer.innerText(), /Its model is not loaded here/);
   await page.getByRole('listitem').filter({ hasText: 'pirate' }).getByRole('button', { name: 'New chat with it' }).click();
   await box.waitFor();
@@ -145,7 +145,7 @@ test('a conversation is a tree that the keyboard walks, and its answers stand si
   await page.evaluate(() => (location.hash = '#/tree'));
   const items = page.getByRole('treeitem', { name: /You|Answer/ });
   await until(async () => (await page.locator('.turn-tree [role=treeitem]').count()) === 3, 'three turns');
-  assert.equal(await page.locator('.turn-tree [role=treeitem][tabindex="0"]').count(), 1, 'one Tab stop');
+  await becomes(() => page.locator('.turn-tree [role=treeitem][tabindex="0"]').count(), 1, 'one Tab stop');
   await page.locator('.turn-tree [tabindex="0"]').focus();
   await page.keyboard.press('Home');
   await page.keyboard.press('ArrowDown');
@@ -154,7 +154,7 @@ test('a conversation is a tree that the keyboard walks, and its answers stand si
   await log.getByRole('article', { name: 'Answer 1 of 2, turn 1' }).waitFor();
   await page.evaluate(() => (location.hash = '#/compare'));
   await page.getByRole('article', { name: 'Answer 2 of 2, turn 1' }).waitFor();
-  assert.equal(await page.getByRole('article').count(), 2);
+  await becomes(() => page.getByRole('article').count(), 2);
   await look(page, 'compare-light-1280');
   await page.getByRole('button', { name: 'Another answer' }).click();
   await page.getByRole('article', { name: 'Answer 3 of 3, turn 1' }).getByText(/tok\/s/).waitFor();

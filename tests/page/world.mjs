@@ -172,4 +172,17 @@ export async function until(holds, what = 'it', ms = 60_000) {
   assert.fail(`${what} did not come about`);
 }
 
+// A page shows a moment later what was done, so it is asked until it does.
+export async function becomes(get, value) {
+  let last;
+  const holds = async () => {
+    last = await get();
+    return last === value;
+  };
+  await until(holds).catch(() => assert.equal(last, value));
+}
+
+// Whether it has the focus, or has it no longer.
+export const focused = (place, yes = true) => becomes(() => place.evaluate((element) => element === document.activeElement), yes);
+
 export { serve, kDist };
