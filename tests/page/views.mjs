@@ -88,7 +88,7 @@ test('a race runs to its end, is told as it goes, and can be stopped', async () 
   await page.getByRole('button', { name: 'Start again' }).click();
   await until(async () => (await page.getByRole('progressbar').getAttribute('aria-valuenow')) === '1000', 'the end of the race');
   await page.getByRole('img', { name: /Memory of this server: .* A Transformer’s cache, calculated, would grow to 125 MiB/ }).waitFor();
-  await page.getByText(/Below about 83 tokens the calculated cache is the smaller one/).waitFor();
+  await page.getByText(/With fewer tokens than about 83 the calculated cache is the smaller one/).waitFor();
   await done();
 });
 

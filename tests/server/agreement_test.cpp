@@ -3,15 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "server/answers.h"
-#include "server/test_server.h"
+#include "server/shared_server.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 struct Said {
   std::string text, finish;

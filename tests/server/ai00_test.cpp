@@ -4,15 +4,10 @@
 #include <cmath>
 
 #include "server/answers.h"
-#include "server/test_server.h"
+#include "server/shared_server.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 constexpr const char* kChat = "/api/oai/chat/completions";
 const std::string kAsked =

@@ -6,17 +6,12 @@
 
 #include "run/score.h"
 #include "server/answers.h"
+#include "server/shared_server.h"
 #include "server/test_server.h"
 #include "support/bundled.h"
 
 namespace skein::test {
 namespace {
-
-// One for all of these tests, which leave nothing behind.
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 Json completion(const std::string& fields) {
   const Reply reply = post(port(), "/v1/completions", "{" + fields + "}");

@@ -4,15 +4,11 @@
 #include "server/answers.h"
 #include "server/bodies.h"
 #include "server/lines.h"
+#include "server/shared_server.h"
 #include "server/test_server.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 struct Said {
   std::string text, thinking;

@@ -5,16 +5,11 @@
 #include <set>
 
 #include "server/answers.h"
-#include "server/test_server.h"
+#include "server/shared_server.h"
 #include "support/thorough.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 const std::string kMessages =
     R"("messages":[{"role":"user","content":"Make one"}],"temperature":2)";

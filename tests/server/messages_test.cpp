@@ -2,15 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "server/answers.h"
+#include "server/shared_server.h"
 #include "server/test_server.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 constexpr const char* kPath = "/v1/messages";
 const std::string kAsked =

@@ -3,15 +3,11 @@
 
 #include "server/answers.h"
 #include "server/lines.h"
+#include "server/shared_server.h"
 #include "server/test_server.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 const std::string kMessages = R"("messages":[{"role":"user","content":"Reverse: garden"}])";
 const std::string kSchema =

@@ -6,15 +6,10 @@
 #include <thread>
 
 #include "server/answers.h"
-#include "server/test_server.h"
+#include "server/shared_server.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 std::vector<float> vector_of(const Json& list) {
   std::vector<float> out;

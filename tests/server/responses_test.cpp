@@ -8,17 +8,13 @@
 #include "server/routes/kept_responses.h"
 #include "server/routes/response_reply.h"
 #include "server/routes/stored_response.h"
+#include "server/shared_server.h"
 #include "server/test_server.h"
 #include "store/memory_store.h"
 #include "support/bundled.h"
 
 namespace skein::test {
 namespace {
-
-uint16_t port() {
-  static TestServer server;
-  return server.port();
-}
 
 constexpr const char* kQuestion = R"("input":"Reverse: garden","temperature":0)";
 

@@ -101,7 +101,7 @@ export const viewsEn = {
   raceMemorySummary: (now: string, cache: string, tokens: string) =>
     `Memory of this server: ${now}, level. A Transformer’s cache, calculated, would grow to ${cache} at ${tokens} tokens.`,
   raceHonest: (state: string, tokens: string) =>
-    `What that costs: a state of ${state} from the first token on. Below about ${tokens} tokens the calculated cache is the smaller one.`,
+    `What that costs: a state of ${state} from the first token on. With fewer tokens than about ${tokens} the calculated cache is the smaller one.`,
   // Documents.
   documentAddTitle: 'Read a document',
   documentIntro: 'It is read once and kept. Every question afterwards starts from there, without reading it again.',

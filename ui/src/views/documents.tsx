@@ -9,6 +9,7 @@ import { conversation, openBlank } from '../chat/session';
 import { bytes, localeTag, number, seconds, t } from '../i18n';
 import { boot, models } from '../net/boot';
 import { nameOf } from '../text/controls';
+import { Figures } from './figures';
 import { jobs, startReading, stopReading, forget, resume, type Job } from './reading';
 import { changeState, deleteState, listStates, type State } from './server';
 import { Trouble } from './trouble';
@@ -222,24 +223,15 @@ function Mounted({ state, again }: { state: State; again: () => void }): VNode {
         {state.pinned && <span class="tag">{words.pinned}</span>}
         {!state.usable && <span class="tag warn">{words.documentOtherModel}</span>}
       </div>
-      <dl class="figures small">
-        <div>
-          <dt>{words.factTokens}</dt>
-          <dd>{number(state.tokens)}</dd>
-        </div>
-        <div>
-          <dt>{words.factSize}</dt>
-          <dd>{bytes(state.bytes)}</dd>
-        </div>
-        <div>
-          <dt>{words.model}</dt>
-          <dd dir="auto">{state.model}</dd>
-        </div>
-        <div>
-          <dt>{words.factLastUsed}</dt>
-          <dd>{date}</dd>
-        </div>
-      </dl>
+      <Figures
+        small
+        rows={[
+          [words.factTokens, number(state.tokens)],
+          [words.factSize, bytes(state.bytes)],
+          [words.model, state.model],
+          [words.factLastUsed, date],
+        ]}
+      />
       {error.value !== null && <Trouble error={error.value} />}
       <div class="row">
         <button type="button" class="button primary" disabled={!state.usable} aria-label={words.documentAskNamed(title)} onClick={() => askAbout(state)}>

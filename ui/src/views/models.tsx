@@ -5,6 +5,7 @@ import { askJson } from '../net/api';
 import { isRecord, textOf } from '../net/errors';
 import { can } from '../net/boot';
 import { nameOf } from '../text/controls';
+import { Figures } from './figures';
 import { Trouble } from './trouble';
 import { useAsked } from './use_asked';
 
@@ -84,20 +85,13 @@ export default function Models(): VNode {
       {now.value && (
         <section class="stack" aria-labelledby="models-memory">
           <h2 id="models-memory">{words.modelsMemory}</h2>
-          <dl class="figures">
-            <div>
-              <dt>{words.modelsDevice}</dt>
-              <dd dir="auto">{now.value.device}</dd>
-            </div>
-            <div>
-              <dt>{words.raceProcess}</dt>
-              <dd>{bytes(now.value.rss)}</dd>
-            </div>
-            <div>
-              <dt>{words.modelsKept}</dt>
-              <dd>{words.modelsKeptOf(now.value.kept, bytes(now.value.keptBytes), bytes(now.value.budget))}</dd>
-            </div>
-          </dl>
+          <Figures
+            rows={[
+              [words.modelsDevice, now.value.device],
+              [words.raceProcess, bytes(now.value.rss)],
+              [words.modelsKept, words.modelsKeptOf(now.value.kept, bytes(now.value.keptBytes), bytes(now.value.budget))],
+            ]}
+          />
           <div class="row">
             <button type="button" class="button" onClick={() => (list.again(), now.again())}>
               {words.viewRefresh}
@@ -135,28 +129,15 @@ function Card({ model }: { model: Served }): VNode {
           </>
         )}
       </p>
-      <dl class="figures small">
-        {model.parameters > 0 && (
-          <div>
-            <dt>{words.modelParameters}</dt>
-            <dd>{compact(model.parameters)}</dd>
-          </div>
-        )}
-        <div>
-          <dt>{words.modelWeights}</dt>
-          <dd>{weights > 0 ? bytes(weights) : '–'}</dd>
-        </div>
-        <div>
-          <dt>{words.modelState}</dt>
-          <dd>{model.stateBytes > 0 ? bytes(model.stateBytes) : '–'}</dd>
-        </div>
-        {model.trained > 0 && (
-          <div>
-            <dt>{words.modelTrained}</dt>
-            <dd>{words.tokens(model.trained)}</dd>
-          </div>
-        )}
-      </dl>
+      <Figures
+        small
+        rows={[
+          model.parameters > 0 && [words.modelParameters, compact(model.parameters)],
+          [words.modelWeights, weights > 0 ? bytes(weights) : '–'],
+          [words.modelState, model.stateBytes > 0 ? bytes(model.stateBytes) : '–'],
+          model.trained > 0 && [words.modelTrained, words.tokens(model.trained)],
+        ]}
+      />
       {weights > 0 && model.stateBytes > 0 && (
         <table class="numbers plain-table">
           <caption>{words.modelTalks}</caption>

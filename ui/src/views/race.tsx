@@ -5,6 +5,7 @@ import type { VNode } from 'preact';
 import { announce } from '../app/announce';
 import { bytes, localeTag, number, seconds, t } from '../i18n';
 import { modelNamed } from '../net/boot';
+import { Figures } from './figures';
 import { Fold } from './fold';
 import { Plot, type Series } from './plot';
 import { race, type RacePoint, type RaceStart } from './server';
@@ -154,28 +155,15 @@ function Result({ shown }: { shown: Run }): VNode {
         <div class="progress" role="progressbar" aria-label={words.race} aria-valuemin={0} aria-valuemax={shown.wanted} aria-valuenow={last?.tokens ?? 0}>
           <span style={{ width: `${((last?.tokens ?? 0) / shown.wanted) * 100}%` }} />
         </div>
-        <dl class="figures">
-          <div>
-            <dt>{words.raceWritten}</dt>
-            <dd>{number(last?.tokens ?? 0)}</dd>
-          </div>
-          <div>
-            <dt>{words.raceTime}</dt>
-            <dd>{seconds(last?.ms ?? 0)}</dd>
-          </div>
-          <div>
-            <dt>{words.raceMean}</dt>
-            <dd>{words.speed(Number(total.toFixed(total < 10 ? 1 : 0)))}</dd>
-          </div>
-          <div>
-            <dt>{words.raceProcess}</dt>
-            <dd>{bytes(last?.rss ?? 0)}</dd>
-          </div>
-          <div>
-            <dt>{words.raceCacheNow}</dt>
-            <dd>{bytes((last?.tokens ?? 0) * CACHE_PER_TOKEN)}</dd>
-          </div>
-        </dl>
+        <Figures
+          rows={[
+            [words.raceWritten, number(last?.tokens ?? 0)],
+            [words.raceTime, seconds(last?.ms ?? 0)],
+            [words.raceMean, words.speed(Number(total.toFixed(total < 10 ? 1 : 0)))],
+            [words.raceProcess, bytes(last?.rss ?? 0)],
+            [words.raceCacheNow, bytes((last?.tokens ?? 0) * CACHE_PER_TOKEN)],
+          ]}
+        />
         {shown.ended === 'stopped' && <p class="muted">{words.raceStopped}</p>}
       </section>
       <section class="stack" aria-labelledby="race-speed">

@@ -7,6 +7,7 @@ import { remember, rememberedText } from '../data/local';
 import { bytes, localeTag, number, t } from '../i18n';
 import { can } from '../net/boot';
 import { nameOf } from '../text/controls';
+import { Figures } from './figures';
 import { Fold } from './fold';
 import { Heat } from './heat';
 import type { ViewProps } from './registry';
@@ -109,24 +110,14 @@ function Choose({ states, chosen, inChat, again }: { states: State[]; chosen: St
 function Facts({ state }: { state: State }): VNode {
   const words = t();
   return (
-    <dl class="figures">
-      <div>
-        <dt>{words.factTokens}</dt>
-        <dd>{number(state.tokens)}</dd>
-      </div>
-      <div>
-        <dt>{words.factSize}</dt>
-        <dd>{bytes(state.bytes)}</dd>
-      </div>
-      <div>
-        <dt>{words.factPerToken}</dt>
-        <dd>{state.tokens > 0 ? bytes(state.bytes / state.tokens) : '–'}</dd>
-      </div>
-      <div>
-        <dt>{words.model}</dt>
-        <dd dir="auto">{state.model}</dd>
-      </div>
-    </dl>
+    <Figures
+      rows={[
+        [words.factTokens, number(state.tokens)],
+        [words.factSize, bytes(state.bytes)],
+        [words.factPerToken, state.tokens > 0 ? bytes(state.bytes / state.tokens) : '–'],
+        [words.model, state.model],
+      ]}
+    />
   );
 }
 

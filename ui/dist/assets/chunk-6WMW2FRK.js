@@ -1,1 +1,0 @@
-import{k as o}from"./chunk-UM4TLRWY.js";var r=o(""),s=o("");function i(e,n=!1){let t=n?s:r;t.value="",queueMicrotask(()=>t.value=e)}export{r as a,s as b,i as c};

@@ -1,0 +1,1 @@
+import{c as i}from"./chunk-IFRF26KK.js";import{k as n}from"./chunk-RGBZ2KXZ.js";var s=n(null);function e(o,t){s.value=t?{words:o,action:t}:{words:o},i(o)}function l(){s.value=null}export{s as a,e as b,l as c};

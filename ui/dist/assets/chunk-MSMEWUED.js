@@ -1,0 +1,1 @@
+import{A as e}from"./chunk-RGBZ2KXZ.js";function a({rows:l,small:o=!1}){return e("dl",{class:o?"figures small":"figures",children:l.filter(d=>d!==!1).map(([d,r])=>e("div",{children:[e("dt",{children:d}),e("dd",{dir:"auto",children:r})]},d))})}export{a};

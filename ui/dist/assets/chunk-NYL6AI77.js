@@ -1,0 +1,1 @@
+import{k as m,m as o,p as s,r}from"./chunk-RGBZ2KXZ.js";var d=["system","light","dark"],t=m(s("theme",["light","dark"])??"system");o(()=>{t.value==="system"?delete document.documentElement.dataset.theme:document.documentElement.dataset.theme=t.value});function a(e){t.value=e,r("theme",e==="system"?null:e)}export{d as a,t as b,a as c};

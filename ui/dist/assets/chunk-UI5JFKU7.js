@@ -1,1 +1,0 @@
-import{c as i}from"./chunk-6WMW2FRK.js";import{k as n}from"./chunk-UM4TLRWY.js";var s=n(null);function e(o,t){s.value=t?{words:o,action:t}:{words:o},i(o)}function l(){s.value=null}export{s as a,e as b,l as c};
